@@ -1,0 +1,84 @@
+// What the edge knows of the configuration: callers, targets and routes, as plain data compiled by the control plane.
+import type { Price } from './price.ts'
+
+export type DialectName = 'openai-chat' | 'anthropic-messages'
+export type ProtocolName = 'chat'
+/** A concrete JSON and stream format. A protocol and a dialect with the same wire make the native lane. */
+export type Wire = 'openai-chat' | 'anthropic-messages'
+
+/** When replies may be cached. `deterministic`: only with temperature 0 or a seed; `all`: any cacheable request. */
+export type CacheMode = 'off' | 'deterministic' | 'all'
+
+export interface CachePolicy {
+  readonly mode: CacheMode
+  readonly ttlSeconds: number
+}
+
+/** Who calls: tenant, virtual key and defaults, as authenticated. */
+export interface Caller {
+  readonly tenantId: string
+  readonly teamId: string | null
+  readonly keyId: string
+  readonly costCenter: string | null
+  readonly tags: readonly string[]
+  /** Requested models this key may use: exact names or `prefix*`; empty means all. */
+  readonly allowedModels: readonly string[]
+  readonly cache: CachePolicy
+}
+
+export interface TargetTimeouts {
+  /** Until the first content of a stream, or the whole of an unstreamed reply. */
+  readonly firstContentMs: number
+  /** Between two chunks of a stream. */
+  readonly idleMs: number
+  /** For everything. */
+  readonly totalMs: number
+}
+
+/** Provider, model, address and credential: a thing that can be called and can be healthy. */
+export interface Target {
+  readonly id: string
+  /** Catalogue name of the provider. */
+  readonly provider: string
+  readonly dialect: DialectName
+  /** Address without a trailing slash, e.g. `https://api.openai.com/v1`; `service://NAME/path` for a service binding. */
+  readonly baseUrl: string
+  /** The model as the provider names it; `*` passes the requested name on. */
+  readonly model: string
+  /** Name of the Worker secret that holds the credential; null when the provider needs none. */
+  readonly credential: string | null
+  /** Further attempts on this target after a first failure. */
+  readonly maxRetries: number
+  readonly timeouts: TargetTimeouts
+  /** Output bound assumed (and, under a budget, sent upstream) when the client names none. */
+  readonly maxOutputTokens: number
+  /** Null for a model without a known price. */
+  readonly price: Price | null
+  readonly priceVersion: string | null
+  readonly costCenter: string | null
+}
+
+/** A rule: requested model → ordered targets. */
+export interface Route {
+  readonly id: string
+  /** Exact model name, or `prefix*`. */
+  readonly model: string
+  /** Null: for every tenant. */
+  readonly tenantId: string | null
+  /** Target ids in order of preference. */
+  readonly targets: readonly string[]
+  /** Request fields that may be dropped for a target that can't carry them. */
+  readonly allowedGaps: readonly string[]
+}
+
+/** One immutable version of targets and routes. */
+export interface RoutingSnapshot {
+  readonly revision: number
+  readonly targets: Readonly<Record<string, Target>>
+  readonly routes: readonly Route[]
+}
+
+/** True when `pattern` (exact, or `prefix*`) covers `model`. */
+export function modelMatches(pattern: string, model: string): boolean {
+  return pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : pattern === model
+}

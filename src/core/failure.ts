@@ -1,0 +1,93 @@
+// Every reason a request is not served, as one closed union. Each protocol phrases each arm for its own SDKs in one
+// exhaustive switch, so a new arm doesn't compile until every protocol can say it.
+
+/** How a provider's failure is to be treated: by the breaker, by retries, by fallback. */
+export type UpstreamClass =
+  /** No connection: refused, DNS, TLS. Counts heavily against the target. */
+  | 'connection'
+  /** Nothing came in time: no first content, or silence in mid-stream. */
+  | 'timeout'
+  /** The provider's own fault: 500, 502, 504. */
+  | 'server'
+  /** The provider is out of capacity: 503, 529. */
+  | 'overloaded'
+  /** We sent too much: 429. A cooldown, not an error of the target. */
+  | 'throttled'
+  /** Our credential: 401, 402, 403. Another target may serve. */
+  | 'credential'
+  /** The client's own mistake: 400, 404, 413, 422. No other target is tried. */
+  | 'client'
+  /** The answer broke off, was empty, or could not be read. */
+  | 'stream'
+
+/** What a dialect makes of a provider's error, whatever its shape. */
+export interface UpstreamFailure {
+  readonly class: UpstreamClass
+  /** HTTP status from the provider; 0 when there was none (connection, timeout, error inside a stream). */
+  readonly status: number
+  readonly message: string
+  /** The provider's own machine-readable code and type, where it has them. */
+  readonly code: string | null
+  readonly type: string | null
+  /** The request field the provider complains of. */
+  readonly param: string | null
+  /** How long the provider asks to wait; null when it doesn't say. */
+  readonly retryAfterMs: number | null
+}
+
+/** Something the request asks for that a dialect can't carry. */
+export interface Gap {
+  /** The request field, as the client wrote it, e.g. `logprobs`. */
+  readonly field: string
+  readonly reason: string
+}
+
+/** A request body that can't be read. `field` is a path like `messages[2].content`, or null for the whole body. */
+export interface InvalidRequest {
+  readonly kind: 'invalid-request'
+  readonly field: string | null
+  readonly message: string
+}
+
+/** Any reason a request is not served. */
+export type Failure =
+  | InvalidRequest
+  | { readonly kind: 'unsupported-media-type'; readonly received: string }
+  | { readonly kind: 'request-too-large'; readonly limitBytes: number }
+  | {
+      readonly kind: 'unauthenticated'
+      readonly reason: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked'
+    }
+  | { readonly kind: 'model-not-found'; readonly model: string }
+  | { readonly kind: 'model-not-allowed'; readonly model: string }
+  | { readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] }
+  | {
+      readonly kind: 'rate-limited'
+      /** Which scope refused: tenant, team or key. */
+      readonly scope: LimitScope
+      readonly limitTokensPerMinute: number
+      readonly requestedTokens: number
+      /** Waiting this long makes the same request admissible; null when it can never be (it exceeds the burst). */
+      readonly retryAfterMs: number | null
+    }
+  | {
+      readonly kind: 'budget-exhausted'
+      readonly scope: LimitScope
+      readonly limitNanoUsd: number
+      readonly window: BudgetPeriod
+      readonly resetsAtMs: number
+    }
+  /** The limiter object can't be reached: budgets fail closed. */
+  | { readonly kind: 'limiter-unavailable' }
+  | { readonly kind: 'upstream-failed'; readonly provider: string; readonly upstream: UpstreamFailure }
+  /** No candidate could be tried: all breakers open or cooling down. */
+  | { readonly kind: 'no-target-available'; readonly model: string; readonly retryAfterMs: number | null }
+  | { readonly kind: 'endpoint-not-found'; readonly path: string }
+  | { readonly kind: 'method-not-allowed'; readonly allowed: string }
+  | { readonly kind: 'internal'; readonly requestId: string }
+
+/** The level of the tenant's tree at which a limit is set. */
+export type LimitScope = 'tenant' | 'team' | 'key'
+
+/** The calendar window of a budget. */
+export type BudgetPeriod = 'hour' | 'day' | 'week' | 'month'

@@ -1,0 +1,76 @@
+// The immutable record of one attempt (or of a request that needed none): what it was, for whom, what it cost. It is
+// written once by the gateway, carried by the Queue, and applied once by the usage consumer. Money in nano-USD, times in
+// epoch ms or ms. The shape is versioned, since events of an older gateway may still be under way after a deploy.
+import type { Usage } from './usage.ts'
+
+export const USAGE_EVENT_VERSION = 1
+
+/** How a relay ended. Exactly one per attempt. */
+export type Ending =
+  | 'finished'
+  | 'client-left'
+  | 'provider-cut'
+  | 'timed-out'
+  /** The attempt never produced an answer. */
+  | 'failed'
+  /** The isolate died with the request in flight; booked from its admission record. */
+  | 'lost'
+
+/** What the reply cache had to do with it. */
+export type CacheState = 'hit' | 'miss' | 'bypass' | 'off'
+
+/** `cost`: a charge. `adj`: a correction of an earlier charge of the same attempt (may be negative). */
+export type UsageEventKind = 'cost' | 'adj'
+
+export interface UsageEvent {
+  readonly v: typeof USAGE_EVENT_VERSION
+  readonly kind: UsageEventKind
+  readonly requestId: string
+  /** 0 for a request served without calling a provider (a cache hit), else 1, 2, … */
+  readonly attempt: number
+  /** When the request was accepted. The cost is attributed to this instant's windows. */
+  readonly startedAtMs: number
+  readonly tenantId: string
+  readonly teamId: string | null
+  readonly keyId: string
+  readonly costCenter: string | null
+  readonly endUser: string | null
+  readonly tags: readonly string[]
+  readonly traceId: string | null
+  readonly protocol: string
+  readonly streamed: boolean
+  readonly requestedModel: string
+  readonly route: string
+  readonly targetId: string | null
+  readonly provider: string | null
+  readonly model: string | null
+  /** HTTP status that the client got (or, for an attempt that was given up, that the provider gave; 0 for none). */
+  readonly status: number
+  readonly ending: Ending
+  /** Class of the failure, or null. */
+  readonly failure: string | null
+  readonly cache: CacheState
+  /** True for the attempt whose answer went to the client (or whose failure did). */
+  readonly isFinal: boolean
+  readonly usage: Usage
+  /** True where the provider reported no usage and the counts are our own. */
+  readonly isEstimated: boolean
+  readonly costNanoUsd: number
+  /** What the same answer cost when it was first made, for a cache hit. */
+  readonly savedNanoUsd: number
+  /** Which price this was computed from; null for a model without a price. */
+  readonly priceVersion: string | null
+  readonly latencyMs: number
+  /** ms from acceptance to the first content; null for none. */
+  readonly ttftMs: number | null
+}
+
+/** One message of the usage Queue: an immutable run of events of one tenant, applied as a whole or not at all. */
+export interface UsageBatch {
+  readonly v: typeof USAGE_EVENT_VERSION
+  readonly tenantId: string
+  /** Outbox row in the tenant's limiter, to confirm. */
+  readonly outboxId: number
+  /** JSON array text of `UsageEvent`: kept as text so that objects and queues in between don't parse it. */
+  readonly events: string
+}

@@ -1,0 +1,76 @@
+// What we speak to a provider: write its request, read its reply, make sense of its errors. Pure: no network, no clock,
+// no secrets (the upstream adapter adds the credential by the provider's auth scheme).
+import type { DialectName, Target, Wire } from '../core/directory.ts'
+import type { Gap, UpstreamFailure } from '../core/failure.ts'
+import type { Json, JsonObject } from '../core/json.ts'
+import type { NeutralEvent, NeutralRequest } from '../core/neutral.ts'
+import type { Usage } from '../core/usage.ts'
+
+/** A call to a provider, short of its address and its credential. */
+export interface UpstreamCall {
+  /** Path below the target's base URL, e.g. `/chat/completions`. No model id can change the host or climb the path. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** A native-lane body and what the gateway changes in it. */
+export interface NativeEdits {
+  /** Model name to send, or null to leave the client's. */
+  readonly model: string | null
+  /** Ask for usage in the stream though the client didn't. */
+  readonly forceUsage: boolean
+  /** Output bound to impose, or null to leave the client's. */
+  readonly maxOutputTokens: number | null
+}
+
+/** One message of a stream, framing taken off. */
+export interface Frame {
+  /** The `event:` name; empty for none. */
+  readonly event: string
+  readonly data: string
+}
+
+/** Reads a provider's stream, frame by frame. */
+export interface StreamReader {
+  push(frame: Frame): readonly NeutralEvent[]
+  /** What is still owed when the stream ends. A stream that ended too early ends with a failure event of class
+   *  `stream`. */
+  end(): readonly NeutralEvent[]
+}
+
+/** Watches a native-lane stream without building events: as little work per frame as will do. */
+export interface StreamMeter {
+  /** Looks at one frame. `content`: it carries something a user would see. `usage-only`: it carries nothing but usage
+   *  (to be taken out when the client didn't ask). `error`: the provider reports a failure. `other`: anything else. */
+  push(frame: Frame): 'content' | 'usage-only' | 'error' | 'other'
+  /** Last usage reported; null for none so far. */
+  readonly usage: Usage | null
+  /** Characters of visible output so far, over all choices (arguments of tool calls and reasoning included). */
+  readonly visibleChars: number
+  /** True once the stream said that it is complete (`[DONE]`, `message_stop`, a finish reason for every choice). */
+  readonly isComplete: boolean
+  /** The failure that an `error` frame carried. */
+  readonly failure: UpstreamFailure | null
+}
+
+export interface Dialect {
+  readonly name: DialectName
+  readonly wire: Wire
+  /** How the credential is sent. */
+  readonly auth: 'bearer' | 'x-api-key'
+  /** What of this request the dialect can't carry. */
+  gaps(request: NeutralRequest): readonly Gap[]
+  /** The translated lane. `maxOutputTokens` is the bound to send where the client named none or a higher one. */
+  write(request: NeutralRequest, target: Target, edits: NativeEdits): UpstreamCall
+  /** The native lane: the client's own text with a few members spliced, everything else untouched to the byte. */
+  edit(text: string, body: JsonObject, edits: NativeEdits): UpstreamCall
+  reader(): StreamReader
+  meter(): StreamMeter
+  /** A whole reply as events. A 200 with an error body becomes a failure event. */
+  read(body: Json): readonly NeutralEvent[]
+  /** What an error response means. Never throws, whatever the body. */
+  fail(status: number, headers: { get(name: string): string | null }, body: string, nowMs: number): UpstreamFailure
+  /** The cheapest call that exercises address, credential and model: for probing a target before it is accepted. */
+  probe(target: Target): UpstreamCall
+}

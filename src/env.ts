@@ -1,0 +1,38 @@
+// The bindings of each Worker, as wrangler.toml declares them.
+import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
+import type { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
+import type { UsageBatch } from './core/usage-event.ts'
+
+/** Worker 1, the gateway. Credentials are further string secrets (`OPENAI_API_KEY`, …) read by name. */
+export interface GatewayEnv {
+  readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
+  readonly TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
+  /** Keys, tenants and the routing snapshot. */
+  readonly DIRECTORY: KVNamespace
+  /** Cached replies. */
+  readonly REPLIES: KVNamespace
+  readonly DB: D1Database
+  readonly USAGE: Queue<UsageBatch>
+  readonly ASSETS?: Fetcher
+  /** `local` for `npm start` and tests, else `production`. */
+  readonly ENVIRONMENT: string
+  /** `true` lets targets be on private addresses and plain http. Local only. */
+  readonly ALLOW_PRIVATE_ENDPOINTS?: string
+  /** Lifetime of a limiter lease in ms; 30000 unless set. */
+  readonly LEASE_TTL_MS?: string
+  /** The admin surface is closed until this is set. */
+  readonly ADMIN_TOKEN?: string
+  /** Secret under which virtual keys are hashed. */
+  readonly KEY_PEPPER?: string
+  readonly UPSTASH_REDIS_REST_URL?: string
+  readonly UPSTASH_REDIS_REST_TOKEN?: string
+}
+
+/** Worker 2, the usage consumer. It never sees a provider credential. */
+export interface UsageEnv {
+  readonly DB: D1Database
+  readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
+  readonly USAGE: Queue<UsageBatch>
+  readonly ENVIRONMENT: string
+  readonly ADMIN_TOKEN?: string
+}

@@ -1,0 +1,60 @@
+// What a client speaks to us: read its request, write its reply, phrase its failures. Pure: no network, no clock.
+import type { ProtocolName, Wire } from '../core/directory.ts'
+import type { Failure, InvalidRequest } from '../core/failure.ts'
+import type { Json, JsonObject } from '../core/json.ts'
+import type { NeutralEvent, NeutralReply, NeutralRequest } from '../core/neutral.ts'
+import type { Result } from '../core/result.ts'
+
+/** The few members of a request that the gateway itself acts on, read without building the neutral form. */
+export interface RequestFacts {
+  readonly model: string
+  readonly isStreamed: boolean
+  /** Whether the client wants usage in its stream (what it didn't ask for is taken out again). */
+  readonly wantsUsage: boolean
+  /** The client's own output bound, over all its alternatives; null when it names none. */
+  readonly maxOutputTokens: number | null
+  /** How many alternative replies. */
+  readonly choices: number
+  readonly endUser: string | null
+  /** Characters of prompt text, tools included: the base of the token estimate. */
+  readonly promptText: () => string
+  /** Whether a cached reply may stand in: deterministic (temperature 0 or a seed), or cacheable at all. */
+  readonly cacheability: 'deterministic' | 'cacheable' | 'never'
+}
+
+/** Turns a reply's events into the protocol's stream, as text to be sent as it is. */
+export interface StreamWriter {
+  /** The text for one event; often empty. */
+  push(event: NeutralEvent): string
+  /** What closes a stream that ended well. */
+  end(): string
+}
+
+/** What the reply has to be called towards the client. */
+export interface ReplyIdentity {
+  readonly id: string
+  readonly createdSeconds: number
+  readonly model: string
+}
+
+export interface WireFailure {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Json
+}
+
+export interface Protocol {
+  readonly name: ProtocolName
+  /** HTTP path, e.g. `/v1/chat/completions`. */
+  readonly endpoint: string
+  readonly wire: Wire
+  /** Checks what the gateway relies on and names the field that is wrong. Unknown fields are kept. */
+  facts(body: JsonObject): Result<RequestFacts, InvalidRequest>
+  /** The whole request in neutral form (translated lane only). */
+  read(body: JsonObject): Result<NeutralRequest, InvalidRequest>
+  write(reply: NeutralReply, identity: ReplyIdentity): Json
+  writer(identity: ReplyIdentity, wantsUsage: boolean): StreamWriter
+  fail(failure: Failure, requestId: string): WireFailure
+  /** The text that tells a client in mid-stream that its reply broke off. Never a clean end. */
+  failInStream(failure: Failure, requestId: string): string
+}

@@ -1,0 +1,88 @@
+// Which tests run where: `node` (pure code and the request path, plain Node), `workers` (inside workerd with the real
+// Durable Objects, KV, D1 and queue of wrangler.toml) and `e2e` (Node driving whole running systems and a browser).
+// A file of the `workers` project costs about a second to start: few, larger files there.
+import { existsSync, mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+import { PlainLine } from './support/plain-line.ts'
+
+const root = path.resolve(import.meta.dirname, '..')
+const migrationsDir = path.join(root, 'src/ledger/migrations')
+const noNetwork = path.join(root, 'test/support/no-network.ts')
+
+// Silence, and no look-up of any host. Inherited by every process that a test starts.
+Object.assign(process.env, {
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_SEND_ERROR_REPORTS: 'false',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+  DO_NOT_TRACK: '1',
+})
+
+// The gateway's configuration names this folder; tests need no dashboard in it.
+mkdirSync(path.join(root, 'dist/assets'), { recursive: true })
+
+async function workersOptions() {
+  return {
+    wrangler: { configPath: path.join(root, 'wrangler.toml') },
+    miniflare: {
+      bindings: {
+        ENVIRONMENT: 'local',
+        ALLOW_PRIVATE_ENDPOINTS: 'true',
+        ADMIN_TOKEN: 'admin-token-of-the-tests',
+        KEY_PEPPER: 'pepper-of-the-tests',
+        // For `applyD1Migrations(env.DB, env.TEST_MIGRATIONS)`.
+        TEST_MIGRATIONS: existsSync(migrationsDir) ? await readD1Migrations(migrationsDir) : [],
+      },
+      // A test that calls a provider replaces `fetch`, or starts a stand-in; nothing leaves the machine.
+      outboundService: (request: { readonly url: string }) => {
+        throw new Error(`Tests run offline, but one tried to reach ${new URL(request.url).host}`)
+      },
+    },
+  }
+}
+
+export default defineConfig({
+  root,
+  test: {
+    reporters: ['default', new PlainLine()],
+    passWithNoTests: true,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'node',
+          include: ['test/{core,contracts,golden,path,corpus}/**/*.test.ts', 'test/boundaries.test.ts'],
+          environment: 'node',
+          setupFiles: [noNetwork],
+          // Files share a process, which halves the run: leave no global changed.
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        plugins: [cloudflareTest(workersOptions)],
+        test: {
+          name: 'workers',
+          include: ['test/workers/**/*.test.ts'],
+          testTimeout: 15_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          environment: 'node',
+          setupFiles: [noNetwork],
+          // Each file starts a whole system; two cores carry one at a time.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 90_000,
+        },
+      },
+    ],
+  },
+})

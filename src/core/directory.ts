@@ -82,3 +82,55 @@ export interface RoutingSnapshot {
 export function modelMatches(pattern: string, model: string): boolean {
   return pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : pattern === model
 }
+
+/** A virtual key's secret as it is kept: never the secret itself. */
+export interface KeyHash {
+  /** Which pepper it was made under. */
+  readonly pepperVersion: number
+  /** HMAC-SHA-256(pepper, secret), 64 lower-case hexadecimal digits. */
+  readonly hmacHex: string
+}
+
+/** Version of the pepper under which keys are minted now. */
+export const PEPPER_VERSION = 1
+
+/** A virtual key as the directory publishes it, under `directoryKeyName`. It authenticates; spending is authorised by
+ *  the limiter. */
+export interface KeyRecord {
+  readonly v: 1
+  readonly keyId: string
+  readonly kid: string
+  readonly tenantId: string
+  readonly teamId: string | null
+  /** More than one while the key is being rotated. */
+  readonly hashes: readonly KeyHash[]
+  readonly costCenter: string | null
+  readonly tags: readonly string[]
+  /** As in `Caller`: exact names or `prefix*`; empty means all. */
+  readonly allowedModels: readonly string[]
+  readonly expiresAtMs: number | null
+  readonly revokedAtMs: number | null
+}
+
+/** A tenant as the directory publishes it, under `directoryTenantName`. */
+export interface TenantRecord {
+  readonly v: 1
+  readonly tenantId: string
+  readonly name: string
+  readonly cache: CachePolicy
+  /** IANA zone in which the tenant's budget windows begin and end. */
+  readonly timeZone: string
+}
+
+/** Where the directory keeps the routing snapshot. */
+export const DIRECTORY_ROUTING_NAME = 'routing'
+
+/** Where the directory keeps a key's record. */
+export function directoryKeyName(kid: string): string {
+  return `key:${kid}`
+}
+
+/** Where the directory keeps a tenant's record. */
+export function directoryTenantName(tenantId: string): string {
+  return `tenant:${tenantId}`
+}

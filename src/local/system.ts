@@ -1,0 +1,167 @@
+// Boots the whole of Tidegate on this machine: gateway, usage consumer and simulated providers as three Workers in one
+// workerd, with Durable Objects, KV, D1 and the queue as they are in production. `npm start`, the end-to-end tests and
+// the benchmark all start here. The gateway gets a socket of its own: Miniflare's front door would cost more than it does.
+import path from 'node:path'
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4WorkerOptions } from 'miniflare'
+import { bundleWorker } from './bundle.ts'
+import { buildDashboardIfStale, serveAsset } from './dashboard.ts'
+import { migrate } from './migrate.ts'
+
+const COMPATIBILITY = { compatibilityDate: '2026-10-23', compatibilityFlags: ['enable_request_signal'] }
+const HOST = '127.0.0.1'
+const GATEWAY = 'tidegate'
+const USAGE = 'tidegate-usage'
+const SIMULATED = 'tidegate-simulated'
+const QUEUE = 'tidegate-usage'
+const DEAD_QUEUE = 'tidegate-usage-dead'
+
+/** One line that a Worker logged. */
+export interface LogLine {
+  readonly level: string
+  readonly message: string
+}
+
+export interface SystemOptions {
+  /** Where the gateway listens on 127.0.0.1; 0 and absent mean any free port. */
+  readonly port?: number
+  /** Folder of everything that survives a restart. */
+  readonly stateDir: string
+  /** Plain variables of the gateway and the usage consumer, on top of the local defaults. */
+  readonly vars?: Readonly<Record<string, string>>
+  /** Secrets of the gateway. Only ADMIN_TOKEN reaches the usage consumer. */
+  readonly secrets?: Readonly<Record<string, string>>
+  /** Whether the simulated providers run; they do unless this is false. */
+  readonly simulated?: boolean
+  /** Whether the usage consumer runs; without it usage events wait in the queue. It does unless this is false. */
+  readonly usageConsumer?: boolean
+  /** Whether the dashboard is built and served; it is unless this is false. */
+  readonly dashboard?: boolean
+  /** Minify the Workers, as a deployment does. */
+  readonly minify?: boolean
+  /** How long the queue gathers a batch; 0.5 s unless set. */
+  readonly queueBatchSeconds?: number
+  /** Receives what the Workers log; printed when absent. */
+  readonly onLog?: (line: LogLine) => void
+}
+
+export interface RunningSystem {
+  /** The gateway, straight from its own socket, without a trailing slash. */
+  readonly url: string
+  /** The usage consumer's operator routes. */
+  readonly usageUrl: string | undefined
+  /** The simulated providers, for who wants to call them directly. */
+  readonly simulatedUrl: string | undefined
+  readonly mf: Miniflare
+  /** Runs the hourly work of both Workers now. */
+  runSchedule(): Promise<void>
+  /** Stops everything and frees the port. What has been written stays. */
+  dispose(): Promise<void>
+}
+
+async function source(
+  entry: string,
+  minify: boolean,
+): Promise<{ modules: [{ type: 'ESModule'; path: string; contents: string }] }> {
+  return { modules: [{ type: 'ESModule', path: 'worker.mjs', contents: await bundleWorker(entry, { minify }) }] }
+}
+
+async function gatewayWorker(options: SystemOptions): Promise<V4WorkerOptions> {
+  const withSimulated = options.simulated !== false
+  return {
+    name: GATEWAY,
+    ...COMPATIBILITY,
+    ...(await source('src/gateway.ts', options.minify ?? false)),
+    unsafeDirectSockets: [{ host: HOST, port: options.port ?? 0 }],
+    bindings: { ENVIRONMENT: 'local', ALLOW_PRIVATE_ENDPOINTS: 'true', ...options.vars, ...options.secrets },
+    durableObjects: {
+      TENANT_LIMITER: { className: 'TenantLimiter', useSQLite: true },
+      TARGET_BREAKER: { className: 'TargetBreaker', useSQLite: true },
+    },
+    kvNamespaces: { DIRECTORY: 'directory', REPLIES: 'replies' },
+    d1Databases: { DB: 'tidegate' },
+    queueProducers: { USAGE: { queueName: QUEUE } },
+    serviceBindings: {
+      ...(options.dashboard === false ? {} : { ASSETS: serveAsset }),
+      ...(withSimulated ? { SIMULATED } : {}),
+    },
+  }
+}
+
+async function usageWorker(options: SystemOptions): Promise<V4WorkerOptions> {
+  const batch = { maxBatchSize: 100, maxBatchTimeout: options.queueBatchSeconds ?? 0.5, maxRetries: 100 }
+  const adminToken = options.secrets?.['ADMIN_TOKEN']
+  return {
+    name: USAGE,
+    ...COMPATIBILITY,
+    ...(await source('src/usage-consumer.ts', options.minify ?? false)),
+    unsafeDirectSockets: [{ host: HOST, port: 0 }],
+    bindings: {
+      ENVIRONMENT: 'local',
+      ...options.vars,
+      ...(adminToken === undefined ? {} : { ADMIN_TOKEN: adminToken }),
+    },
+    durableObjects: { TENANT_LIMITER: { className: 'TenantLimiter', scriptName: GATEWAY, useSQLite: true } },
+    d1Databases: { DB: 'tidegate' },
+    queueProducers: { USAGE: { queueName: QUEUE } },
+    queueConsumers: { [QUEUE]: { ...batch, deadLetterQueue: DEAD_QUEUE }, [DEAD_QUEUE]: batch },
+  }
+}
+
+async function simulatedWorker(options: SystemOptions): Promise<V4WorkerOptions> {
+  return {
+    name: SIMULATED,
+    ...COMPATIBILITY,
+    ...(await source('src/simulated/worker.ts', options.minify ?? false)),
+    unsafeDirectSockets: [{ host: HOST, port: 0 }],
+  }
+}
+
+async function directUrl(mf: Miniflare, worker: string): Promise<string> {
+  return (await mf.unsafeGetDirectURL(worker)).origin
+}
+
+/**
+ * Resolves when the gateway answers and D1 has its newest schema. Rejects, with everything stopped again, if a Worker
+ * does not build or start, the port is taken or the state cannot be read.
+ */
+export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
+  const withUsage = options.usageConsumer !== false
+  const withSimulated = options.simulated !== false
+  if (options.dashboard !== false) await buildDashboardIfStale()
+  const workers = await Promise.all([
+    gatewayWorker(options),
+    ...(withUsage ? [usageWorker(options)] : []),
+    ...(withSimulated ? [simulatedWorker(options)] : []),
+  ])
+  const { onLog } = options
+  const mf = new Miniflare(
+    convertV4MiniflareOptions({
+      host: HOST,
+      port: 0,
+      cf: false,
+      telemetry: { enabled: false },
+      log: new Log(LogLevel.ERROR),
+      logRequests: false,
+      resourcePersistencePath: path.resolve(options.stateDir),
+      ...(onLog === undefined ? {} : { handleStructuredLogs: onLog }),
+      workers,
+    }),
+  )
+  try {
+    await mf.ready
+    await migrate(await mf.getD1Database('DB', GATEWAY))
+    return {
+      url: await directUrl(mf, GATEWAY),
+      usageUrl: withUsage ? await directUrl(mf, USAGE) : undefined,
+      simulatedUrl: withSimulated ? await directUrl(mf, SIMULATED) : undefined,
+      mf,
+      async runSchedule() {
+        for (const name of withUsage ? [GATEWAY, USAGE] : [GATEWAY]) await (await mf.getWorker(name)).scheduled({})
+      },
+      dispose: () => mf.dispose(),
+    }
+  } catch (error) {
+    await mf.dispose().catch(() => undefined)
+    throw error
+  }
+}

@@ -6,6 +6,7 @@ import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4WorkerOptio
 import { bundleWorker } from './bundle.ts'
 import { buildDashboardIfStale, serveAsset } from './dashboard.ts'
 import { migrate } from './migrate.ts'
+import { endWorkerdWithThisProcess } from './reaper.ts'
 
 const COMPATIBILITY = { compatibilityDate: '2026-10-23', compatibilityFlags: ['enable_request_signal'] }
 const HOST = '127.0.0.1'
@@ -149,6 +150,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   )
   try {
     await mf.ready
+    await endWorkerdWithThisProcess()
     await migrate(await mf.getD1Database('DB', GATEWAY))
     return {
       url: await directUrl(mf, GATEWAY),
@@ -158,7 +160,10 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
       async runSchedule() {
         for (const name of withUsage ? [GATEWAY, USAGE] : [GATEWAY]) await (await mf.getWorker(name)).scheduled({})
       },
-      dispose: () => mf.dispose(),
+      async dispose() {
+        await mf.dispose()
+        await endWorkerdWithThisProcess()
+      },
     }
   } catch (error) {
     await mf.dispose().catch(() => undefined)

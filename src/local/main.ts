@@ -1,0 +1,128 @@
+// `npm start`: the whole system on this machine, filled with demo data, and what to type next. Ends with one line and
+// exit code 1 when something stands in the way that whoever started it can remove.
+import net from 'node:net'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { ROOT } from './bundle.ts'
+import { readDevVars } from './dev-vars.ts'
+import { errorCode, firstLine, Problem } from './problem.ts'
+import { seed, type SeedOutcome } from './seed.ts'
+import { loadDemoKey, loadSecrets, lockState, makeStateFolder, saveDemoKey } from './state.ts'
+import { startSystem, type RunningSystem } from './system.ts'
+
+const PORT = 8787
+const SCHEDULE_MS = 60 * 60 * 1000
+const HELP = `npm start [-- --port ${PORT}] [--state .tidegate]`
+
+interface Flags {
+  readonly port: number
+  readonly state: string
+}
+
+function readFlags(args: readonly string[]): Flags {
+  const options = { port: { type: 'string' }, state: { type: 'string' } } as const
+  const { values } = ((): { values: { port?: string; state?: string } } => {
+    try {
+      return parseArgs({ args: [...args], options })
+    } catch (error) {
+      throw new Problem(`${firstLine(error)} Use: ${HELP}`)
+    }
+  })()
+  const port = Number(values.port ?? PORT)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new Problem(`--port ${values.port ?? ''} is not a port. Give a whole number from 1 to 65535.`)
+  }
+  return { port, state: path.resolve(values.state ?? path.join(ROOT, '.tidegate')) }
+}
+
+async function requireFreePort(port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const server = net.createServer()
+  server.once('error', reject)
+  server.listen(port, '127.0.0.1', resolve)
+  await promise.catch((error: unknown) => {
+    const reason =
+      errorCode(error) === 'EADDRINUSE' ? 'is in use' : `can't be opened (${errorCode(error) ?? 'unknown reason'})`
+    throw new Problem(`Port ${port} ${reason}. Stop what uses it, or choose another: npm start -- --port ${port + 1}`)
+  })
+  await new Promise((closed) => server.close(closed))
+}
+
+function stateProblem(error: unknown, state: string): unknown {
+  const isUnreadable = /malformed|not a database|SQLITE|corrupt|D1_ERROR/i.test(String(error))
+  if (!isUnreadable) return error
+  return new Problem(
+    `The state in ${state} can't be read (${firstLine(error)}). Move it away, or choose another with --state.`,
+  )
+}
+
+function printWelcome(system: RunningSystem, adminToken: string, outcome: SeedOutcome): void {
+  const base = system.url.replace('127.0.0.1', 'localhost')
+  const lines = [
+    '',
+    `  Base URL     ${base}/v1`,
+    `  Virtual key  ${outcome.key}`,
+    `  Admin token  ${adminToken}`,
+    `  Dashboard    ${base}/dashboard`,
+    `  Models       ${outcome.models.join('  ')}`,
+    '',
+    `  curl -N ${base}/v1/chat/completions -H 'authorization: Bearer ${outcome.key}' -H 'content-type: application/json' \\`,
+    `    -d '{"model":"sim-gpt-4o","stream":true,"messages":[{"role":"user","content":"Hello"}]}'`,
+    '',
+    `  import OpenAI from 'openai'; const client = new OpenAI({ baseURL: '${base}/v1', apiKey: '${outcome.key}' })`,
+    `  console.log(await client.chat.completions.create({ model: 'sim-claude', messages: [{ role: 'user', content: 'Hello' }] }))`,
+    '',
+    ...outcome.warnings.map((warning) => `  Warning: ${warning}`),
+    '  Ctrl-C stops it; what has been written stays.',
+  ]
+  console.log(lines.join('\n'))
+}
+
+function stopOnSignal(system: RunningSystem): void {
+  let isStopping = false
+  const stop = (): void => {
+    if (isStopping) return
+    isStopping = true
+    void system.dispose().finally(() => process.exit(0))
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
+
+function runScheduleHourly(system: RunningSystem): void {
+  const run = (): void => {
+    system.runSchedule().catch((error: unknown) => console.error(`tidegate: hourly work failed: ${firstLine(error)}`))
+  }
+  setInterval(run, SCHEDULE_MS).unref()
+}
+
+async function run(args: readonly string[]): Promise<void> {
+  const flags = readFlags(args)
+  const variables = await readDevVars(path.join(ROOT, '.dev.vars'))
+  await makeStateFolder(flags.state)
+  await lockState(flags.state)
+  await requireFreePort(flags.port)
+  const secrets = { ...(await loadSecrets(flags.state)), ...variables }
+  console.log('tidegate: starting …')
+  const system = await startSystem({ port: flags.port, stateDir: path.join(flags.state, 'state'), secrets }).catch(
+    (error: unknown) => {
+      throw stateProblem(error, flags.state)
+    },
+  )
+  stopOnSignal(system)
+  const access = { url: system.url, adminToken: secrets.ADMIN_TOKEN }
+  const outcome = await seed(access, variables, await loadDemoKey(flags.state))
+  await saveDemoKey(flags.state, outcome.key)
+  runScheduleHourly(system)
+  printWelcome(system, secrets.ADMIN_TOKEN, outcome)
+}
+
+/** Starts everything, or prints one line and ends the process with exit code 1. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    await run(args)
+  } catch (error) {
+    console.error(error instanceof Problem ? `tidegate: ${error.message}` : error)
+    process.exit(1)
+  }
+}

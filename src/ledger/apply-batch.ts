@@ -1,0 +1,51 @@
+// Applies one message to the ledger, wholly or not at all: the idempotency key, the events and the roll-ups are one D1
+// batch, which is one transaction. A message that comes again fails on its key and changes nothing.
+import type { ReadableBatch } from './read-batch.ts'
+import { EVENT_COLUMNS, ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList, sumList } from './columns.ts'
+
+/** What became of a message. */
+export type Applied =
+  | { readonly kind: 'applied' }
+  | { readonly kind: 'already-applied' }
+  /** The database will never take it as it is. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** It may go better later. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
+
+const INSERT_APPLIED = `INSERT INTO applied (tenant_id, outbox_id, first_event, applied_at_ms) VALUES (?1, ?2, ?3, ?4)`
+
+// json_each(?1) is one bound parameter, however many events there are (D1 allows 100).
+const INSERT_EVENTS = `INSERT INTO usage_events (${Object.keys(EVENT_COLUMNS).join(', ')})
+  SELECT ${selectList(EVENT_COLUMNS)} FROM json_each(?1)`
+
+// Aggregated before it is written: one row per group, not one per event.
+const UPSERT_ROLLUPS = `INSERT INTO usage_hourly (${[...Object.keys(ROLLUP_DIMENSIONS), ...Object.keys(ROLLUP_SUMS)].join(', ')})
+  SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${sumList(ROLLUP_SUMS)}
+  FROM (SELECT ${selectList(EVENT_COLUMNS)} FROM json_each(?1))
+  WHERE true
+  GROUP BY ${Object.values(ROLLUP_DIMENSIONS).join(', ')}
+  ON CONFLICT DO UPDATE SET ${Object.keys(ROLLUP_SUMS)
+    .map((column) => `${column} = ${column} + excluded.${column}`)
+    .join(', ')}`
+
+/** Applies a message once, however often it is delivered, also at the same time. Never throws. */
+export async function applyBatch(db: D1Database, message: ReadableBatch, nowMs: number): Promise<Applied> {
+  const { batch, firstEvent } = message
+  try {
+    await db.batch([
+      db.prepare(INSERT_APPLIED).bind(batch.tenantId, batch.outboxId, firstEvent, nowMs),
+      db.prepare(INSERT_EVENTS).bind(batch.events),
+      db.prepare(UPSERT_ROLLUPS).bind(batch.events),
+    ])
+    return { kind: 'applied' }
+  } catch (error) {
+    return classify(error)
+  }
+}
+
+function classify(error: unknown): Applied {
+  const reason = error instanceof Error ? error.message : String(error)
+  if (reason.includes('UNIQUE constraint failed: applied.')) return { kind: 'already-applied' }
+  const isPermanent = /constraint failed|cannot store|integer overflow|malformed JSON/i.test(reason)
+  return isPermanent ? { kind: 'refused', reason } : { kind: 'unavailable', reason }
+}

@@ -1,0 +1,95 @@
+// Takes messages from the usage Queue into the ledger: each exactly once, none lost, none in an endless loop. What is
+// durable is confirmed to the tenant's limiter, which forgets it; what isn't confirmed, the limiter sends again.
+import { applyBatch } from './apply-batch.ts'
+import { storeDeadLetter } from './dead-letters.ts'
+import { readBatch, readOrigin } from './read-batch.ts'
+
+/** One delivered message: the part of the platform's `Message` that is used. */
+export interface Delivery {
+  readonly id: string
+  readonly body: unknown
+  readonly attempts: number
+  ack(): void
+  retry(options: { readonly delaySeconds: number }): void
+}
+
+export interface LedgerPorts {
+  readonly db: D1Database
+  readonly nowMs: () => number
+  /** Tells a tenant's limiter which of its outbox rows are durable. May fail: unconfirmed rows come again. */
+  readonly confirm: (tenantId: string, outboxIds: readonly number[]) => Promise<void>
+  readonly log: (line: Readonly<Record<string, string | number>>) => void
+}
+
+/** The usage Queue, or the queue of messages it gave up on. */
+export type Source = 'usage' | 'dead'
+
+const DELAY_SECONDS_MAX = 3600
+
+/** How long to wait before a message is tried again: 2, 4, 8, … seconds, at most an hour. */
+export function retryDelaySeconds(attempts: number): number {
+  return Math.min(2 ** Math.min(Math.max(attempts, 1), 12), DELAY_SECONDS_MAX)
+}
+
+/**
+ * Applies every message and acknowledges or retries it. One bad message never holds up the others: a message that can
+ * never be applied becomes a dead letter. From the dead-letter queue, where there is no later, so does one that still
+ * fails for any reason; that one isn't confirmed, so the limiter sends it again.
+ */
+export async function consume(messages: readonly Delivery[], source: Source, ports: LedgerPorts): Promise<void> {
+  const durable = new Map<string, number[]>()
+  for (const message of messages) {
+    const isDurable = await consumeOne(message, source, ports)
+    const origin = isDurable ? readOrigin(message.body) : null
+    if (origin !== null) durable.set(origin.tenantId, [...(durable.get(origin.tenantId) ?? []), origin.outboxId])
+  }
+  await Promise.all([...durable].map(([tenantId, outboxIds]) => confirmQuietly(tenantId, outboxIds, ports)))
+}
+
+/** Returns whether the message is safe in the database. */
+async function consumeOne(message: Delivery, source: Source, ports: LedgerPorts): Promise<boolean> {
+  const readable = readBatch(message.body)
+  if (!readable.ok) return bury(message, readable.error, ports)
+  const applied = await applyBatch(ports.db, readable.value, ports.nowMs())
+  switch (applied.kind) {
+    case 'applied':
+    case 'already-applied':
+      message.ack()
+      return true
+    case 'refused':
+      return bury(message, applied.reason, ports)
+    case 'unavailable':
+      if (source === 'dead') {
+        await bury(message, applied.reason, ports)
+        return false
+      }
+      retryLater(message, applied.reason, ports)
+      return false
+  }
+}
+
+async function bury(message: Delivery, reason: string, ports: LedgerPorts): Promise<boolean> {
+  try {
+    await storeDeadLetter(ports.db, { messageId: message.id, body: message.body, reason }, ports.nowMs())
+  } catch (error) {
+    retryLater(message, String(error), ports)
+    return false
+  }
+  ports.log({ event: 'usage-dead-letter', message: message.id, reason })
+  message.ack()
+  return true
+}
+
+function retryLater(message: Delivery, reason: string, ports: LedgerPorts): void {
+  const delaySeconds = retryDelaySeconds(message.attempts)
+  ports.log({ event: 'usage-retry', message: message.id, attempts: message.attempts, delaySeconds, reason })
+  message.retry({ delaySeconds })
+}
+
+async function confirmQuietly(tenantId: string, outboxIds: readonly number[], ports: LedgerPorts): Promise<void> {
+  try {
+    await ports.confirm(tenantId, outboxIds)
+  } catch (error) {
+    ports.log({ event: 'usage-unconfirmed', tenant: tenantId, rows: outboxIds.length, reason: String(error) })
+  }
+}

@@ -1,0 +1,124 @@
+// The latest requests, page by page, newest first. A cursor names the last row of a page, so that pages neither repeat nor
+// skip a row while new ones arrive. A correction is added to the attempt it corrects, not shown by itself.
+import { parseJson } from '../core/json.ts'
+
+/** One attempt. A request with retries or a fallback has several, with the same `request_id`. */
+export interface RequestRow {
+  readonly request_id: string
+  readonly attempt: number
+  readonly started_at_ms: number
+  readonly tenant: string
+  readonly team: string | null
+  readonly key: string
+  readonly cost_center: string | null
+  readonly tags: readonly string[]
+  readonly trace_id: string | null
+  readonly protocol: string
+  readonly streamed: boolean
+  readonly requested_model: string
+  readonly route: string
+  readonly target: string | null
+  readonly provider: string | null
+  readonly model: string | null
+  readonly status: number
+  readonly ending: string
+  readonly failure: string | null
+  readonly cache: string
+  readonly is_final: boolean
+  readonly input_tokens: number
+  readonly cache_read_tokens: number
+  readonly cache_write_tokens: number
+  readonly output_tokens: number
+  readonly reasoning_tokens: number
+  readonly is_estimated: boolean
+  readonly cost_nano_usd: string
+  readonly saved_nano_usd: string
+  readonly price_version: string | null
+  readonly latency_ms: number
+  readonly ttft_ms: number | null
+}
+
+/** Where a page ended. */
+export interface RequestCursor {
+  readonly startedAtMs: number
+  readonly requestId: string
+  readonly attempt: number
+}
+
+export interface RequestsPage {
+  readonly rows: readonly RequestRow[]
+  /** To be passed as `before`; null when there is nothing older. */
+  readonly next: string | null
+}
+
+interface StoredRow extends Omit<RequestRow, 'tags' | 'streamed' | 'is_final' | 'is_estimated'> {
+  readonly tags: string
+  readonly streamed: number
+  readonly is_final: number
+  readonly is_estimated: number
+}
+
+const corrected = (...columns: readonly string[]): string =>
+  columns.map((column) => `e.${column} + coalesce(a.${column}, 0)`).join(' + ')
+
+const PAGE = `SELECT e.request_id, e.attempt, e.started_at_ms, e.tenant_id AS tenant, e.team_id AS team, e.key_id AS key,
+    e.cost_center, e.tags, e.trace_id, e.protocol, e.streamed, e.requested_model, e.route, e.target_id AS target,
+    e.provider, e.model, e.status, e.ending, e.failure, e.cache, e.is_final, e.is_estimated,
+    ${corrected('input_tokens', 'audio_input_tokens')} AS input_tokens,
+    ${corrected('cache_read_tokens')} AS cache_read_tokens,
+    ${corrected('cache_write_tokens', 'cache_write_long_tokens')} AS cache_write_tokens,
+    ${corrected('output_tokens', 'audio_output_tokens')} AS output_tokens,
+    ${corrected('reasoning_tokens')} AS reasoning_tokens,
+    CAST(${corrected('cost_nano_usd')} AS TEXT) AS cost_nano_usd,
+    CAST(${corrected('saved_nano_usd')} AS TEXT) AS saved_nano_usd,
+    e.price_version, e.latency_ms, e.ttft_ms
+  FROM usage_events e
+  LEFT JOIN usage_events a ON a.request_id = e.request_id AND a.attempt = e.attempt AND a.kind = 'adj'
+  WHERE e.kind = 'cost' AND (e.started_at_ms, e.request_id, e.attempt) < (?1, ?2, ?3)
+  ORDER BY e.started_at_ms DESC, e.request_id DESC, e.attempt DESC
+  LIMIT ?4`
+
+/** The `limit` newest attempts, or the newest of those before the cursor. */
+export async function latestRequests(
+  db: D1Database,
+  query: { readonly limit: number; readonly before: RequestCursor | null },
+): Promise<RequestsPage> {
+  const { startedAtMs, requestId, attempt } = query.before ?? NEWEST
+  const found = await db
+    .prepare(PAGE)
+    .bind(startedAtMs, requestId, attempt, query.limit + 1)
+    .all<StoredRow>()
+  const rows = found.results.slice(0, query.limit).map(fromStored)
+  const last = rows.at(-1)
+  const hasMore = found.results.length > query.limit && last !== undefined
+  return { rows, next: hasMore ? writeCursor(last) : null }
+}
+
+/** Reads a cursor as `latestRequests` wrote it; null for anything else. */
+export function readCursor(text: string): RequestCursor | null {
+  const found = /^([0-9]{1,16})-([0-9]{1,9})-(.{1,200})$/.exec(text)
+  if (found === null) return null
+  const [, startedAtMs, attempt, requestId = ''] = found
+  return { startedAtMs: Number(startedAtMs), attempt: Number(attempt), requestId }
+}
+
+const NEWEST: RequestCursor = { startedAtMs: Number.MAX_SAFE_INTEGER, requestId: '', attempt: 0 }
+
+function writeCursor(row: RequestRow): string {
+  return `${row.started_at_ms}-${row.attempt}-${row.request_id}`
+}
+
+function fromStored(row: StoredRow): RequestRow {
+  return {
+    ...row,
+    tags: readTags(row.tags),
+    streamed: row.streamed === 1,
+    is_final: row.is_final === 1,
+    is_estimated: row.is_estimated === 1,
+  }
+}
+
+function readTags(text: string): readonly string[] {
+  const tags = parseJson(text)
+  return Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : []
+}

@@ -1,0 +1,123 @@
+// Reads one message of the usage Queue and says in words what is wrong with a bad one. Separate from applying it, because
+// a message that can't be read must never reach the database: it would be retried for days.
+import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts'
+import { err, ok, type Result } from '../core/result.ts'
+import { USAGE_EVENT_VERSION, type UsageBatch } from '../core/usage-event.ts'
+
+/** A message that may be applied. */
+export interface ReadableBatch {
+  readonly batch: UsageBatch
+  /** Names the first event: with tenant and outbox row, what makes two deliveries the same message. */
+  readonly firstEvent: string
+}
+
+/** More events in one message than the Queue's size limit could ever carry. */
+const EVENTS_MAX = 2000
+
+/** Reads a message's body. Every event is checked: all fields present and of their type, all of the batch's tenant. */
+export function readBatch(body: unknown): Result<ReadableBatch, string> {
+  if (!isJsonObject(body)) return err('the message is not an object')
+  const { v, tenantId, outboxId, events } = body
+  if (v !== USAGE_EVENT_VERSION) return err(`v is ${JSON.stringify(v)}; this consumer reads ${USAGE_EVENT_VERSION}`)
+  if (!isText(tenantId) || tenantId === '') return err('tenantId is not a text')
+  if (!isInteger(outboxId)) return err('outboxId is not an integer')
+  if (typeof events !== 'string') return err('events is not a text')
+  const list = parseJson(events)
+  if (!Array.isArray(list)) return err('events is not a JSON array')
+  if (list.length === 0 || list.length > EVENTS_MAX) return err(`events holds ${list.length} events`)
+  for (const [at, event] of list.entries()) {
+    const problem = eventProblem(event, tenantId)
+    if (problem !== null) return err(`events[${at}]${problem}`)
+  }
+  return ok({ batch: { v, tenantId, outboxId, events }, firstEvent: eventName(list[0]) })
+}
+
+/** Tenant and outbox row of a message, as far as they can be read, so that even a bad one can be confirmed. */
+export function readOrigin(body: unknown): { readonly tenantId: string; readonly outboxId: number } | null {
+  if (!isJsonObject(body) || !isText(body.tenantId) || body.tenantId === '' || !isInteger(body.outboxId)) return null
+  return { tenantId: body.tenantId, outboxId: body.outboxId }
+}
+
+function eventName(event: Json | undefined): string {
+  return isJsonObject(event) ? `${event.requestId}#${event.attempt}#${event.kind}` : ''
+}
+
+type Check = (value: Json | undefined) => boolean
+
+const isText = (value: Json | undefined): value is string => typeof value === 'string'
+const isTextOrNull: Check = (value) => value === null || isText(value)
+const isInteger = (value: Json | undefined): value is number => Number.isSafeInteger(value)
+const isCount: Check = (value) => isInteger(value) && value >= 0
+const isFlag: Check = (value) => typeof value === 'boolean'
+const oneOf =
+  (...allowed: readonly string[]): Check =>
+  (value) =>
+    isText(value) && allowed.includes(value)
+
+const EVENT_FIELDS: Readonly<Record<string, Check>> = {
+  v: (value) => value === USAGE_EVENT_VERSION,
+  kind: oneOf('cost', 'adj'),
+  requestId: (value) => isText(value) && value !== '',
+  attempt: isCount,
+  startedAtMs: isCount,
+  teamId: isTextOrNull,
+  keyId: isText,
+  costCenter: isTextOrNull,
+  endUser: isTextOrNull,
+  tags: (value) => Array.isArray(value) && value.every(isText),
+  traceId: isTextOrNull,
+  protocol: isText,
+  streamed: isFlag,
+  requestedModel: isText,
+  route: isText,
+  targetId: isTextOrNull,
+  provider: isTextOrNull,
+  model: isTextOrNull,
+  status: isCount,
+  ending: isText,
+  failure: isTextOrNull,
+  cache: isText,
+  isFinal: isFlag,
+  isEstimated: isFlag,
+  costNanoUsd: isInteger,
+  savedNanoUsd: isInteger,
+  priceVersion: isTextOrNull,
+  latencyMs: isCount,
+  ttftMs: (value) => value === null || isCount(value),
+}
+
+const USAGE_FIELDS = [
+  'input',
+  'cacheRead',
+  'cacheWrite',
+  'cacheWriteLong',
+  'output',
+  'reasoning',
+  'audioInput',
+  'audioOutput',
+] as const
+
+function eventProblem(event: Json | undefined, tenantId: string): string | null {
+  if (!isJsonObject(event)) return ' is not an object'
+  if (event.tenantId !== tenantId) return '.tenantId is not the tenant of the message'
+  for (const [field, check] of Object.entries(EVENT_FIELDS)) {
+    if (!check(event[field])) return `.${field} is ${describe(event[field])}`
+  }
+  return usageProblem(event)
+}
+
+/** Only a correction may take tokens or money back. */
+function usageProblem(event: JsonObject): string | null {
+  const mayBeNegative = event.kind === 'adj'
+  const allowed: Check = mayBeNegative ? isInteger : isCount
+  if (!allowed(event.costNanoUsd)) return `.costNanoUsd is ${describe(event.costNanoUsd)}`
+  if (!isJsonObject(event.usage)) return '.usage is not an object'
+  for (const field of USAGE_FIELDS) {
+    if (!allowed(event.usage[field])) return `.usage.${field} is ${describe(event.usage[field])}`
+  }
+  return null
+}
+
+function describe(value: Json | undefined): string {
+  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60)
+}

@@ -1,0 +1,119 @@
+// Usage by group, for any stretch of time: whole hours come from the roll-ups, the cut hours at both ends from the raw
+// events. Sums are taken in SQL and money leaves as text, because a sum of nano-USD may exceed what a JS number holds.
+import { err, ok, type Result } from '../core/result.ts'
+import { ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList } from './columns.ts'
+
+/** What usage can be grouped by. `hour` and `day` are UTC, given as the epoch ms of their beginning. */
+export const USAGE_GROUPS = ['hour', 'day', 'tenant', 'team', 'key', 'model', 'provider', 'cost_center'] as const
+export type UsageGroup = (typeof USAGE_GROUPS)[number]
+
+/** Sums over a group. Input and output include audio; cached prompt tokens are counted apart from fresh ones. */
+export interface UsageSums {
+  readonly requests: number
+  readonly errors: number
+  readonly cache_hits: number
+  readonly input_tokens: number
+  readonly cache_read_tokens: number
+  readonly cache_write_tokens: number
+  readonly output_tokens: number
+  readonly reasoning_tokens: number
+  /** Integer nano-USD in decimal. */
+  readonly cost_nano_usd: string
+  readonly saved_nano_usd: string
+}
+
+/** A group: of the optional members, those that were asked for. Null: the requests had none (no team, no provider …). */
+export interface UsageRow extends UsageSums {
+  readonly hour?: number
+  readonly day?: number
+  readonly tenant?: string
+  readonly team?: string | null
+  readonly key?: string
+  readonly model?: string | null
+  readonly provider?: string | null
+  readonly cost_center?: string | null
+}
+
+export interface UsageQuery {
+  /** From this instant on … */
+  readonly fromMs: number
+  /** … until before this one. */
+  readonly toMs: number
+  /** Empty for one row with the total. */
+  readonly groupBy: readonly UsageGroup[]
+}
+
+export interface UsageReport {
+  readonly from: number
+  readonly to: number
+  readonly group_by: readonly UsageGroup[]
+  readonly rows: readonly UsageRow[]
+  readonly total: UsageSums
+}
+
+/** A report with more rows is refused rather than cut. */
+export const USAGE_ROWS_MAX = 20_000
+
+const HOUR_MS = 3_600_000
+
+const GROUP_EXPRESSIONS: Readonly<Record<UsageGroup, string>> = {
+  hour: `hour_ms`,
+  day: `hour_ms - hour_ms % 86400000`,
+  tenant: `tenant_id`,
+  team: `nullif(team_id, '')`,
+  key: `key_id`,
+  model: `nullif(model, '')`,
+  provider: `nullif(provider, '')`,
+  cost_center: `nullif(cost_center, '')`,
+}
+
+const REPORTED_SUMS = `
+  coalesce(sum(requests), 0) AS requests,
+  coalesce(sum(errors), 0) AS errors,
+  coalesce(sum(cache_hits), 0) AS cache_hits,
+  coalesce(sum(input_tokens + audio_input_tokens), 0) AS input_tokens,
+  coalesce(sum(cache_read_tokens), 0) AS cache_read_tokens,
+  coalesce(sum(cache_write_tokens + cache_write_long_tokens), 0) AS cache_write_tokens,
+  coalesce(sum(output_tokens + audio_output_tokens), 0) AS output_tokens,
+  coalesce(sum(reasoning_tokens), 0) AS reasoning_tokens,
+  CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost_nano_usd,
+  CAST(coalesce(sum(saved_nano_usd), 0) AS TEXT) AS saved_nano_usd`
+
+// ?1 ≤ whole hours < ?2; ?3 ≤ raw events < ?4, and ?5 ≤ raw events < ?6.
+const SOURCE = `
+  SELECT ${[...Object.keys(ROLLUP_DIMENSIONS), ...Object.keys(ROLLUP_SUMS)].join(', ')}
+    FROM usage_hourly WHERE hour_ms >= ?1 AND hour_ms < ?2
+  UNION ALL
+  SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}
+    FROM usage_events WHERE started_at_ms >= ?3 AND started_at_ms < ?4
+  UNION ALL
+  SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}
+    FROM usage_events WHERE started_at_ms >= ?5 AND started_at_ms < ?6`
+
+/** Usage in a stretch of time, in the order of its groups. Rows and total are of one moment. */
+export async function usageReport(db: D1Database, query: UsageQuery): Promise<Result<UsageReport, 'too-many-rows'>> {
+  const bounds = sourceBounds(query.fromMs, query.toMs)
+  const [rows, total] = await db.batch<UsageRow>([
+    db.prepare(groupedSql(query.groupBy)).bind(...bounds),
+    db.prepare(`SELECT ${REPORTED_SUMS} FROM (${SOURCE})`).bind(...bounds),
+  ])
+  const sums = total?.results[0]
+  if (rows === undefined || sums === undefined) throw new Error('D1 answered a batch of two with less')
+  if (rows.results.length > USAGE_ROWS_MAX) return err('too-many-rows')
+  return ok({ from: query.fromMs, to: query.toMs, group_by: query.groupBy, rows: rows.results, total: sums })
+}
+
+function groupedSql(groupBy: readonly UsageGroup[]): string {
+  const groups = groupBy.map((group) => `${GROUP_EXPRESSIONS[group]} AS "${group}", `).join('')
+  const positions = groupBy.map((_, at) => at + 1).join(', ')
+  const grouping = groupBy.length === 0 ? '' : `GROUP BY ${positions} ORDER BY ${positions}`
+  return `SELECT ${groups}${REPORTED_SUMS} FROM (${SOURCE}) ${grouping} LIMIT ${USAGE_ROWS_MAX + 1}`
+}
+
+/** Which whole hours and which raw stretches make up [fromMs, toMs). Empty stretches have equal ends. */
+export function sourceBounds(fromMs: number, toMs: number): readonly [number, number, number, number, number, number] {
+  const firstHour = Math.ceil(fromMs / HOUR_MS) * HOUR_MS
+  const lastHour = Math.floor(toMs / HOUR_MS) * HOUR_MS
+  if (firstHour >= lastHour) return [0, 0, fromMs, toMs, 0, 0]
+  return [firstHour, lastHour, fromMs, firstHour, lastHour, toMs]
+}

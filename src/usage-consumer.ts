@@ -1,0 +1,93 @@
+// Worker 2, the usage consumer: takes usage events from the Queue into the ledger, re-checks the ledger every hour, and
+// answers its operator. It holds no provider credential and serves no client.
+import { Router, type IRequest } from 'itty-router'
+import { operatorAccess } from './control-plane/operator-token.ts'
+import type { UsageEnv } from './env.ts'
+import { consume, type LedgerPorts } from './ledger/consume.ts'
+import { listDeadLetters, replayDeadLetter } from './ledger/dead-letters.ts'
+import { metricsText } from './ledger/metrics.ts'
+import { reconcile } from './ledger/reconcile.ts'
+
+/** What the consumer needs; narrower than the Worker's whole environment, so that one Worker can be both. */
+export type ConsumerEnv = Pick<UsageEnv, 'DB' | 'ADMIN_TOKEN'> & {
+  readonly TENANT_LIMITER: {
+    idFromName(name: string): DurableObjectId
+    get(id: DurableObjectId): { confirm(outboxIds: readonly number[]): Promise<unknown> }
+  }
+}
+
+/** How far back the hourly check looks: late events are counted to the hour of their request. */
+const RECHECKED_HOURS = 26
+
+/** Takes a batch of the usage queue, or of its dead-letter queue (whose name ends in `-dead`), into the ledger. */
+export async function consumeQueue(batch: MessageBatch<unknown>, env: ConsumerEnv): Promise<void> {
+  await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', portsOf(env))
+}
+
+/** Compares the roll-ups of the last hours with their events; logs one line if they differ. */
+export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<void> {
+  const found = await reconcile(env.DB, RECHECKED_HOURS, nowMs)
+  if (found.mismatches > 0) console.error(JSON.stringify({ event: 'ledger-mismatch', ...found }))
+}
+
+/** `GET /healthz`, open; `GET /metrics`, `GET /dead-letters`, `POST /replay/:id` with the admin token. */
+export function answerOperator(request: Request, env: ConsumerEnv): Promise<Response> {
+  return operatorRoutes.fetch(request, env)
+}
+
+export default {
+  fetch: answerOperator,
+  queue: consumeQueue,
+  scheduled: (controller, env) => recheckLedger(env, controller.scheduledTime),
+} satisfies ExportedHandler<UsageEnv>
+
+function portsOf(env: ConsumerEnv): LedgerPorts {
+  return {
+    db: env.DB,
+    nowMs: () => Date.now(),
+    confirm: async (tenantId, outboxIds) => {
+      await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).confirm(outboxIds)
+    },
+    log: (line) => console.warn(JSON.stringify(line)),
+  }
+}
+
+const operatorRoutes = Router<IRequest, [ConsumerEnv]>({
+  catch: (error) => {
+    console.error(JSON.stringify({ event: 'operator-error', reason: String(error) }))
+    return refusal(500, 'internal', 'The ledger could not be read.')
+  },
+})
+  .get('/healthz', () => Response.json({ ok: true }))
+  .all('*', refuseStrangers)
+  .get('/metrics', async (_, env) => {
+    const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
+    return new Response(await metricsText(env.DB), { headers })
+  })
+  .get('/dead-letters', async (_, env) => Response.json({ rows: await listDeadLetters(env.DB) }))
+  .post('/replay/:id', replay)
+  .all('*', () => refusal(404, 'not_found', 'Not one of /healthz, /metrics, /dead-letters, /replay/:id.'))
+
+async function refuseStrangers(request: IRequest, env: ConsumerEnv): Promise<Response | undefined> {
+  switch (await operatorAccess(env.ADMIN_TOKEN, request.headers.get('authorization'))) {
+    case 'granted':
+      return undefined
+    case 'denied':
+      return refusal(401, 'unauthorized', 'Send the admin token as "Authorization: Bearer …".')
+    case 'closed':
+      return refusal(503, 'admin_closed', 'Closed until the secret ADMIN_TOKEN (16 characters or more) is set.')
+  }
+}
+
+async function replay(request: IRequest, env: ConsumerEnv): Promise<Response> {
+  const id = Number(request.params?.id)
+  if (!Number.isSafeInteger(id)) return refusal(404, 'not_found', 'There is no such dead letter.')
+  const applied = await replayDeadLetter(env.DB, id, Date.now())
+  if (applied === null) return refusal(404, 'not_found', 'There is no such dead letter.')
+  const didWork = applied.kind === 'applied' || applied.kind === 'already-applied'
+  return Response.json({ id, outcome: applied }, { status: didWork ? 200 : 409 })
+}
+
+function refusal(status: number, code: string, message: string): Response {
+  return Response.json({ error: { message, code } }, { status })
+}

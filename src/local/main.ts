@@ -8,7 +8,7 @@ import { readDevVars } from './dev-vars.ts'
 import { errorCode, firstLine, Problem } from './problem.ts'
 import { seed, type SeedOutcome } from './seed.ts'
 import { loadDemoKey, loadSecrets, lockState, makeStateFolder, saveDemoKey } from './state.ts'
-import { startSystem, type RunningSystem } from './system.ts'
+import { startSystem, type LogLine, type RunningSystem, type SystemOptions } from './system.ts'
 
 const PORT = 8787
 const SCHEDULE_MS = 60 * 60 * 1000
@@ -48,12 +48,30 @@ async function requireFreePort(port: number): Promise<void> {
   await new Promise((closed) => server.close(closed))
 }
 
-function stateProblem(error: unknown, state: string): unknown {
-  const isUnreadable = /malformed|not a database|SQLITE|corrupt|D1_ERROR/i.test(String(error))
-  if (!isUnreadable) return error
-  return new Problem(
-    `The state in ${state} can't be read (${firstLine(error)}). Move it away, or choose another with --state.`,
-  )
+const UNREADABLE = /malformed|not a database|SQLITE_|corrupt/i
+
+/** Starts the system; what its Workers log is printed once it stands, or when it doesn't stand for no known reason. */
+async function startPrinting(options: SystemOptions, state: string): Promise<RunningSystem> {
+  const early: LogLine[] = []
+  let print = (line: LogLine): unknown => early.push(line)
+  const release = (): void => {
+    print = (line) => console.log(line.message)
+    early.forEach(print)
+  }
+  try {
+    const system = await startSystem({ ...options, onLog: (line) => print(line) })
+    release()
+    return system
+  } catch (error) {
+    const told = [String(error), ...early.map((line) => line.message)].find((text) => UNREADABLE.test(text))
+    if (told !== undefined) {
+      throw new Problem(
+        `The state in ${state} can't be read. Move it away and start again, or choose another with --state.`,
+      )
+    }
+    release()
+    throw error
+  }
 }
 
 function printWelcome(system: RunningSystem, adminToken: string, outcome: SeedOutcome): void {
@@ -104,11 +122,8 @@ async function run(args: readonly string[]): Promise<void> {
   await requireFreePort(flags.port)
   const secrets = { ...(await loadSecrets(flags.state)), ...variables }
   console.log('tidegate: starting …')
-  const system = await startSystem({ port: flags.port, stateDir: path.join(flags.state, 'state'), secrets }).catch(
-    (error: unknown) => {
-      throw stateProblem(error, flags.state)
-    },
-  )
+  const options = { port: flags.port, stateDir: path.join(flags.state, 'state'), secrets }
+  const system = await startPrinting(options, flags.state)
   stopOnSignal(system)
   const access = { url: system.url, adminToken: secrets.ADMIN_TOKEN }
   const outcome = await seed(access, variables, await loadDemoKey(flags.state))

@@ -1,0 +1,162 @@
+// The admin API as the dashboard reads it: types only, no code, so that the control plane may import and satisfy them.
+// Money is integer nano-USD in decimal strings (too large for a JS number over a year); times are epoch ms; durations ms.
+
+export type BudgetPeriod = 'hour' | 'day' | 'week' | 'month'
+
+/** Money allowed per calendar window. */
+export interface ApiBudget {
+  /** Decimal USD, as it was configured, e.g. `"25"` or `"0.50"`. */
+  readonly amount_usd: string
+  readonly period: BudgetPeriod
+  /** Spent in the window that is running; absent where the limiter was not asked. */
+  readonly spent_nano_usd?: string
+}
+
+export interface ApiLimits {
+  readonly tokens_per_minute: number | null
+  readonly budget: ApiBudget | null
+}
+
+export interface ApiTenant {
+  readonly id: string
+  readonly name: string
+  readonly limits: ApiLimits
+  readonly cache: unknown
+}
+
+export interface ApiTeam {
+  readonly id: string
+  readonly tenant_id: string
+  readonly name: string
+  readonly limits: ApiLimits
+}
+
+export type ApiKeyStatus = 'active' | 'revoked' | 'expired'
+
+/** A virtual key; never its secret. */
+export interface ApiKey {
+  readonly id: string
+  readonly kid: string
+  readonly tenant_id: string
+  readonly team_id: string | null
+  readonly name: string
+  readonly cost_center: string | null
+  readonly status: ApiKeyStatus
+  readonly created_at_ms: number
+  readonly expires_at_ms: number | null
+  readonly limits: ApiLimits
+}
+
+/** What the page needs of a target; the API sends more. */
+export interface ApiTarget {
+  readonly id: string
+  readonly provider: string
+  readonly model: string
+}
+
+/** What the page needs of a route; the API sends more. */
+export interface ApiRoute {
+  readonly id: string
+  /** Exact model name, or `prefix*`. */
+  readonly model: string
+}
+
+/** `GET /admin/overview` */
+export interface ApiOverview {
+  readonly environment: string
+  readonly revision: number
+  readonly tenants: readonly ApiTenant[]
+  readonly teams: readonly ApiTeam[]
+  readonly keys: readonly ApiKey[]
+  readonly targets: readonly ApiTarget[]
+  readonly routes: readonly ApiRoute[]
+}
+
+export type UsageDimension = 'tenant' | 'team' | 'key' | 'model' | 'provider' | 'cost_center'
+export type UsageBucket = 'hour' | 'day'
+
+/** Sums over the rows of one group. */
+export interface ApiUsageCounters {
+  readonly requests: number
+  readonly errors: number
+  readonly cache_hits: number
+  readonly input_tokens: number
+  readonly cache_read_tokens: number
+  readonly output_tokens: number
+  readonly reasoning_tokens: number
+  readonly cost_nano_usd: string
+  readonly saved_nano_usd: string
+}
+
+/** One group: only the fields named in `group_by` are present. */
+export interface ApiUsageRow extends ApiUsageCounters {
+  /** Start of the bucket, epoch ms. */
+  readonly hour?: number
+  readonly day?: number
+  readonly tenant?: string
+  readonly team?: string | null
+  readonly key?: string
+  /** Null for a request that reached no model. */
+  readonly model?: string | null
+  readonly provider?: string | null
+  readonly cost_center?: string | null
+}
+
+/** `GET /admin/usage?from=&to=&group_by=` */
+export interface ApiUsage {
+  readonly from: number
+  readonly to: number
+  readonly group_by: readonly string[]
+  readonly rows: readonly ApiUsageRow[]
+  readonly total: ApiUsageCounters
+}
+
+/** One attempt; a request with retries or a fallback has several rows with the same `request_id`. */
+export interface ApiRequestRow {
+  readonly request_id: string
+  /** 0 for a request served without calling a provider. */
+  readonly attempt: number
+  readonly started_at_ms: number
+  readonly tenant: string
+  readonly team: string | null
+  readonly key: string
+  readonly cost_center: string | null
+  readonly tags: readonly string[]
+  readonly trace_id: string | null
+  readonly protocol: string
+  readonly streamed: boolean
+  readonly requested_model: string
+  readonly route: string
+  readonly target: string | null
+  readonly provider: string | null
+  readonly model: string | null
+  readonly status: number
+  readonly ending: string
+  readonly failure: string | null
+  readonly cache: string
+  /** True for the attempt whose answer (or failure) went to the client. */
+  readonly is_final: boolean
+  readonly input_tokens: number
+  readonly cache_read_tokens: number
+  readonly cache_write_tokens: number
+  readonly output_tokens: number
+  readonly reasoning_tokens: number
+  readonly is_estimated: boolean
+  readonly cost_nano_usd: string
+  readonly saved_nano_usd: string
+  readonly price_version: string | null
+  readonly latency_ms: number
+  readonly ttft_ms: number | null
+}
+
+/** `GET /admin/requests?limit=&before=`, newest first. */
+export interface ApiRequests {
+  readonly rows: readonly ApiRequestRow[]
+  /** Cursor for `before`; null at the end. */
+  readonly next: string | null
+}
+
+/** Body of every answer that isn't 2xx. */
+export interface ApiErrorBody {
+  readonly error: { readonly message: string; readonly code: string; readonly field?: string }
+}

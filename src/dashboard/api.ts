@@ -1,0 +1,118 @@
+// The one place that talks to the admin API. Every failure becomes an `ApiFailure` whose kind says what the page should
+// do about it; a deadline bounds every call. Shapes are checked just as far as the page relies on them.
+import type { ApiErrorBody, ApiOverview, ApiRequests, ApiUsage, UsageBucket, UsageDimension } from './api-types.ts'
+
+const DEADLINE_MS = 30_000
+/** Tokens are visible ASCII; anything else can't be sent in a header at all. */
+const SENDABLE_TOKEN = /^[\x21-\x7e]+$/
+
+/** `signed-out`: the token is wrong. `closed`: no admin token is configured. `offline`: no answer. `failed`: the rest. */
+export type ApiFailureKind = 'signed-out' | 'closed' | 'offline' | 'failed'
+
+/** A call that brought no data. `message` is a sentence for the reader. */
+export class ApiFailure extends Error {
+  override readonly name = 'ApiFailure'
+  readonly kind: ApiFailureKind
+  readonly code: string
+
+  constructor(kind: ApiFailureKind, code: string, message: string) {
+    super(message)
+    this.kind = kind
+    this.code = code
+  }
+}
+
+export interface UsageQuery {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly groupBy: readonly (UsageBucket | UsageDimension)[]
+}
+
+export interface RequestsQuery {
+  readonly limit: number
+  /** Cursor of the page before; null for the newest. */
+  readonly before: string | null
+}
+
+export interface AdminApi {
+  overview(signal: AbortSignal): Promise<ApiOverview>
+  usage(query: UsageQuery, signal: AbortSignal): Promise<ApiUsage>
+  requests(query: RequestsQuery, signal: AbortSignal): Promise<ApiRequests>
+}
+
+/** A client that sends `token` with every call. */
+export function adminApi(token: string): AdminApi {
+  return {
+    async overview(signal) {
+      return shaped<ApiOverview>(await get('/admin/overview', token, signal), ['tenants', 'teams', 'keys', 'routes'])
+    },
+    async usage({ fromMs, toMs, groupBy }, signal) {
+      const query = new URLSearchParams({ from: String(fromMs), to: String(toMs), group_by: groupBy.join(',') })
+      return shaped<ApiUsage>(await get(`/admin/usage?${query}`, token, signal), ['rows', 'group_by'])
+    },
+    async requests({ limit, before }, signal) {
+      const query = new URLSearchParams({ limit: String(limit) })
+      if (before !== null) query.set('before', before)
+      return shaped<ApiRequests>(await get(`/admin/requests?${query}`, token, signal), ['rows'])
+    },
+  }
+}
+
+/** Makes an `ApiFailure` of anything thrown. */
+export function asFailure(thrown: unknown): ApiFailure {
+  if (thrown instanceof ApiFailure) return thrown
+  if (thrown instanceof DOMException && thrown.name === 'TimeoutError') {
+    return new ApiFailure('offline', 'timeout', `The gateway has not answered within ${DEADLINE_MS / 1_000} seconds.`)
+  }
+  if (thrown instanceof TypeError) return new ApiFailure('offline', 'network', 'The gateway can’t be reached.')
+  return new ApiFailure('failed', 'unexpected', thrown instanceof Error ? thrown.message : String(thrown))
+}
+
+async function get(path: string, token: string, signal: AbortSignal): Promise<unknown> {
+  if (!SENDABLE_TOKEN.test(token)) throw new ApiFailure('signed-out', 'unauthorized', 'This is not an admin token.')
+  const response = await fetch(path, {
+    headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
+    cache: 'no-store',
+    signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
+  })
+  const body = readJson(await response.text())
+  if (!response.ok) throw failureOf(response.status, body)
+  if (body === undefined) throw unreadable()
+  return body
+}
+
+function failureOf(status: number, body: unknown): ApiFailure {
+  const error = errorOf(body)
+  const code = error?.code ?? `http-${status}`
+  if (status === 401) return new ApiFailure('signed-out', code, error?.message ?? 'The token was not accepted.')
+  if (code === 'admin_closed') return new ApiFailure('closed', code, error?.message ?? 'The admin API is closed.')
+  return new ApiFailure('failed', code, error?.message ?? `The gateway answered with status ${status}.`)
+}
+
+function errorOf(body: unknown): ApiErrorBody['error'] | null {
+  if (!isRecord(body) || !isRecord(body['error'])) return null
+  const { message, code } = body['error']
+  return typeof message === 'string' && typeof code === 'string' ? { message, code } : null
+}
+
+/** `body` as `Shape`, once it is an object whose `lists` are arrays. */
+function shaped<Shape>(body: unknown, lists: readonly (keyof Shape & string)[]): Shape {
+  if (!isRecord(body) || lists.some((list) => !Array.isArray(body[list]))) throw unreadable()
+  return body as Shape
+}
+
+function unreadable(): ApiFailure {
+  return new ApiFailure('failed', 'unreadable', 'The gateway’s answer could not be read. Is this its admin API?')
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,87 @@
+// How far each budget is used, with its alert state in words as well as in colour.
+import type { ApiOverview } from './api-types.ts'
+import { type BudgetState, type BudgetUse, budgetUses } from './budget-use.ts'
+import type { Feed } from './feed.ts'
+import { Money } from './figures.tsx'
+import { formatShare } from './format.ts'
+import type { Names } from './names.ts'
+import { Nothing, Panel, Pending } from './panel.tsx'
+
+const STATE_WORDS: Readonly<Record<BudgetState, string>> = {
+  ok: 'OK',
+  half: 'Over 50 %',
+  high: 'Over 80 %',
+  exhausted: 'Exhausted',
+  unknown: 'Not reported',
+}
+
+export function Budgets({ feed, names }: { feed: Feed<ApiOverview>; names: Names }) {
+  const uses = feed.data === null ? null : budgetUses(feed.data)
+  return (
+    <Panel title="Budgets" name="budgets" aside={uses !== null && <AlertCount uses={uses} />}>
+      {uses === null && <Pending feed={feed} lines={3} />}
+      {uses?.length === 0 && (
+        <Nothing>
+          No budget is set. A key, team or tenant with one stops when it is spent, and shows here how far it is.
+        </Nothing>
+      )}
+      {uses !== null && uses.length > 0 && (
+        <ul class="budgets">
+          {uses.map((use) => (
+            <Budget key={`${use.scope} ${use.id}`} use={use} name={nameOf(use, names)} />
+          ))}
+        </ul>
+      )}
+    </Panel>
+  )
+}
+
+function AlertCount({ uses }: { uses: readonly BudgetUse[] }) {
+  const exhausted = uses.filter((use) => use.state === 'exhausted').length
+  const high = uses.filter((use) => use.state === 'high').length
+  if (exhausted > 0) return <span class="badge bad">{exhausted} exhausted</span>
+  return high > 0 ? <span class="badge warn">{high} over 80 %</span> : null
+}
+
+function Budget({ use, name }: { use: BudgetUse; name: string }) {
+  const percent = Math.min(100, use.percent ?? 0)
+  return (
+    <li class={`budget ${use.state}`}>
+      <div class="budget-line">
+        <span class="budget-name">
+          <span class="name" title={name}>
+            {name}
+          </span>{' '}
+          <span class="context">{use.scope}</span>
+        </span>
+        <span class={`badge ${toneOf(use.state)}`}>{STATE_WORDS[use.state]}</span>
+      </div>
+      <div
+        class="budget-track"
+        role="meter"
+        aria-label={`Budget of ${name}`}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={percent}
+        aria-valuetext={use.percent === null ? 'not reported' : `${formatShare(use.percent, 100)} used`}
+      >
+        <span class="budget-bar" style={{ width: `${percent}%` }} />
+      </div>
+      <div class="budget-line muted">
+        <span>
+          {use.spentNanoUsd === null ? '–' : <Money nanoUsd={use.spentNanoUsd} />} of{' '}
+          {use.amountNanoUsd === null ? '–' : <Money nanoUsd={use.amountNanoUsd} />} this {use.period}
+        </span>
+        <span>{use.percent === null ? '–' : formatShare(use.percent, 100)}</span>
+      </div>
+    </li>
+  )
+}
+
+function nameOf(use: BudgetUse, names: Names): string {
+  return names.label(use.scope, use.id).text
+}
+
+function toneOf(state: BudgetState): string {
+  return { ok: 'good', half: 'note', high: 'warn', exhausted: 'bad', unknown: 'plain' }[state]
+}

@@ -1,0 +1,77 @@
+// Everything the overview reads, as four feeds: the configuration, the spend by everything, the spend over time, and the
+// latest requests. One hook, so that the page itself is only layout.
+import { useCallback, useState } from 'preact/hooks'
+import { type AdminApi, type ApiFailure, asFailure } from './api.ts'
+import type { ApiOverview, ApiRequests, ApiUsage } from './api-types.ts'
+import { type Feed, useFeed } from './feed.ts'
+import type { View } from './ranges.ts'
+import { EMPTY_LOG, PAGE_ROWS, type RequestLog, withNewest, withOlder } from './request-log.ts'
+
+export interface OverviewData {
+  readonly overview: Feed<ApiOverview>
+  /** Grouped by tenant, team, key and model together. */
+  readonly spend: Feed<ApiUsage>
+  /** Grouped by bucket and the dimension of the view. */
+  readonly history: Feed<ApiUsage>
+  readonly requests: Feed<ApiRequests>
+  readonly log: RequestLog
+  readonly older: OlderRequests
+}
+
+/** Loading of pages before the newest. */
+export interface OlderRequests {
+  readonly isLoading: boolean
+  readonly failure: ApiFailure | null
+  load(): void
+}
+
+/** Feeds for `view`, resting while `isPaused`. */
+export function useOverviewData(api: AdminApi, view: View, isPaused: boolean): OverviewData {
+  const { range, dimension } = view
+  const overview = useFeed({ key: 'overview', load: (signal) => api.overview(signal), isPaused })
+  const spend = useFeed({
+    key: range.name,
+    load: (signal) => api.usage({ ...windowOf(range.lengthMs), groupBy: ['tenant', 'team', 'key', 'model'] }, signal),
+    isPaused,
+  })
+  const history = useFeed({
+    key: `${range.name} ${dimension}`,
+    load: (signal) => api.usage({ ...windowOf(range.lengthMs), groupBy: [range.bucket, dimension] }, signal),
+    isPaused,
+  })
+  const { requests, log, older } = useRequestLog(api, isPaused)
+  return { overview, spend, history, requests, log, older }
+}
+
+function useRequestLog(api: AdminApi, isPaused: boolean): Pick<OverviewData, 'requests' | 'log' | 'older'> {
+  const [log, setLog] = useState<RequestLog>(EMPTY_LOG)
+  const [older, setOlder] = useState<{ isLoading: boolean; failure: ApiFailure | null }>({
+    isLoading: false,
+    failure: null,
+  })
+  const requests = useFeed({
+    key: 'requests',
+    load: async (signal) => {
+      const page = await api.requests({ limit: PAGE_ROWS, before: null }, signal)
+      setLog((before) => withNewest(before, page))
+      return page
+    },
+    isPaused,
+  })
+  const load = useCallback(async () => {
+    setOlder({ isLoading: true, failure: null })
+    try {
+      const page = await api.requests({ limit: PAGE_ROWS, before: log.next }, new AbortController().signal)
+      setLog((before) => withOlder(before, page))
+      setOlder({ isLoading: false, failure: null })
+    } catch (thrown) {
+      setOlder({ isLoading: false, failure: asFailure(thrown) })
+    }
+  }, [api, log.next])
+  return { requests, log, older: { ...older, load: () => void load() } }
+}
+
+function windowOf(lengthMs: number): { fromMs: number; toMs: number } {
+  const toMs = Date.now()
+  return { fromMs: toMs - lengthMs, toMs }
+}

@@ -1,0 +1,62 @@
+// The panel around the chart: which dimension, from which data, and what to say when there is nothing to draw.
+import { useMemo } from 'preact/hooks'
+import type { ApiUsage } from './api-types.ts'
+import type { Feed } from './feed.ts'
+import type { Names } from './names.ts'
+import { Nothing, Panel, Pending } from './panel.tsx'
+import { SPEND_DIMENSIONS, type SpendDimension, type View } from './ranges.ts'
+import { coversSince, type RequestLog } from './request-log.ts'
+import { Segmented } from './segmented.tsx'
+import { SpendChart } from './spend-chart.tsx'
+import { pointsFromRequests, pointsFromUsage, type SpendHistory, spendHistory, usageWindow } from './usage-data.ts'
+
+const MINUTE_MS = 60_000
+
+interface SpendOverTimeProps {
+  readonly view: View
+  readonly feed: Feed<ApiUsage>
+  readonly log: RequestLog
+  readonly names: Names
+  readonly onDimension: (dimension: SpendDimension) => void
+}
+
+export function SpendOverTime({ view, feed, log, names, onDimension }: SpendOverTimeProps) {
+  const answer = feed.data
+  // An answer for another dimension can't be drawn under this one's name; one for another range can, dimmed.
+  const isFitting = answer !== null && answer.group_by.includes(view.dimension)
+  const history = useMemo(() => (isFitting ? historyOf(answer, view, log) : null), [answer, isFitting, log, view])
+  return (
+    <Panel
+      title="Spend over time"
+      name="history"
+      isStale={feed.isStale}
+      aside={
+        <Segmented
+          legend="Split the chart by"
+          name="dimension"
+          value={view.dimension}
+          options={SPEND_DIMENSIONS.map((value) => ({ value, text: value }))}
+          onChange={onDimension}
+        />
+      }
+    >
+      {history === null && <Pending feed={feed} lines={6} />}
+      {history?.series.length === 0 && <Nothing>Nothing was spent in the last {view.range.label}.</Nothing>}
+      {history !== null && history.series.length > 0 && (
+        <SpendChart history={history} dimension={view.dimension} names={names} />
+      )}
+    </Panel>
+  )
+}
+
+/** By minutes where the range is an hour and the requests at hand cover it, else by the usage API's buckets. */
+function historyOf(answer: ApiUsage, { range, dimension }: View, log: RequestLog): SpendHistory {
+  const bucket = answer.group_by.includes('day') ? 'day' : 'hour'
+  const isMinutes = range.name === '1h' && answer.to - answer.from <= range.lengthMs && coversSince(log, answer.from)
+  if (isMinutes) {
+    const rows = log.rows.filter((row) => row.started_at_ms >= answer.from)
+    const window = { fromMs: answer.from, toMs: answer.to, widthMs: MINUTE_MS }
+    return spendHistory(pointsFromRequests(rows, dimension), window)
+  }
+  return spendHistory(pointsFromUsage(answer.rows, dimension, bucket), usageWindow(answer.from, answer.to, bucket))
+}

@@ -1,0 +1,111 @@
+// One table of spend: by key, by model, by team or by tenant; dearest first, with each line's share as a bar.
+import { useState } from 'preact/hooks'
+import type { ApiUsage } from './api-types.ts'
+import type { Feed } from './feed.ts'
+import { Count, Money } from './figures.tsx'
+import { formatShare, percentOf } from './format.ts'
+import type { Names } from './names.ts'
+import { Nothing, Panel, Pending } from './panel.tsx'
+import type { SpendDimension } from './ranges.ts'
+import { type SpendGroup, spendBy } from './usage-data.ts'
+
+const ROWS_AT_FIRST = 8
+
+interface SpendTableProps {
+  readonly dimension: SpendDimension
+  readonly feed: Feed<ApiUsage>
+  readonly names: Names
+}
+
+export function SpendTable({ dimension, feed, names }: SpendTableProps) {
+  const [isWhole, setIsWhole] = useState(false)
+  const groups = feed.data === null ? null : spendBy(feed.data.rows, dimension)
+  const shown = isWhole ? groups : (groups?.slice(0, ROWS_AT_FIRST) ?? null)
+  const hidden = (groups?.length ?? 0) - ROWS_AT_FIRST
+  return (
+    <Panel title={`Spend by ${dimension}`} name={`by-${dimension}`} isStale={feed.isStale}>
+      {groups === null && <Pending feed={feed} lines={4} />}
+      {groups?.length === 0 && <Nothing>No requests in this range.</Nothing>}
+      {shown !== null && shown.length > 0 && (
+        <SpendLines dimension={dimension} groups={shown} total={totalOf(groups ?? [])} names={names} />
+      )}
+      {hidden > 0 && (
+        <button type="button" class="button quiet more" aria-expanded={isWhole} onClick={() => setIsWhole(!isWhole)}>
+          {isWhole ? 'Show fewer' : `Show ${hidden} more`}
+        </button>
+      )}
+    </Panel>
+  )
+}
+
+interface SpendLinesProps {
+  readonly dimension: SpendDimension
+  readonly groups: readonly SpendGroup[]
+  readonly total: bigint
+  readonly names: Names
+}
+
+function SpendLines({ dimension, groups, total, names }: SpendLinesProps) {
+  return (
+    <div class="table-scroll">
+      <table class="spend-table">
+        <thead>
+          <tr>
+            <th scope="col" class="capital">
+              {dimension}
+            </th>
+            <th scope="col" class="number">
+              Requests
+            </th>
+            <th scope="col" class="number">
+              Tokens
+            </th>
+            <th scope="col" class="number">
+              Spend
+            </th>
+            <th scope="col" class="number">
+              Share
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {groups.map((group) => (
+            <SpendLine key={group.id ?? ''} dimension={dimension} group={group} total={total} names={names} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function SpendLine({ dimension, group, total, names }: Omit<SpendLinesProps, 'groups'> & { group: SpendGroup }) {
+  const label = names.label(dimension, group.id)
+  const percent = percentOf(group.costNanoUsd, total)
+  return (
+    <tr>
+      <th scope="row">
+        <span class="name" title={label.text}>
+          {label.text}
+        </span>
+        {label.context !== null && <span class="context">{label.context}</span>}
+        <span class="share-track" aria-hidden="true">
+          <span class="share-bar" style={{ width: `${percent}%` }} />
+        </span>
+      </th>
+      <td class="number">
+        <Count count={group.requests} />
+      </td>
+      <td class="number">
+        <Count count={group.tokens} />
+      </td>
+      <td class="number strong">
+        <Money nanoUsd={group.costNanoUsd} />
+      </td>
+      <td class="number muted">{total === 0n ? '–' : formatShare(percent, 100)}</td>
+    </tr>
+  )
+}
+
+function totalOf(groups: readonly SpendGroup[]): bigint {
+  return groups.reduce((sum, group) => sum + group.costNanoUsd, 0n)
+}

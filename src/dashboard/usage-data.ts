@@ -1,0 +1,166 @@
+// What the tables and the chart show, computed from usage rows. Pure: rows in, sorted groups and stacked series out.
+// Money stays BigInt nano-USD; identities are ids, never names, so that two keys of one name stay two.
+import type { ApiRequestRow, ApiUsageCounters, ApiUsageRow, UsageBucket } from './api-types.ts'
+import { readNanoUsd } from './format.ts'
+import { bucketMs, type SpendDimension } from './ranges.ts'
+
+/** Series drawn by themselves; the rest is drawn as one. */
+export const SERIES_MAX = 7
+
+export interface Counters {
+  readonly requests: number
+  readonly errors: number
+  readonly cacheHits: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly costNanoUsd: bigint
+  readonly savedNanoUsd: bigint
+}
+
+/** One line of a spend table. */
+export interface SpendGroup {
+  /** Null for "none": no team, no model reached. */
+  readonly id: string | null
+  readonly requests: number
+  readonly tokens: number
+  readonly costNanoUsd: bigint
+}
+
+/** Spend of one thing at one instant: what a series is made of. */
+export interface SpendPoint {
+  readonly atMs: number
+  readonly id: string | null
+  readonly costNanoUsd: bigint
+}
+
+export interface SpendSeries {
+  readonly id: string | null
+  /** True for the one series that holds everything beyond `SERIES_MAX`. */
+  readonly isRest: boolean
+  /** One amount per bucket. */
+  readonly costs: readonly bigint[]
+  readonly totalNanoUsd: bigint
+}
+
+export interface SpendHistory {
+  /** Bucket starts, epoch ms, evenly `widthMs` apart. */
+  readonly starts: readonly number[]
+  readonly widthMs: number
+  /** Largest first, the rest last. */
+  readonly series: readonly SpendSeries[]
+}
+
+/** The API's counters, with prompt tokens of every kind together and reasoning counted as output. */
+export function readCounters(row: ApiUsageCounters): Counters {
+  return {
+    requests: row.requests,
+    errors: row.errors,
+    cacheHits: row.cache_hits,
+    inputTokens: row.input_tokens + row.cache_read_tokens,
+    outputTokens: row.output_tokens + row.reasoning_tokens,
+    costNanoUsd: readNanoUsd(row.cost_nano_usd),
+    savedNanoUsd: readNanoUsd(row.saved_nano_usd),
+  }
+}
+
+/** Rows summed by `dimension`, dearest first; equal spend by requests, then by id, so that the order is stable. */
+export function spendBy(rows: readonly ApiUsageRow[], dimension: SpendDimension): readonly SpendGroup[] {
+  const groups = new Map<string | null, SpendGroup>()
+  for (const row of rows) {
+    const id = row[dimension] ?? null
+    const counters = readCounters(row)
+    const before = groups.get(id) ?? { id, requests: 0, tokens: 0, costNanoUsd: 0n }
+    groups.set(id, {
+      id,
+      requests: before.requests + counters.requests,
+      tokens: before.tokens + counters.inputTokens + counters.outputTokens,
+      costNanoUsd: before.costNanoUsd + counters.costNanoUsd,
+    })
+  }
+  return [...groups.values()].sort(bySpend)
+}
+
+/** Bucketed usage rows as points. */
+export function pointsFromUsage(
+  rows: readonly ApiUsageRow[],
+  dimension: SpendDimension,
+  bucket: UsageBucket,
+): readonly SpendPoint[] {
+  return rows.map((row) => ({
+    atMs: row[bucket] ?? 0,
+    id: row[dimension] ?? null,
+    costNanoUsd: readNanoUsd(row.cost_nano_usd),
+  }))
+}
+
+/** Attempts as points, for ranges in which an hour is too coarse. */
+export function pointsFromRequests(rows: readonly ApiRequestRow[], dimension: SpendDimension): readonly SpendPoint[] {
+  return rows.map((row) => ({
+    atMs: row.started_at_ms,
+    id: row[dimension],
+    costNanoUsd: readNanoUsd(row.cost_nano_usd),
+  }))
+}
+
+export interface HistoryWindow {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly widthMs: number
+}
+
+/** Points gathered into even buckets over the window, one series per id, the largest `SERIES_MAX` by themselves. */
+export function spendHistory(points: readonly SpendPoint[], { fromMs, toMs, widthMs }: HistoryWindow): SpendHistory {
+  const firstMs = Math.floor(fromMs / widthMs) * widthMs
+  const count = Math.max(1, Math.floor(toMs / widthMs) - firstMs / widthMs + 1)
+  const costs = new Map<string | null, bigint[]>()
+  for (const { atMs, id, costNanoUsd } of points) {
+    const index = Math.floor((atMs - firstMs) / widthMs)
+    if (index < 0 || index >= count || costNanoUsd === 0n) continue
+    const line = costs.get(id) ?? new Array<bigint>(count).fill(0n)
+    line[index] = (line[index] ?? 0n) + costNanoUsd
+    costs.set(id, line)
+  }
+  const all = [...costs].map(([id, line]) => ({ id, isRest: false, costs: line, totalNanoUsd: sum(line) }))
+  all.sort((a, b) => compare(b.totalNanoUsd, a.totalNanoUsd) || compare(a.id ?? '', b.id ?? ''))
+  const starts = Array.from({ length: count }, (_, index) => firstMs + index * widthMs)
+  return { starts, widthMs, series: withRest(all, count) }
+}
+
+/** The window of a bucketed usage answer. */
+export function usageWindow(fromMs: number, toMs: number, bucket: UsageBucket): HistoryWindow {
+  return { fromMs, toMs, widthMs: bucketMs(bucket) }
+}
+
+/** Gives each id a colour slot: an id keeps the one it had, a new id takes the lowest that is free. */
+export function assignSlots(before: ReadonlyMap<string, number>, ids: readonly string[]): ReadonlyMap<string, number> {
+  const kept = ids.filter((id) => before.has(id)).map((id) => [id, before.get(id) ?? 0] as const)
+  const slots = new Map<string, number>(kept)
+  const taken = new Set(slots.values())
+  for (const id of ids) {
+    if (slots.has(id)) continue
+    let slot = 0
+    while (taken.has(slot)) slot += 1
+    slots.set(id, slot)
+    taken.add(slot)
+  }
+  return slots
+}
+
+function withRest(all: readonly SpendSeries[], count: number): readonly SpendSeries[] {
+  if (all.length <= SERIES_MAX) return all
+  const rest = all.slice(SERIES_MAX)
+  const costs = Array.from({ length: count }, (_, index) => sum(rest.map((series) => series.costs[index] ?? 0n)))
+  return [...all.slice(0, SERIES_MAX), { id: null, isRest: true, costs, totalNanoUsd: sum(costs) }]
+}
+
+function bySpend(a: SpendGroup, b: SpendGroup): number {
+  return compare(b.costNanoUsd, a.costNanoUsd) || b.requests - a.requests || compare(a.id ?? '', b.id ?? '')
+}
+
+function compare<Value extends bigint | string>(a: Value, b: Value): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function sum(amounts: readonly bigint[]): bigint {
+  return amounts.reduce((total, amount) => total + amount, 0n)
+}

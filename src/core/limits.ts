@@ -81,17 +81,20 @@ export interface LeaseWant {
   readonly need: Amounts
   /** Cumulative grant that would cover the near future, too. */
   readonly target: Amounts
-  /** Size of the smallest waiting reservation: what a refusal is about. */
-  readonly request: Amounts
+  /** Cumulative grant with which the first waiting request could be admitted: less than that is a refusal. */
+  readonly first: Amounts
 }
 
 export interface LimiterCall {
+  readonly tenantId: string
   /** The isolate: unique per isolate life. */
   readonly holder: string
+  /** Counts this holder's messages, so that a straggler's admissions and wants are not taken for new ones. */
+  readonly number: number
   readonly reports: readonly LeaseReport[]
   readonly admissions: readonly AdmissionRecord[]
   readonly chunks: readonly EventChunk[]
-  readonly want: LeaseWant | null
+  readonly wants: readonly LeaseWant[]
 }
 
 /** Why nothing was granted. */
@@ -130,8 +133,8 @@ export interface LimiterReply {
   /** Highest event sequence number that is durable. */
   readonly acknowledged: number
   readonly ttlMs: number
-  readonly grant: LeaseGrant | null
-  readonly denial: Denial | null
+  readonly grants: readonly LeaseGrant[]
+  readonly denials: readonly { readonly leaseId: string; readonly denial: Denial }[]
   /** Those of the mentioned keys that are revoked. */
   readonly revokedKeyIds: readonly string[]
 }

@@ -1,0 +1,3 @@
+// The Durable Objects of the gateway, as its entry re-exports them.
+export { TargetBreaker } from './target-breaker.ts'
+export { TenantLimiter } from './tenant-limiter.ts'

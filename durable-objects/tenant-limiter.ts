@@ -1,0 +1,218 @@
+// One per tenant: the authority over its limits and the outbox of its usage events. A shell over src/core/authority.ts
+// and src/core/grant.ts; one call of `call` is one transaction. Nothing here is on the path of a warm request.
+import { DurableObject } from 'cloudflare:workers'
+import {
+  type Authority,
+  configure,
+  expireDue,
+  newAuthority,
+  nextExpiryMs,
+  rollWindow,
+  takeReport,
+} from '../src/core/authority.ts'
+import { adjusted, lost } from '../src/core/booking.ts'
+import { grant } from '../src/core/grant.ts'
+import type {
+  EventChunk,
+  LimiterCall,
+  LimiterConfig,
+  LimiterObject,
+  LimiterReply,
+  LimiterStanding,
+  NodeStanding,
+} from '../src/core/limits.ts'
+import { type UsageBatch, USAGE_EVENT_VERSION } from '../src/core/usage-event.ts'
+import type { GatewayEnv } from '../src/env.ts'
+import { LimiterStorage, type OutboxRow } from './storage.ts'
+
+const LEASE_TTL_MS = 30_000
+/** Events wait this long in the outbox, so that they travel in company. */
+const OUTBOX_DELAY_MS = 500
+/** An unconfirmed row is sent again after this, doubling up to the maximum. */
+const RESEND_AFTER_MS = 60_000
+const RESEND_AFTER_MS_MAX = 3_600_000
+/** Queue limits: 100 messages and 256 KB a batch; a row is at most 100 KB. */
+const BATCH_ROWS_MAX = 100
+const BATCH_CHARS_MAX = 200_000
+/** Nobody reports on anything older. */
+const RETENTION_MS = 86_400_000
+/** After a failed send. */
+const SEND_RETRY_MS = 2_000
+
+export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterObject {
+  readonly #storage: LimiterStorage
+  readonly #authority: Authority
+  readonly #ttlMs: number
+  #alarmAtMs: number | null = null
+  #tenantId: string
+
+  constructor(ctx: DurableObjectState, env: GatewayEnv) {
+    super(ctx, env)
+    this.#ttlMs = Number(env.LEASE_TTL_MS ?? LEASE_TTL_MS)
+    this.#storage = new LimiterStorage(ctx.storage.sql)
+    this.#tenantId = this.#storage.readMeta('tenant') ?? ''
+    const config = this.#storage.readConfig()
+    this.#authority = newAuthority(config ?? { revision: 0, timeZone: 'UTC', nodes: [], revokedKeyIds: [] })
+    this.#storage.load(this.#authority)
+    this.#storage.hastenOutbox(Date.now() + OUTBOX_DELAY_MS)
+    void ctx.blockConcurrencyWhile(() => this.#arm(Date.now()))
+  }
+
+  /** Takes in a holder's reports, admissions and events, then grants what it wants. Safe to repeat, lose and reorder. */
+  async call(message: LimiterCall): Promise<LimiterReply> {
+    const nowMs = Date.now()
+    if (this.#tenantId !== message.tenantId) this.#rememberTenant(message.tenantId)
+    const known = this.#storage.holder(message.holder)
+    const isStraggler = message.number <= known.number
+    const acknowledged = this.#takeEvents(message, known.acknowledged, nowMs)
+    for (const report of message.reports) takeReport(this.#authority, report, nowMs)
+    this.#expire(nowMs)
+    if (!isStraggler) for (const admission of message.admissions) this.#storage.addAdmission(admission)
+    this.#storage.touchHolder(message.holder, { acknowledged, number: message.number, atMs: nowMs })
+    const answers = (isStraggler ? [] : message.wants).map((want) => ({
+      leaseId: want.leaseId,
+      ...grant(this.#authority, message.holder, want, { nowMs, ttlMs: this.#ttlMs }),
+    }))
+    this.#storage.save(this.#authority)
+    await this.#arm(nowMs)
+    const revoked = this.#authority.config.revokedKeyIds
+    return {
+      acknowledged,
+      ttlMs: this.#ttlMs,
+      grants: answers.flatMap((answer) => ('grant' in answer ? [answer.grant] : [])),
+      denials: answers.flatMap((answer) =>
+        'denial' in answer ? [{ leaseId: answer.leaseId, denial: answer.denial }] : [],
+      ),
+      revokedKeyIds: message.reports.map((report) => report.keyId).filter((keyId) => revoked.includes(keyId)),
+    }
+  }
+
+  /** Replaces what is enforced. An older revision changes nothing. */
+  async configure(config: LimiterConfig): Promise<void> {
+    configure(this.#authority, config, Date.now())
+    this.#storage.writeMeta('config', JSON.stringify(this.#authority.config))
+    this.#storage.save(this.#authority)
+  }
+
+  /** Grants nothing more to a key, and tells its holders at their next contact. */
+  async revoke(keyId: string): Promise<void> {
+    const { config } = this.#authority
+    if (config.revokedKeyIds.includes(keyId)) return
+    this.#authority.config = { ...config, revokedKeyIds: [...config.revokedKeyIds, keyId] }
+    this.#storage.writeMeta('config', JSON.stringify(this.#authority.config))
+  }
+
+  /** The usage consumer has applied these outbox rows. */
+  async confirm(outboxIds: readonly number[]): Promise<void> {
+    this.#storage.confirm(outboxIds)
+  }
+
+  /** Budgets as they stand, and how much is on its way to the ledger. */
+  async live(): Promise<LimiterStanding> {
+    const nowMs = Date.now()
+    const nodes: NodeStanding[] = []
+    for (const state of this.#authority.nodes.values()) {
+      rollWindow(this.#authority, state, nowMs)
+      if (state.node.budget === null || state.window === null) continue
+      nodes.push({
+        scope: state.node.scope,
+        id: state.node.id,
+        spentNanoUsd: state.spentNanoUsd,
+        heldNanoUsd: state.heldNanoUsd,
+        limitNanoUsd: state.node.budget.amountNanoUsd,
+        windowStartMs: state.window.startMs,
+        windowEndMs: state.window.endMs,
+      })
+    }
+    return { nodes, unconfirmed: this.#storage.unconfirmed() }
+  }
+
+  /** Expires leases, books what died with them, sends the outbox. Never throws: an alarm that fails too often is dropped. */
+  override async alarm(): Promise<void> {
+    this.#alarmAtMs = null
+    const nowMs = Date.now()
+    this.#expire(nowMs)
+    this.#storage.prune(nowMs - RETENTION_MS)
+    this.#storage.save(this.#authority)
+    await this.#send(nowMs)
+    await this.#arm(Date.now())
+  }
+
+  /** The object's own name isn't told to its alarms, so it is kept. */
+  #rememberTenant(tenantId: string): void {
+    this.#tenantId = tenantId
+    this.#storage.writeMeta('tenant', tenantId)
+  }
+
+  #takeEvents(message: LimiterCall, acknowledgedBefore: number, nowMs: number): number {
+    let acknowledged = acknowledgedBefore
+    for (const chunk of message.chunks) {
+      if (chunk.to <= acknowledged) continue
+      this.#storage.addToOutbox(this.#corrected(chunk), nowMs + OUTBOX_DELAY_MS)
+      acknowledged = chunk.to
+    }
+    return acknowledged
+  }
+
+  /** Events of attempts that had been written off become corrections of the write-off. */
+  #corrected(chunk: EventChunk): string {
+    const booked = this.#storage.settleAdmissions(chunk.settles)
+    return booked.length === 0 ? chunk.events : adjusted(chunk.events, booked)
+  }
+
+  #expire(nowMs: number): void {
+    for (const lease of expireDue(this.#authority, nowMs)) {
+      const admissions = this.#storage.bookAdmissions(lease.id, nowMs)
+      if (admissions.length > 0) this.#storage.addToOutbox(lost(admissions, nowMs), nowMs)
+    }
+  }
+
+  async #send(nowMs: number): Promise<void> {
+    for (;;) {
+      const rows = firstBatch(this.#storage.dueOutbox(nowMs, BATCH_ROWS_MAX))
+      if (rows.length === 0) return
+      const isSent = await this.#sendBatch(rows.map((row) => ({ body: batchOf(this.#tenantId, row) })))
+      const dueMs = (row: OutboxRow): number => nowMs + (isSent ? resendAfterMs(row.sends) : SEND_RETRY_MS)
+      this.#storage.postpone(rows.map((row) => ({ id: row.id, sendAtMs: dueMs(row) })))
+    }
+  }
+
+  async #sendBatch(messages: readonly MessageSendRequest<UsageBatch>[]): Promise<boolean> {
+    try {
+      await this.env.USAGE.sendBatch(messages)
+      return true
+    } catch (error) {
+      console.warn(JSON.stringify({ event: 'usage-queue-unavailable', error: String(error) }))
+      return false
+    }
+  }
+
+  async #arm(nowMs: number): Promise<void> {
+    const next = earliest(this.#storage.nextSendMs(), nextExpiryMs(this.#authority))
+    if (next === null || (this.#alarmAtMs !== null && this.#alarmAtMs <= next)) return
+    this.#alarmAtMs = Math.max(next, nowMs)
+    await this.ctx.storage.setAlarm(this.#alarmAtMs)
+  }
+}
+
+function batchOf(tenantId: string, row: OutboxRow): UsageBatch {
+  return { v: USAGE_EVENT_VERSION, tenantId, outboxId: row.id, events: row.events }
+}
+
+function firstBatch(rows: readonly OutboxRow[]): readonly OutboxRow[] {
+  let chars = 0
+  const end = rows.findIndex((row, index) => {
+    chars += row.events.length
+    return index > 0 && chars > BATCH_CHARS_MAX
+  })
+  return end === -1 ? rows : rows.slice(0, end)
+}
+
+function resendAfterMs(sends: number): number {
+  return Math.min(RESEND_AFTER_MS * 2 ** sends, RESEND_AFTER_MS_MAX)
+}
+
+function earliest(a: number | null, b: number | null): number | null {
+  if (a === null) return b
+  return b === null ? a : Math.min(a, b)
+}

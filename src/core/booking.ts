@@ -1,0 +1,58 @@
+// What becomes of attempts whose isolate died: they are booked at what was reserved, as an estimate, and corrected if
+// their true event arrives after all. Both travel as ordinary usage events, so sums stay exact.
+import type { UsageEvent } from './usage-event.ts'
+import type { Usage } from './usage.ts'
+
+/** An admission as it was recorded before its attempt was settled. */
+export interface OpenAdmission {
+  /** `<request id>#<attempt>` */
+  readonly id: string
+  readonly reservedNanoUsd: number
+  /** JSON text of its usage event as it stood at admission. */
+  readonly event: string
+  readonly bookedAtMs: number | null
+}
+
+/** JSON array text of the events that book `admissions` as lost: charged at their reservations, marked as estimates. */
+export function lost(admissions: readonly OpenAdmission[], nowMs: number): string {
+  return JSON.stringify(admissions.map((admission) => bookedEvent(admission, nowMs)))
+}
+
+/** The same events, with those of `booked` attempts turned into corrections of what was booked. */
+export function adjusted(events: string, booked: readonly OpenAdmission[]): string {
+  const byId = new Map(booked.map((admission) => [admission.id, admission]))
+  const list: readonly UsageEvent[] = JSON.parse(events)
+  return JSON.stringify(
+    list.map((event) => {
+      const admission = byId.get(`${event.requestId}#${event.attempt}`)
+      return admission === undefined ? event : correction(event, bookedEvent(admission, admission.bookedAtMs ?? 0))
+    }),
+  )
+}
+
+function bookedEvent(admission: OpenAdmission, nowMs: number): UsageEvent {
+  const event: UsageEvent = JSON.parse(admission.event)
+  return {
+    ...event,
+    ending: 'lost',
+    isEstimated: true,
+    costNanoUsd: admission.reservedNanoUsd,
+    latencyMs: Math.max(0, nowMs - event.startedAtMs),
+  }
+}
+
+function correction(event: UsageEvent, before: UsageEvent): UsageEvent {
+  const { usage: now } = event
+  const { usage: then } = before
+  const usage: Usage = {
+    input: now.input - then.input,
+    cacheRead: now.cacheRead - then.cacheRead,
+    cacheWrite: now.cacheWrite - then.cacheWrite,
+    cacheWriteLong: now.cacheWriteLong - then.cacheWriteLong,
+    output: now.output - then.output,
+    reasoning: now.reasoning - then.reasoning,
+    audioInput: now.audioInput - then.audioInput,
+    audioOutput: now.audioOutput - then.audioOutput,
+  }
+  return { ...event, kind: 'adj', usage, costNanoUsd: event.costNanoUsd - before.costNanoUsd }
+}

@@ -1,0 +1,120 @@
+// What an isolate still owes a tenant's limiter: admissions that are in flight and events that are done, in order, until
+// the limiter says that they are durable. Events are serialised once. Bounded: a full journal stops admission rather
+// than lose an event.
+import type { AdmissionRecord, Amounts, EventChunk } from '../core/limits.ts'
+import type { UsageEvent } from '../core/usage-event.ts'
+
+/** An admission not yet shipped: nothing is serialised unless it has to be. */
+interface OpenAdmission {
+  readonly leaseId: string
+  readonly reserved: Amounts
+  readonly template: UsageEvent
+}
+
+/** A queue message holds 128 KB; a chunk travels as one. */
+const CHUNK_CHARS_MAX = 90_000
+/** Events and chunks kept while the limiter can't be reached. */
+const EVENTS_MAX = 5_000
+const CHUNKS_MAX = 200
+
+export class EventJournal {
+  readonly #unshipped = new Map<string, OpenAdmission>()
+  /** Shipped and not settled: true once durable. */
+  readonly #shipped = new Map<string, boolean>()
+  readonly #onDurable = new Map<string, (() => void)[]>()
+  #events: UsageEvent[] = []
+  #settles: string[] = []
+  #chunks: EventChunk[] = []
+  #resend: AdmissionRecord[] = []
+  #sequence = 0
+
+  /** True when no more may be taken on. */
+  get isFull(): boolean {
+    return this.#events.length >= EVENTS_MAX || this.#chunks.length >= CHUNKS_MAX
+  }
+
+  /** Notes an attempt in flight. */
+  admit(id: string, admission: OpenAdmission): void {
+    this.#unshipped.set(id, admission)
+  }
+
+  /** The attempt is over: its event replaces its admission. */
+  settle(id: string, event: UsageEvent): void {
+    if (!this.#unshipped.delete(id)) {
+      this.#shipped.delete(id)
+      this.#settles.push(id)
+    }
+    this.#wake(id)
+    this.#events.push(event)
+  }
+
+  /** Adds an event without an admission. */
+  add(event: UsageEvent): void {
+    this.#events.push(event)
+  }
+
+  /** True when losing this isolate can't lose the admission. */
+  isDurable(id: string): boolean {
+    return this.#shipped.get(id) === true || (!this.#shipped.has(id) && !this.#unshipped.has(id))
+  }
+
+  whenDurable(id: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onDurable.set(id, [...(this.#onDurable.get(id) ?? []), resolve])
+    })
+  }
+
+  /** Everything that is owed, for one message. What was sent before and not acknowledged is sent again as it was. */
+  outgoing(): { readonly chunks: readonly EventChunk[]; readonly admissions: readonly AdmissionRecord[] } {
+    const texts = this.#events.map((event) => JSON.stringify(event))
+    let settles = this.#settles
+    this.#events = []
+    this.#settles = []
+    for (let start = 0; start < texts.length;) {
+      const end = chunkEnd(texts, start)
+      const events = `[${texts.slice(start, end).join(',')}]`
+      this.#chunks.push({ from: this.#sequence + 1, to: this.#sequence + end - start, events, settles })
+      this.#sequence += end - start
+      settles = []
+      start = end
+    }
+    const admissions = this.#resend.filter(({ id }) => this.#shipped.has(id))
+    this.#resend = []
+    for (const [id, admission] of this.#unshipped) {
+      const { leaseId, reserved, template } = admission
+      admissions.push({ id, leaseId, reserved, event: JSON.stringify(template) })
+      this.#shipped.set(id, false)
+    }
+    this.#unshipped.clear()
+    return { chunks: [...this.#chunks], admissions }
+  }
+
+  /** The message with these admissions may not have arrived: they go out again. */
+  unsent(admissions: readonly AdmissionRecord[]): void {
+    this.#resend.push(...admissions)
+  }
+
+  /** The limiter has everything up to `sequence`, and these admissions. */
+  acknowledge(sequence: number, admissions: readonly AdmissionRecord[]): void {
+    this.#chunks = this.#chunks.filter((chunk) => chunk.to > sequence)
+    for (const { id } of admissions) {
+      if (this.#shipped.has(id)) this.#shipped.set(id, true)
+      this.#wake(id)
+    }
+  }
+
+  #wake(id: string): void {
+    for (const resolve of this.#onDurable.get(id) ?? []) resolve()
+    this.#onDurable.delete(id)
+  }
+}
+
+function chunkEnd(texts: readonly string[], start: number): number {
+  let chars = 0
+  let end = start
+  while (end < texts.length && (end === start || chars + (texts[end]?.length ?? 0) < CHUNK_CHARS_MAX)) {
+    chars += (texts[end]?.length ?? 0) + 1
+    end += 1
+  }
+  return end
+}

@@ -1,0 +1,154 @@
+// The simulated providers' surface: which path is whose, who is let in, and how a call is answered. Separate from the
+// Worker's entry so that a Worker that has other things to do can serve it too. Web standards only.
+import { IttyRouter, type IRequest } from 'itty-router'
+import { isJsonObject, parseJson } from '../core/json.ts'
+import { anthropic } from './anthropic.ts'
+import { readBehaviour, type Behaviour } from './behaviour.ts'
+import { bookCall, readBooks, release, resetBooks, type BookedCall } from './books.ts'
+import { hashText } from './chance.ts'
+import { systemClock, waitForever, waitUntil, type SimulatedClock } from './clock.ts'
+import { deliver } from './delivery.ts'
+import { openai } from './openai.ts'
+import type { Ask, Refusal, Reply, SimulatedProvider } from './provider.ts'
+import { composeReply, promptTokensOf } from './reply.ts'
+import { hasFault, scriptStream, scriptWhole, wholeDelayMs } from './script.ts'
+
+/** Models that the lists name. Any other name is answered too: names choose behaviours. */
+export const SIMULATED_MODELS = {
+  openai: ['sim-gpt-4o', 'sim-gpt-4o-mini', 'sim-gpt-4o-fast'],
+  anthropic: ['sim-claude-sonnet', 'sim-claude-haiku', 'sim-claude-haiku-fast'],
+} as const
+
+const RETRY_AFTER_SECONDS = '2'
+const JSON_TYPE = { 'content-type': 'application/json' }
+const STREAM_TYPE = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }
+/** What nobody reads any more: the client has gone. */
+const CLIENT_GONE = 499
+
+const router = IttyRouter<IRequest, [SimulatedClock]>()
+  .post('/openai/v1/chat/completions', (request, clock) => answer(openai, request, clock))
+  .get('/openai/v1/models', (request) => listModels(openai, request))
+  .all('/openai/*', (request) => unknownPath(openai, request))
+  .post('/anthropic/v1/messages', (request, clock) => answer(anthropic, request, clock))
+  .get('/anthropic/v1/models', (request) => listModels(anthropic, request))
+  .all('/anthropic/*', (request) => unknownPath(anthropic, request))
+  .get('/books', () => Response.json({ models: readBooks() }))
+  .post('/books/reset', () => {
+    resetBooks()
+    return Response.json({ models: readBooks() })
+  })
+  .post('/control/release', (request) => releaseModel(request))
+  .all('*', () => Response.json({ error: 'no such path here' }, { status: 404 }))
+
+/** Answers one call to the simulated providers, or to their books. A client that leaves ends the work. */
+export function handleSimulated(request: Request, clock: SimulatedClock = systemClock): Promise<Response> {
+  return router.fetch(request, clock)
+}
+
+/** One call, as everything below needs it. */
+interface Call {
+  readonly provider: SimulatedProvider
+  readonly ask: Ask
+  readonly behaviour: Behaviour
+  readonly requestId: string
+  readonly booked: BookedCall
+  readonly clock: SimulatedClock
+  readonly signal: AbortSignal
+}
+
+async function answer(provider: SimulatedProvider, request: Request, clock: SimulatedClock): Promise<Response> {
+  const requestId = `req_${newId()}`
+  const unwelcome = provider.refuse(request.headers)
+  if (unwelcome) return refused(provider, unwelcome, requestId)
+  const body = parseJson(await request.text())
+  if (!isJsonObject(body)) return refused(provider, provider.notJson, requestId)
+  const read = provider.read(body)
+  if (!read.ok) return refused(provider, read.error, requestId)
+  const ask = read.value
+  const behaviour = readBehaviour(ask.model)
+  const booked = bookCall(ask.model, ask.isStreamed, promptTokensOf(ask))
+  const call: Call = { provider, ask, behaviour, requestId, booked, clock, signal: request.signal }
+  try {
+    if (behaviour.isHung) await whileClientStays(call, () => waitForever(clock, call.signal))
+    if (behaviour.errorStatus !== null) return failed(call, behaviour.errorStatus)
+    const identity = { id: replyId(provider), createdSeconds: Math.floor(clock.nowMs() / 1_000) }
+    const reply = composeReply(ask, behaviour, identity)
+    return ask.isStreamed ? streamed(call, reply) : await whole(call, reply)
+  } catch (error) {
+    if (!call.signal.aborted) throw error
+    return new Response(null, { status: CLIENT_GONE })
+  }
+}
+
+function streamed(call: Call, reply: Reply): Response {
+  const { provider, ask, behaviour } = call
+  const failure = provider.failureFrame(provider.refusalFor(500, ask.model), call.requestId)
+  const texts = { failure, garbage: provider.garbageFrame }
+  const steps = scriptStream(provider.frames(reply, ask), behaviour, texts, hashText(ask.promptText))
+  const body = deliver(steps, call.booked, call.clock, call.signal)
+  return new Response(body, { headers: { ...provider.headers(call.requestId), ...STREAM_TYPE } })
+}
+
+async function whole(call: Call, reply: Reply): Promise<Response> {
+  const { provider, ask, behaviour, booked, clock, signal } = call
+  await whileClientStays(call, async () => {
+    await clock.wait(wholeDelayMs(behaviour, reply.outputTokens), signal)
+    if (hasFault(behaviour, 'pause')) await waitUntil(booked.isReleased, clock, signal)
+    if (hasFault(behaviour, 'stall')) await waitForever(clock, signal)
+  })
+  if (hasFault(behaviour, 'error')) return failed(call, 500, behaviour.isErrorIn200)
+  booked.produced(reply.outputTokens)
+  const text = JSON.stringify(provider.whole(reply, ask))
+  const body = deliver(scriptWhole(text, behaviour), booked, clock, signal)
+  return new Response(body, { headers: { ...provider.headers(call.requestId), ...JSON_TYPE } })
+}
+
+/** Books the leaving at once: in workerd nothing but the listener may run after it. */
+async function whileClientStays(call: Call, work: () => Promise<void>): Promise<void> {
+  const leave = (): void => call.booked.end('aborted')
+  if (call.signal.aborted) leave()
+  call.signal.addEventListener('abort', leave, { once: true })
+  await work()
+  call.signal.removeEventListener('abort', leave)
+}
+
+function failed(call: Call, status: number, isIn200 = false): Response {
+  call.booked.end('errors')
+  return refused(call.provider, call.provider.refusalFor(status, call.ask.model), call.requestId, isIn200)
+}
+
+function refused(provider: SimulatedProvider, refusal: Refusal, requestId: string, isIn200 = false): Response {
+  const retryAfter = refusal.status === 429 ? { 'retry-after': RETRY_AFTER_SECONDS } : {}
+  const headers = { ...provider.headers(requestId), ...retryAfter }
+  return Response.json(provider.failureBody(refusal, requestId), { status: isIn200 ? 200 : refusal.status, headers })
+}
+
+function listModels(provider: SimulatedProvider, request: Request): Response {
+  const requestId = `req_${newId()}`
+  const unwelcome = provider.refuse(request.headers)
+  if (unwelcome) return refused(provider, unwelcome, requestId)
+  return Response.json(provider.models(SIMULATED_MODELS[provider.name]), { headers: provider.headers(requestId) })
+}
+
+function unknownPath(provider: SimulatedProvider, request: IRequest): Response {
+  const path = new URL(request.url).pathname.slice(`/${provider.name}`.length)
+  const message = provider.name === 'openai' ? `Invalid URL (${request.method} ${path})` : 'Not Found'
+  return refused(provider, { status: 404, message, code: null, param: null }, `req_${newId()}`)
+}
+
+function releaseModel(request: IRequest): Response {
+  const model = new URL(request.url).searchParams.get('model')
+  if (model === null || model === '') {
+    return Response.json({ error: 'name the model to release: /control/release?model=<name>' }, { status: 400 })
+  }
+  release(model)
+  return Response.json({ released: model })
+}
+
+function replyId(provider: SimulatedProvider): string {
+  return provider.name === 'openai' ? `chatcmpl-${newId()}` : `msg_${newId()}`
+}
+
+function newId(): string {
+  return crypto.randomUUID().replaceAll('-', '').slice(0, 24)
+}

@@ -23,7 +23,7 @@ export type UpstreamClass =
 /** What a dialect makes of a provider's error, whatever its shape. */
 export interface UpstreamFailure {
   readonly class: UpstreamClass
-  /** HTTP status from the provider; 0 when there was none (connection, timeout, error inside a stream). */
+  /** HTTP status from the provider, or the one that an error inside a 200 or a stream names; 0 for none. */
   readonly status: number
   readonly message: string
   /** The provider's own machine-readable code and type, where it has them. */

@@ -3,7 +3,7 @@
 //
 // A reply is a list of events; a whole reply is the fold of them, so a stream, a whole answer and a cached replay are
 // one thing. Part numbers are dense and given by the reading dialect, whatever holes the provider's own indices have.
-import type { Json, JsonObject } from './json.ts'
+import type { JsonObject } from './json.ts'
 import type { UpstreamFailure } from './failure.ts'
 import type { Usage } from './usage.ts'
 
@@ -14,7 +14,14 @@ export type NeutralPart =
   | { readonly kind: 'reasoning'; readonly text: string; readonly signature?: string; readonly redacted?: string }
   | { readonly kind: 'refusal'; readonly text: string }
   | { readonly kind: 'tool-call'; readonly id: string; readonly name: string; readonly argumentsText: string }
-  | { readonly kind: 'tool-result'; readonly callId: string; readonly content: readonly NeutralPart[]; readonly isError: boolean }
+  | {
+      readonly kind: 'tool-result'
+      readonly callId: string
+      readonly content: readonly NeutralPart[]
+      readonly isError: boolean
+    }
+  /** A piece of content that has no place here (audio, a file): a gap for every dialect that doesn't know its `type`. */
+  | { readonly kind: 'other'; readonly type: string; readonly value: JsonObject }
 
 /** Where an image's bytes are. */
 export type ImageSource =
@@ -84,12 +91,23 @@ export type PartStart =
 /** One thing that happens in a reply. Legal order: one reply-start; then parts, each start, deltas, end (parts of
  *  different numbers may interleave); a finish per choice; usage, once, last known; or a failure, which ends it. */
 export type NeutralEvent =
-  | { readonly type: 'reply-start'; readonly id: string; readonly model: string; readonly createdSeconds: number | null }
+  | {
+      readonly type: 'reply-start'
+      readonly id: string
+      readonly model: string
+      readonly createdSeconds: number | null
+    }
   | { readonly type: 'part-start'; readonly choice: number; readonly part: number; readonly start: PartStart }
   /** Text of a text, reasoning or refusal part; JSON text of a tool call's arguments. Never empty. */
   | { readonly type: 'part-delta'; readonly choice: number; readonly part: number; readonly text: string }
   /** Signature or encrypted content that must come back on the next turn. */
-  | { readonly type: 'part-signature'; readonly choice: number; readonly part: number; readonly signature: string; readonly redacted: boolean }
+  | {
+      readonly type: 'part-signature'
+      readonly choice: number
+      readonly part: number
+      readonly signature: string
+      readonly redacted: boolean
+    }
   | { readonly type: 'part-end'; readonly choice: number; readonly part: number }
   | { readonly type: 'finish'; readonly choice: number; readonly reason: FinishReason; readonly stopSequence?: string }
   | { readonly type: 'usage'; readonly usage: Usage }
@@ -108,7 +126,6 @@ export interface NeutralReply {
 export interface NeutralChoice {
   readonly parts: readonly NeutralPart[]
   readonly finish: FinishReason | null
+  /** The stop sequence that ended it, where the provider says. */
+  readonly stopSequence?: string
 }
-
-/** A JSON value that some reader kept without understanding it. */
-export type Opaque = Json

@@ -11,7 +11,7 @@ export interface RequestFacts {
   readonly isStreamed: boolean
   /** Whether the client wants usage in its stream (what it didn't ask for is taken out again). */
   readonly wantsUsage: boolean
-  /** The client's own output bound, over all its alternatives; null when it names none. */
+  /** The client's own output bound for one reply; null when it names none. The whole request may take `choices` times it. */
   readonly maxOutputTokens: number | null
   /** How many alternative replies. */
   readonly choices: number
@@ -24,7 +24,7 @@ export interface RequestFacts {
 
 /** Turns a reply's events into the protocol's stream, as text to be sent as it is. */
 export interface StreamWriter {
-  /** The text for one event; often empty. */
+  /** The text for one event; often empty. A failure event gives none: `failInStream` phrases it. */
   push(event: NeutralEvent): string
   /** What closes a stream that ended well. */
   end(): string

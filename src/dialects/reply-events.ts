@@ -1,0 +1,194 @@
+// Builds a reply's events in legal order from whatever order a provider has: one reply-start, dense part numbers, every
+// part ended, one finish a choice, usage once, and a failure last. Every dialect reads through this, so that the order
+// is kept in one place.
+import type { UpstreamFailure } from '../core/failure.ts'
+import type { FinishReason, NeutralEvent, PartStart } from '../core/neutral.ts'
+import type { Usage } from '../core/usage.ts'
+import { brokenStream } from './provider-error.ts'
+
+/** A kind of part that is plain text. */
+export type TextKind = 'text' | 'reasoning' | 'refusal'
+
+interface ChoiceState {
+  parts: number
+  /** Text, reasoning or refusal part that is still open. */
+  open: { readonly part: number; readonly kind: TextKind } | null
+  readonly openToolParts: Set<number>
+  hasToolCall: boolean
+  finish: FinishReason | null
+  stopSequence: string | null
+}
+
+export class ReplyEvents {
+  private events: NeutralEvent[] = []
+  private readonly choices = new Map<number, ChoiceState>()
+  private isStarted = false
+  private isClosed = false
+  private usage: Usage | null = null
+
+  /** Hands over what has come together since the last call. */
+  take(): readonly NeutralEvent[] {
+    const taken = this.events
+    this.events = []
+    return taken
+  }
+
+  /** True once nothing more can follow. */
+  get isOver(): boolean {
+    return this.isClosed
+  }
+
+  /** True when the provider gave a finish reason for every choice it began. */
+  get isFinished(): boolean {
+    if (this.choices.size === 0) return false
+    for (const choice of this.choices.values()) if (choice.finish === null) return false
+    return true
+  }
+
+  /** Names the reply; only the first call counts. */
+  start(id: string, model: string, createdSeconds: number | null): void {
+    if (this.isStarted || this.isClosed) return
+    this.isStarted = true
+    this.events.push({ type: 'reply-start', id, model, createdSeconds })
+  }
+
+  /** Notes that a choice exists, though it has said nothing yet. */
+  touch(choice: number): void {
+    if (!this.isClosed) this.state(choice)
+  }
+
+  /** Text of the given kind; empty text is nothing. A change of kind ends the part before. */
+  text(choice: number, kind: TextKind, text: string): void {
+    if (text === '' || this.isClosed) return
+    this.events.push({ type: 'part-delta', choice, part: this.textPart(choice, kind), text })
+  }
+
+  /** A signature for the reasoning that is open, or for one of its own. */
+  signature(choice: number, signature: string): void {
+    if (signature === '' || this.isClosed) return
+    const part = this.textPart(choice, 'reasoning')
+    this.events.push({ type: 'part-signature', choice, part, signature, redacted: false })
+  }
+
+  /** Encrypted reasoning: a part of its own. */
+  redacted(choice: number, data: string): void {
+    if (data === '' || this.isClosed) return
+    this.endText(choice)
+    const part = this.textPart(choice, 'reasoning')
+    this.events.push({ type: 'part-signature', choice, part, signature: data, redacted: true })
+    this.endText(choice)
+  }
+
+  /** Begins a tool call and gives its part number. */
+  toolCall(choice: number, id: string, name: string): number {
+    const state = this.state(choice)
+    if (this.isClosed) return state.parts
+    this.endText(choice)
+    state.hasToolCall = true
+    const part = this.openPart(choice, { kind: 'tool-call', id, name })
+    state.openToolParts.add(part)
+    return part
+  }
+
+  /** More of a tool call's arguments; ignored for a part that isn't open. */
+  toolArguments(choice: number, part: number, text: string): void {
+    if (text === '' || this.isClosed || !this.state(choice).openToolParts.has(part)) return
+    this.events.push({ type: 'part-delta', choice, part, text })
+  }
+
+  /** Ends a tool call that is known to be whole. */
+  endToolCall(choice: number, part: number): void {
+    if (this.isClosed || !this.state(choice).openToolParts.delete(part)) return
+    this.events.push({ type: 'part-end', choice, part })
+  }
+
+  /** Ends the open text, reasoning or refusal part, if there is one. */
+  endText(choice: number): void {
+    const state = this.state(choice)
+    if (state.open === null || this.isClosed) return
+    this.events.push({ type: 'part-end', choice, part: state.open.part })
+    state.open = null
+  }
+
+  /** Why a choice ended; the last reason given counts. It is sent when the reply is closed. */
+  finish(choice: number, reason: FinishReason, stopSequence: string | null = null): void {
+    const state = this.state(choice)
+    state.finish = reason
+    state.stopSequence = stopSequence
+  }
+
+  /** Usage so far; the last one counts. */
+  report(usage: Usage | null): void {
+    if (usage !== null) this.usage = usage
+  }
+
+  /** The provider failed: what is open stays open, and nothing follows. */
+  fail(failure: UpstreamFailure): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    if (this.usage !== null) this.events.push({ type: 'usage', usage: this.usage })
+    this.events.push({ type: 'failure', failure })
+  }
+
+  /** Closes the reply. It is whole if the provider said so (`isTerminated`) or every choice has its finish reason. */
+  close(isTerminated: boolean): void {
+    if (this.isClosed) return
+    if (this.choices.size === 0) return this.fail(brokenStream('The provider sent an empty reply.'))
+    if (!isTerminated && !this.isFinished) {
+      return this.fail(brokenStream("The provider's stream ended before its reply was complete."))
+    }
+    const order = [...this.choices.keys()].sort((a, b) => a - b)
+    for (const choice of order) this.closeChoice(choice)
+    if (this.usage !== null) this.events.push({ type: 'usage', usage: this.usage })
+    this.isClosed = true
+  }
+
+  private closeChoice(choice: number): void {
+    const state = this.state(choice)
+    this.endText(choice)
+    for (const part of state.openToolParts) this.events.push({ type: 'part-end', choice, part })
+    state.openToolParts.clear()
+    const reason = finishFromContent(state.finish ?? 'stop', state.hasToolCall)
+    const stop = state.stopSequence === null ? {} : { stopSequence: state.stopSequence }
+    this.events.push({ type: 'finish', choice, reason, ...stop })
+  }
+
+  private textPart(choice: number, kind: TextKind): number {
+    const state = this.state(choice)
+    if (state.open?.kind === kind) return state.open.part
+    this.endText(choice)
+    const part = this.openPart(choice, { kind })
+    state.open = { part, kind }
+    return part
+  }
+
+  private openPart(choice: number, start: PartStart): number {
+    const state = this.state(choice)
+    const part = state.parts
+    state.parts += 1
+    this.events.push({ type: 'part-start', choice, part, start })
+    return part
+  }
+
+  private state(choice: number): ChoiceState {
+    if (!this.isStarted && !this.isClosed) this.start('', '', null)
+    const known = this.choices.get(choice)
+    if (known !== undefined) return known
+    const state: ChoiceState = {
+      parts: 0,
+      open: null,
+      openToolParts: new Set(),
+      hasToolCall: false,
+      finish: null,
+      stopSequence: null,
+    }
+    this.choices.set(choice, state)
+    return state
+  }
+}
+
+/** Providers disagree on the reason when a tool is called (`stop` where one was forced): what the reply holds decides. */
+function finishFromContent(reason: FinishReason, hasToolCall: boolean): FinishReason {
+  if (reason === 'stop' && hasToolCall) return 'tool-calls'
+  return reason === 'tool-calls' && !hasToolCall ? 'stop' : reason
+}

@@ -1,0 +1,19 @@
+// The chat protocol: OpenAI Chat Completions as the `openai` SDKs speak it.
+// https://platform.openai.com/docs/api-reference/chat
+import { chatFacts } from './chat-facts.ts'
+import { failChat, failChatInStream } from './chat-failure.ts'
+import { readChatRequest } from './chat-request.ts'
+import { createChatWriter, writeChatReply } from './chat-reply.ts'
+import type { Protocol } from './protocol.ts'
+
+export const chat: Protocol = {
+  name: 'chat',
+  endpoint: '/v1/chat/completions',
+  wire: 'openai-chat',
+  facts: chatFacts,
+  read: readChatRequest,
+  write: writeChatReply,
+  writer: createChatWriter,
+  fail: failChat,
+  failInStream: failChatInStream,
+}

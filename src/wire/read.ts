@@ -1,0 +1,42 @@
+// Narrow readers of foreign JSON: each gives the value if it has the expected type and an empty one if not. They never
+// throw, so that a provider's surprise costs a field and not a request.
+import { isJsonObject } from '../core/json.ts'
+import type { Json, JsonObject } from '../core/json.ts'
+
+const NOTHING: JsonObject = {}
+
+/** The value as an object; an empty object when it isn't one. */
+export function objectOf(value: Json | undefined): JsonObject {
+  return isJsonObject(value) ? value : NOTHING
+}
+
+/** The value as an array; an empty array when it isn't one. */
+export function arrayOf(value: Json | undefined): readonly Json[] {
+  return isJsonArray(value) ? value : []
+}
+
+/** True for a JSON array. */
+export function isJsonArray(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+/** The value if it is a non-empty string, else null. */
+export function stringOf(value: Json | undefined): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** The value if it is a finite number, else null. */
+export function numberOf(value: Json | undefined): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null
+}
+
+/** A count: a non-negative integer; 0 for anything else, fractions rounded down. */
+export function countOf(value: Json | undefined): number {
+  const number = numberOf(value)
+  return number === null || number < 0 ? 0 : Math.min(Math.floor(number), Number.MAX_SAFE_INTEGER)
+}
+
+/** A string, or a number written as one: how codes come. Null for anything else. */
+export function codeOf(value: Json | undefined): string | null {
+  return typeof value === 'number' ? String(value) : stringOf(value)
+}

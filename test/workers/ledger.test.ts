@@ -74,7 +74,7 @@ describe('consume', () => {
       key_id: 'key_1',
       cost_center: 'growth',
       end_user: 'u7',
-      tags: '["a","b\"c"]'.replace('"c', '\\"c'),
+      tags: JSON.stringify(['a', 'b"c']),
       trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
       protocol: 'chat',
       streamed: 1,

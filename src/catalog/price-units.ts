@@ -1,0 +1,45 @@
+// From published prices (USD per million tokens, decimal fractions) to our integers (pico-USD per token). The only place
+// where money is a float, and only on its way in.
+import type { Price } from '../core/price.ts'
+import { crc32 } from '../core/virtual-key.ts'
+
+/** A published price. Members that are left out follow their parent: cached and audio input the fresh input, reasoning
+ *  and audio output the output, the long cache write the short one. */
+export interface UsdPerMillion {
+  readonly input: number
+  readonly output: number
+  readonly cacheRead?: number | undefined
+  readonly cacheWrite?: number | undefined
+  readonly cacheWriteLong?: number | undefined
+  readonly reasoning?: number | undefined
+  readonly audioInput?: number | undefined
+  readonly audioOutput?: number | undefined
+}
+
+/** Pico-USD per token of a USD price per million tokens: × 10^6, rounded half up. Prices of six decimals are exact. */
+export function picoPerToken(usdPerMillion: number): number {
+  return Math.round(usdPerMillion * 1_000_000)
+}
+
+/** A published price in our integers, every bucket filled. */
+export function priceOf(published: UsdPerMillion): Price {
+  const { input, output } = published
+  const cacheWrite = published.cacheWrite ?? input
+  return {
+    input: picoPerToken(input),
+    cacheRead: picoPerToken(published.cacheRead ?? input),
+    cacheWrite: picoPerToken(cacheWrite),
+    cacheWriteLong: picoPerToken(published.cacheWriteLong ?? cacheWrite),
+    output: picoPerToken(output),
+    reasoning: picoPerToken(published.reasoning ?? output),
+    audioInput: picoPerToken(published.audioInput ?? input),
+    audioOutput: picoPerToken(published.audioOutput ?? output),
+  }
+}
+
+/** Names a price for good: where it comes from, and a checksum of its eight numbers, so that no two differ silently. */
+export function priceVersionOf(origin: string, price: Price): string {
+  const { input, cacheRead, cacheWrite, cacheWriteLong, output, reasoning, audioInput, audioOutput } = price
+  const numbers = [input, cacheRead, cacheWrite, cacheWriteLong, output, reasoning, audioInput, audioOutput]
+  return `${origin}#${crc32(numbers.join(',')).toString(16).padStart(8, '0')}`
+}

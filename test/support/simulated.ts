@@ -29,20 +29,18 @@ export function instantClock(): InstantClock {
         if (signal.aborted) return reject(signal.reason)
         open += 1
         waits.push(ms)
-        const end = (settle: () => void) => () => {
+        const leave = () => {
           open -= 1
-          settle()
+          reject(signal.reason)
         }
-        signal.addEventListener(
-          'abort',
-          end(() => reject(signal.reason)),
-          { once: true },
-        )
+        signal.addEventListener('abort', leave, { once: true })
         if (ms >= FOREVER_MS) return
         setImmediate(() => {
           if (signal.aborted) return
+          signal.removeEventListener('abort', leave)
+          open -= 1
           nowMs += ms
-          end(resolve)()
+          resolve()
         })
       }),
   }

@@ -53,7 +53,7 @@ export interface RunningSystem {
   /** The simulated providers, for who wants to call them directly. */
   readonly simulatedUrl: string | undefined
   readonly mf: Miniflare
-  /** Runs the hourly work of both Workers now. */
+  /** Runs the usage consumer's hourly work now. */
   runSchedule(): Promise<void>
   /** Stops everything and frees the port. What has been written stays. */
   dispose(): Promise<void>
@@ -158,7 +158,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
       simulatedUrl: withSimulated ? await directUrl(mf, SIMULATED) : undefined,
       mf,
       async runSchedule() {
-        for (const name of withUsage ? [GATEWAY, USAGE] : [GATEWAY]) await (await mf.getWorker(name)).scheduled({})
+        if (withUsage) await (await mf.getWorker(USAGE)).scheduled({})
       },
       async dispose() {
         await mf.dispose()

@@ -1,0 +1,24 @@
+// The whole system in one Worker, for `npm run dev` only: the gateway's endpoints, the usage consumer's queue and
+// schedule, and the simulated providers behind a binding to itself. `npm start` and tests run them as the three Workers
+// that they are.
+import { WorkerEntrypoint } from 'cloudflare:workers'
+import gateway from './gateway.ts'
+import { handleSimulated } from './simulated/handle-simulated.ts'
+import { consumeQueue, recheckLedger } from './usage-consumer.ts'
+import type { GatewayEnv, UsageEnv } from './env.ts'
+
+export { TargetBreaker } from '../durable-objects/target-breaker.ts'
+export { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
+
+/** The simulated providers, which `env.local` binds as SIMULATED. */
+export class Simulated extends WorkerEntrypoint {
+  override fetch(request: Request): Promise<Response> {
+    return handleSimulated(request)
+  }
+}
+
+export default {
+  fetch: gateway.fetch,
+  queue: consumeQueue,
+  scheduled: (controller, env) => recheckLedger(env, controller.scheduledTime),
+} satisfies ExportedHandler<GatewayEnv & UsageEnv>

@@ -1,5 +1,5 @@
 // Reads a Messages request as Anthropic does, and refuses what Anthropic refuses, in its words
-// (https://platform.claude.com/docs/en/api/messages, read 2026-11). Pure.
+// (https://platform.claude.com/docs/en/api/messages). Pure.
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { readPrompt, textIn, type Prompt } from './prompt.ts'

@@ -1,5 +1,5 @@
 // Anthropic's Messages wire: whole replies, streams, models and errors as the real service sends them
-// (https://platform.claude.com/docs/en/api/messages and /streaming, read 2026-11). Pure.
+// (https://platform.claude.com/docs/en/api/messages and /streaming). Pure.
 import { parseJson, type Json, type JsonObject } from '../core/json.ts'
 import { readMessagesRequest } from './anthropic-request.ts'
 import { drawFrom, drawLetters, hashText } from './chance.ts'

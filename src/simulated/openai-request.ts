@@ -1,5 +1,5 @@
 // Reads a Chat Completions request as OpenAI does, and refuses what OpenAI refuses, in its words
-// (https://platform.openai.com/docs/api-reference/chat/create, read 2026-11). Pure.
+// (https://platform.openai.com/docs/api-reference/chat/create). Pure.
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { readPrompt, type Prompt } from './prompt.ts'

@@ -1,5 +1,5 @@
 // OpenAI's Chat Completions wire: whole replies, streams, models and errors as the real service sends them
-// (https://platform.openai.com/docs/api-reference/chat, read 2026-11). Pure.
+// (https://platform.openai.com/docs/api-reference/chat). Pure.
 import type { Json, JsonObject } from '../core/json.ts'
 import { drawFrom, drawLetters, hashText } from './chance.ts'
 import { readChatRequest } from './openai-request.ts'

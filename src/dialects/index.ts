@@ -1,10 +1,11 @@
 // Every dialect the gateway speaks to providers, one line each. Membership is coverage: the contract suite runs over
 // this list.
 import type { DialectName } from '../core/directory.ts'
+import { anthropicMessages } from './anthropic-messages.ts'
 import type { Dialect } from './dialect.ts'
 import { openaiChat } from './openai-chat.ts'
 
 export const dialects: Readonly<Record<DialectName, Dialect>> = {
   'openai-chat': openaiChat,
-  'anthropic-messages': openaiChat,
+  'anthropic-messages': anthropicMessages,
 }

@@ -128,6 +128,7 @@ const WORDS_OF_CREDENTIAL =
   /invalid_api_key|authentication|api_key_invalid|unauthenticated|unrecognizedclient|expiredtoken|permission_?denied|permission_error|accessdenied|billing_error/
 const CREDENTIAL_MESSAGE =
   /api key not valid|incorrect api key|invalid api key|api key expired|credit balance is too low/
+const FLAGGED = /violates (?:our )?(?:usage|content|safety)|usage guidelines|content policy|flagged by moderation/
 const NO_CREDIT =
   /insufficient_quota|insufficient_balance|billing_hard_limit|credit_limit|exceeded your current quota, please check your plan/
 const TOO_LARGE = /request too large|reduce your message size|context_length_exceeded/
@@ -141,7 +142,8 @@ function classify(fields: ErrorFields, status: number): UpstreamClass {
   const message = fields.message.toLowerCase()
   if (status === 429) return classifyThrottled(words, message)
   if (status === 408) return 'timeout'
-  if (status === 401 || status === 402 || status === 403) return fields.isFlagged ? 'client' : 'credential'
+  if (status === 401 || status === 402 || status === 403)
+    return fields.isFlagged || FLAGGED.test(message) ? 'client' : 'credential'
   if (status === 409 || status === 425 || status === 499) return 'server'
   if (status === 498) return 'overloaded'
   if (status === 501) return 'client'

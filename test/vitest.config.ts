@@ -53,7 +53,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'node',
-          include: ['test/{core,contracts,golden,path,corpus}/**/*.test.ts', 'test/boundaries.test.ts'],
+          include: ['test/{core,contracts,golden,path,corpus,local}/**/*.test.ts', 'test/boundaries.test.ts'],
           environment: 'node',
           setupFiles: [noNetwork],
           // Files share a process, which halves the run: leave no global changed.

@@ -6,9 +6,10 @@ import { parseArgs } from 'node:util'
 import { ROOT } from './bundle.ts'
 import { readDevVars } from './dev-vars.ts'
 import { errorCode, firstLine, Problem } from './problem.ts'
-import { seed, type SeedOutcome } from './seed.ts'
+import { seed } from './seed.ts'
 import { loadDemoKey, loadSecrets, lockState, makeStateFolder, saveDemoKey } from './state.ts'
 import { startSystem, type LogLine, type RunningSystem, type SystemOptions } from './system.ts'
+import { welcome } from './welcome.ts'
 
 const PORT = 8787
 const SCHEDULE_MS = 60 * 60 * 1000
@@ -74,28 +75,6 @@ async function startPrinting(options: SystemOptions, state: string): Promise<Run
   }
 }
 
-function printWelcome(system: RunningSystem, adminToken: string, outcome: SeedOutcome): void {
-  const base = system.url.replace('127.0.0.1', 'localhost')
-  const lines = [
-    '',
-    `  Base URL     ${base}/v1`,
-    `  Virtual key  ${outcome.key}`,
-    `  Admin token  ${adminToken}`,
-    `  Dashboard    ${base}/dashboard`,
-    `  Models       ${outcome.models.join('  ')}`,
-    '',
-    `  curl -N ${base}/v1/chat/completions -H 'authorization: Bearer ${outcome.key}' -H 'content-type: application/json' \\`,
-    `    -d '{"model":"sim-gpt-4o","stream":true,"messages":[{"role":"user","content":"Hello"}]}'`,
-    '',
-    `  import OpenAI from 'openai'; const client = new OpenAI({ baseURL: '${base}/v1', apiKey: '${outcome.key}' })`,
-    `  console.log(await client.chat.completions.create({ model: 'sim-claude', messages: [{ role: 'user', content: 'Hello' }] }))`,
-    '',
-    ...outcome.warnings.map((warning) => `  Warning: ${warning}`),
-    '  Ctrl-C stops it; what has been written stays.',
-  ]
-  console.log(lines.join('\n'))
-}
-
 function stopOnSignal(system: RunningSystem): void {
   let isStopping = false
   const stop = (): void => {
@@ -129,7 +108,7 @@ async function run(args: readonly string[]): Promise<void> {
   const outcome = await seed(access, variables, await loadDemoKey(flags.state))
   await saveDemoKey(flags.state, outcome.key)
   runScheduleHourly(system)
-  printWelcome(system, secrets.ADMIN_TOKEN, outcome)
+  console.log(welcome(system.url, secrets.ADMIN_TOKEN, outcome))
 }
 
 /** Starts everything, or prints one line and ends the process with exit code 1. */

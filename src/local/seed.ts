@@ -2,47 +2,10 @@
 // virtual key, the simulated models, and the models of every provider whose credential is there. Everything may be
 // there already; then it stays as it is.
 import { Problem } from './problem.ts'
+import { seedModels, type SeedModel } from './seed-models.ts'
 
 const TENANT = 'demo'
 const TEAM = 'demo'
-
-interface SeedTarget {
-  readonly id: string
-  readonly provider: string
-  readonly dialect?: string
-  readonly base_url?: string
-  readonly model: string
-  readonly credential?: string
-}
-
-interface SeedModel {
-  /** What the client writes, exact or `prefix*`. */
-  readonly route: string
-  readonly target: SeedTarget
-}
-
-function simulated(route: string, provider: string, model: string): SeedModel {
-  const dialect = provider === 'openai' ? 'openai-chat' : 'anthropic-messages'
-  const id = model === '*' ? `${route.slice(0, -1)}-any` : model
-  return {
-    route,
-    target: { id, provider: 'simulated', dialect, base_url: `service://SIMULATED/${provider}/v1`, model },
-  }
-}
-
-const SIMULATED_MODELS: readonly SeedModel[] = [
-  simulated('sim-gpt-4o', 'openai', 'sim-gpt-4o'),
-  simulated('sim-claude', 'anthropic', 'sim-claude'),
-  simulated('sim-gpt*', 'openai', '*'),
-  simulated('sim-claude*', 'anthropic', '*'),
-]
-
-/** Models that a credential in `.dev.vars` switches on. Add any other through the admin API. */
-const PROVIDER_MODELS: Readonly<Record<string, { readonly provider: string; readonly models: readonly string[] }>> = {
-  OPENAI_API_KEY: { provider: 'openai', models: ['gpt-4o', 'gpt-4o-mini', 'gpt-4.1', 'gpt-4.1-mini'] },
-  ANTHROPIC_API_KEY: { provider: 'anthropic', models: ['claude-sonnet-4-5', 'claude-haiku-4-5'] },
-  GEMINI_API_KEY: { provider: 'gemini', models: ['gemini-2.5-pro', 'gemini-2.5-flash'] },
-}
 
 /** How the seed reaches the gateway. */
 export interface SeedAccess {
@@ -128,16 +91,6 @@ async function ensureModel(access: SeedAccess, model: SeedModel): Promise<string
   return objection(await post(access, '/admin/routes', { model: model.route, targets: [model.target.id] }))
 }
 
-function modelsFor(variables: Readonly<Record<string, string>>): SeedModel[] {
-  const real = Object.entries(PROVIDER_MODELS).filter(([credential]) => (variables[credential] ?? '') !== '')
-  return [
-    ...SIMULATED_MODELS,
-    ...real.flatMap(([credential, { provider, models }]) =>
-      models.map((model) => ({ route: model, target: { id: model, provider, model, credential } })),
-    ),
-  ]
-}
-
 /**
  * Brings a system to the state that `npm start` promises; repeating it changes nothing. `variables` tells which
  * credentials there are. A provider's refusal is a warning; a refusal of the demo data is a Problem.
@@ -151,7 +104,7 @@ export async function seed(
   await ensure(access, '/admin/teams', { tenant: TENANT, name: TEAM })
   const models: string[] = []
   const warnings: string[] = []
-  for (const model of modelsFor(variables)) {
+  for (const model of seedModels(variables)) {
     const problem = await ensureModel(access, model)
     if (problem === undefined) models.push(model.route)
     else warnings.push(`${model.route} is not available: ${problem.split('\n')[0]}`)

@@ -1,0 +1,55 @@
+// Which models a local system starts with, as data: the simulated ones, and those of every provider whose credential is
+// there. Anything else is added through the admin API.
+import { PROVIDERS } from '../catalog/providers.ts'
+
+export interface SeedTarget {
+  readonly id: string
+  readonly provider: string
+  /** As the provider names it; `*` passes the requested name on. */
+  readonly model: string
+}
+
+export interface SeedModel {
+  /** What the client writes, exact or `prefix*`. */
+  readonly route: string
+  readonly target: SeedTarget
+}
+
+const SIMULATED: readonly SeedModel[] = [
+  { route: 'sim-gpt-4o', target: { id: 'sim-gpt-4o', provider: 'simulated-openai', model: 'sim-gpt-4o' } },
+  { route: 'sim-claude', target: { id: 'sim-claude', provider: 'simulated-anthropic', model: 'sim-claude' } },
+  { route: 'sim-gpt*', target: { id: 'sim-gpt-any', provider: 'simulated-openai', model: '*' } },
+  { route: 'sim-claude*', target: { id: 'sim-claude-any', provider: 'simulated-anthropic', model: '*' } },
+]
+
+interface ProviderModels {
+  /** Each becomes a route of its own, with its price. */
+  readonly models: readonly string[]
+  /** Routes for whatever else the provider has, without a known price. */
+  readonly prefixes: readonly string[]
+}
+
+const BY_PROVIDER: Readonly<Record<string, ProviderModels>> = {
+  openai: { models: ['gpt-5.4', 'gpt-5.4-mini', 'gpt-4o', 'gpt-4o-mini'], prefixes: ['gpt-*', 'o1*', 'o3*', 'o4*'] },
+  anthropic: { models: ['claude-sonnet-4-6', 'claude-haiku-4-5'], prefixes: ['claude-*'] },
+  gemini: { models: ['gemini-2.5-pro', 'gemini-2.5-flash'], prefixes: ['gemini-*'] },
+}
+
+function modelsOf(provider: string, probeModel: string | null): SeedModel[] {
+  const known = BY_PROVIDER[provider] ?? { models: probeModel === null ? [] : [probeModel], prefixes: [] }
+  return [
+    ...known.models.map((model) => ({ route: model, target: { id: `${provider}-${idOf(model)}`, provider, model } })),
+    ...known.prefixes.map((route) => ({ route, target: { id: `${provider}-any`, provider, model: '*' } })),
+  ]
+}
+
+/** A target's id may have letters, digits, dots, dashes and underscores. */
+function idOf(model: string): string {
+  return model.replaceAll(/[^A-Za-z0-9._-]/g, '-')
+}
+
+/** The models for a system that has these variables: a provider is there if its credential is set and not empty. */
+export function seedModels(variables: Readonly<Record<string, string>>): SeedModel[] {
+  const present = PROVIDERS.filter(({ credential }) => credential !== null && (variables[credential] ?? '') !== '')
+  return [...SIMULATED, ...present.flatMap(({ name, probeModel }) => modelsOf(name, probeModel))]
+}

@@ -1,0 +1,98 @@
+// The admin API: one Hono sub-app for the configuration and the reports. Closed until an admin token is set; every answer
+// that isn't 2xx is `{error: {message, field, code}}`.
+import { Hono, type Context } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { createMiddleware } from 'hono/factory'
+import { HTTPException } from 'hono/http-exception'
+import { announce } from './announce.ts'
+import { keyEndpoints } from './keys.ts'
+import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
+import type { AdminPorts, AdminTypes } from './ports.ts'
+import { publishAll } from './publish.ts'
+import { refuse } from './refusal.ts'
+import { reportEndpoints } from './reports.ts'
+import { routeEndpoints } from './routes.ts'
+import { revisionOf } from './store.ts'
+import { targetEndpoints } from './targets.ts'
+import { teamEndpoints } from './teams.ts'
+import { tenantEndpoints } from './tenants.ts'
+
+const BODY_BYTES_MAX = 1_048_576
+
+/** What must be given; clock, chance and service bindings have defaults. */
+export type AdminOptions = Pick<AdminPorts, 'probe'> & Partial<AdminPorts>
+
+/** The admin API, to be mounted at `/admin`. */
+export function createAdmin(options: AdminOptions) {
+  const ports: AdminPorts = {
+    services: [],
+    nowMs: () => Date.now(),
+    randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    ...options,
+  }
+  return new Hono<AdminTypes>()
+    .onError(fail)
+    .use(operatorsOnly)
+    .use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
+    .route('/tenants', tenantEndpoints(ports))
+    .route('/teams', teamEndpoints(ports))
+    .route('/keys', keyEndpoints(ports))
+    .route('/targets', targetEndpoints(ports))
+    .route('/routes', routeEndpoints(ports))
+    .route('/', reportEndpoints(ports))
+    .post('/publish', publish)
+    .all('*', (c) =>
+      refuse(c, { status: 404, code: 'not_found', field: null, message: `There is no ${c.req.method} ${c.req.path}.` }),
+    )
+}
+
+const operatorsOnly = createMiddleware<AdminTypes>(async (c, next) => {
+  switch (await operatorAccess(c.env.ADMIN_TOKEN, c.req.header('authorization') ?? null)) {
+    case 'granted':
+      await next()
+      return undefined
+    case 'denied':
+      c.header('www-authenticate', 'Bearer')
+      return refuse(c, {
+        status: 401,
+        code: 'unauthorized',
+        field: null,
+        message: 'Send the admin token as "Authorization: Bearer …".',
+      })
+    case 'closed': {
+      const message = `The admin API is closed until the secret ADMIN_TOKEN (${ADMIN_TOKEN_LENGTH_MIN} characters or more) is set.`
+      return refuse(c, { status: 503, code: 'admin_closed', field: null, message })
+    }
+  }
+})
+
+async function publish(c: Context<AdminTypes>): Promise<Response> {
+  const problem = await announce(async () => {
+    await publishAll(c.env)
+  })
+  return problem === null ? c.json({ revision: await revisionOf(c.env.DB) }) : refuse(c, problem)
+}
+
+function tooLarge(c: Context): Response {
+  return refuse(c, {
+    status: 413,
+    code: 'body_too_large',
+    field: null,
+    message: `The body must not exceed ${BODY_BYTES_MAX} bytes.`,
+  })
+}
+
+/** The boundary: what nobody expected is logged once under an id, and nothing of it is told. */
+function fail(error: Error, c: Context): Response {
+  if (error instanceof HTTPException && error.status === 400) {
+    return refuse(c, { status: 400, code: 'invalid_json', field: null, message: 'The body must be valid JSON.' })
+  }
+  const id = crypto.randomUUID()
+  console.error(JSON.stringify({ event: 'admin-error', id, reason: error.stack ?? String(error) }))
+  return refuse(c, {
+    status: 500,
+    code: 'internal',
+    field: null,
+    message: `Something went wrong here; the log has it under ${id}.`,
+  })
+}

@@ -1,0 +1,142 @@
+// From what an operator writes to the target that the data plane calls: defaults from the catalogue, address and credential
+// checked, price looked up. Separate from the endpoints because it is where a mistake would cost money or leak a secret.
+import { findPrice } from '../catalog/price-catalogue.ts'
+import { priceVersionOf } from '../catalog/price-units.ts'
+import { findProvider, type Provider } from '../catalog/providers.ts'
+import type { Target, TargetTimeouts } from '../core/directory.ts'
+import { checkEndpoint } from '../core/endpoint-guard.ts'
+import type { Price } from '../core/price.ts'
+import { err, ok, type Result } from '../core/result.ts'
+import type { GatewayEnv } from '../env.ts'
+import { readUsdPerMillion } from './amount.ts'
+import type { AdminPorts } from './ports.ts'
+import { unacceptable, type Refusal } from './refusal.ts'
+import type { NewTarget, PricesBody, TargetChange } from './schemas.ts'
+
+const DEFAULT_RETRIES = 1
+const DEFAULT_OUTPUT_TOKENS = 4096
+/** Reasoning models think for minutes before they say anything; a whole reply comes at once at the end. */
+const DEFAULT_TIMEOUTS: TargetTimeouts = { firstContentMs: 120_000, idleMs: 60_000, totalMs: 600_000 }
+
+/** What compiling needs besides the body. */
+export type CompileContext = Pick<AdminPorts, 'services' | 'nowMs'> & { readonly env: GatewayEnv }
+
+/** A new target. */
+export async function compileTarget(body: NewTarget, context: CompileContext): Promise<Result<Target, Refusal>> {
+  const provider = findProvider(body.provider)
+  if (provider === undefined) return err(unacceptable('provider', 'invalid_field', 'provider is not in the catalogue.'))
+  const blank: Target = {
+    id: body.id ?? defaultId(provider, body.model),
+    provider: provider.name,
+    dialect: provider.dialect,
+    baseUrl: provider.baseUrl ?? '',
+    model: body.model,
+    credential: provider.credential,
+    maxRetries: DEFAULT_RETRIES,
+    timeouts: DEFAULT_TIMEOUTS,
+    maxOutputTokens: DEFAULT_OUTPUT_TOKENS,
+    price: null,
+    priceVersion: null,
+    costCenter: null,
+  }
+  const listed = await findPrice(blank.provider, blank.model, context.nowMs())
+  return changeTarget({ ...blank, ...listed }, body, context)
+}
+
+/** A target after a change. What is left out stays; a new model gets its own price unless one is given. */
+export async function changeTarget(
+  before: Target,
+  body: TargetChange,
+  context: CompileContext,
+): Promise<Result<Target, Refusal>> {
+  const baseUrl = readBaseUrl(body.base_url ?? before.baseUrl, context)
+  if (!baseUrl.ok) return baseUrl
+  const credential = body.credential === undefined ? before.credential : body.credential
+  if (credential !== null && !holdsCredential(context.env, credential)) return err(missingCredential(credential))
+  const timeouts = readTimeouts(body.timeouts, before.timeouts)
+  if (!timeouts.ok) return timeouts
+  const model = body.model ?? before.model
+  return ok({
+    ...before,
+    dialect: body.dialect ?? before.dialect,
+    baseUrl: baseUrl.value,
+    model,
+    credential,
+    maxRetries: body.max_retries ?? before.maxRetries,
+    timeouts: timeouts.value,
+    maxOutputTokens: body.max_output_tokens ?? before.maxOutputTokens,
+    ...(await priceAfter(before, model, body.price, context)),
+    costCenter: body.cost_center === undefined ? before.costCenter : body.cost_center,
+  })
+}
+
+/** Whether a change touches what a probe would exercise. */
+export function needsProbe(before: Target, after: Target): boolean {
+  const called = ({ dialect, baseUrl, model, credential }: Target) => [dialect, baseUrl, model, credential].join('\n')
+  return called(before) !== called(after)
+}
+
+function defaultId(provider: Provider, model: string): string {
+  const name = model === '*' ? 'any' : model.replace(/[^A-Za-z0-9._-]+/g, '-')
+  return `${provider.name}-${name}`.slice(0, 100)
+}
+
+function readBaseUrl(text: string, context: CompileContext): Result<string, Refusal> {
+  const refused = (reason: string) => err(unacceptable('base_url', 'invalid_endpoint', `base_url ${reason}.`))
+  if (text === '') return refused('is needed: this provider has no address of its own')
+  const url = URL.parse(text)
+  if (url === null) return refused('must be a URL such as https://api.example.com/v1')
+  const allowPrivate = context.env.ALLOW_PRIVATE_ENDPOINTS === 'true'
+  const checked = checkEndpoint(url, { allowPrivate, services: context.services })
+  return checked.ok ? ok(url.href.replace(/\/+$/, '')) : refused(checked.error)
+}
+
+/** Only secrets named `…_API_KEY` can be credentials, so that no other secret can be sent to an endpoint. */
+function holdsCredential(env: GatewayEnv, name: string): boolean {
+  const value: unknown = /^[A-Z][A-Z0-9_]*_API_KEY$/.test(name) ? Reflect.get(env, name) : undefined
+  return typeof value === 'string' && value !== ''
+}
+
+function missingCredential(name: string): Refusal {
+  const message = `credential must name a secret of this Worker; ${name} is not set: wrangler secret put ${name}.`
+  return unacceptable('credential', 'unknown_credential', message)
+}
+
+function readTimeouts(body: TargetChange['timeouts'], before: TargetTimeouts): Result<TargetTimeouts, Refusal> {
+  const timeouts = {
+    firstContentMs: body?.first_content_ms ?? before.firstContentMs,
+    idleMs: body?.idle_ms ?? before.idleMs,
+    totalMs: body?.total_ms ?? before.totalMs,
+  }
+  if (Math.max(timeouts.firstContentMs, timeouts.idleMs) <= timeouts.totalMs) return ok(timeouts)
+  const message = `timeouts.total_ms must not be less than first_content_ms or idle_ms; it is ${timeouts.totalMs}.`
+  return err(unacceptable('timeouts.total_ms', 'invalid_field', message))
+}
+
+async function priceAfter(before: Target, model: string, body: PricesBody | undefined, context: CompileContext) {
+  if (body !== undefined) {
+    const price = readPrice(body)
+    return { price, priceVersion: priceVersionOf('configured', price) }
+  }
+  if (model === before.model) return { price: before.price, priceVersion: before.priceVersion }
+  const listed = await findPrice(before.provider, model, context.nowMs())
+  return listed ?? { price: null, priceVersion: null }
+}
+
+function readPrice(body: PricesBody): Price {
+  const read = (text: string | undefined, parent: number) =>
+    text === undefined ? parent : (readUsdPerMillion(text) ?? parent)
+  const input = read(body.input_usd_per_million, 0)
+  const output = read(body.output_usd_per_million, 0)
+  const cacheWrite = read(body.cache_write_usd_per_million, input)
+  return {
+    input,
+    cacheRead: read(body.cache_read_usd_per_million, input),
+    cacheWrite,
+    cacheWriteLong: read(body.cache_write_long_usd_per_million, cacheWrite),
+    output,
+    reasoning: read(body.reasoning_usd_per_million, output),
+    audioInput: read(body.audio_input_usd_per_million, input),
+    audioOutput: read(body.audio_output_usd_per_million, output),
+  }
+}

@@ -1,0 +1,229 @@
+// Virtual keys: minted once, shown once, kept only as a keyed digest. Create, list, read, change, revoke, delete.
+import { Hono } from 'hono'
+import { PEPPER_VERSION, type KeyHash } from '../core/directory.ts'
+import { err, ok, type Result } from '../core/result.ts'
+import { formatVirtualKey, mintVirtualKey, randomBase62, type VirtualKey } from '../core/virtual-key.ts'
+import { announce } from './announce.ts'
+import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
+import type { AdminPorts, AdminTypes } from './ports.ts'
+import { publishKey, pushLimits } from './publish.ts'
+import { exists, notFound, refuse, unacceptable, type Refusal } from './refusal.ts'
+import { KEY_CHANGE, NEW_KEY, readInstant } from './schemas.ts'
+import {
+  commit,
+  deleteRow,
+  findRow,
+  findTeam,
+  findTenant,
+  insertRow,
+  listRows,
+  readTexts,
+  updateRow,
+  type KeyRow,
+} from './store.ts'
+import { unknownTenant } from './teams.ts'
+import { jsonBody } from './validate.ts'
+
+type Env = AdminTypes['Bindings']
+
+const PEPPER_LENGTH_MIN = 16
+
+/** The admin API's `/keys`. */
+export function keyEndpoints(ports: AdminPorts) {
+  return new Hono<AdminTypes>()
+    .post('/', jsonBody(NEW_KEY), async (c) => {
+      const body = c.req.valid('json')
+      const drafted = await draft(body, c.env, ports)
+      if (!drafted.ok) return refuse(c, drafted.error)
+      const { row, key } = drafted.value
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'virtual_keys', row))
+      if (!committed.ok) return refuse(c, nameTaken(row.name))
+      const problem = await announceKey(c.env, row)
+      if (problem === null) return c.json({ ...viewKey(row, ports.nowMs()), key: formatVirtualKey(key) }, 201)
+      // Nobody has seen the secret: a key that isn't published is taken back rather than left without an owner.
+      await commit(c.env.DB, deleteRow(c.env.DB, 'virtual_keys', row.id))
+      return refuse(c, { ...problem, message: 'The key could not be published and was not created: try again.' })
+    })
+    .get('/', async (c) => {
+      const rows = await listRows<KeyRow>(c.env.DB, 'virtual_keys')
+      return c.json({ rows: rows.map((row) => viewKey(row, ports.nowMs())) })
+    })
+    .get('/:id', async (c) => {
+      const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
+      return row === null ? refuse(c, unknownKey(c.req.param('id'))) : c.json(viewKey(row, ports.nowMs()))
+    })
+    .patch('/:id', jsonBody(KEY_CHANGE), async (c) => {
+      const before = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
+      if (before === null) return refuse(c, unknownKey(c.req.param('id')))
+      const changed = change(before, c.req.valid('json'), ports.nowMs())
+      if (!changed.ok) return refuse(c, changed.error)
+      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', changed.value))
+      if (!committed.ok) return refuse(c, nameTaken(changed.value.name))
+      const problem = await announceKey(c.env, before)
+      return problem === null ? c.json(viewKey(changed.value, ports.nowMs())) : refuse(c, problem)
+    })
+    .post('/:id/revoke', async (c) => {
+      const before = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
+      if (before === null) return refuse(c, unknownKey(c.req.param('id')))
+      const row: KeyRow = { ...before, revoked_at_ms: before.revoked_at_ms ?? ports.nowMs() }
+      await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', row))
+      const problem = await announce(
+        () => revokeAtLimiter(c.env, row),
+        () => publishKey(c.env, row),
+        () => pushLimits(c.env, row.tenant_id),
+      )
+      return problem === null ? c.json(viewKey(row, ports.nowMs())) : refuse(c, problem)
+    })
+    .delete('/:id', async (c) => {
+      const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
+      if (row === null) return refuse(c, unknownKey(c.req.param('id')))
+      if (statusOf(row, ports.nowMs()) === 'active') return refuse(c, STILL_ACTIVE)
+      await commit(c.env.DB, deleteRow(c.env.DB, 'virtual_keys', row.id))
+      const problem = await announceKey(c.env, row)
+      return problem === null ? c.body(null, 204) : refuse(c, problem)
+    })
+}
+
+/** A virtual key as the API shows it: never its secret, never its digest. */
+export function viewKey(row: KeyRow, nowMs: number, spentNanoUsd?: number) {
+  return {
+    id: row.id,
+    kid: row.kid,
+    tenant_id: row.tenant_id,
+    team_id: row.team_id,
+    name: row.name,
+    cost_center: row.cost_center,
+    tags: readTexts(row.tags),
+    models: readTexts(row.models),
+    status: statusOf(row, nowMs),
+    created_at_ms: row.created_at_ms,
+    expires_at_ms: row.expires_at_ms,
+    limits: viewLimits(row, spentNanoUsd),
+  }
+}
+
+const STILL_ACTIVE: Refusal = {
+  status: 409,
+  code: 'active',
+  field: null,
+  message: 'The key is active: revoke it first, with POST /admin/keys/:id/revoke.',
+}
+
+function statusOf(row: KeyRow, nowMs: number): 'active' | 'revoked' | 'expired' {
+  if (row.revoked_at_ms !== null) return 'revoked'
+  return row.expires_at_ms !== null && row.expires_at_ms <= nowMs ? 'expired' : 'active'
+}
+
+type NewKeyBody = Parameters<typeof change>[1] & {
+  readonly tenant: string
+  readonly team?: string | null | undefined
+  readonly name: string
+}
+
+async function draft(
+  body: NewKeyBody,
+  env: Env,
+  ports: AdminPorts,
+): Promise<Result<{ readonly row: KeyRow; readonly key: VirtualKey }, Refusal>> {
+  const pepper = env.KEY_PEPPER ?? ''
+  if (pepper.length < PEPPER_LENGTH_MIN) return err(NO_PEPPER)
+  const owner = await findOwner(body, env.DB)
+  if (!owner.ok) return owner
+  const key = mintVirtualKey(env.ENVIRONMENT === 'production' ? 'live' : 'test', ports.randomBytes)
+  const hash: KeyHash = { pepperVersion: PEPPER_VERSION, hmacHex: await hmacHex(pepper, key.secret) }
+  const blank: KeyRow = {
+    id: `key_${randomBase62(14, ports.randomBytes)}`,
+    kid: key.kid,
+    ...owner.value,
+    name: body.name,
+    hashes: JSON.stringify([hash]),
+    cost_center: null,
+    tags: '[]',
+    models: '[]',
+    ...NO_LIMITS,
+    created_at_ms: ports.nowMs(),
+    expires_at_ms: null,
+    revoked_at_ms: null,
+  }
+  const row = change(blank, body, ports.nowMs())
+  return row.ok ? ok({ row: row.value, key }) : row
+}
+
+const NO_PEPPER: Refusal = {
+  status: 503,
+  code: 'pepper_missing',
+  field: null,
+  message: `Keys can't be made until the secret KEY_PEPPER (${PEPPER_LENGTH_MIN} characters or more) is set.`,
+}
+
+async function findOwner(
+  body: NewKeyBody,
+  db: D1Database,
+): Promise<Result<{ readonly tenant_id: string; readonly team_id: string | null }, Refusal>> {
+  const tenant = await findTenant(db, body.tenant)
+  if (tenant === null) return err(unknownTenant(body.tenant))
+  if (body.team === undefined || body.team === null) return ok({ tenant_id: tenant.id, team_id: null })
+  const team = await findTeam(db, tenant.id, body.team)
+  if (team !== null) return ok({ tenant_id: tenant.id, team_id: team.id })
+  const message = `team must be the id or name of a team of this tenant; there is no ${JSON.stringify(body.team)}.`
+  return err(unacceptable('team', 'unknown_team', message))
+}
+
+interface KeyChange {
+  readonly name?: string | undefined
+  readonly cost_center?: string | null | undefined
+  readonly tags?: readonly string[] | undefined
+  readonly models?: readonly string[] | undefined
+  readonly limits?: Parameters<typeof changeLimits>[1]
+  readonly expires_at?: string | null | undefined
+}
+
+function change(before: KeyRow, body: KeyChange, nowMs: number): Result<KeyRow, Refusal> {
+  const limits = changeLimits(before, body.limits)
+  if (!limits.ok) return limits
+  const expiresAtMs = expiryAfter(before, body)
+  if (body.expires_at !== undefined && expiresAtMs !== null && expiresAtMs <= nowMs) {
+    return err(unacceptable('expires_at', 'invalid_field', 'expires_at must be in the future.'))
+  }
+  return ok({
+    ...before,
+    ...limits.value,
+    name: body.name ?? before.name,
+    cost_center: body.cost_center === undefined ? before.cost_center : body.cost_center,
+    tags: body.tags === undefined ? before.tags : JSON.stringify(body.tags),
+    models: body.models === undefined ? before.models : JSON.stringify(body.models),
+    expires_at_ms: expiresAtMs,
+  })
+}
+
+function expiryAfter(before: KeyRow, body: KeyChange): number | null {
+  if (body.expires_at === undefined) return before.expires_at_ms
+  return body.expires_at === null ? null : readInstant(body.expires_at)
+}
+
+async function hmacHex(pepper: string, secret: string): Promise<string> {
+  const text = new TextEncoder()
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', text.encode(pepper), algorithm, false, ['sign'])
+  const digest = new Uint8Array(await crypto.subtle.sign('HMAC', key, text.encode(secret)))
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function announceKey(env: Env, row: KeyRow): Promise<Refusal | null> {
+  return announce(
+    () => publishKey(env, row),
+    () => pushLimits(env, row.tenant_id),
+  )
+}
+
+async function revokeAtLimiter(env: Env, row: KeyRow): Promise<void> {
+  await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(row.tenant_id)).revoke(row.id)
+}
+
+function unknownKey(id: string): Refusal {
+  return notFound('key', id)
+}
+
+function nameTaken(name: string): Refusal {
+  return exists('name', `The tenant has an active key ${JSON.stringify(name)} already.`)
+}

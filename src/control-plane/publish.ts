@@ -1,0 +1,173 @@
+// Brings the configuration from D1, where it is true, to where it is used: records and the routing snapshot to KV, limits
+// to each tenant's limiter. Everything here can be repeated at any time and always publishes the present state.
+import {
+  DIRECTORY_ROUTING_NAME,
+  directoryKeyName,
+  directoryTenantName,
+  type KeyHash,
+  type KeyRecord,
+  type Route,
+  type RoutingSnapshot,
+  type Target,
+  type TenantRecord,
+} from '../core/directory.ts'
+import type { LimiterConfig } from '../core/limits.ts'
+import type { GatewayEnv } from '../env.ts'
+import { limiterNode } from './limits-record.ts'
+import {
+  findRow,
+  listRows,
+  readTexts,
+  revisionOf,
+  type KeyRow,
+  type RouteRow,
+  type TargetRow,
+  type TeamRow,
+  type TenantRow,
+} from './store.ts'
+
+/** Where the configuration is published: the part of the gateway's environment that is used. */
+export type PublishEnv = Pick<GatewayEnv, 'DB' | 'DIRECTORY' | 'TENANT_LIMITER'>
+
+/** Whoever changed the configuration meanwhile publishes it as well, so a few rounds are enough. */
+const ROUNDS_MAX = 5
+const PUT_ATTEMPTS_MAX = 3
+const PUT_WAIT_MS = 1100
+
+/** Publishes targets and routes as one snapshot. */
+export function publishRouting(env: PublishEnv): Promise<void> {
+  return untilCurrent(env, async (revision) => {
+    const [targets, routes] = await Promise.all([
+      listRows<TargetRow>(env.DB, 'targets'),
+      listRows<RouteRow>(env.DB, 'routes'),
+    ])
+    const snapshot: RoutingSnapshot = {
+      revision,
+      targets: Object.fromEntries(targets.map((row) => [row.id, readCompiled(row)])),
+      routes: routes.map(routeOf),
+    }
+    await put(env.DIRECTORY, DIRECTORY_ROUTING_NAME, JSON.stringify(snapshot))
+  })
+}
+
+/** Publishes a virtual key's record, or takes it back when the key is gone. */
+export function publishKey(env: PublishEnv, key: { readonly id: string; readonly kid: string }): Promise<void> {
+  return untilCurrent(env, async () => {
+    const row = await findRow<KeyRow>(env.DB, 'virtual_keys', key.id)
+    if (row === null) await env.DIRECTORY.delete(directoryKeyName(key.kid))
+    else await put(env.DIRECTORY, directoryKeyName(key.kid), JSON.stringify(keyRecord(row)))
+  })
+}
+
+/** Publishes a tenant's record, or takes it back when the tenant is gone. */
+export function publishTenant(env: PublishEnv, tenantId: string): Promise<void> {
+  return untilCurrent(env, async () => {
+    const row = await findRow<TenantRow>(env.DB, 'tenants', tenantId)
+    if (row === null) await env.DIRECTORY.delete(directoryTenantName(tenantId))
+    else await put(env.DIRECTORY, directoryTenantName(tenantId), JSON.stringify(tenantRecord(row)))
+  })
+}
+
+/** Tells a tenant's limiter its whole tree. The limiter keeps the newest revision, so order doesn't matter. */
+export async function pushLimits(env: PublishEnv, tenantId: string): Promise<void> {
+  const revision = await revisionOf(env.DB)
+  const where = { column: 'tenant_id', value: tenantId }
+  const [tenant, teams, keys] = await Promise.all([
+    findRow<TenantRow>(env.DB, 'tenants', tenantId),
+    listRows<TeamRow>(env.DB, 'teams', where),
+    listRows<KeyRow>(env.DB, 'virtual_keys', where),
+  ])
+  if (tenant === null) return
+  const config: LimiterConfig = {
+    revision,
+    timeZone: tenant.time_zone,
+    nodes: [
+      limiterNode('tenant', tenant.id, tenant),
+      ...teams.map((row) => limiterNode('team', row.id, row)),
+      ...keys.map((row) => limiterNode('key', row.id, row)),
+    ].filter((node) => node !== null),
+    revokedKeyIds: keys.filter((row) => row.revoked_at_ms !== null).map((row) => row.id),
+  }
+  await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).configure(config)
+}
+
+/** Publishes everything: after a failure in the middle of a change, or into an empty KV. Returns the revision. */
+export async function publishAll(env: PublishEnv): Promise<number> {
+  const [tenants, keys] = await Promise.all([
+    listRows<TenantRow>(env.DB, 'tenants'),
+    listRows<KeyRow>(env.DB, 'virtual_keys'),
+  ])
+  await publishRouting(env)
+  for (const tenant of tenants) {
+    await publishTenant(env, tenant.id)
+    await pushLimits(env, tenant.id)
+  }
+  for (const key of keys) await publishKey(env, key)
+  return revisionOf(env.DB)
+}
+
+/** Two changes at once may write their snapshots in the wrong order: whoever finds a newer revision after writing reads
+ *  and writes again, so that the last one written is the newest. */
+async function untilCurrent(env: PublishEnv, publish: (revision: number) => Promise<void>): Promise<void> {
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const revision = await revisionOf(env.DB)
+    await publish(revision)
+    if ((await revisionOf(env.DB)) === revision) return
+  }
+}
+
+/** KV takes one write a second of each name: a change right after another one waits for its turn. */
+async function put(directory: KVNamespace, name: string, value: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await directory.put(name, value)
+      return
+    } catch (error) {
+      if (attempt === PUT_ATTEMPTS_MAX) throw error
+      await scheduler.wait(PUT_WAIT_MS)
+    }
+  }
+}
+
+/** A target as it was compiled when it was registered. The column is written by this control plane only. */
+export function readCompiled(row: TargetRow): Target {
+  const target: Target = JSON.parse(row.compiled)
+  return target
+}
+
+function routeOf(row: RouteRow): Route {
+  return {
+    id: row.id,
+    model: row.model,
+    tenantId: row.tenant_id === '' ? null : row.tenant_id,
+    targets: readTexts(row.targets),
+    allowedGaps: readTexts(row.allowed_gaps),
+  }
+}
+
+function keyRecord(row: KeyRow): KeyRecord {
+  const hashes: readonly KeyHash[] = JSON.parse(row.hashes)
+  return {
+    v: 1,
+    keyId: row.id,
+    kid: row.kid,
+    tenantId: row.tenant_id,
+    teamId: row.team_id,
+    hashes,
+    costCenter: row.cost_center,
+    tags: readTexts(row.tags),
+    allowedModels: readTexts(row.models),
+    expiresAtMs: row.expires_at_ms,
+    revokedAtMs: row.revoked_at_ms,
+  }
+}
+
+function tenantRecord(row: TenantRow): TenantRecord {
+  return {
+    v: 1,
+    tenantId: row.id,
+    name: row.name,
+    cache: { mode: row.cache_mode, ttlSeconds: row.cache_ttl_seconds },
+    timeZone: row.time_zone,
+  }
+}

@@ -1,0 +1,118 @@
+// What the dashboard and operators read: the whole configuration with live spend, usage by group, the latest requests.
+import { Hono } from 'hono'
+import * as z from 'zod/mini'
+import type { LimiterStanding } from '../core/limits.ts'
+import type { GatewayEnv } from '../env.ts'
+import { latestRequests, readCursor } from '../ledger/latest-requests.ts'
+import { USAGE_GROUPS, USAGE_ROWS_MAX, usageReport, type UsageGroup } from '../ledger/usage-report.ts'
+import { viewKey } from './keys.ts'
+import type { AdminPorts, AdminTypes } from './ports.ts'
+import { refuse, unacceptable } from './refusal.ts'
+import { viewRoute } from './routes.ts'
+import {
+  listRows,
+  revisionOf,
+  type KeyRow,
+  type RouteRow,
+  type TargetRow,
+  type TeamRow,
+  type TenantRow,
+} from './store.ts'
+import { viewTarget } from './targets.ts'
+import { viewTeam } from './teams.ts'
+import { viewTenant } from './tenants.ts'
+import { query } from './validate.ts'
+
+const DAY_MS = 86_400_000
+const SPAN_MS_MAX = 400 * DAY_MS
+const PAGE_DEFAULT = 50
+const PAGE_MAX = 500
+/** Limiters asked for live spend in one overview; beyond it the spend is left out. */
+const LIMITERS_ASKED_MAX = 50
+const LIMITER_WAIT_MS = 2000
+
+const INSTANT_ALLOWED = 'must be epoch ms'
+const INSTANT = z.optional(z.string(INSTANT_ALLOWED).check(z.regex(/^\d{1,15}$/, INSTANT_ALLOWED)))
+const GROUPS_ALLOWED = `must be a comma list of ${USAGE_GROUPS.join(', ')}, each once`
+const USAGE = z.strictObject({
+  from: INSTANT,
+  to: INSTANT,
+  group_by: z.optional(z.string(GROUPS_ALLOWED).check(z.refine((text) => readGroups(text) !== null, GROUPS_ALLOWED))),
+})
+const LIMIT_ALLOWED = `must be an integer from 1 to ${PAGE_MAX}`
+const BEFORE_ALLOWED = 'must be the next of an earlier page'
+const REQUESTS = z.strictObject({
+  limit: z.optional(z.string(LIMIT_ALLOWED).check(z.refine(isPageSize, LIMIT_ALLOWED))),
+  before: z.optional(z.string(BEFORE_ALLOWED).check(z.refine((text) => readCursor(text) !== null, BEFORE_ALLOWED))),
+})
+
+/** The admin API's `/overview`, `/usage` and `/requests`. */
+export function reportEndpoints(ports: AdminPorts) {
+  return new Hono<AdminTypes>()
+    .get('/overview', async (c) => c.json(await overview(c.env, ports.nowMs())))
+    .get('/usage', query(USAGE), async (c) => {
+      const asked = c.req.valid('query')
+      const toMs = asked.to === undefined ? ports.nowMs() + 1 : Number(asked.to)
+      const fromMs = asked.from === undefined ? Math.max(toMs - DAY_MS, 0) : Number(asked.from)
+      if (fromMs >= toMs) return refuse(c, unacceptable('from', 'invalid_field', 'from must be before to.'))
+      if (toMs - fromMs > SPAN_MS_MAX) {
+        return refuse(c, unacceptable('from', 'invalid_field', 'from must be at most 400 days before to.'))
+      }
+      const report = await usageReport(c.env.DB, { fromMs, toMs, groupBy: readGroups(asked.group_by ?? '') ?? [] })
+      if (report.ok) return c.json(report.value)
+      const message = `group_by makes more than ${USAGE_ROWS_MAX} rows: ask for less time or fewer groups.`
+      return refuse(c, unacceptable('group_by', report.error, message))
+    })
+    .get('/requests', query(REQUESTS), async (c) => {
+      const asked = c.req.valid('query')
+      const limit = Number(asked.limit ?? PAGE_DEFAULT)
+      const before = asked.before === undefined ? null : readCursor(asked.before)
+      return c.json(await latestRequests(c.env.DB, { limit, before }))
+    })
+}
+
+async function overview(env: GatewayEnv, nowMs: number) {
+  const [revision, tenants, teams, keys, targets, routes] = await Promise.all([
+    revisionOf(env.DB),
+    listRows<TenantRow>(env.DB, 'tenants'),
+    listRows<TeamRow>(env.DB, 'teams'),
+    listRows<KeyRow>(env.DB, 'virtual_keys'),
+    listRows<TargetRow>(env.DB, 'targets'),
+    listRows<RouteRow>(env.DB, 'routes'),
+  ])
+  const spent = await liveSpend(env, tenants.slice(0, LIMITERS_ASKED_MAX))
+  return {
+    environment: env.ENVIRONMENT,
+    revision,
+    tenants: tenants.map((row) => viewTenant(row, spent.get(row.id))),
+    teams: teams.map((row) => viewTeam(row, spent.get(row.id))),
+    keys: keys.map((row) => viewKey(row, nowMs, spent.get(row.id))),
+    targets: targets.map(viewTarget),
+    routes: routes.map(viewRoute),
+  }
+}
+
+/** Nano-USD spent in the running window, by id of tenant, team or key. A limiter that doesn't answer is left out. */
+async function liveSpend(env: GatewayEnv, tenants: readonly TenantRow[]): Promise<ReadonlyMap<string, number>> {
+  const standings = await Promise.all(tenants.map((tenant) => standingOf(env, tenant.id)))
+  return new Map(standings.flatMap((one) => one?.nodes ?? []).map((node) => [node.id, node.spentNanoUsd]))
+}
+
+async function standingOf(env: GatewayEnv, tenantId: string): Promise<LimiterStanding | null> {
+  try {
+    const asked: Promise<LimiterStanding> = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).live()
+    return await Promise.race([asked, scheduler.wait(LIMITER_WAIT_MS).then(() => null)])
+  } catch {
+    return null
+  }
+}
+
+function readGroups(text: string): readonly UsageGroup[] | null {
+  const names = text.split(',').filter((name) => name !== '')
+  const groups = names.flatMap((name) => USAGE_GROUPS.filter((group) => group === name.trim()))
+  return groups.length === names.length && new Set(groups).size === groups.length ? groups : null
+}
+
+function isPageSize(text: string): boolean {
+  return /^\d{1,4}$/.test(text) && Number(text) >= 1 && Number(text) <= PAGE_MAX
+}

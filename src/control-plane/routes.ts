@@ -1,0 +1,112 @@
+// Routes: requested model → ordered targets. Create, list, read, change, delete.
+import { Hono } from 'hono'
+import { err, ok, type Result } from '../core/result.ts'
+import { randomBase62 } from '../core/virtual-key.ts'
+import { announce } from './announce.ts'
+import type { AdminPorts, AdminTypes } from './ports.ts'
+import { publishRouting } from './publish.ts'
+import { exists, notFound, refuse, unacceptable, type Refusal } from './refusal.ts'
+import { NEW_ROUTE, ROUTE_CHANGE } from './schemas.ts'
+import {
+  commit,
+  deleteRow,
+  findRow,
+  findTenant,
+  insertRow,
+  listRows,
+  readTexts,
+  updateRow,
+  type RouteRow,
+} from './store.ts'
+import { unknownTenant } from './teams.ts'
+import { jsonBody } from './validate.ts'
+
+/** The admin API's `/routes`. */
+export function routeEndpoints(ports: AdminPorts) {
+  return new Hono<AdminTypes>()
+    .post('/', jsonBody(NEW_ROUTE), async (c) => {
+      const body = c.req.valid('json')
+      const owner = await findOwner(c.env.DB, body.tenant ?? null)
+      if (!owner.ok) return refuse(c, owner.error)
+      const targets = await checkTargets(c.env.DB, body.targets)
+      if (!targets.ok) return refuse(c, targets.error)
+      const row: RouteRow = {
+        id: `route_${randomBase62(14, ports.randomBytes)}`,
+        model: body.model,
+        tenant_id: owner.value,
+        targets: JSON.stringify(targets.value),
+        allowed_gaps: JSON.stringify(body.allowed_gaps ?? []),
+        created_at_ms: ports.nowMs(),
+      }
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'routes', row))
+      if (!committed.ok) return refuse(c, modelTaken(row.model))
+      const problem = await announce(() => publishRouting(c.env))
+      return problem === null ? c.json(viewRoute(row), 201) : refuse(c, problem)
+    })
+    .get('/', async (c) => c.json({ rows: (await listRows<RouteRow>(c.env.DB, 'routes')).map(viewRoute) }))
+    .get('/:id', async (c) => {
+      const row = await findRow<RouteRow>(c.env.DB, 'routes', c.req.param('id'))
+      return row === null ? refuse(c, notFound('route', c.req.param('id'))) : c.json(viewRoute(row))
+    })
+    .patch('/:id', jsonBody(ROUTE_CHANGE), async (c) => {
+      const body = c.req.valid('json')
+      const before = await findRow<RouteRow>(c.env.DB, 'routes', c.req.param('id'))
+      if (before === null) return refuse(c, notFound('route', c.req.param('id')))
+      const targets = await checkTargets(c.env.DB, body.targets ?? readTexts(before.targets))
+      if (!targets.ok) return refuse(c, targets.error)
+      const row: RouteRow = {
+        ...before,
+        targets: JSON.stringify(targets.value),
+        allowed_gaps: body.allowed_gaps === undefined ? before.allowed_gaps : JSON.stringify(body.allowed_gaps),
+      }
+      await commit(c.env.DB, updateRow(c.env.DB, 'routes', row))
+      const problem = await announce(() => publishRouting(c.env))
+      return problem === null ? c.json(viewRoute(row)) : refuse(c, problem)
+    })
+    .delete('/:id', async (c) => {
+      const row = await findRow<RouteRow>(c.env.DB, 'routes', c.req.param('id'))
+      if (row === null) return refuse(c, notFound('route', c.req.param('id')))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'routes', row.id))
+      const problem = await announce(() => publishRouting(c.env))
+      return problem === null ? c.body(null, 204) : refuse(c, problem)
+    })
+}
+
+/** A route as the API shows it. */
+export function viewRoute(row: RouteRow) {
+  return {
+    id: row.id,
+    model: row.model,
+    tenant_id: row.tenant_id === '' ? null : row.tenant_id,
+    targets: readTexts(row.targets),
+    allowed_gaps: readTexts(row.allowed_gaps),
+    created_at_ms: row.created_at_ms,
+  }
+}
+
+/** The tenant column: '' for a route of every tenant. */
+async function findOwner(db: D1Database, reference: string | null): Promise<Result<string, Refusal>> {
+  if (reference === null) return ok('')
+  const tenant = await findTenant(db, reference)
+  return tenant === null ? err(unknownTenant(reference)) : ok(tenant.id)
+}
+
+async function checkTargets(db: D1Database, ids: readonly string[]): Promise<Result<readonly string[], Refusal>> {
+  if (new Set(ids).size < ids.length) {
+    return err(unacceptable('targets', 'invalid_field', 'targets must name each target once.'))
+  }
+  const found = await db
+    .prepare(`SELECT id FROM targets WHERE id IN (SELECT value FROM json_each(?1))`)
+    .bind(JSON.stringify(ids))
+    .all<{ id: string }>()
+  const known = new Set(found.results.map((row) => row.id))
+  const missing = ids.findIndex((id) => !known.has(id))
+  if (missing === -1) return ok(ids)
+  const field = `targets[${missing}]`
+  const message = `${field} must be the id of a target; there is no ${JSON.stringify(ids[missing])}.`
+  return err(unacceptable(field, 'unknown_target', message))
+}
+
+function modelTaken(model: string): Refusal {
+  return exists('model', `There is a route for ${JSON.stringify(model)} already: change that one.`)
+}

@@ -1,0 +1,158 @@
+// What the admin API takes, as schemas. Every message completes the sentence "<field> …" and says what is allowed.
+import * as z from 'zod/mini'
+import { PROVIDERS } from '../catalog/providers.ts'
+import { AMOUNT_USD_MAX, readUsd, readUsdPerMillion } from './amount.ts'
+
+const OBJECT = 'must be a JSON object'
+
+function text(lengthMax: number) {
+  const allowed = `must be text of 1 to ${lengthMax} characters, without control characters`
+  // oxlint-disable-next-line no-control-regex -- they are what is refused
+  return z
+    .string(allowed)
+    .check(z.minLength(1, allowed), z.maxLength(lengthMax, allowed), z.regex(/^[^\u0000-\u001f\u007f]*$/, allowed))
+}
+
+function integer(min: number, max: number) {
+  const allowed = `must be an integer from ${min} to ${max}`
+  return z.number(allowed).check(z.int(allowed), z.gte(min, allowed), z.lte(max, allowed))
+}
+
+function texts(itemsMax: number, lengthMax: number) {
+  const allowed = `must be a list of at most ${itemsMax} texts`
+  return z.array(text(lengthMax), allowed).check(z.maxLength(itemsMax, allowed))
+}
+
+const NAME = text(100)
+const MODEL = text(200).check(z.regex(/^[^*]*\*?$/, 'must be an exact model name, or a prefix with * at its end'))
+const SLUG_ALLOWED = 'must be 1 to 100 letters, digits, dots, dashes or underscores, the first a letter or a digit'
+const SLUG = z.string(SLUG_ALLOWED).check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, SLUG_ALLOWED))
+const FLAG = z.boolean('must be true or false')
+
+const AMOUNT_ALLOWED = `must be decimal text such as "12.50", of at most nine decimals and at most ${AMOUNT_USD_MAX}`
+const AMOUNT = z.string(AMOUNT_ALLOWED).check(z.refine((value) => readUsd(value) !== null, AMOUNT_ALLOWED))
+const PRICE_ALLOWED = 'must be decimal text such as "2.50", of at most six decimals'
+const PRICE = z.string(PRICE_ALLOWED).check(z.refine((value) => readUsdPerMillion(value) !== null, PRICE_ALLOWED))
+
+const LIMIT = z.nullable(integer(1, 1_000_000_000_000))
+const PERIODS = ['hour', 'day', 'week', 'month'] as const
+const BUDGET = z.strictObject(
+  { amount_usd: AMOUNT, period: z.enum(PERIODS, `must be one of ${PERIODS.join(', ')}`) },
+  'must be null or an object of amount_usd and period',
+)
+/** Null takes a limit away; a member that is left out stays as it is. */
+const LIMITS = z.strictObject(
+  { tokens_per_minute: z.optional(LIMIT), burst_tokens: z.optional(LIMIT), budget: z.optional(z.nullable(BUDGET)) },
+  OBJECT,
+)
+export type LimitsBody = z.infer<typeof LIMITS>
+
+const CACHE_MODES = ['off', 'deterministic', 'all'] as const
+const CACHE = z.strictObject(
+  {
+    mode: z.enum(CACHE_MODES, `must be one of ${CACHE_MODES.join(', ')}`),
+    ttl_seconds: z.optional(integer(60, 31_536_000)),
+  },
+  OBJECT,
+)
+const TIME_ZONE_ALLOWED = 'must be an IANA time zone such as "Europe/Berlin"'
+const TIME_ZONE = z.string(TIME_ZONE_ALLOWED).check(z.refine(isTimeZone, TIME_ZONE_ALLOWED))
+const EXPIRY_ALLOWED = 'must be null or a date and time with its zone, such as "2027-01-31T00:00:00Z"'
+const EXPIRY = z.string(EXPIRY_ALLOWED).check(z.refine((value) => readInstant(value) !== null, EXPIRY_ALLOWED))
+
+const TENANT = { limits: z.optional(LIMITS), cache: z.optional(CACHE), time_zone: z.optional(TIME_ZONE) }
+export const NEW_TENANT = z.strictObject({ name: NAME, ...TENANT }, OBJECT)
+export const TENANT_CHANGE = z.strictObject({ name: z.optional(NAME), ...TENANT }, OBJECT)
+
+export const NEW_TEAM = z.strictObject({ tenant: NAME, name: NAME, limits: z.optional(LIMITS) }, OBJECT)
+export const TEAM_CHANGE = z.strictObject({ name: z.optional(NAME), limits: z.optional(LIMITS) }, OBJECT)
+
+const KEY = {
+  cost_center: z.optional(z.nullable(NAME)),
+  tags: z.optional(texts(20, 100)),
+  models: z.optional(
+    z.array(MODEL, 'must be a list of model names').check(z.maxLength(100, 'must have at most 100 items')),
+  ),
+  limits: z.optional(LIMITS),
+  expires_at: z.optional(z.nullable(EXPIRY)),
+}
+export const NEW_KEY = z.strictObject({ tenant: NAME, team: z.optional(z.nullable(NAME)), name: NAME, ...KEY }, OBJECT)
+export const KEY_CHANGE = z.strictObject({ name: z.optional(NAME), ...KEY }, OBJECT)
+
+const PROVIDER_ALLOWED = `must be one of ${PROVIDERS.map((provider) => provider.name).join(', ')}`
+const PROVIDER = z
+  .string(PROVIDER_ALLOWED)
+  .check(z.refine((value) => PROVIDERS.some((provider) => provider.name === value), PROVIDER_ALLOWED))
+const CREDENTIAL_ALLOWED = 'must be the name of a secret that ends in _API_KEY, such as OPENAI_API_KEY, or null'
+const CREDENTIAL = z.string(CREDENTIAL_ALLOWED).check(z.regex(/^[A-Z][A-Z0-9_]{0,99}_API_KEY$/, CREDENTIAL_ALLOWED))
+const DIALECTS = ['openai-chat', 'anthropic-messages'] as const
+const TIMEOUTS = z.strictObject(
+  {
+    first_content_ms: z.optional(integer(1, 3_600_000)),
+    idle_ms: z.optional(integer(1, 3_600_000)),
+    total_ms: z.optional(integer(1, 3_600_000)),
+  },
+  OBJECT,
+)
+const PRICES = z.strictObject(
+  {
+    input_usd_per_million: PRICE,
+    output_usd_per_million: PRICE,
+    cache_read_usd_per_million: z.optional(PRICE),
+    cache_write_usd_per_million: z.optional(PRICE),
+    cache_write_long_usd_per_million: z.optional(PRICE),
+    reasoning_usd_per_million: z.optional(PRICE),
+    audio_input_usd_per_million: z.optional(PRICE),
+    audio_output_usd_per_million: z.optional(PRICE),
+  },
+  OBJECT,
+)
+export type PricesBody = z.infer<typeof PRICES>
+
+const TARGET = {
+  name: z.optional(NAME),
+  dialect: z.optional(z.enum(DIALECTS, `must be one of ${DIALECTS.join(', ')}`)),
+  base_url: z.optional(text(500)),
+  credential: z.optional(z.nullable(CREDENTIAL)),
+  max_retries: z.optional(integer(0, 5)),
+  timeouts: z.optional(TIMEOUTS),
+  max_output_tokens: z.optional(integer(1, 10_000_000)),
+  cost_center: z.optional(z.nullable(NAME)),
+  price: z.optional(PRICES),
+  probe_model: z.optional(text(200)),
+  force: z.optional(FLAG),
+}
+const TARGET_MODEL = text(200).check(
+  z.refine((value) => value === '*' || !value.includes('*'), 'must be a model as the provider names it, or *'),
+)
+export const NEW_TARGET = z.strictObject(
+  { id: z.optional(SLUG), provider: PROVIDER, model: TARGET_MODEL, ...TARGET },
+  OBJECT,
+)
+export const TARGET_CHANGE = z.strictObject({ model: z.optional(TARGET_MODEL), ...TARGET }, OBJECT)
+export type NewTarget = z.infer<typeof NEW_TARGET>
+export type TargetChange = z.infer<typeof TARGET_CHANGE>
+
+const TARGETS_ALLOWED = 'must be a list of 1 to 16 target ids'
+const TARGETS = z.array(NAME, TARGETS_ALLOWED).check(z.minLength(1, TARGETS_ALLOWED), z.maxLength(16, TARGETS_ALLOWED))
+const GAPS = z.optional(texts(50, 100))
+export const NEW_ROUTE = z.strictObject(
+  { model: MODEL, targets: TARGETS, tenant: z.optional(z.nullable(NAME)), allowed_gaps: GAPS },
+  OBJECT,
+)
+export const ROUTE_CHANGE = z.strictObject({ targets: z.optional(TARGETS), allowed_gaps: GAPS }, OBJECT)
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
+  } catch {
+    return false
+  }
+}
+
+/** An ISO 8601 date and time with its zone as epoch ms; null for anything else. */
+export function readInstant(value: string): number | null {
+  const isComplete = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(value)
+  const instant = isComplete ? Date.parse(value) : Number.NaN
+  return Number.isNaN(instant) ? null : instant
+}

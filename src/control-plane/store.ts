@@ -1,0 +1,148 @@
+// The configuration's tables: their rows, how they are looked up, and how they are changed. Every change bumps the
+// revision in its own transaction, so that a revision names one state of everything.
+import { err, ok, type Result } from '../core/result.ts'
+import { parseJson } from '../core/json.ts'
+import type { CacheMode } from '../core/directory.ts'
+import type { LimitColumns } from './limits-record.ts'
+
+export interface TenantRow extends LimitColumns {
+  readonly id: string
+  readonly name: string
+  readonly cache_mode: CacheMode
+  readonly cache_ttl_seconds: number
+  readonly time_zone: string
+  readonly created_at_ms: number
+}
+
+export interface TeamRow extends LimitColumns {
+  readonly id: string
+  readonly tenant_id: string
+  readonly name: string
+  readonly created_at_ms: number
+}
+
+export interface KeyRow extends LimitColumns {
+  readonly id: string
+  readonly kid: string
+  readonly tenant_id: string
+  readonly team_id: string | null
+  readonly name: string
+  readonly hashes: string
+  readonly cost_center: string | null
+  readonly tags: string
+  readonly models: string
+  readonly created_at_ms: number
+  readonly expires_at_ms: number | null
+  readonly revoked_at_ms: number | null
+}
+
+export interface TargetRow {
+  readonly id: string
+  readonly name: string | null
+  readonly provider: string
+  readonly model: string
+  readonly compiled: string
+  readonly created_at_ms: number
+  readonly probe: string | null
+}
+
+export interface RouteRow {
+  readonly id: string
+  readonly model: string
+  readonly tenant_id: string
+  readonly targets: string
+  readonly allowed_gaps: string
+  readonly created_at_ms: number
+}
+
+type Table = 'tenants' | 'teams' | 'virtual_keys' | 'targets' | 'routes'
+
+/** A list is never longer than this. */
+export const LISTED_MAX = 5000
+
+/** Number of the configuration's present state. */
+export async function revisionOf(db: D1Database): Promise<number> {
+  const found = await db.prepare(`SELECT revision FROM configuration WHERE id = 1`).first<{ revision: number }>()
+  return found?.revision ?? 0
+}
+
+/** All rows of a table, oldest first, or those whose `column` has a value. */
+export async function listRows<Row>(
+  db: D1Database,
+  table: Table,
+  where?: { readonly column: string; readonly value: string },
+): Promise<readonly Row[]> {
+  const order = `ORDER BY created_at_ms, id LIMIT ${LISTED_MAX}`
+  const statement =
+    where === undefined
+      ? db.prepare(`SELECT * FROM ${table} ${order}`)
+      : db.prepare(`SELECT * FROM ${table} WHERE ${where.column} = ?1 ${order}`).bind(where.value)
+  return (await statement.all<Row>()).results
+}
+
+/** One row by its id. */
+export function findRow<Row>(db: D1Database, table: Table, id: string): Promise<Row | null> {
+  return db.prepare(`SELECT * FROM ${table} WHERE id = ?1`).bind(id).first<Row>()
+}
+
+/** A tenant by its id or name; an id wins. */
+export function findTenant(db: D1Database, reference: string): Promise<TenantRow | null> {
+  return db
+    .prepare(`SELECT * FROM tenants WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC LIMIT 1`)
+    .bind(reference)
+    .first<TenantRow>()
+}
+
+/** A team of a tenant by its id or name; an id wins. */
+export function findTeam(db: D1Database, tenantId: string, reference: string): Promise<TeamRow | null> {
+  return db
+    .prepare(`SELECT * FROM teams WHERE tenant_id = ?1 AND (id = ?2 OR name = ?2) ORDER BY id = ?2 DESC LIMIT 1`)
+    .bind(tenantId, reference)
+    .first<TeamRow>()
+}
+
+/** Adds a row. */
+export function insertRow(db: D1Database, table: Table, row: object): D1PreparedStatement {
+  const names = Object.keys(row)
+  const places = names.map((_, at) => `?${at + 1}`)
+  return db
+    .prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places.join(', ')})`)
+    .bind(...Object.values(row))
+}
+
+/** Replaces all columns of the row that has this row's id. */
+export function updateRow(db: D1Database, table: Table, row: { readonly id: string }): D1PreparedStatement {
+  const names = Object.keys(row)
+  const sets = names.map((name, at) => `${name} = ?${at + 1}`)
+  return db
+    .prepare(`UPDATE ${table} SET ${sets.join(', ')} WHERE id = ?${names.length + 1}`)
+    .bind(...Object.values(row), row.id)
+}
+
+/** Removes a row. */
+export function deleteRow(db: D1Database, table: Table, id: string): D1PreparedStatement {
+  return db.prepare(`DELETE FROM ${table} WHERE id = ?1`).bind(id)
+}
+
+/** Makes a change and bumps the revision, both or neither. `exists`: a name or id is taken; `referenced`: something needs
+ *  the row. Anything else that goes wrong is thrown. */
+export async function commit(
+  db: D1Database,
+  statement: D1PreparedStatement,
+): Promise<Result<null, 'exists' | 'referenced'>> {
+  try {
+    await db.batch([statement, db.prepare(`UPDATE configuration SET revision = revision + 1 WHERE id = 1`)])
+    return ok(null)
+  } catch (error) {
+    const reason = String(error)
+    if (reason.includes('UNIQUE constraint failed')) return err('exists')
+    if (reason.includes('FOREIGN KEY constraint failed')) return err('referenced')
+    throw error
+  }
+}
+
+/** A column of JSON texts. */
+export function readTexts(json: string): readonly string[] {
+  const list = parseJson(json)
+  return Array.isArray(list) ? list.filter((item) => typeof item === 'string') : []
+}

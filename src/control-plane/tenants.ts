@@ -1,0 +1,96 @@
+// Tenants: who pays. Create, list, read, change, delete.
+import { Hono } from 'hono'
+import { randomBase62 } from '../core/virtual-key.ts'
+import { announce } from './announce.ts'
+import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
+import type { AdminPorts, AdminTypes } from './ports.ts'
+import { publishTenant, pushLimits } from './publish.ts'
+import { exists, notFound, referenced, refuse } from './refusal.ts'
+import { NEW_TENANT, TENANT_CHANGE } from './schemas.ts'
+import { commit, deleteRow, findTenant, insertRow, listRows, updateRow, type TenantRow } from './store.ts'
+import { jsonBody } from './validate.ts'
+
+const CACHE_TTL_SECONDS = 3600
+
+/** The admin API's `/tenants`. */
+export function tenantEndpoints(ports: AdminPorts) {
+  return new Hono<AdminTypes>()
+    .post('/', jsonBody(NEW_TENANT), async (c) => {
+      const body = c.req.valid('json')
+      const limits = changeLimits(NO_LIMITS, body.limits)
+      if (!limits.ok) return refuse(c, limits.error)
+      const row: TenantRow = {
+        id: `ten_${randomBase62(14, ports.randomBytes)}`,
+        name: body.name,
+        ...limits.value,
+        cache_mode: body.cache?.mode ?? 'off',
+        cache_ttl_seconds: body.cache?.ttl_seconds ?? CACHE_TTL_SECONDS,
+        time_zone: body.time_zone ?? 'UTC',
+        created_at_ms: ports.nowMs(),
+      }
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
+      if (!committed.ok) return refuse(c, nameTaken(row.name))
+      const problem = await announceTenant(c.env, row.id)
+      return problem === null ? c.json(viewTenant(row), 201) : refuse(c, problem)
+    })
+    .get('/', async (c) =>
+      c.json({ rows: (await listRows<TenantRow>(c.env.DB, 'tenants')).map((row) => viewTenant(row)) }),
+    )
+    .get('/:id', async (c) => {
+      const row = await findTenant(c.env.DB, c.req.param('id'))
+      return row === null ? refuse(c, notFound('tenant', c.req.param('id'))) : c.json(viewTenant(row))
+    })
+    .patch('/:id', jsonBody(TENANT_CHANGE), async (c) => {
+      const body = c.req.valid('json')
+      const before = await findTenant(c.env.DB, c.req.param('id'))
+      if (before === null) return refuse(c, notFound('tenant', c.req.param('id')))
+      const limits = changeLimits(before, body.limits)
+      if (!limits.ok) return refuse(c, limits.error)
+      const row: TenantRow = {
+        ...before,
+        ...limits.value,
+        name: body.name ?? before.name,
+        cache_mode: body.cache?.mode ?? before.cache_mode,
+        cache_ttl_seconds: body.cache?.ttl_seconds ?? before.cache_ttl_seconds,
+        time_zone: body.time_zone ?? before.time_zone,
+      }
+      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row))
+      if (!committed.ok) return refuse(c, nameTaken(row.name))
+      const problem = await announceTenant(c.env, row.id)
+      return problem === null ? c.json(viewTenant(row)) : refuse(c, problem)
+    })
+    .delete('/:id', async (c) => {
+      const row = await findTenant(c.env.DB, c.req.param('id'))
+      if (row === null) return refuse(c, notFound('tenant', c.req.param('id')))
+      const routes = await listRows(c.env.DB, 'routes', { column: 'tenant_id', value: row.id })
+      const committed = routes.length > 0 ? null : await commit(c.env.DB, deleteRow(c.env.DB, 'tenants', row.id))
+      if (committed === null || !committed.ok) {
+        return refuse(c, referenced('The tenant still has teams, keys or routes: delete those first.'))
+      }
+      const problem = await announce(() => publishTenant(c.env, row.id))
+      return problem === null ? c.body(null, 204) : refuse(c, problem)
+    })
+}
+
+/** A tenant as the API shows it. `spentNanoUsd`: in its running budget window, where known. */
+export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
+  return {
+    id: row.id,
+    name: row.name,
+    limits: viewLimits(row, spentNanoUsd),
+    cache: { mode: row.cache_mode, ttl_seconds: row.cache_ttl_seconds },
+    time_zone: row.time_zone,
+    created_at_ms: row.created_at_ms,
+  }
+}
+
+function announceTenant(env: AdminTypes['Bindings'], tenantId: string) {
+  return announce(
+    () => publishTenant(env, tenantId),
+    () => pushLimits(env, tenantId),
+  )
+}
+
+function nameTaken(name: string) {
+  return exists('name', `There is a tenant ${JSON.stringify(name)} already.`)
+}

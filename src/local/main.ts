@@ -13,16 +13,17 @@ import { welcome } from './welcome.ts'
 
 const PORT = 8787
 const SCHEDULE_MS = 60 * 60 * 1000
-const HELP = `npm start [-- --port ${PORT}] [--state .tidegate]`
+const HELP = `npm start [-- --port ${PORT}] [--state .tidegate] [--vars .dev.vars]`
 
 interface Flags {
   readonly port: number
   readonly state: string
+  readonly vars: string
 }
 
 function readFlags(args: readonly string[]): Flags {
-  const options = { port: { type: 'string' }, state: { type: 'string' } } as const
-  const { values } = ((): { values: { port?: string; state?: string } } => {
+  const options = { port: { type: 'string' }, state: { type: 'string' }, vars: { type: 'string' } } as const
+  const { values } = ((): { values: { port?: string; state?: string; vars?: string } } => {
     try {
       return parseArgs({ args: [...args], options })
     } catch (error) {
@@ -33,7 +34,11 @@ function readFlags(args: readonly string[]): Flags {
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new Problem(`--port ${values.port ?? ''} is not a port. Give a whole number from 1 to 65535.`)
   }
-  return { port, state: path.resolve(values.state ?? path.join(ROOT, '.tidegate')) }
+  return {
+    port,
+    state: path.resolve(values.state ?? path.join(ROOT, '.tidegate')),
+    vars: path.resolve(values.vars ?? path.join(ROOT, '.dev.vars')),
+  }
 }
 
 async function requireFreePort(port: number): Promise<void> {
@@ -82,8 +87,11 @@ function stopOnSignal(system: RunningSystem): void {
     isStopping = true
     void system.dispose().finally(() => process.exit(0))
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    // Miniflare's own handler would end the process at once, with workerd in the middle of its requests.
+    process.removeAllListeners(signal)
+    process.on(signal, stop)
+  }
 }
 
 function runScheduleHourly(system: RunningSystem): void {
@@ -95,7 +103,7 @@ function runScheduleHourly(system: RunningSystem): void {
 
 async function run(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
-  const variables = await readDevVars(path.join(ROOT, '.dev.vars'))
+  const variables = await readDevVars(flags.vars)
   await makeStateFolder(flags.state)
   await lockState(flags.state)
   await requireFreePort(flags.port)

@@ -47,7 +47,7 @@ export const RULES: Readonly<Record<Area, Rule>> = {
   ports: { knows: [...CODECS] },
   'data-plane': { knows: [...CODECS, 'ports'] },
   ledger: { knows: [...CODECS, 'ports'] },
-  'control-plane': { knows: [...CODECS, 'ports', 'ledger'] },
+  'control-plane': { knows: [...CODECS, 'ports', 'ledger'], knowsTypesOf: ['env'] },
   env: { knows: ['core'], knowsTypesOf: ['durable-objects'] },
   platform: { knows: [...ROOMS], knowsTypesOf: ['env', 'durable-objects'], packages: ['cloudflare:', '*'] },
   app: { knows: [...ROOMS, 'platform'], knowsTypesOf: ['env'], packages: ['cloudflare:', '*'] },

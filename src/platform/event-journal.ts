@@ -33,6 +33,11 @@ export class EventJournal {
     return this.#events.length >= EVENTS_MAX || this.#chunks.length >= CHUNKS_MAX
   }
 
+  /** True when nothing is owed. */
+  get isEmpty(): boolean {
+    return this.#unshipped.size + this.#shipped.size + this.#events.length + this.#chunks.length === 0
+  }
+
   /** Notes an attempt in flight. */
   admit(id: string, admission: OpenAdmission): void {
     this.#unshipped.set(id, admission)

@@ -31,6 +31,8 @@ export type Later = (work: Promise<void>) => void
 /** An admitted attempt. Exactly one of `settle` calls has effect. */
 export interface Reservation {
   readonly amounts: Amounts
+  /** Whether a budget stands behind it: then the cost must not exceed `amounts.nanoUsd`. */
+  readonly limitsMoney: boolean
   /** Replaces the reservation by what was used, and hands the event over for the ledger. */
   settle(actual: Amounts, event: UsageEvent, later: Later): void
   /** Resolves once the admission is durable, or at once when it is already; null then. */
@@ -89,6 +91,11 @@ export class LeaseHolder {
     this.#ports = ports
   }
 
+  /** True when nothing is held, owed or waited for. */
+  get isIdle(): boolean {
+    return this.#leases.size === 0 && this.#closing.size === 0 && this.#waiters.length === 0 && this.#journal.isEmpty
+  }
+
   /** Admits from the lease in hand, without asking anyone; a promise only when the limiter has to be asked. */
   admit(
     path: LimiterPath,
@@ -127,6 +134,7 @@ export class LeaseHolder {
     let isSettled = false
     return {
       amounts,
+      limitsMoney: lease.limitsMoney,
       settle: (actual, event, later) => {
         if (isSettled) return
         isSettled = true

@@ -1,0 +1,65 @@
+// How many tokens a prompt is likely to have: sizes reservations, which actual usage then settles. Long prompts are
+// sampled, so the cost of estimating is bounded.
+import { estimateTokenCount } from 'tokenx'
+import type { Target } from './directory.ts'
+import type { Amounts } from './limits.ts'
+import { costNanoUsd } from './price.ts'
+import { NO_USAGE, type Usage } from './usage.ts'
+
+/** Text up to this length is estimated whole. */
+const WHOLE_CHARS_MAX = 600
+const SAMPLES = 3
+const SAMPLE_CHARS = WHOLE_CHARS_MAX / SAMPLES
+/** Role names, separators and the like. */
+const OVERHEAD_TOKENS = 16
+/** Room for what the estimate misses. */
+const PROMPT_MARGIN = 1.25
+/** Output assumed for rate limits when the client names no bound: most replies are shorter. */
+const LIKELY_OUTPUT_TOKENS = 1_024
+/** For text we saw pass but whose usage was never reported. */
+const CHARS_PER_TOKEN = 4
+
+/** Likely tokens of `text`. Zero for empty text. */
+export function estimateTokens(text: string): number {
+  if (text.length <= WHOLE_CHARS_MAX) return estimateTokenCount(text)
+  let sampled = 0
+  const stride = Math.floor((text.length - SAMPLE_CHARS) / (SAMPLES - 1))
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    sampled += estimateTokenCount(text.slice(sample * stride, sample * stride + SAMPLE_CHARS))
+  }
+  return Math.ceil((sampled * text.length) / (SAMPLES * SAMPLE_CHARS))
+}
+
+/** Likely tokens of `chars` characters of text that is no longer at hand. */
+export function tokensOfChars(chars: number): number {
+  return Math.ceil(chars / CHARS_PER_TOKEN)
+}
+
+/** What a request is going to need at most, as far as can be known. */
+export interface Demand {
+  readonly amounts: Amounts
+  /** Output bound that makes `amounts.nanoUsd` an upper bound. */
+  readonly maxOutputTokens: number
+}
+
+/**
+ * What to reserve for one attempt. Tokens: the prompt and a likely output; money: the prompt with a margin and the whole
+ * output bound, at full price. A target without a price needs no money.
+ */
+export function demand(
+  promptTokens: number,
+  request: { readonly maxOutputTokens: number | null; readonly choices: number },
+  target: Target,
+): Demand {
+  const bound = request.maxOutputTokens ?? target.maxOutputTokens
+  const likely = Math.min(bound, request.maxOutputTokens ?? LIKELY_OUTPUT_TOKENS)
+  const input = Math.ceil(promptTokens * PROMPT_MARGIN) + OVERHEAD_TOKENS
+  const most: Usage = { ...NO_USAGE, input, output: bound * request.choices }
+  return {
+    amounts: {
+      tokens: promptTokens + OVERHEAD_TOKENS + likely * request.choices,
+      nanoUsd: target.price === null ? 0 : costNanoUsd(most, target.price),
+    },
+    maxOutputTokens: bound,
+  }
+}

@@ -1,0 +1,119 @@
+// Answers a request that wants its reply in one piece. On the native lane the provider's own text goes back as it came.
+import type { UpstreamFailure } from '../core/failure.ts'
+import { fold } from '../core/fold.ts'
+import { parseJson } from '../core/json.ts'
+import type { NeutralEvent, NeutralReply } from '../core/neutral.ts'
+import { err, ok, type Result } from '../core/result.ts'
+import type { Usage } from '../core/usage.ts'
+import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
+import { callUpstream, limitedText, noAnswer, openCall } from './call-upstream.ts'
+import type { ReadExchange } from './exchange.ts'
+import { answerHeaders } from './headers.ts'
+import { pursue } from './pursue.ts'
+import { type Recall, keep } from './recall.ts'
+import { refuse } from './refuse.ts'
+import type { RoutedRequest } from './route.ts'
+
+/** Largest reply in one piece. */
+const REPLY_BYTES_MAX = 16 * 1024 * 1024
+
+interface WholeAnswer {
+  readonly text: string
+  readonly reply: NeutralReply
+  readonly usage: Usage | null
+}
+
+/** Serves a whole reply. Never rejects. */
+export async function answerWhole(
+  exchange: ReadExchange,
+  routed: RoutedRequest,
+  promptTokens: number,
+  recall: Recall,
+): Promise<Response> {
+  const result = await pursue(exchange, routed, { promptTokens, cache: recall.state }, tryWhole)
+  if (!result.ok) return refuse(exchange, result.error, answerHeaders(exchange, routed.plan, null, recall.state))
+  const { answer, attempt } = result.value
+  const costNanoUsd = settle(attempt, {
+    ending: 'finished',
+    failure: null,
+    usage: answer.usage,
+    visibleChars: visibleChars(answer.reply),
+    status: 200,
+    isFinal: true,
+    ttftMs: null,
+    isBilled: true,
+  })
+  keep(exchange, recall, attempt, answer.reply, costNanoUsd)
+  const headers = answerHeaders(exchange, routed.plan, attempt, recall.state)
+  headers['x-tidegate-cost-usd'] = usd(costNanoUsd)
+  headers['content-type'] = 'application/json'
+  return new Response(answer.text, { headers })
+}
+
+async function tryWhole(attempt: Attempt): Promise<Result<WholeAnswer, FailedAttempt>> {
+  const call = openCall(attempt)
+  try {
+    const response = await callUpstream(attempt, call)
+    const answer = response.ok ? await readAnswer(attempt, response.value, call.abort.signal) : response
+    if (answer.ok) return answer
+    // A call that was cut short by us has reached the provider, which may charge for it.
+    const isBilled = call.abort.signal.aborted
+    return err({ attempt, failure: answer.error, usage: null, visibleChars: 0, isBilled })
+  } finally {
+    call.onEnd()
+  }
+}
+
+async function readAnswer(
+  attempt: Attempt,
+  response: Response,
+  signal: AbortSignal,
+): Promise<Result<WholeAnswer, UpstreamFailure>> {
+  let text: string | null
+  try {
+    text = await limitedText(response, REPLY_BYTES_MAX)
+  } catch (error) {
+    return err(signal.aborted ? noAnswer(signal, error) : unreadable('The provider broke off its reply.'))
+  }
+  if (text === null) return err(unreadable("The provider's reply is too large."))
+  const body = parseJson(text)
+  if (body === undefined) return err(unreadable("The provider's reply is not valid JSON."))
+  const events = attempt.dialect.read(body)
+  const failure = failureIn(events)
+  if (failure !== null) return err(failure)
+  const reply = fold(events)
+  if (reply.choices.length === 0) return err(unreadable("The provider's reply is empty."))
+  return ok({ text: attempt.isNative ? text : written(attempt, reply), reply, usage: reply.usage })
+}
+
+function written(attempt: Attempt, reply: NeutralReply): string {
+  const { protocol, startedAtMs } = attempt.exchange
+  const createdSeconds = reply.createdSeconds ?? Math.floor(startedAtMs / 1000)
+  return JSON.stringify(protocol.write(reply, { id: reply.id, createdSeconds, model: reply.model }))
+}
+
+function failureIn(events: readonly NeutralEvent[]): UpstreamFailure | null {
+  for (const event of events) if (event.type === 'failure') return event.failure
+  return null
+}
+
+function visibleChars(reply: NeutralReply): number {
+  let chars = 0
+  for (const choice of reply.choices) {
+    for (const part of choice.parts) {
+      if (part.kind === 'tool-call') chars += part.argumentsText.length
+      else if ('text' in part) chars += part.text.length
+    }
+  }
+  return chars
+}
+
+function unreadable(message: string): UpstreamFailure {
+  return { class: 'stream', status: 0, message, code: null, type: null, param: null, retryAfterMs: null }
+}
+
+/** Nano-USD as a decimal amount of USD, exact. */
+export function usd(nanoUsd: number): string {
+  const digits = String(nanoUsd).padStart(10, '0')
+  return `${digits.slice(0, -9)}.${digits.slice(-9)}`
+}

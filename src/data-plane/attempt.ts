@@ -1,0 +1,146 @@
+// One call to one target: admitted, made, and either answering or failed. Settles what it reserved exactly once, on every
+// path. What to do after a failure is decided by the caller of this file.
+import type { Route, Target } from '../core/directory.ts'
+import { type Demand, demand, tokensOfChars } from '../core/estimate.ts'
+import type { UpstreamFailure } from '../core/failure.ts'
+import type { Amounts } from '../core/limits.ts'
+import { NOTHING } from '../core/limits.ts'
+import type { NeutralRequest } from '../core/neutral.ts'
+import { costNanoUsd } from '../core/price.ts'
+import type { CacheState, Ending, UsageEvent } from '../core/usage-event.ts'
+import { NO_USAGE, type Usage, totalTokens } from '../core/usage.ts'
+import type { Dialect, UpstreamCall } from '../dialects/dialect.ts'
+import { dialects } from '../dialects/index.ts'
+import { isAdmitted } from '../platform/lease-holder.ts'
+import type { CallPermit, Refusal, Reservation } from '../ports.ts'
+import { type ReadExchange, eventTemplate } from './exchange.ts'
+
+/** What an attempt is for. */
+export interface AttemptPlan {
+  readonly target: Target
+  readonly route: Route
+  /** 1, 2, … over all targets of the request. */
+  readonly number: number
+  readonly permit: CallPermit
+  readonly neutral: NeutralRequest | null
+  readonly promptTokens: number
+  readonly cache: CacheState
+}
+
+/** An attempt under way: admitted, with its money reserved. */
+export interface Attempt {
+  readonly exchange: ReadExchange
+  readonly plan: AttemptPlan
+  readonly dialect: Dialect
+  readonly isNative: boolean
+  readonly demand: Demand
+  readonly template: UsageEvent
+  readonly reservation: Reservation
+}
+
+/** How an attempt ended, for the ledger. */
+export interface AttemptEnd {
+  readonly ending: Ending
+  readonly failure: UpstreamFailure | null
+  /** As reported; null when the provider reported none. */
+  readonly usage: Usage | null
+  /** Characters of output that were seen. */
+  readonly visibleChars: number
+  /** HTTP status towards the client, or the provider's for an attempt that was given up. */
+  readonly status: number
+  readonly isFinal: boolean
+  readonly ttftMs: number | null
+  /** Whether anything is owed to the provider at all: it answered, or may have begun to. */
+  readonly isBilled: boolean
+}
+
+/** An attempt that came to nothing and is not settled yet: whether it was the last is decided by `pursue`. */
+export interface FailedAttempt {
+  readonly attempt: Attempt
+  readonly failure: UpstreamFailure
+  readonly usage: Usage | null
+  readonly visibleChars: number
+  readonly isBilled: boolean
+}
+
+/** Admits an attempt, or tells why the caller's limits don't. */
+export async function admit(exchange: ReadExchange, plan: AttemptPlan): Promise<Attempt | Refusal> {
+  const { target } = plan
+  const { services, caller, facts, later } = exchange
+  const dialect = dialects[target.dialect]
+  const need = demand(plan.promptTokens, facts, target)
+  const template: UsageEvent = {
+    ...eventTemplate(exchange, plan.route.id, plan.cache, plan.number),
+    targetId: target.id,
+    provider: target.provider,
+    model: target.model === '*' ? facts.model : target.model,
+    costCenter: exchange.options.costCenter ?? caller.costCenter ?? target.costCenter,
+    priceVersion: target.priceVersion,
+    usage: { ...NO_USAGE, input: plan.promptTokens },
+  }
+  const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId }
+  const admitted = services.limiter.admit(path, need.amounts, template, later)
+  const result = admitted instanceof Promise ? await admitted : admitted
+  if (!isAdmitted(result)) return result
+  const isNative = dialect.wire === exchange.protocol.wire
+  return { exchange, plan, dialect, isNative, demand: need, template, reservation: result }
+}
+
+/** The provider's request for this attempt. */
+export function callOf(attempt: Attempt): UpstreamCall {
+  const { exchange, plan, dialect, demand: need } = attempt
+  const { facts } = exchange
+  const bound = attempt.reservation.limitsMoney ? need.maxOutputTokens : null
+  const edits = {
+    model: plan.target.model === '*' || plan.target.model === facts.model ? null : plan.target.model,
+    forceUsage: facts.isStreamed,
+    maxOutputTokens: facts.maxOutputTokens === null ? bound : null,
+  }
+  if (attempt.isNative || plan.neutral === null) return dialect.edit(exchange.text, exchange.body, edits)
+  return dialect.write(plan.neutral, plan.target, edits)
+}
+
+/** Ends an attempt: settles its reservation, tells the breaker, hands its event to the ledger. Call exactly once. Returns
+ *  the cost in nano-USD. */
+export function settle(attempt: Attempt, end: AttemptEnd): number {
+  const { exchange, plan, reservation, template } = attempt
+  const usage = end.usage ?? (end.isBilled ? seen(plan.promptTokens, end.visibleChars) : NO_USAGE)
+  const cost = plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price)
+  const actual: Amounts = end.isBilled ? { tokens: totalTokens(usage), nanoUsd: cost } : NOTHING
+  const event: UsageEvent = {
+    ...template,
+    status: end.status,
+    ending: end.ending,
+    failure: end.failure?.class ?? null,
+    isFinal: end.isFinal,
+    usage,
+    isEstimated: end.usage === null && end.isBilled,
+    costNanoUsd: cost,
+    latencyMs: exchange.services.nowMs() - exchange.startedAtMs,
+    ttftMs: end.ttftMs,
+  }
+  reservation.settle(actual, event, exchange.later)
+  const outcome = end.ending === 'client-left' ? 'client' : (end.failure?.class ?? null)
+  plan.permit.done(outcome, end.failure?.retryAfterMs ?? null, exchange.later)
+  return cost
+}
+
+/** Settles an attempt that came to nothing. A client that left is no fault of the target. */
+export function settleFailed(failed: FailedAttempt, isFinal: boolean): void {
+  const { attempt, failure, usage, visibleChars, isBilled } = failed
+  const hasLeft = attempt.exchange.clientLeft.aborted
+  settle(attempt, {
+    ending: hasLeft ? 'client-left' : failure.class === 'timeout' ? 'timed-out' : 'failed',
+    failure: hasLeft ? null : failure,
+    usage,
+    visibleChars,
+    status: failure.status,
+    isFinal,
+    ttftMs: null,
+    isBilled,
+  })
+}
+
+function seen(promptTokens: number, visibleChars: number): Usage {
+  return { ...NO_USAGE, input: promptTokens, output: tokensOfChars(visibleChars) }
+}

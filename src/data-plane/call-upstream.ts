@@ -1,0 +1,81 @@
+// Makes the call of one attempt and reads what an error says. The provider's response comes back only when it is a 200.
+import type { UpstreamFailure } from '../core/failure.ts'
+import { err, ok, type Result } from '../core/result.ts'
+import { type Attempt, callOf } from './attempt.ts'
+import { SILENT } from './upstream-stream.ts'
+
+/** Bytes of an error body that are looked at. */
+const ERROR_BYTES_MAX = 65_536
+
+/** A call under way, to be stopped by whoever has reason to. */
+export interface OpenCall {
+  readonly abort: AbortController
+  /** Stops watching for the first content. */
+  readonly onContent: () => void
+  /** Stops watching the client. */
+  readonly onEnd: () => void
+}
+
+/** Begins to watch over a call: the client may leave, the first content may not come. */
+export function openCall(attempt: Attempt): OpenCall {
+  const { exchange, plan } = attempt
+  const abort = new AbortController()
+  const leave = (): void => abort.abort('client-left')
+  if (exchange.clientLeft.aborted) leave()
+  exchange.clientLeft.addEventListener('abort', leave)
+  const waitMs = Math.min(plan.target.timeouts.firstContentMs, exchange.options.firstContentMs ?? Infinity)
+  const timer = setTimeout(() => abort.abort('timed-out'), waitMs)
+  return {
+    abort,
+    onContent: () => clearTimeout(timer),
+    onEnd: () => {
+      clearTimeout(timer)
+      exchange.clientLeft.removeEventListener('abort', leave)
+    },
+  }
+}
+
+/** Calls the provider. Never rejects. */
+export async function callUpstream(attempt: Attempt, call: OpenCall): Promise<Result<Response, UpstreamFailure>> {
+  const { exchange, plan, dialect } = attempt
+  const { services } = exchange
+  try {
+    const response = await services.upstream.call(plan.target, callOf(attempt), dialect.name, call.abort.signal)
+    if (response.ok) return ok(response)
+    const body = await limitedText(response, ERROR_BYTES_MAX)
+    return err(dialect.fail(response.status, response.headers, body ?? '', services.nowMs()))
+  } catch (error) {
+    return err(noAnswer(call.abort.signal, error))
+  }
+}
+
+/** What it means that a call was rejected. */
+export function noAnswer(signal: AbortSignal, error: unknown): UpstreamFailure {
+  if (signal.aborted && signal.reason === 'timed-out') {
+    return { ...SILENT, message: 'The provider did not answer in time.' }
+  }
+  const message = error instanceof Error && error.name === 'ConfigurationError' ? error.message : NO_CONNECTION
+  return { ...SILENT, class: 'connection', message }
+}
+
+const NO_CONNECTION = 'The provider could not be reached.'
+
+/** A body as text, or null when it is longer than `bytesMax`. */
+export async function limitedText(response: Response, bytesMax: number): Promise<string | null> {
+  const stated = response.headers.get('content-length')
+  if (stated !== null && Number(stated) <= bytesMax) return response.text()
+  if (response.body === null) return ''
+  const reader = response.body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  for (let bytes = 0; ;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    bytes += value.byteLength
+    if (bytes > bytesMax) {
+      await reader.cancel('too long').catch(() => {})
+      return null
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}

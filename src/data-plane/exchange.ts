@@ -1,0 +1,128 @@
+// One client's request while it is being served: who, what, since when. Made once, read by every step.
+import type { Caller } from '../core/directory.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { CacheState, Ending, UsageEvent } from '../core/usage-event.ts'
+import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
+import { NO_USAGE } from '../core/usage.ts'
+import type { Later, Services } from '../ports.ts'
+import type { Protocol, RequestFacts } from '../protocols/protocol.ts'
+
+/** What the client may ask of the gateway itself, by header. */
+export interface RequestOptions {
+  /** `x-tidegate-timeout-ms`: a lower first-content timeout. */
+  readonly firstContentMs: number | null
+  /** `x-tidegate-idle-timeout-ms`: a lower timeout between two chunks. */
+  readonly idleMs: number | null
+  /** `x-tidegate-cache: off`, or `cache-control: no-store`. */
+  readonly isCacheOff: boolean
+  readonly tags: readonly string[]
+  readonly costCenter: string | null
+}
+
+export interface Exchange {
+  readonly requestId: string
+  readonly traceId: string | null
+  readonly startedAtMs: number
+  readonly protocol: Protocol
+  readonly options: RequestOptions
+  /** Aborts when the client leaves. */
+  readonly clientLeft: AbortSignal
+  readonly services: Services
+  readonly later: Later
+}
+
+/** An exchange whose request has been read and whose caller is known. */
+export interface ReadExchange extends Exchange {
+  readonly caller: Caller
+  readonly facts: RequestFacts
+  /** The body as the client wrote it, and parsed. */
+  readonly text: string
+  readonly body: JsonObject
+}
+
+const TIMEOUT_MS_MIN = 50
+const TAGS_MAX = 16
+const TAG_CHARS_MAX = 128
+const TRACE_ID_CHARS_MAX = 128
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
+
+/** Begins an exchange. */
+export function begin(request: Request, protocol: Protocol, services: Services, later: Later): Exchange {
+  return {
+    requestId: services.newId(),
+    traceId: traceId(request.headers),
+    startedAtMs: services.nowMs(),
+    protocol,
+    options: options(request.headers),
+    clientLeft: request.signal,
+    services,
+    later,
+  }
+}
+
+/** The usage event of this exchange as far as it is known before anything was tried. */
+export function eventTemplate(exchange: ReadExchange, route: string, cache: CacheState, attempt: number): UsageEvent {
+  const { caller, facts } = exchange
+  return {
+    v: USAGE_EVENT_VERSION,
+    kind: 'cost',
+    requestId: exchange.requestId,
+    attempt,
+    startedAtMs: exchange.startedAtMs,
+    tenantId: caller.tenantId,
+    teamId: caller.teamId,
+    keyId: caller.keyId,
+    costCenter: exchange.options.costCenter ?? caller.costCenter,
+    endUser: facts.endUser,
+    tags: exchange.options.tags.length === 0 ? caller.tags : [...caller.tags, ...exchange.options.tags],
+    traceId: exchange.traceId,
+    protocol: exchange.protocol.name,
+    streamed: facts.isStreamed,
+    requestedModel: facts.model,
+    route,
+    targetId: null,
+    provider: null,
+    model: null,
+    status: 0,
+    ending: 'failed' satisfies Ending,
+    failure: null,
+    cache,
+    isFinal: true,
+    usage: NO_USAGE,
+    isEstimated: false,
+    costNanoUsd: 0,
+    savedNanoUsd: 0,
+    priceVersion: null,
+    latencyMs: 0,
+    ttftMs: null,
+  }
+}
+
+function options(headers: Headers): RequestOptions {
+  return {
+    firstContentMs: timeout(headers.get('x-tidegate-timeout-ms')),
+    idleMs: timeout(headers.get('x-tidegate-idle-timeout-ms')),
+    isCacheOff:
+      headers.get('x-tidegate-cache') === 'off' || /no-store|no-cache/.test(headers.get('cache-control') ?? ''),
+    tags: tags(headers.get('x-tidegate-tags')),
+    costCenter: headers.get('x-tidegate-cost-center')?.slice(0, TAG_CHARS_MAX) ?? null,
+  }
+}
+
+function timeout(value: string | null): number | null {
+  if (value === null) return null
+  const ms = Number(value)
+  return Number.isFinite(ms) && ms > 0 ? Math.max(TIMEOUT_MS_MIN, Math.floor(ms)) : null
+}
+
+function tags(value: string | null): readonly string[] {
+  if (value === null) return []
+  const all = value.split(',').map((tag) => tag.trim().slice(0, TAG_CHARS_MAX))
+  return all.filter((tag) => tag !== '').slice(0, TAGS_MAX)
+}
+
+function traceId(headers: Headers): string | null {
+  const parent = headers.get('traceparent')
+  const traced = parent === null ? null : (TRACEPARENT.exec(parent)?.[1] ?? null)
+  return traced ?? headers.get('x-trace-id')?.slice(0, TRACE_ID_CHARS_MAX) ?? null
+}

@@ -1,0 +1,45 @@
+// What every answer tells about itself.
+import type { Plan } from '../core/plan.ts'
+import type { CacheState } from '../core/usage-event.ts'
+import type { Attempt } from './attempt.ts'
+import type { Exchange } from './exchange.ts'
+
+/** Response headers of an answer; `attempt` is null while it isn't known who answers. */
+export function answerHeaders(
+  exchange: Exchange,
+  plan: Plan,
+  attempt: Attempt | null,
+  cache: CacheState,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    'x-request-id': exchange.requestId,
+    'x-tidegate-request-id': exchange.requestId,
+    'x-tidegate-route': headerSafe(plan.route.model),
+    'x-tidegate-cache': cache,
+  }
+  if (exchange.traceId !== null) headers['x-trace-id'] = exchange.traceId
+  if (attempt === null) return headers
+  headers['x-tidegate-provider'] = attempt.plan.target.provider
+  headers['x-tidegate-model'] = headerSafe(attempt.template.model ?? '')
+  headers['x-tidegate-target'] = headerSafe(attempt.plan.target.id)
+  headers['x-tidegate-attempts'] = String(attempt.plan.number)
+  const dropped = droppedFields(plan, attempt)
+  if (dropped !== '') headers['x-tidegate-dropped'] = dropped
+  return headers
+}
+
+/** Fields that the route lets go of for this target. */
+function droppedFields(plan: Plan, attempt: Attempt): string {
+  if (attempt.isNative || attempt.plan.neutral === null) return ''
+  return attempt.dialect
+    .gaps(attempt.plan.neutral)
+    .map((gap) => gap.field)
+    .filter((field) => plan.route.allowedGaps.includes(field))
+    .map(headerSafe)
+    .join(', ')
+}
+
+/** Model names are free text; header values aren't. */
+function headerSafe(text: string): string {
+  return text.replace(/[^\x21-\x7e]/g, '_')
+}

@@ -1,0 +1,221 @@
+// What becomes of a provider's stream on its way to the client. Native lane: the provider's own bytes, whole events at a
+// time, watched for usage. Translated lane: read as neutral events and written anew in the client's protocol. Both give
+// out nothing but whole events, so that something of our own can be put between any two pieces. Pure but for decoding.
+import type { UpstreamFailure } from '../core/failure.ts'
+import type { NeutralEvent } from '../core/neutral.ts'
+import type { Usage } from '../core/usage.ts'
+import type { Dialect, Frame, StreamMeter } from '../dialects/dialect.ts'
+import type { StreamWriter } from '../protocols/protocol.ts'
+import { type SseFramer, createSseFramer } from './framing/sse.ts'
+
+/** What one chunk, or the end, of the provider's stream comes to. */
+export interface LaneStep {
+  /** To be sent to the client; null for nothing yet. */
+  readonly out: Uint8Array | string | null
+  /** The provider failed: nothing after this is to be read. */
+  readonly failure: UpstreamFailure | null
+}
+
+export interface Lane {
+  push(chunk: Uint8Array): LaneStep
+  /** Call once, when the provider's stream has ended. */
+  end(): LaneStep
+  /** True once something that a user would see has come. */
+  readonly hasContent: boolean
+  /** True once the reply is whole, whatever may still follow. */
+  readonly isComplete: boolean
+  readonly usage: Usage | null
+  /** Characters of visible output so far. */
+  readonly visibleChars: number
+  /** The reply's events so far; null where they are not collected. */
+  readonly events: readonly NeutralEvent[] | null
+}
+
+const NOTHING: LaneStep = { out: null, failure: null }
+/** Events are collected for the reply cache up to this many characters of visible output. */
+const COLLECTED_CHARS_MAX = 1_000_000
+
+/** A stream that breaks off before the reply is whole. */
+export const BROKEN_OFF: UpstreamFailure = {
+  class: 'stream',
+  status: 0,
+  message: "The provider's stream ended before the reply was complete.",
+  code: null,
+  type: null,
+  param: null,
+  retryAfterMs: null,
+}
+
+/** The native lane. `hidesUsage`: the client didn't ask for usage, so frames with nothing else are taken out. */
+export function nativeLane(
+  dialect: Dialect,
+  options: { readonly hidesUsage: boolean; readonly collects: boolean; readonly ending: () => string },
+): Lane {
+  return new NativeLane(dialect, options)
+}
+
+class NativeLane implements Lane {
+  hasContent = false
+  readonly #decoder = new TextDecoder()
+  readonly #framer: SseFramer = createSseFramer()
+  readonly #meter: StreamMeter
+  readonly #hidesUsage: boolean
+  readonly #collector: EventCollector | null
+  readonly #ending: () => string
+  #saysDone = false
+
+  constructor(
+    dialect: Dialect,
+    options: { readonly hidesUsage: boolean; readonly collects: boolean; readonly ending: () => string },
+  ) {
+    this.#meter = dialect.meter()
+    this.#hidesUsage = options.hidesUsage
+    this.#collector = options.collects ? new EventCollector(dialect) : null
+    this.#ending = options.ending
+  }
+
+  get isComplete(): boolean {
+    return this.#meter.isComplete
+  }
+
+  get usage(): Usage | null {
+    return this.#meter.usage
+  }
+
+  get visibleChars(): number {
+    return this.#meter.visibleChars
+  }
+
+  get events(): readonly NeutralEvent[] | null {
+    return this.#collector?.events ?? null
+  }
+
+  push(chunk: Uint8Array): LaneStep {
+    const beganWhole = this.#framer.isAtBoundary
+    const frames = this.#framer.push(this.#decoder.decode(chunk, { stream: true }))
+    if (frames.length === 0) return NOTHING
+    let isAltered = !beganWhole || !this.#framer.isAtBoundary
+    let kept = ''
+    for (const frame of frames) {
+      const kind = this.#see(frame)
+      if (kind === 'error') return { out: kept === '' ? null : kept, failure: this.#meter.failure ?? BROKEN_OFF }
+      if (kind === 'content') this.hasContent = true
+      if (kind === 'usage-only' && this.#hidesUsage) isAltered = true
+      else kept += frame.raw
+    }
+    // A chunk of whole events with nothing taken out goes on as it came.
+    return { out: isAltered ? kept || null : chunk, failure: null }
+  }
+
+  end(): LaneStep {
+    let out = ''
+    for (const frame of this.#framer.end()) {
+      const kind = this.#see(frame)
+      if (kind === 'error') return { out: out || null, failure: this.#meter.failure ?? BROKEN_OFF }
+      if (kind === 'content') this.hasContent = true
+      if (kind !== 'usage-only' || !this.#hidesUsage) out += `${frame.raw.trimEnd()}\n\n`
+    }
+    if (!this.#meter.isComplete) return { out: out || null, failure: BROKEN_OFF }
+    this.#collector?.end()
+    return { out: this.#saysDone ? out || null : out + this.#ending(), failure: null }
+  }
+
+  #see(frame: Frame): ReturnType<StreamMeter['push']> {
+    if (frame.data === '[DONE]') this.#saysDone = true
+    this.#collector?.push(frame)
+    return this.#meter.push(frame)
+  }
+}
+
+/** The translated lane: `dialect` reads, `writer` writes. */
+export function translatedLane(dialect: Dialect, writer: StreamWriter, collects: boolean): Lane {
+  return new TranslatedLane(dialect, writer, collects)
+}
+
+class TranslatedLane implements Lane {
+  hasContent = false
+  isComplete = false
+  usage: Usage | null = null
+  visibleChars = 0
+  readonly #decoder = new TextDecoder()
+  readonly #framer = createSseFramer()
+  readonly #reader
+  readonly #writer: StreamWriter
+  readonly #events: NeutralEvent[] | null
+
+  constructor(dialect: Dialect, writer: StreamWriter, collects: boolean) {
+    this.#reader = dialect.reader()
+    this.#writer = writer
+    this.#events = collects ? [] : null
+  }
+
+  get events(): readonly NeutralEvent[] | null {
+    return this.visibleChars > COLLECTED_CHARS_MAX ? null : this.#events
+  }
+
+  push(chunk: Uint8Array): LaneStep {
+    let out = ''
+    for (const frame of this.#framer.push(this.#decoder.decode(chunk, { stream: true }))) {
+      const step = this.#take(this.#reader.push(frame))
+      out += step.out ?? ''
+      if (step.failure !== null) return { out: out || null, failure: step.failure }
+    }
+    return { out: out || null, failure: null }
+  }
+
+  end(): LaneStep {
+    let out = ''
+    for (const frame of this.#framer.end()) out += this.#take(this.#reader.push(frame)).out ?? ''
+    const last = this.#take(this.#reader.end())
+    out += last.out ?? ''
+    if (last.failure !== null) return { out: out || null, failure: last.failure }
+    if (!this.isComplete) return { out: out || null, failure: BROKEN_OFF }
+    return { out: out + this.#writer.end(), failure: null }
+  }
+
+  #take(events: readonly NeutralEvent[]): { readonly out: string | null; readonly failure: UpstreamFailure | null } {
+    let out = ''
+    for (const event of events) {
+      if (event.type === 'failure') return { out, failure: event.failure }
+      this.#note(event)
+      out += this.#writer.push(event)
+    }
+    return { out, failure: null }
+  }
+
+  #note(event: NeutralEvent): void {
+    if (event.type === 'part-delta') {
+      this.hasContent = true
+      this.visibleChars += event.text.length
+    } else if (event.type === 'part-start' && event.start.kind === 'tool-call') this.hasContent = true
+    else if (event.type === 'finish') this.isComplete = true
+    else if (event.type === 'usage') this.usage = event.usage
+    if (this.#events !== null && this.visibleChars <= COLLECTED_CHARS_MAX) this.#events.push(event)
+  }
+}
+
+/** Reads along on the native lane so that the reply can be cached. */
+class EventCollector {
+  readonly #reader
+  #events: NeutralEvent[] | null = []
+  #chars = 0
+
+  constructor(dialect: Dialect) {
+    this.#reader = dialect.reader()
+  }
+
+  get events(): readonly NeutralEvent[] | null {
+    return this.#events
+  }
+
+  push(frame: Frame): void {
+    if (this.#events === null) return
+    this.#chars += frame.data.length
+    if (this.#chars > COLLECTED_CHARS_MAX * 4) this.#events = null
+    else this.#events.push(...this.#reader.push(frame))
+  }
+
+  end(): void {
+    this.#events?.push(...this.#reader.end())
+  }
+}

@@ -1,0 +1,124 @@
+// Follows a plan until something answers: retries on the same target, then the next one. Every attempt is admitted for
+// itself. Whatever the reason, the client gets one answer or one failure.
+import type { Target } from '../core/directory.ts'
+import type { Failure } from '../core/failure.ts'
+import { err, ok, type Result } from '../core/result.ts'
+import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
+import type { CallPermit } from '../ports.ts'
+import { type Attempt, type FailedAttempt, admit, settleFailed } from './attempt.ts'
+import { type ReadExchange, eventTemplate } from './exchange.ts'
+import { failureOf } from './refuse.ts'
+import type { RoutedRequest } from './route.ts'
+import type { CacheState } from '../core/usage-event.ts'
+
+/** Attempts of one request over all its targets. */
+const ATTEMPTS_MAX = 6
+
+/** Makes one admitted attempt, and leaves it to be settled. */
+export type Try<Answer> = (attempt: Attempt) => Promise<Result<Answer, FailedAttempt>>
+
+/** An answer, and the attempt that got it (not settled yet). */
+export interface Answered<Answer> {
+  readonly answer: Answer
+  readonly attempt: Attempt
+}
+
+/** What every attempt of a request shares. */
+export interface Purpose {
+  readonly promptTokens: number
+  readonly cache: CacheState
+}
+
+interface Pursuit {
+  readonly exchange: ReadExchange
+  readonly routed: RoutedRequest
+  readonly purpose: Purpose
+  attempts: number
+  /** The latest failure, settled only when it is known whether another attempt follows. */
+  last: FailedAttempt | null
+  /** Shortest wait that a closed target named. */
+  retryAfterMs: number | null
+}
+
+/** What one target came to: an answer, a failure that ends the request, or nothing (go on with the next). */
+type TargetResult<Answer> = Result<Answered<Answer>, Failure> | null
+
+/** Tries the plan's candidates in order. */
+export async function pursue<Answer>(
+  exchange: ReadExchange,
+  routed: RoutedRequest,
+  purpose: Purpose,
+  tryOnce: Try<Answer>,
+): Promise<Result<Answered<Answer>, Failure>> {
+  const pursuit: Pursuit = { exchange, routed, purpose, attempts: 0, last: null, retryAfterMs: null }
+  for (const { target } of routed.plan.candidates) {
+    const result = await pursueTarget(pursuit, target, tryOnce)
+    if (result !== null) return result
+    if (exchange.clientLeft.aborted || pursuit.attempts >= ATTEMPTS_MAX) break
+  }
+  return err(giveUp(pursuit))
+}
+
+async function pursueTarget<Answer>(
+  pursuit: Pursuit,
+  target: Target,
+  tryOnce: Try<Answer>,
+): Promise<TargetResult<Answer>> {
+  const { exchange } = pursuit
+  for (let retry = 0; retry <= target.maxRetries && pursuit.attempts < ATTEMPTS_MAX; retry++) {
+    if (retry > 0 && !(await waitToRetry(pursuit, target, retry))) return null
+    const permit = await permitFor(pursuit, target)
+    if (permit === null) return null
+    const attempt = await nextAttempt(pursuit, target, permit)
+    if (!('reservation' in attempt)) {
+      permit.done('client', null, exchange.later)
+      return err(failureOf(attempt, pursuit.purpose.promptTokens))
+    }
+    const result = await tryOnce(attempt)
+    if (result.ok) return ok({ answer: result.value, attempt })
+    pursuit.last = result.error
+    const upstream = result.error.failure.class
+    if (!mayFallBack(upstream) || exchange.clientLeft.aborted) return err(giveUp(pursuit))
+    if (!mayRetrySameTarget(upstream)) return null
+  }
+  return null
+}
+
+/** Settles the failure before, then admits the next attempt. */
+function nextAttempt(pursuit: Pursuit, target: Target, permit: CallPermit): ReturnType<typeof admit> {
+  if (pursuit.last !== null) settleFailed(pursuit.last, false)
+  pursuit.last = null
+  pursuit.attempts += 1
+  const { plan, neutral } = pursuit.routed
+  const number = pursuit.attempts
+  return admit(pursuit.exchange, { target, route: plan.route, number, permit, neutral, ...pursuit.purpose })
+}
+
+/** Nothing answered: the last failure is the client's, or there was nobody to ask. */
+function giveUp(pursuit: Pursuit): Failure {
+  const { exchange, routed, last } = pursuit
+  if (last !== null) {
+    settleFailed(last, true)
+    return { kind: 'upstream-failed', provider: last.attempt.plan.target.provider, upstream: last.failure }
+  }
+  const event = eventTemplate(exchange, routed.plan.route.id, pursuit.purpose.cache, 0)
+  exchange.services.limiter.record({ ...event, status: 503, failure: 'no-target' }, exchange.later)
+  return { kind: 'no-target-available', model: exchange.facts.model, retryAfterMs: pursuit.retryAfterMs }
+}
+
+async function permitFor(pursuit: Pursuit, target: Target): Promise<CallPermit | null> {
+  const answer = pursuit.exchange.services.breakers.permit(target)
+  const permit = answer instanceof Promise ? await answer : answer
+  if (!('retryAfterMs' in permit)) return permit
+  pursuit.retryAfterMs = Math.min(pursuit.retryAfterMs ?? Infinity, permit.retryAfterMs)
+  return null
+}
+
+/** Waits before a retry; false when there is none to be made. */
+async function waitToRetry(pursuit: Pursuit, target: Target, retry: number): Promise<boolean> {
+  const { services, clientLeft } = pursuit.exchange
+  const waitMs = backoffMs(retry - 1, pursuit.last?.failure.retryAfterMs ?? null, services.draw())
+  if (waitMs === null || !services.breakers.mayRetry(target)) return false
+  await services.sleep(waitMs)
+  return !clientLeft.aborted
+}

@@ -1,0 +1,60 @@
+// Reads a client's body: bounded, as text, parsed once. What is wrong with it is said by field.
+import type { Failure } from '../core/failure.ts'
+import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
+import { err, ok, type Result } from '../core/result.ts'
+import type { Protocol, RequestFacts } from '../protocols/protocol.ts'
+
+/** Largest request body. Images travel inline, so it is generous; an isolate has 128 MB for all its requests. */
+export const REQUEST_BYTES_MAX = 20 * 1024 * 1024
+
+export interface RequestBody {
+  readonly text: string
+  readonly body: JsonObject
+  readonly facts: RequestFacts
+}
+
+/** The body of `request` as this protocol reads it. */
+export async function readRequest(request: Request, protocol: Protocol): Promise<Result<RequestBody, Failure>> {
+  const type = request.headers.get('content-type')
+  if (type !== null && !/^application\/([\w.+-]+\+)?json\b/i.test(type)) {
+    return err({ kind: 'unsupported-media-type', received: type })
+  }
+  const text = await readText(request)
+  if (text === null) return err({ kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
+  const body = parseJson(text)
+  if (body === undefined) return err(invalid(text === '' ? 'The request body is empty.' : notJson(text)))
+  if (!isJsonObject(body)) return err(invalid('The request body must be a JSON object.'))
+  const facts = protocol.facts(body)
+  return facts.ok ? ok({ text, body, facts: facts.value }) : facts
+}
+
+function invalid(message: string): Failure {
+  return { kind: 'invalid-request', field: null, message }
+}
+
+/** Where the JSON breaks off, in the parser's own words. */
+function notJson(text: string): string {
+  try {
+    JSON.parse(text)
+    return 'The request body is not valid JSON.'
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : ''
+    return `The request body is not valid JSON: ${detail.replace(/, ".*/s, '')}.`
+  }
+}
+
+/** The body as text; null when it is too large. A body that states its length is read in one go. */
+async function readText(request: Request): Promise<string | null> {
+  const stated = request.headers.get('content-length')
+  if (stated !== null) return Number(stated) > REQUEST_BYTES_MAX ? null : request.text()
+  if (request.body === null) return ''
+  const decoder = new TextDecoder()
+  let bytes = 0
+  let text = ''
+  for await (const chunk of request.body) {
+    bytes += chunk.byteLength
+    if (bytes > REQUEST_BYTES_MAX) return null
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}

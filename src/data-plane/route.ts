@@ -1,0 +1,47 @@
+// Which targets may serve a request, and in which order.
+import { type Caller, modelMatches } from '../core/directory.ts'
+import type { Failure, Gap } from '../core/failure.ts'
+import type { NeutralRequest } from '../core/neutral.ts'
+import { type Plan, plan } from '../core/plan.ts'
+import { err, ok, type Result } from '../core/result.ts'
+import type { RouteTable } from '../core/route-table.ts'
+import { dialects } from '../dialects/index.ts'
+import type { ReadExchange } from './exchange.ts'
+
+/** A plan, with the request in neutral form where a candidate needs it. */
+export interface RoutedRequest {
+  readonly plan: Plan
+  /** Null when every candidate is on the native lane. */
+  readonly neutral: NeutralRequest | null
+}
+
+/** Plans a request, or tells why nothing can serve it. */
+export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedRequest, Failure> {
+  const { caller, facts, protocol } = exchange
+  const found = table.find(caller.tenantId, facts.model)
+  if (found === null) return err({ kind: 'model-not-found', model: facts.model })
+  if (!isAllowed(caller, facts.model)) return err({ kind: 'model-not-allowed', model: facts.model })
+  const targets = table.targets(found)
+  const isTranslated = targets.some((target) => dialects[target.dialect].wire !== protocol.wire)
+  const neutral = isTranslated ? protocol.read(exchange.body) : null
+  if (neutral !== null && !neutral.ok) return neutral
+  const request = neutral === null ? null : neutral.value
+  const planned = plan(
+    found,
+    targets,
+    (target) => {
+      const dialect = dialects[target.dialect]
+      return dialect.wire === protocol.wire || request === null ? [] : dialect.gaps(request)
+    },
+    exchange.services.draw,
+  )
+  if (planned.candidates.length > 0) return ok({ plan: planned, neutral: request })
+  const gaps: readonly Gap[] = planned.excluded.flatMap((exclusion) => exclusion.gaps)
+  if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps })
+  return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null })
+}
+
+/** Whether a key may use a model: it names the model, or names none. */
+export function isAllowed(caller: Caller, model: string): boolean {
+  return caller.allowedModels.length === 0 || caller.allowedModels.some((pattern) => modelMatches(pattern, model))
+}

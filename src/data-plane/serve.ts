@@ -1,0 +1,32 @@
+// The path of a request, one line a step. Every step is a sibling file.
+import { estimateTokens } from '../core/estimate.ts'
+import type { Services, Later } from '../ports.ts'
+import type { Protocol } from '../protocols/protocol.ts'
+import { answerStream } from './answer-stream.ts'
+import { answerWhole } from './answer-whole.ts'
+import { authenticate } from './authenticate.ts'
+import { type ReadExchange, begin } from './exchange.ts'
+import { readRequest } from './read-request.ts'
+import { recall, replay } from './recall.ts'
+import { refuse } from './refuse.ts'
+import { route } from './route.ts'
+
+/** Serves one client request of `protocol`. Every expected failure is a response in the client's protocol. */
+export async function serve(request: Request, protocol: Protocol, services: Services, later: Later): Promise<Response> {
+  const begun = begin(request, protocol, services, later)
+  const caller = await authenticate(request.headers, services)
+  if (!caller.ok) return refuse(begun, caller.error)
+  const read = await readRequest(request, protocol)
+  if (!read.ok) return refuse(begun, read.error)
+  const exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value }
+  const routed = route(exchange, await services.directory.routes(later))
+  if (!routed.ok) return refuse(begun, routed.error)
+  const recalled = await recall(exchange, routed.value)
+  if (recalled.state === 'hit') return replay(exchange, routed.value, recalled.entry)
+  const promptTokens = estimateTokens(exchange.facts.promptText())
+  const answer = exchange.facts.isStreamed ? answerStream : answerWhole
+  const answered = answer(exchange, routed.value, promptTokens, recalled)
+  // A client that leaves ends its request at once; what was spent by then still has to be settled.
+  later(answered.then(() => {}))
+  return answered
+}

@@ -1,0 +1,173 @@
+// A provider's open stream: the reader, the clock that watches it and the lane that understands it. First it is read
+// until the first content (until then another target may still take over), then it is relayed.
+import type { TargetTimeouts } from '../core/directory.ts'
+import type { UpstreamFailure } from '../core/failure.ts'
+import type { Ending } from '../core/usage-event.ts'
+import type { ClientStream } from './client-stream.ts'
+import { BROKEN_OFF, type Lane, type LaneStep } from './lane.ts'
+
+/** Bytes or characters held back while waiting for the first content. */
+const HELD_LENGTH_MAX = 65_536
+/** A client's proxies give up on a silent stream; this keeps them patient. */
+export const PING_AFTER_MS = 15_000
+export const PING = ': ping\n\n'
+const TICK_MS_MIN = 20
+const TICK_MS_MAX = 5_000
+
+/** How a relay ended; `failure` is for the client when it wasn't the client who ended it. */
+export interface RelayEnd {
+  readonly ending: Ending
+  readonly failure: UpstreamFailure | null
+}
+
+/** Why our own side cut the provider's stream. */
+type Cut = 'client-left' | 'timed-out'
+
+export interface StreamWatch {
+  readonly timeouts: TargetTimeouts
+  /** Epoch ms by which everything has to be over. */
+  readonly deadlineMs: number
+  readonly nowMs: () => number
+  /** Called now and then while the stream is open. */
+  readonly onTick: () => void
+}
+
+export class UpstreamStream {
+  readonly lane: Lane
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>
+  readonly #abort: AbortController
+  readonly #watch: StreamWatch
+  #held: (Uint8Array | string)[] = []
+  #heldLength = 0
+  #hasEnded = false
+  #cut: Cut | null = null
+  #lastReadMs: number
+
+  constructor(body: ReadableStream<Uint8Array>, lane: Lane, abort: AbortController, watch: StreamWatch) {
+    this.lane = lane
+    this.#reader = body.getReader()
+    this.#abort = abort
+    this.#watch = watch
+    this.#lastReadMs = watch.nowMs()
+  }
+
+  /** Stops the provider. The relay, or the wait for content, then ends with `cut`. */
+  cut(cut: Cut): void {
+    this.#cut ??= cut
+    this.#abort.abort(cut)
+  }
+
+  /** Reads until there is something to show. Null when there is; else why there never will be. */
+  async untilContent(): Promise<UpstreamFailure | null> {
+    try {
+      while (!this.lane.hasContent && !this.#hasEnded && this.#heldLength <= HELD_LENGTH_MAX) {
+        const step = await this.#next()
+        if (step.out !== null) {
+          this.#held.push(step.out)
+          this.#heldLength += step.out.length
+        }
+        if (step.failure !== null) return this.#stop(step.failure)
+      }
+      return null
+    } catch {
+      return this.#stop(this.#cut === 'timed-out' ? SILENT : BROKEN_OFF)
+    }
+  }
+
+  /** Relays everything to the client, the held beginning first. Never rejects; ends exactly once. The client's stream is
+   *  left open when there is a failure to tell, closed or given up otherwise. */
+  async relay(client: ClientStream): Promise<RelayEnd> {
+    const timer = setInterval(() => this.#tick(client), tickMs(this.#watch.timeouts.idleMs))
+    try {
+      for (const piece of this.#held) if (!(await isTaken(client, piece))) return this.#left(client)
+      this.#held = []
+      while (!this.#hasEnded) {
+        const step = await this.#next()
+        if (step.out !== null && !(await isTaken(client, step.out))) return this.#left(client)
+        if (step.failure !== null) return this.#failed('provider-cut', step.failure)
+      }
+      return await this.#finish(client)
+    } catch {
+      return await this.#broken(client)
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
+  async #next(): Promise<LaneStep> {
+    const { done, value } = await this.#reader.read()
+    this.#lastReadMs = this.#watch.nowMs()
+    this.#hasEnded = done
+    return done ? this.lane.end() : this.lane.push(value)
+  }
+
+  #tick(client: ClientStream): void {
+    const nowMs = this.#watch.nowMs()
+    this.#watch.onTick()
+    if (nowMs >= this.#watch.deadlineMs) return this.cut('timed-out')
+    if (client.isBlocked) {
+      this.#lastReadMs = nowMs
+      return
+    }
+    if (nowMs - this.#lastReadMs >= this.#watch.timeouts.idleMs) return this.cut('timed-out')
+    if (nowMs - Math.max(client.lastWriteMs, this.#lastReadMs) >= PING_AFTER_MS) client.write(PING)?.catch(() => {})
+  }
+
+  /** The provider's stream broke, or was cut by us. A reply that was whole by then is a good one. */
+  #broken(client: ClientStream): RelayEnd | Promise<RelayEnd> {
+    if (this.#cut === 'client-left') return this.#left(client)
+    if (this.lane.isComplete) return this.#finish(client)
+    return this.#failed(this.#cut ?? 'provider-cut', this.#cut === 'timed-out' ? SILENT : BROKEN_OFF)
+  }
+
+  async #finish(client: ClientStream): Promise<RelayEnd> {
+    try {
+      await client.close(null)
+      return { ending: 'finished', failure: null }
+    } catch {
+      return this.#left(client)
+    }
+  }
+
+  #left(client: ClientStream): RelayEnd {
+    this.#abort.abort('client-left')
+    client.abort('client-left')
+    return { ending: 'client-left', failure: null }
+  }
+
+  #failed(ending: Ending, failure: UpstreamFailure): RelayEnd {
+    this.#abort.abort(ending)
+    return { ending, failure }
+  }
+
+  #stop(failure: UpstreamFailure): UpstreamFailure {
+    this.#abort.abort('failed')
+    return failure
+  }
+}
+
+/** Writes on; false when the client is gone. */
+async function isTaken(client: ClientStream, piece: Uint8Array | string): Promise<boolean> {
+  try {
+    const blocked = client.write(piece)
+    if (blocked !== null) await blocked
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A provider that stopped sending. */
+export const SILENT: UpstreamFailure = {
+  class: 'timeout',
+  status: 0,
+  message: 'The provider stopped sending.',
+  code: null,
+  type: null,
+  param: null,
+  retryAfterMs: null,
+}
+
+function tickMs(idleMs: number): number {
+  return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, Math.floor(idleMs / 4)))
+}

@@ -1,0 +1,131 @@
+// Keys and routes as this isolate knows them: from its memory when fresh, from KV when not, refreshed behind the
+// requests' backs. A revoked key is forgotten when the limiter says so; else when its entry ages out.
+import {
+  type Caller,
+  DIRECTORY_ROUTING_NAME,
+  type KeyRecord,
+  type RoutingSnapshot,
+  type TenantRecord,
+  directoryKeyName,
+  directoryTenantName,
+} from '../core/directory.ts'
+import { type RouteTable, routeTable } from '../core/route-table.ts'
+import { type VirtualKey, parseVirtualKey } from '../core/virtual-key.ts'
+import type { Directory, KeyProblem, Later } from '../ports.ts'
+import { verifySecret } from './key-digest.ts'
+
+/** How long a caller is known without asking. */
+const CALLER_MS = 60_000
+/** How long an unknown key stays unknown. */
+const UNKNOWN_MS = 10_000
+const CALLERS_MAX = 10_000
+/** Routes older than this are refreshed in the background … */
+const ROUTES_MS = 5_000
+/** … and older than this before they are used. */
+const ROUTES_MS_MAX = 60_000
+const KV_TTL_SECONDS = 60
+
+interface KnownCaller {
+  readonly answer: Caller | KeyProblem
+  readonly keyId: string | null
+  /** The key's own end, if it comes first. */
+  readonly untilMs: number
+}
+
+export interface EdgeDirectory extends Directory {
+  /** Forgets everything about these keys. */
+  forgetKeys(keyIds: readonly string[]): void
+  /** Forgets everything: the configuration has just been changed here. */
+  forgetAll(): void
+}
+
+/** The directory over KV. `pepper` is the secret under which virtual keys are hashed. */
+export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number): EdgeDirectory {
+  const callers = new Map<string, KnownCaller>()
+  let table: { readonly routes: RouteTable; readonly atMs: number } | null = null
+  let refreshingSinceMs: number | null = null
+
+  async function readRoutes(): Promise<RouteTable> {
+    const snapshot = await kv.get<RoutingSnapshot>(DIRECTORY_ROUTING_NAME, { type: 'json', cacheTtl: KV_TTL_SECONDS })
+    const isKnown = snapshot !== null && table !== null && table.routes.revision === snapshot.revision
+    const routes = isKnown && table !== null ? table.routes : routeTable(snapshot ?? NO_ROUTES)
+    table = { routes, atMs: nowMs() }
+    return routes
+  }
+
+  async function refresh(): Promise<void> {
+    try {
+      await readRoutes()
+    } finally {
+      refreshingSinceMs = null
+    }
+  }
+
+  async function lookUp(presented: string): Promise<Caller | KeyProblem> {
+    const parsed = parseVirtualKey(presented)
+    if (!parsed.ok) return 'malformed'
+    const known = await readCaller(kv, parsed.value, pepper, nowMs())
+    if (callers.size >= CALLERS_MAX) forgetOldest(callers)
+    callers.set(presented, known)
+    return known.answer
+  }
+
+  return {
+    caller(presented) {
+      const known = callers.get(presented)
+      return known !== undefined && nowMs() < known.untilMs ? known.answer : lookUp(presented)
+    },
+    routes(later: Later) {
+      if (table === null || nowMs() - table.atMs > ROUTES_MS_MAX) return readRoutes()
+      const isRefreshing = refreshingSinceMs !== null && nowMs() - refreshingSinceMs < ROUTES_MS
+      if (nowMs() - table.atMs > ROUTES_MS && !isRefreshing) {
+        refreshingSinceMs = nowMs()
+        later(refresh().catch(() => {}))
+      }
+      return table.routes
+    },
+    forgetKeys(keyIds) {
+      for (const [presented, { keyId }] of callers) {
+        if (keyId !== null && keyIds.includes(keyId)) callers.delete(presented)
+      }
+    },
+    forgetAll() {
+      callers.clear()
+      table = null
+    },
+  }
+}
+
+const NO_ROUTES: RoutingSnapshot = { revision: 0, targets: {}, routes: [] }
+
+async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowMs: number): Promise<KnownCaller> {
+  const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
+  const record = await kv.get<KeyRecord>(directoryKeyName(key.kid), options)
+  if (record === null || !(await verifySecret(record.hashes, key.secret, pepper))) {
+    return { answer: 'unknown', keyId: null, untilMs: nowMs + UNKNOWN_MS }
+  }
+  const { keyId, expiresAtMs } = record
+  if (record.revokedAtMs !== null) return { answer: 'revoked', keyId, untilMs: nowMs + UNKNOWN_MS }
+  if (expiresAtMs !== null && nowMs >= expiresAtMs) return { answer: 'expired', keyId, untilMs: nowMs + UNKNOWN_MS }
+  const tenant = await kv.get<TenantRecord>(directoryTenantName(record.tenantId), options)
+  if (tenant === null) return { answer: 'unknown', keyId, untilMs: nowMs + UNKNOWN_MS }
+  const answer: Caller = {
+    tenantId: record.tenantId,
+    teamId: record.teamId,
+    keyId,
+    costCenter: record.costCenter,
+    tags: record.tags,
+    allowedModels: record.allowedModels,
+    cache: tenant.cache,
+  }
+  return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }
+}
+
+/** A tenth of the entries, those that were learnt first. */
+function forgetOldest(callers: Map<string, KnownCaller>): void {
+  let most = Math.ceil(CALLERS_MAX / 10)
+  for (const presented of callers.keys()) {
+    if (most-- === 0) return
+    callers.delete(presented)
+  }
+}

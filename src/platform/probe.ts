@@ -1,0 +1,53 @@
+// Calls a target once before it is accepted, so that a typing error is seen by who makes it and not by the users.
+import type { ProbeResult } from '../control-plane/ports.ts'
+import type { Target } from '../core/directory.ts'
+import { fold } from '../core/fold.ts'
+import { parseJson } from '../core/json.ts'
+import { dialects } from '../dialects/index.ts'
+import { limitedText } from '../data-plane/call-upstream.ts'
+import type { GatewayEnv } from '../env.ts'
+import { ConfigurationError, fetchUpstream } from './upstream.ts'
+
+const TIMEOUT_MS = 15_000
+const REPLY_BYTES_MAX = 1_000_000
+const SHOWN_CHARS_MAX = 200
+
+/** What calling `target` showed. Never rejects. */
+export async function probeTarget(target: Target, env: GatewayEnv): Promise<ProbeResult> {
+  const startedAtMs = Date.now()
+  const signal = AbortSignal.timeout(TIMEOUT_MS)
+  const dialect = dialects[target.dialect]
+  const elapsed = (): number => Date.now() - startedAtMs
+  try {
+    const upstream = fetchUpstream({ ...env })
+    const response = await upstream.call(target, dialect.probe(target), dialect.name, signal)
+    const text = (await limitedText(response, REPLY_BYTES_MAX)) ?? ''
+    if (!response.ok) {
+      const failure = dialect.fail(response.status, response.headers, text, Date.now())
+      return { ok: false, status: response.status, latencyMs: elapsed(), saw: shown(failure.message) }
+    }
+    return { status: response.status, latencyMs: elapsed(), ...judge(target, text) }
+  } catch (error) {
+    return { ok: false, status: 0, latencyMs: elapsed(), saw: connectionProblem(error, signal) }
+  }
+}
+
+function judge(target: Target, text: string): { readonly ok: boolean; readonly saw: string } {
+  const body = parseJson(text)
+  if (body === undefined) return { ok: false, saw: `an answer that is not JSON: ${shown(text)}` }
+  const reply = fold(dialects[target.dialect].read(body))
+  if (reply.failure !== null) return { ok: false, saw: shown(reply.failure.message) }
+  if (reply.choices.length === 0) return { ok: false, saw: `an answer without a reply: ${shown(text)}` }
+  const said = reply.choices.flatMap((choice) => choice.parts.flatMap((part) => ('text' in part ? [part.text] : [])))
+  return { ok: true, saw: shown(said.join('') || '(a reply without text)') }
+}
+
+function connectionProblem(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return `no answer within ${TIMEOUT_MS / 1000} s`
+  if (error instanceof ConfigurationError) return error.message
+  return `no connection: ${shown(error instanceof Error ? error.message : String(error))}`
+}
+
+function shown(text: string): string {
+  return text.length <= SHOWN_CHARS_MAX ? text : `${text.slice(0, SHOWN_CHARS_MAX)}…`
+}

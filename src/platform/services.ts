@@ -1,0 +1,81 @@
+// The composition root: from a Worker's environment to the services of the data plane. Made once per isolate.
+import { uuidv7 } from 'uuidv7'
+import type { GatewayEnv } from '../env.ts'
+import type { Log, Services } from '../ports.ts'
+import { isolateBreakers } from './breakers.ts'
+import { type EdgeDirectory, kvDirectory } from './directory.ts'
+import { hmacHex } from './key-digest.ts'
+import { leasedLimiter } from './limiter.ts'
+import { windowedLog } from './log.ts'
+import { type ReplyStore, kvStore, replyCache } from './reply-cache.ts'
+import { fetchUpstream } from './upstream.ts'
+
+/** The services, with what the control plane needs of them. */
+export interface GatewayServices extends Services {
+  readonly directory: EdgeDirectory
+}
+
+const made = new WeakMap<GatewayEnv, GatewayServices>()
+
+/** The services over `env`: the same ones for the life of the isolate, since leases and breakers live in them. */
+export function servicesOf(env: GatewayEnv): GatewayServices {
+  const known = made.get(env)
+  if (known !== undefined) return known
+  const services = makeServices(env)
+  made.set(env, services)
+  return services
+}
+
+function makeServices(env: GatewayEnv): GatewayServices {
+  const nowMs = (): number => Date.now()
+  const draw = (): number => Math.random()
+  const pepper = env.KEY_PEPPER ?? ''
+  const log = windowedLog(nowMs, (line) => console.warn(line))
+  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs)
+  return {
+    directory,
+    limiter: leasedLimiter({
+      object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
+      nowMs,
+      sleep,
+      newId: uuidv7,
+      onRevoked: (keyIds) => directory.forgetKeys(keyIds),
+    }),
+    breakers: isolateBreakers({
+      shared: (targetId) => env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(targetId)),
+      nowMs,
+      draw,
+      sleep,
+      log,
+    }),
+    replies: replyCache(replyStore(env, log), { log, sleep }),
+    upstream: fetchUpstream({ ...env }),
+    log,
+    nowMs,
+    draw,
+    newId: uuidv7,
+    sleep,
+    digest: (text) => hmacHex(pepper, text),
+    byteChannel: () => new IdentityTransformStream(),
+  }
+}
+
+function replyStore(env: GatewayEnv, log: Log): () => Promise<ReplyStore> {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = env
+  if (url === undefined || token === undefined) {
+    const store = Promise.resolve(kvStore(env.REPLIES))
+    return () => store
+  }
+  let opened: Promise<ReplyStore> | null = null
+  return () => {
+    opened ??= import('./redis-store.ts').then(({ redisStore }) => redisStore(url, token))
+    opened.catch((error: unknown) => log.warn('reply-cache-unavailable', { error: String(error) }))
+    return opened
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+}

@@ -1,0 +1,103 @@
+// What the data plane needs from outside, as types. src/platform has an adapter for each; nothing in src/data-plane knows
+// which platform it runs on beyond Web standards.
+import type { Caller, DialectName, Target } from './core/directory.ts'
+import type { Failure } from './core/failure.ts'
+import type { Amounts, LimiterPath } from './core/limits.ts'
+import type { NeutralReply } from './core/neutral.ts'
+import type { RouteTable } from './core/route-table.ts'
+import type { UpstreamClass } from './core/failure.ts'
+import type { UsageEvent } from './core/usage-event.ts'
+import type { Usage } from './core/usage.ts'
+import type { UpstreamCall } from './dialects/dialect.ts'
+import type { Later, Refusal, Reservation } from './platform/lease-holder.ts'
+
+export type { Later, Refusal, Reservation }
+
+/** Why a presented key doesn't open the gateway. */
+export type KeyProblem = (Failure & { readonly kind: 'unauthenticated' })['reason']
+
+/** Keys and routes, as published by the control plane. */
+export interface Directory {
+  /** Who presents this key. At once when it was seen lately, else by a look-up. Throws when the store can't be reached. */
+  caller(presented: string): Caller | KeyProblem | Promise<Caller | KeyProblem>
+  /** The current routes: at once when held, refreshed in the background. */
+  routes(later: Later): RouteTable | Promise<RouteTable>
+}
+
+/** Admission and the way of events into the ledger. */
+export interface Limiter {
+  admit(
+    path: LimiterPath,
+    amounts: Amounts,
+    template: UsageEvent,
+    later: Later,
+  ): Reservation | Promise<Reservation | Refusal>
+  /** An event of a request that needed no admission. */
+  record(event: UsageEvent, later: Later): void
+}
+
+/** Leave to call a target. Every permit is closed by exactly one `done`. */
+export interface CallPermit {
+  readonly isProbe: boolean
+  /** How the call went; null for well. */
+  done(failure: UpstreamClass | null, retryAfterMs: number | null, later: Later): void
+}
+
+export interface Breakers {
+  /** Leave to call, or how long there will be none. At once for a target in good standing. */
+  permit(target: Target): CallPermit | Closed | Promise<CallPermit | Closed>
+  /** Takes a retry from the target's budget; false when there is none left. */
+  mayRetry(target: Target): boolean
+}
+
+/** A target that is not to be called now. */
+export interface Closed {
+  readonly retryAfterMs: number
+}
+
+/** A reply in the cache, with what a replay has to tell. */
+export interface CachedReply {
+  readonly reply: NeutralReply
+  readonly provider: string
+  readonly model: string
+  readonly targetId: string
+  readonly usage: Usage
+  readonly costNanoUsd: number
+  readonly storedAtMs: number
+}
+
+/** Replies by key. Never the reason for a failure: a store that can't be reached is a miss. */
+export interface ReplyCache {
+  get(key: string): Promise<CachedReply | null>
+  put(key: string, reply: CachedReply, ttlSeconds: number): Promise<void>
+}
+
+export interface Upstream {
+  /** Calls a provider, credential added. Rejects when there is no connection or `signal` aborts. */
+  call(target: Target, call: UpstreamCall, dialect: DialectName, signal: AbortSignal): Promise<Response>
+}
+
+/** Structured log lines; one per kind and window, so that a storm is a line and not a flood. */
+export interface Log {
+  warn(event: string, facts: Readonly<Record<string, string | number | boolean | null>>): void
+}
+
+export interface Services {
+  readonly directory: Directory
+  readonly limiter: Limiter
+  readonly breakers: Breakers
+  readonly replies: ReplyCache
+  readonly upstream: Upstream
+  readonly log: Log
+  /** Epoch ms. */
+  nowMs(): number
+  /** In [0, 1). */
+  draw(): number
+  /** Unique and sortable. */
+  newId(): string
+  sleep(ms: number): Promise<void>
+  /** A pipe of bytes with no room of its own: a write resolves when the reader took it. */
+  byteChannel(): { readonly readable: ReadableStream<Uint8Array>; readonly writable: WritableStream<Uint8Array> }
+  /** HMAC-SHA-256 of a cache key's text under a secret of this deployment, in hex. */
+  digest(text: string): Promise<string>
+}

@@ -36,14 +36,12 @@ class ChatMeter implements StreamMeter {
   push(frame: Frame): 'content' | 'usage-only' | 'error' | 'other' {
     const data = frame.data
     if (data === '' || this.isDone || this.failure !== null) return 'other'
-    if (frame.event !== 'error') {
-      const chars = plainContentChars(data)
-      if (chars >= 0) return this.countPlain(chars)
-      if (data.trim() === DONE_DATA) {
-        this.isDone = true
-        return 'other'
-      }
+    if (data.charCodeAt(0) !== OPENING_BRACE && data.trim() === DONE_DATA) {
+      this.isDone = true
+      return 'other'
     }
+    const chars = frame.event === 'error' ? -1 : plainContentChars(data)
+    if (chars >= 0) return this.countPlain(chars)
     return this.parse(frame)
   }
 
@@ -92,6 +90,7 @@ function isEmptyArray(chunk: JsonObject): boolean {
 
 const DELTA = '"delta":{'
 const QUOTE = 34
+const OPENING_BRACE = 123
 const CLOSING_BRACE = 125
 const COMMA = 44
 
@@ -109,7 +108,8 @@ const PLAIN_MEMBERS: Readonly<Record<string, 'visible' | 'silent'>> = {
  */
 function plainContentChars(data: string): number {
   const start = data.indexOf(DELTA)
-  if (start === -1 || data.charCodeAt(0) !== 123 || data.charCodeAt(data.length - 1) !== CLOSING_BRACE) return -1
+  if (start === -1 || data.charCodeAt(0) !== OPENING_BRACE || data.charCodeAt(data.length - 1) !== CLOSING_BRACE)
+    return -1
   const index = data.indexOf('"index":')
   if (!data.startsWith('"index":0', index) || data.indexOf('"index":', index + 1) !== -1) return -1
   if (data.indexOf(DELTA, start + DELTA.length) !== -1) return -1

@@ -64,7 +64,8 @@ export function formatShare(part: number, whole: number): string {
   if (whole === 0) return '–'
   const percent = (part / whole) * 100
   if (percent > 0 && percent < 0.1) return '<0.1 %'
-  return `${percent.toFixed(percent >= 99.95 || percent === 0 ? 0 : 1)} %`
+  const isRound = percent === 0 || percent.toFixed(1) === '100.0'
+  return `${percent.toFixed(isRound ? 0 : 1)} %`
 }
 
 /** `part / whole` as a number of per cent for drawing, without losing large amounts; 0 of nothing. */

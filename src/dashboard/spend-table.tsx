@@ -101,7 +101,7 @@ function SpendLine({ dimension, group, total, names }: Omit<SpendLinesProps, 'gr
       <td class="number strong">
         <Money nanoUsd={group.costNanoUsd} />
       </td>
-      <td class="number muted">{total === 0n ? '–' : formatShare(percent, 100)}</td>
+      <td class="number muted">{formatShare(Number(group.costNanoUsd), Number(total))}</td>
     </tr>
   )
 }

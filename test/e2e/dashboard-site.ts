@@ -1,0 +1,134 @@
+// The built dashboard over HTTP, with a scripted stand-in for the admin API on the same origin: the page is what is under
+// test. Answers are computed from one list of attempts, so tiles, tables, chart and log must agree with each other.
+import { readFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { extname, join, normalize } from 'node:path'
+import type { ApiOverview, ApiRequestRow, ApiUsageCounters, ApiUsageRow } from '../../src/dashboard/api-types.ts'
+
+export const ADMIN_TOKEN = 'tg_admin_right'
+
+/** What the API stands for; tests change it between requests. */
+export interface Script {
+  overview: ApiOverview
+  /** Newest first. */
+  attempts: readonly ApiRequestRow[]
+  /** Answers of the admin API wait for this. */
+  gate: Promise<void>
+  /** Answered to every admin call instead of data. */
+  refusal: { status: number; code: string; message: string } | null
+  /** Paths and queries of admin calls that were let in, in order. */
+  readonly calls: string[]
+}
+
+export interface DashboardSite {
+  readonly url: string
+  readonly script: Script
+  close(): Promise<void>
+}
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+}
+
+/** Serves `folder` at `/` and the script at `/admin`, on a free port of the loopback. */
+export async function serveDashboard(folder: string, script: Script): Promise<DashboardSite> {
+  const server = createServer((request, response) => {
+    const answer = request.url?.startsWith('/admin/') ? answerAdmin : answerFile
+    answer(request, response, { folder, script }).catch((thrown: unknown) => {
+      response.writeHead(500).end(String(thrown))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    script,
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+interface Site {
+  readonly folder: string
+  readonly script: Script
+}
+
+async function answerFile(request: IncomingMessage, response: ServerResponse, { folder }: Site): Promise<void> {
+  const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+  const path = normalize(pathname.endsWith('/') ? `${pathname}index.html` : pathname)
+  const body = await readFile(join(folder, path)).catch(() => null)
+  if (body === null) return void response.writeHead(404).end()
+  response.writeHead(200, { 'content-type': CONTENT_TYPES[extname(path)] ?? 'application/octet-stream' }).end(body)
+}
+
+async function answerAdmin(request: IncomingMessage, response: ServerResponse, { script }: Site): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://localhost')
+  if (script.refusal !== null) return sendRefusal(response, script.refusal)
+  if (request.headers.authorization !== `Bearer ${ADMIN_TOKEN}`) {
+    return sendRefusal(response, { status: 401, code: 'unauthorized', message: 'wrong admin token' })
+  }
+  script.calls.push(url.pathname + url.search)
+  await script.gate
+  const answers: Readonly<Record<string, () => unknown>> = {
+    '/admin/overview': () => script.overview,
+    '/admin/usage': () => usage(script.attempts, url.searchParams),
+    '/admin/requests': () => page(script.attempts, url.searchParams),
+  }
+  const answer = answers[url.pathname]
+  if (answer === undefined)
+    return sendRefusal(response, { status: 404, code: 'not_found', message: 'no such endpoint' })
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer()))
+}
+
+function sendRefusal(response: ServerResponse, { status, code, message }: NonNullable<Script['refusal']>): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error: { message, code } }))
+}
+
+function usage(attempts: readonly ApiRequestRow[], query: URLSearchParams): unknown {
+  const from = Number(query.get('from'))
+  const to = Number(query.get('to'))
+  const groupBy = (query.get('group_by') ?? '').split(',')
+  const within = attempts.filter((row) => row.started_at_ms >= from && row.started_at_ms <= to)
+  const groups = Map.groupBy(within, (row) => JSON.stringify(groupBy.map((field) => fieldOf(row, field))))
+  const rows: ApiUsageRow[] = [...groups].map(([id, members]) => {
+    const values: unknown[] = JSON.parse(id)
+    return { ...Object.fromEntries(groupBy.map((field, index) => [field, values[index]])), ...counters(members) }
+  })
+  return { from, to, group_by: groupBy, rows, total: counters(within) }
+}
+
+function fieldOf(row: ApiRequestRow, field: string): unknown {
+  if (field === 'hour') return Math.floor(row.started_at_ms / 3_600_000) * 3_600_000
+  if (field === 'day') return Math.floor(row.started_at_ms / 86_400_000) * 86_400_000
+  return Object.entries(row).find(([name]) => name === field)?.[1] ?? null
+}
+
+function counters(rows: readonly ApiRequestRow[]): ApiUsageCounters {
+  const sum = (of: (row: ApiRequestRow) => number): number => rows.reduce((total, row) => total + of(row), 0)
+  const money = (of: (row: ApiRequestRow) => string): string =>
+    rows.reduce((total, row) => total + BigInt(of(row)), 0n).toString()
+  return {
+    requests: sum((row) => (row.is_final ? 1 : 0)),
+    errors: sum((row) => (row.is_final && row.status >= 400 ? 1 : 0)),
+    cache_hits: sum((row) => (row.cache === 'hit' ? 1 : 0)),
+    input_tokens: sum((row) => row.input_tokens),
+    cache_read_tokens: sum((row) => row.cache_read_tokens),
+    output_tokens: sum((row) => row.output_tokens),
+    reasoning_tokens: sum((row) => row.reasoning_tokens),
+    cost_nano_usd: money((row) => row.cost_nano_usd),
+    saved_nano_usd: money((row) => row.saved_nano_usd),
+  }
+}
+
+/** A page whose cursor is the index of its first row. */
+function page(attempts: readonly ApiRequestRow[], query: URLSearchParams): unknown {
+  const start = Number(query.get('before') ?? 0)
+  const end = start + Number(query.get('limit') ?? 50)
+  return { rows: attempts.slice(start, end), next: end < attempts.length ? String(end) : null }
+}

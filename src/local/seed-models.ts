@@ -2,11 +2,16 @@
 // there. Anything else is added through the admin API.
 import { PROVIDERS } from '../catalog/providers.ts'
 
+/** Simulated providers refuse a call without a credential, as real ones do, and take any; `system.ts` sets it. */
+export const SIMULATED_CREDENTIAL = 'SIMULATED_API_KEY'
+
 export interface SeedTarget {
   readonly id: string
   readonly provider: string
   /** As the provider names it; `*` passes the requested name on. */
   readonly model: string
+  /** Name of the secret; the provider's usual one if absent. */
+  readonly credential?: string
 }
 
 export interface SeedModel {
@@ -15,11 +20,15 @@ export interface SeedModel {
   readonly target: SeedTarget
 }
 
+function simulated(route: string, id: string, wire: 'openai' | 'anthropic', model: string): SeedModel {
+  return { route, target: { id, provider: `simulated-${wire}`, model, credential: SIMULATED_CREDENTIAL } }
+}
+
 const SIMULATED: readonly SeedModel[] = [
-  { route: 'sim-gpt-4o', target: { id: 'sim-gpt-4o', provider: 'simulated-openai', model: 'sim-gpt-4o' } },
-  { route: 'sim-claude', target: { id: 'sim-claude', provider: 'simulated-anthropic', model: 'sim-claude' } },
-  { route: 'sim-gpt*', target: { id: 'sim-gpt-any', provider: 'simulated-openai', model: '*' } },
-  { route: 'sim-claude*', target: { id: 'sim-claude-any', provider: 'simulated-anthropic', model: '*' } },
+  simulated('sim-gpt-4o', 'sim-gpt-4o', 'openai', 'sim-gpt-4o'),
+  simulated('sim-claude', 'sim-claude', 'anthropic', 'sim-claude'),
+  simulated('sim-gpt*', 'sim-gpt-any', 'openai', '*'),
+  simulated('sim-claude*', 'sim-claude-any', 'anthropic', '*'),
 ]
 
 interface ProviderModels {

@@ -7,6 +7,7 @@ import { bundleWorker } from './bundle.ts'
 import { buildDashboardIfStale, serveAsset } from './dashboard.ts'
 import { migrate } from './migrate.ts'
 import { endWorkerdWithThisProcess } from './reaper.ts'
+import { SIMULATED_CREDENTIAL } from './seed-models.ts'
 
 const COMPATIBILITY = { compatibilityDate: '2026-10-23', compatibilityFlags: ['enable_request_signal'] }
 const HOST = '127.0.0.1'
@@ -73,7 +74,13 @@ async function gatewayWorker(options: SystemOptions): Promise<V4WorkerOptions> {
     ...COMPATIBILITY,
     ...(await source('src/gateway.ts', options.minify ?? false)),
     unsafeDirectSockets: [{ host: HOST, port: options.port ?? 0 }],
-    bindings: { ENVIRONMENT: 'local', ALLOW_PRIVATE_ENDPOINTS: 'true', ...options.vars, ...options.secrets },
+    bindings: {
+      ENVIRONMENT: 'local',
+      ALLOW_PRIVATE_ENDPOINTS: 'true',
+      ...(withSimulated ? { [SIMULATED_CREDENTIAL]: 'simulated' } : {}),
+      ...options.vars,
+      ...options.secrets,
+    },
     durableObjects: {
       TENANT_LIMITER: { className: 'TenantLimiter', useSQLite: true },
       TARGET_BREAKER: { className: 'TargetBreaker', useSQLite: true },

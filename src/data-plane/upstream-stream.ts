@@ -40,7 +40,6 @@ export class UpstreamStream {
   #held: (Uint8Array | string)[] = []
   #heldLength = 0
   #hasEnded = false
-  #cut: Cut | null = null
   #lastReadMs: number
 
   constructor(body: ReadableStream<Uint8Array>, lane: Lane, abort: AbortController, watch: StreamWatch) {
@@ -51,9 +50,14 @@ export class UpstreamStream {
     this.#lastReadMs = watch.nowMs()
   }
 
+  /** Why we stopped the provider; null when we didn't, or for another reason. */
+  get #cut(): Cut | null {
+    const { reason } = this.#abort.signal
+    return reason === 'client-left' || reason === 'timed-out' ? reason : null
+  }
+
   /** Stops the provider. The relay, or the wait for content, then ends with `cut`. */
   cut(cut: Cut): void {
-    this.#cut ??= cut
     this.#abort.abort(cut)
   }
 

@@ -21,8 +21,6 @@ const SIMULATED_ANTHROPIC: UsdPerMillion = { input: 3, cacheRead: 0.3, cacheWrit
 export const PRICE_OVERRIDES: readonly PriceOverride[] = [
   simulated('simulated-openai', '*', SIMULATED_OPENAI),
   simulated('simulated-anthropic', '*', SIMULATED_ANTHROPIC),
-  simulated('simulated', 'sim-claude*', SIMULATED_ANTHROPIC),
-  simulated('simulated', '*', SIMULATED_OPENAI),
 ]
 
 function simulated(provider: string, model: string, usdPerMillion: UsdPerMillion): PriceOverride {

@@ -151,16 +151,6 @@ const CATALOGUE = [
     docsUrl: null,
   },
   {
-    name: 'simulated',
-    title: 'Simulated, on the wire that the target names',
-    baseUrl: 'service://SIMULATED/openai/v1',
-    dialect: 'openai-chat',
-    credential: 'SIMULATED_API_KEY',
-    priceProvider: null,
-    probeModel: 'sim-probe',
-    docsUrl: null,
-  },
-  {
     name: 'simulated-openai',
     title: 'Simulated OpenAI',
     baseUrl: 'service://SIMULATED/openai/v1',

@@ -106,7 +106,6 @@ describe('price catalogue', () => {
     for (const [provider, model] of [
       ['simulated-openai', 'x'],
       ['simulated-anthropic', '*'],
-      ['simulated', 'sim-gpt-4o'],
     ] as const) {
       const found = await findPrice(provider, model, DAY_MS)
       expect(found === null ? 0 : costNanoUsd({ ...NO_USAGE, input: 1 }, found.price)).toBeGreaterThan(0)

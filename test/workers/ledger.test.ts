@@ -3,6 +3,7 @@ import { applyD1Migrations, type D1Migration } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { NO_USAGE, type Usage } from '../../src/core/usage.ts'
 import type { UsageBatch, UsageEvent } from '../../src/core/usage-event.ts'
 import type { ApiRequests, ApiUsage } from '../../src/dashboard/api-types.ts'
@@ -21,6 +22,7 @@ declare global {
     interface Env {
       DB: D1Database
       DIRECTORY: KVNamespace
+      TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
       TEST_MIGRATIONS: D1Migration[]
     }
   }
@@ -384,6 +386,16 @@ describe('usage consumer', () => {
     expect((await ask('/replay/abc', { method: 'POST', ...asOperator })).status).toBe(404)
   })
 
+  it('confirms to the real limiter object', async () => {
+    const lines = await linesOf(async () => {
+      const { delivery, acked } = deliveryOf(message(1, [usageEvent({ requestId: 'r1' })]), 1)
+      const batch = { queue: 'tidegate-usage', messages: [delivery] } as unknown as MessageBatch<unknown>
+      await consumeQueue(batch, { DB: env.DB, TENANT_LIMITER: env.TENANT_LIMITER })
+      expect(acked).toEqual(['m1'])
+    }, 'warn')
+    expect(lines).toEqual([])
+  })
+
   it('takes batches of both queues', async () => {
     const confirmed: unknown[] = []
     for (const queue of ['tidegate-usage', 'tidegate-usage-dead']) {
@@ -533,14 +545,14 @@ async function totals() {
   return (await report({ fromMs: 0, toMs: NOON_MS + 10 * HOUR_MS, groupBy: [] })).total
 }
 
-async function linesOf(work: () => Promise<void>): Promise<string[]> {
+async function linesOf(work: () => Promise<void>, level: 'warn' | 'error' = 'error'): Promise<string[]> {
   const lines: string[] = []
-  const original = console.error
-  console.error = (line: string) => void lines.push(line)
+  const original = console[level]
+  console[level] = (line: string) => void lines.push(line)
   try {
     await work()
   } finally {
-    console.error = original
+    console[level] = original
   }
   return lines
 }

@@ -179,10 +179,14 @@ function plainText(body: string): string {
 
 const SECRETS =
   /\b(?:sk|pk|rk|gsk|xai|hf|tg_live|tg_test|key|token)[-_](?=[\w*.-]*[\d*])[\w*.-]{8,}|\b(?:AIza|AKIA)[\w-]{12,}|\bBearer\s+\S+|\beyJ[\w-]{10,}\.[\w.-]+/g
-const ACCOUNTS = /\b(org|proj|user)[-_][A-Za-z0-9]{8,}/g
+const ACCOUNTS = /\b(org|proj|user)[-_](?=[A-Za-z]*\d)[A-Za-z0-9]{8,}/g
+const ACCOUNT_UUIDS = /\b(team|org|organization|workspace|account|api key id)(:?\s+)[0-9a-f]{8}-[0-9a-f-]{27}/gi
 
 /** A message without anything that looks like a secret or an account's name, bounded in length. */
 function scrubbed(message: string): string {
-  const text = message.replace(SECRETS, '[redacted]').replace(ACCOUNTS, '$1-[redacted]')
+  const text = message
+    .replace(SECRETS, '[redacted]')
+    .replace(ACCOUNTS, '$1-[redacted]')
+    .replace(ACCOUNT_UUIDS, '$1$2[redacted]')
   return text.length <= MESSAGE_CHARS_MAX ? text : `${text.slice(0, MESSAGE_CHARS_MAX)}…`
 }

@@ -82,6 +82,7 @@ export interface ApiUsageCounters {
   readonly cache_hits: number
   readonly input_tokens: number
   readonly cache_read_tokens: number
+  readonly cache_write_tokens?: number
   readonly output_tokens: number
   readonly reasoning_tokens: number
   readonly cost_nano_usd: string

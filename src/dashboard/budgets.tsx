@@ -15,6 +15,13 @@ const STATE_WORDS: Readonly<Record<BudgetState, string>> = {
   unknown: 'Not reported',
 }
 
+const PERIOD_WORDS: Readonly<Record<BudgetUse['period'], string>> = {
+  hour: 'this hour',
+  day: 'today (UTC)',
+  week: 'this week',
+  month: 'this month',
+}
+
 export function Budgets({ feed, names }: { feed: Feed<ApiOverview>; names: Names }) {
   const uses = feed.data === null ? null : budgetUses(feed.data)
   return (
@@ -70,7 +77,7 @@ function Budget({ use, name }: { use: BudgetUse; name: string }) {
       <div class="budget-line muted">
         <span>
           {use.spentNanoUsd === null ? '–' : <Money nanoUsd={use.spentNanoUsd} />} of{' '}
-          {use.amountNanoUsd === null ? '–' : <Money nanoUsd={use.amountNanoUsd} />} this {use.period}
+          {use.amountNanoUsd === null ? '–' : <Money nanoUsd={use.amountNanoUsd} />} {PERIOD_WORDS[use.period]}
         </span>
         <span>{use.percent === null ? '–' : formatShare(use.percent, 100)}</span>
       </div>

@@ -71,7 +71,8 @@ function useRequestLog(api: AdminApi, isPaused: boolean): Pick<OverviewData, 're
   return { requests, log, older: { ...older, load: () => void load() } }
 }
 
+/** The range up to and with this millisecond: the API's end is exclusive. */
 function windowOf(lengthMs: number): { fromMs: number; toMs: number } {
-  const toMs = Date.now()
+  const toMs = Date.now() + 1
   return { fromMs: toMs - lengthMs, toMs }
 }

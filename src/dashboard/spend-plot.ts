@@ -7,6 +7,7 @@ import type { SpendHistory } from './usage-data.ts'
 
 const HEIGHT_PX = 260
 const AXIS_LABEL_PX = 7
+const TIME_AXIS_PX = 32
 const COLUMN_FILL = 0.82
 const COLUMN_MAX_PX = 56
 
@@ -95,6 +96,7 @@ function timeAxis(shown: () => SpendHistory): uPlot.Axis {
   return {
     ...axisLook(),
     grid: { show: false },
+    size: TIME_AXIS_PX,
     space: 68,
     values: (_plot, splits) => splits.map((ms) => tickText(ms, shown().widthMs)),
   }

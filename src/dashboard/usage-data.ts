@@ -56,7 +56,7 @@ export function readCounters(row: ApiUsageCounters): Counters {
     requests: row.requests,
     errors: row.errors,
     cacheHits: row.cache_hits,
-    inputTokens: row.input_tokens + row.cache_read_tokens,
+    inputTokens: row.input_tokens + row.cache_read_tokens + (row.cache_write_tokens ?? 0),
     outputTokens: row.output_tokens + row.reasoning_tokens,
     costNanoUsd: readNanoUsd(row.cost_nano_usd),
     savedNanoUsd: readNanoUsd(row.saved_nano_usd),

@@ -135,7 +135,7 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
     const said = await budgets.evaluateAll((nodes: { className: string; textContent: string }[]) =>
       nodes.map((node) => node.className + ': ' + node.textContent),
     )
-    expect(said[0]).toBe('budget exhausted: ranker-production keyExhausted$25.41 of $25.00 this day101.6 %')
+    expect(said[0]).toBe('budget exhausted: ranker-production keyExhausted$25.41 of $25.00 today (UTC)101.6 %')
     expect(said.map((line) => line.split(':')[0])).toEqual([
       'budget exhausted',
       'budget high',

@@ -1,0 +1,98 @@
+// What the dashboard makes of figures, without a browser: money to the last digit, shares, buckets, stable colours.
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  formatDuration,
+  formatShare,
+  formatUsd,
+  formatUsdAxis,
+  formatUsdExact,
+  readDecimalUsd,
+  readNanoUsd,
+} from '../../src/dashboard/format.ts'
+import { assignSlots, SERIES_MAX, spendHistory } from '../../src/dashboard/usage-data.ts'
+
+describe('money', () => {
+  test.each([
+    ['0', '$0.00', '$0.00'],
+    ['5', '$0.000000005', '$0.000000005'],
+    ['123456', '$0.000123', '$0.000123456'],
+    ['9994999', '$0.00999', '$0.009994999'],
+    ['9995000', '$0.0100', '$0.009995'],
+    ['23400000', '$0.0234', '$0.0234'],
+    ['999949999', '$0.9999', '$0.999949999'],
+    ['999950000', '$1.00', '$0.99995'],
+    ['12345678901', '$12.35', '$12.345678901'],
+    ['12345678901234567890', '$12,345,678,901.23', '$12,345,678,901.23456789'],
+    ['-123456', '−$0.000123', '−$0.000123456'],
+  ])('%s nano-USD reads %s, exactly %s', (nano, short, exact) => {
+    expect(formatUsd(readNanoUsd(nano))).toBe(short)
+    expect(formatUsdExact(readNanoUsd(nano))).toBe(exact)
+  })
+
+  test('the exact form gives back every nano-dollar, and no amount but zero reads as zero', () => {
+    fc.assert(
+      fc.property(fc.bigInt(0n, 10n ** 18n), (nano) => {
+        expect(readDecimalUsd(formatUsdExact(nano).replace(/[$,]/g, ''))).toBe(nano)
+        expect(/[1-9]/.test(formatUsd(nano))).toBe(nano !== 0n)
+      }),
+    )
+  })
+
+  test('what is not an amount is an error, never zero', () => {
+    expect(() => readNanoUsd('1.5')).toThrow('not an integer')
+    expect(() => readNanoUsd('')).toThrow('not an integer')
+    expect(readDecimalUsd('abc')).toBeNull()
+  })
+
+  test('axis labels have the decimals that their step needs', () => {
+    expect([0.05, 0.1].map((usd) => formatUsdAxis(usd, 0.05))).toEqual(['$0.05', '$0.10'])
+    expect(formatUsdAxis(0.000004, 0.000002)).toBe('$0.000004')
+    expect(formatUsdAxis(0.75, 0.25)).toBe('$0.75')
+    expect(formatUsdAxis(12_500, 2_500)).toBe('$12.5K')
+  })
+})
+
+test('shares and durations say neither too much nor too little', () => {
+  expect([
+    formatShare(0, 0),
+    formatShare(1, 100_000),
+    formatShare(1, 3),
+    formatShare(5, 5),
+    formatShare(51, 50),
+  ]).toEqual(['–', '<0.1 %', '33.3 %', '100 %', '102.0 %'])
+  expect([null, 85, 1_240, 59_990, 125_000].map(formatDuration)).toEqual([
+    '–',
+    '85 ms',
+    '1.24 s',
+    '1 min 0 s',
+    '2 min 5 s',
+  ])
+})
+
+test('a history loses no money: the series add up to the points inside the window, whatever their number', () => {
+  const point = fc.record({
+    atMs: fc.integer({ min: 0, max: 100_000 }),
+    id: fc.constantFrom(null, ...'abcdefghijkl'),
+    costNanoUsd: fc.bigInt(0n, 10n ** 15n),
+  })
+  fc.assert(
+    fc.property(fc.array(point), (points) => {
+      const { series, starts } = spendHistory(points, { fromMs: 0, toMs: 100_000, widthMs: 7_000 })
+      const drawn = series.reduce((sum, line) => sum + line.totalNanoUsd, 0n)
+      expect(drawn).toBe(points.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0n))
+      expect(series.length).toBeLessThanOrEqual(SERIES_MAX + 1)
+      expect(series.every((line) => line.costs.length === starts.length)).toBe(true)
+    }),
+  )
+})
+
+test('a series keeps its colour when others come and go', () => {
+  const first = assignSlots(new Map(), ['a', 'b', 'c'])
+  const second = assignSlots(first, ['c', 'd', 'a'])
+  expect([...second].toSorted()).toEqual([
+    ['a', 0],
+    ['c', 2],
+    ['d', 1],
+  ])
+})

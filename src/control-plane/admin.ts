@@ -8,7 +8,7 @@ import { announce } from './announce.ts'
 import { keyEndpoints } from './keys.ts'
 import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
-import { publishAll } from './publish.ts'
+import { publishPage, type PublishCursor } from './publish.ts'
 import { refuse } from './refusal.ts'
 import { reportEndpoints } from './reports.ts'
 import { routeEndpoints } from './routes.ts'
@@ -66,11 +66,25 @@ const operatorsOnly = createMiddleware<AdminTypes>(async (c, next) => {
   }
 })
 
+/** `{revision, next}`: while `next` isn't null, `POST /publish?after=<next>` goes on. */
 async function publish(c: Context<AdminTypes>): Promise<Response> {
+  let next: PublishCursor | null = null
   const problem = await announce(async () => {
-    await publishAll(c.env)
+    next = await publishPage(c.env, readPublishCursor(c.req.query('after')))
+    // The keys of a small deployment fit behind its tenants.
+    if (next?.table === 'virtual_keys' && next.afterId === '') next = await publishPage(c.env, next)
   })
-  return problem === null ? c.json({ revision: await revisionOf(c.env.DB) }) : refuse(c, problem)
+  if (problem !== null) return refuse(c, problem)
+  return c.json({ revision: await revisionOf(c.env.DB), next: writePublishCursor(next) })
+}
+
+function readPublishCursor(text: string | undefined): PublishCursor | null {
+  const found = /^(tenants|virtual_keys):(.*)$/.exec(text ?? '')
+  return found === null ? null : { table: found[1] === 'tenants' ? 'tenants' : 'virtual_keys', afterId: found[2] ?? '' }
+}
+
+function writePublishCursor(cursor: PublishCursor | null): string | null {
+  return cursor === null ? null : `${cursor.table}:${cursor.afterId}`
 }
 
 function tooLarge(c: Context): Response {

@@ -7,7 +7,7 @@ import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishKey, pushLimits } from './publish.ts'
-import { exists, notFound, refuse, unacceptable, type Refusal } from './refusal.ts'
+import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
 import { KEY_CHANGE, NEW_KEY, readInstant } from './schemas.ts'
 import {
   commit,
@@ -27,6 +27,8 @@ import { jsonBody } from './validate.ts'
 type Env = AdminTypes['Bindings']
 
 const PEPPER_LENGTH_MIN = 16
+/** A deleted key is no longer on the limiter's list of revoked ones: by then no isolate may remember it as valid. */
+const REST_MS = 600_000
 
 /** The admin API's `/keys`. */
 export function keyEndpoints(ports: AdminPorts) {
@@ -37,7 +39,7 @@ export function keyEndpoints(ports: AdminPorts) {
       if (!drafted.ok) return refuse(c, drafted.error)
       const { row, key } = drafted.value
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'virtual_keys', row))
-      if (!committed.ok) return refuse(c, nameTaken(row.name))
+      if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       const problem = await announceKey(c.env, row)
       if (problem === null) return c.json({ ...viewKey(row, ports.nowMs()), key: formatVirtualKey(key) }, 201)
       // Nobody has seen the secret: a key that isn't published is taken back rather than left without an owner.
@@ -77,7 +79,7 @@ export function keyEndpoints(ports: AdminPorts) {
     .delete('/:id', async (c) => {
       const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
       if (row === null) return refuse(c, unknownKey(c.req.param('id')))
-      if (statusOf(row, ports.nowMs()) === 'active') return refuse(c, STILL_ACTIVE)
+      if (ports.nowMs() - endedAtMs(row) < REST_MS) return refuse(c, STILL_ACTIVE)
       await commit(c.env.DB, deleteRow(c.env.DB, 'virtual_keys', row.id))
       const problem = await announceKey(c.env, row)
       return problem === null ? c.body(null, 204) : refuse(c, problem)
@@ -106,7 +108,12 @@ const STILL_ACTIVE: Refusal = {
   status: 409,
   code: 'active',
   field: null,
-  message: 'The key is active: revoke it first, with POST /admin/keys/:id/revoke.',
+  message: 'A key can be deleted ten minutes after it was revoked (POST /admin/keys/:id/revoke) or expired.',
+}
+
+/** When the key ceased to work; never: Infinity. */
+function endedAtMs(row: KeyRow): number {
+  return row.revoked_at_ms ?? row.expires_at_ms ?? Number.POSITIVE_INFINITY
 }
 
 function statusOf(row: KeyRow, nowMs: number): 'active' | 'revoked' | 'expired' {

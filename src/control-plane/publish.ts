@@ -17,6 +17,7 @@ import { limiterNode } from './limits-record.ts'
 import {
   findRow,
   listRows,
+  pageRows,
   readTexts,
   revisionOf,
   type KeyRow,
@@ -29,8 +30,11 @@ import {
 /** Where the configuration is published: the part of the gateway's environment that is used. */
 export type PublishEnv = Pick<GatewayEnv, 'DB' | 'DIRECTORY' | 'TENANT_LIMITER'>
 
-/** Whoever changed the configuration meanwhile publishes it as well, so a few rounds are enough. */
-const ROUNDS_MAX = 5
+/** Changes that may happen while one is published, before that is given up. */
+const ROUNDS_MAX = 25
+/** What one call of `publishPage` takes on, within what an invocation may ask of D1 and KV. */
+const TENANTS_PER_PAGE = 100
+const KEYS_PER_PAGE = 250
 const PUT_ATTEMPTS_MAX = 3
 const PUT_WAIT_MS = 1100
 
@@ -71,11 +75,10 @@ export function publishTenant(env: PublishEnv, tenantId: string): Promise<void> 
 /** Tells a tenant's limiter its whole tree. The limiter keeps the newest revision, so order doesn't matter. */
 export async function pushLimits(env: PublishEnv, tenantId: string): Promise<void> {
   const revision = await revisionOf(env.DB)
-  const where = { column: 'tenant_id', value: tenantId }
   const [tenant, teams, keys] = await Promise.all([
     findRow<TenantRow>(env.DB, 'tenants', tenantId),
-    listRows<TeamRow>(env.DB, 'teams', where),
-    listRows<KeyRow>(env.DB, 'virtual_keys', where),
+    listRows<TeamRow>(env.DB, 'teams', tenantId),
+    listRows<KeyRow>(env.DB, 'virtual_keys', tenantId),
   ])
   if (tenant === null) return
   const config: LimiterConfig = {
@@ -91,19 +94,37 @@ export async function pushLimits(env: PublishEnv, tenantId: string): Promise<voi
   await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).configure(config)
 }
 
-/** Publishes everything: after a failure in the middle of a change, or into an empty KV. Returns the revision. */
-export async function publishAll(env: PublishEnv): Promise<number> {
-  const [tenants, keys] = await Promise.all([
-    listRows<TenantRow>(env.DB, 'tenants'),
-    listRows<KeyRow>(env.DB, 'virtual_keys'),
-  ])
-  await publishRouting(env)
+/** Where `publishPage` is to go on. */
+export interface PublishCursor {
+  readonly table: 'tenants' | 'virtual_keys'
+  readonly afterId: string
+}
+
+/** Publishes everything, page by page: after a failure in the middle of a change, or into an empty KV. Begins with null;
+ *  returns where to go on, null when all is done. */
+export async function publishPage(env: PublishEnv, cursor: PublishCursor | null): Promise<PublishCursor | null> {
+  if (cursor === null) await publishRouting(env)
+  const { table, afterId } = cursor ?? { table: 'tenants', afterId: '' }
+  if (table === 'virtual_keys') {
+    const keys = await pageRows<KeyRow>(env.DB, table, afterId, KEYS_PER_PAGE)
+    for (const key of keys) await publishKey(env, key)
+    return nextCursor(table, keys, KEYS_PER_PAGE)
+  }
+  const tenants = await pageRows<TenantRow>(env.DB, table, afterId, TENANTS_PER_PAGE)
   for (const tenant of tenants) {
     await publishTenant(env, tenant.id)
     await pushLimits(env, tenant.id)
   }
-  for (const key of keys) await publishKey(env, key)
-  return revisionOf(env.DB)
+  return nextCursor(table, tenants, TENANTS_PER_PAGE) ?? { table: 'virtual_keys', afterId: '' }
+}
+
+function nextCursor(
+  table: PublishCursor['table'],
+  rows: readonly { readonly id: string }[],
+  pageSize: number,
+): PublishCursor | null {
+  const last = rows.at(-1)
+  return last === undefined || rows.length < pageSize ? null : { table, afterId: last.id }
 }
 
 /** Two changes at once may write their snapshots in the wrong order: whoever finds a newer revision after writing reads
@@ -114,6 +135,7 @@ async function untilCurrent(env: PublishEnv, publish: (revision: number) => Prom
     await publish(revision)
     if ((await revisionOf(env.DB)) === revision) return
   }
+  throw new Error(`the configuration changed ${ROUNDS_MAX} times while it was published`)
 }
 
 /** KV takes one write a second of each name: a change right after another one waits for its turn. */

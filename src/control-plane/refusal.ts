@@ -37,3 +37,9 @@ export function referenced(message: string): Refusal {
 export function unacceptable(field: string, code: string, message: string): Refusal {
   return { status: 422, code, field, message }
 }
+
+/** Why a new thing was not stored: `taken` when its name or id exists already. */
+export function notStored(reason: 'exists' | 'referenced' | 'full', taken: Refusal): Refusal {
+  if (reason !== 'full') return taken
+  return { status: 409, code: 'full', field: null, message: 'There are too many of these: delete some first.' }
+}

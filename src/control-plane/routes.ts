@@ -5,7 +5,7 @@ import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
-import { exists, notFound, refuse, unacceptable, type Refusal } from './refusal.ts'
+import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
 import { NEW_ROUTE, ROUTE_CHANGE } from './schemas.ts'
 import {
   commit,
@@ -39,7 +39,7 @@ export function routeEndpoints(ports: AdminPorts) {
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'routes', row))
-      if (!committed.ok) return refuse(c, modelTaken(row.model))
+      if (!committed.ok) return refuse(c, notStored(committed.error, modelTaken(row.model)))
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.json(viewRoute(row), 201) : refuse(c, problem)
     })

@@ -7,10 +7,9 @@ const OBJECT = 'must be a JSON object'
 
 function text(lengthMax: number) {
   const allowed = `must be text of 1 to ${lengthMax} characters, without control characters`
-  // oxlint-disable-next-line no-control-regex -- they are what is refused
   return z
     .string(allowed)
-    .check(z.minLength(1, allowed), z.maxLength(lengthMax, allowed), z.regex(/^[^\u0000-\u001f\u007f]*$/, allowed))
+    .check(z.minLength(1, allowed), z.maxLength(lengthMax, allowed), z.regex(/^\P{Cc}*$/u, allowed))
 }
 
 function integer(min: number, max: number) {

@@ -57,8 +57,8 @@ export interface RouteRow {
 
 type Table = 'tenants' | 'teams' | 'virtual_keys' | 'targets' | 'routes'
 
-/** A list is never longer than this. */
-export const LISTED_MAX = 5000
+/** A table takes no more rows than this: everything is listed, compiled and published whole. */
+export const ROWS_MAX = 10_000
 
 /** Number of the configuration's present state. */
 export async function revisionOf(db: D1Database): Promise<number> {
@@ -66,18 +66,25 @@ export async function revisionOf(db: D1Database): Promise<number> {
   return found?.revision ?? 0
 }
 
-/** All rows of a table, oldest first, or those whose `column` has a value. */
-export async function listRows<Row>(
+/** All rows of a table, oldest first, or those of one tenant. */
+export async function listRows<Row>(db: D1Database, table: Table, tenantId?: string): Promise<readonly Row[]> {
+  const order = 'ORDER BY created_at_ms, id'
+  const statement =
+    tenantId === undefined
+      ? db.prepare(`SELECT * FROM ${table} ${order}`)
+      : db.prepare(`SELECT * FROM ${table} WHERE tenant_id = ?1 ${order}`).bind(tenantId)
+  return (await statement.all<Row>()).results
+}
+
+/** The first `limit` rows whose id comes after `afterId`, in the order of their ids. */
+export async function pageRows<Row>(
   db: D1Database,
   table: Table,
-  where?: { readonly column: string; readonly value: string },
+  afterId: string,
+  limit: number,
 ): Promise<readonly Row[]> {
-  const order = `ORDER BY created_at_ms, id LIMIT ${LISTED_MAX}`
-  const statement =
-    where === undefined
-      ? db.prepare(`SELECT * FROM ${table} ${order}`)
-      : db.prepare(`SELECT * FROM ${table} WHERE ${where.column} = ?1 ${order}`).bind(where.value)
-  return (await statement.all<Row>()).results
+  const statement = db.prepare(`SELECT * FROM ${table} WHERE id > ?1 ORDER BY id LIMIT ?2`)
+  return (await statement.bind(afterId, limit).all<Row>()).results
 }
 
 /** One row by its id. */
@@ -101,12 +108,15 @@ export function findTeam(db: D1Database, tenantId: string, reference: string): P
     .first<TeamRow>()
 }
 
-/** Adds a row. */
+/** Adds a row, if the table isn't full. */
 export function insertRow(db: D1Database, table: Table, row: object): D1PreparedStatement {
   const names = Object.keys(row)
   const places = names.map((_, at) => `?${at + 1}`)
   return db
-    .prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places.join(', ')})`)
+    .prepare(
+      `INSERT INTO ${table} (${names.join(', ')}) SELECT ${places.join(', ')}
+       WHERE (SELECT count(*) FROM ${table}) < ${ROWS_MAX}`,
+    )
     .bind(...Object.values(row))
 }
 
@@ -125,14 +135,17 @@ export function deleteRow(db: D1Database, table: Table, id: string): D1PreparedS
 }
 
 /** Makes a change and bumps the revision, both or neither. `exists`: a name or id is taken; `referenced`: something needs
- *  the row. Anything else that goes wrong is thrown. */
+ *  the row; `full`: nothing was changed, because the table is full. Anything else that goes wrong is thrown. */
 export async function commit(
   db: D1Database,
   statement: D1PreparedStatement,
-): Promise<Result<null, 'exists' | 'referenced'>> {
+): Promise<Result<null, 'exists' | 'referenced' | 'full'>> {
   try {
-    await db.batch([statement, db.prepare(`UPDATE configuration SET revision = revision + 1 WHERE id = 1`)])
-    return ok(null)
+    const [changed] = await db.batch([
+      statement,
+      db.prepare(`UPDATE configuration SET revision = revision + 1 WHERE id = 1`),
+    ])
+    return changed?.meta.changes === 0 ? err('full') : ok(null)
   } catch (error) {
     const reason = String(error)
     if (reason.includes('UNIQUE constraint failed')) return err('exists')

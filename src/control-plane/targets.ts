@@ -8,7 +8,7 @@ import { changeTarget, compileTarget, needsProbe } from './compile-target.ts'
 import type { AdminPorts, AdminTypes, ProbeResult } from './ports.ts'
 import { NO_PROBE_MODEL, probeRefusal, probeTarget, viewProbe } from './probe-target.ts'
 import { publishRouting, readCompiled } from './publish.ts'
-import { exists, notFound, referenced, refuse, type Refusal } from './refusal.ts'
+import { exists, notFound, notStored, referenced, refuse, type Refusal } from './refusal.ts'
 import { NEW_TARGET, TARGET_CHANGE } from './schemas.ts'
 import { commit, deleteRow, findRow, insertRow, listRows, updateRow, type TargetRow } from './store.ts'
 import { jsonBody } from './validate.ts'
@@ -26,7 +26,7 @@ export function targetEndpoints(ports: AdminPorts) {
       if (!probed.ok) return refuse(c, probed.error.refusal, probed.error.more)
       const row = rowOf(target, body.name ?? null, ports.nowMs(), probed.value)
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'targets', row))
-      if (!committed.ok) return refuse(c, idTaken(target.id))
+      if (!committed.ok) return refuse(c, notStored(committed.error, idTaken(target.id)))
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.json(viewTarget(row), 201) : refuse(c, problem)
     })

@@ -5,7 +5,7 @@ import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { pushLimits } from './publish.ts'
-import { exists, notFound, referenced, refuse, unacceptable } from './refusal.ts'
+import { exists, notFound, notStored, referenced, refuse, unacceptable } from './refusal.ts'
 import { NEW_TEAM, TEAM_CHANGE } from './schemas.ts'
 import { commit, deleteRow, findRow, findTenant, insertRow, listRows, updateRow, type TeamRow } from './store.ts'
 import { jsonBody } from './validate.ts'
@@ -27,7 +27,7 @@ export function teamEndpoints(ports: AdminPorts) {
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'teams', row))
-      if (!committed.ok) return refuse(c, nameTaken(row.name))
+      if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       const problem = await announce(() => pushLimits(c.env, row.tenant_id))
       return problem === null ? c.json(viewTeam(row), 201) : refuse(c, problem)
     })

@@ -5,7 +5,7 @@ import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTenant, pushLimits } from './publish.ts'
-import { exists, notFound, referenced, refuse } from './refusal.ts'
+import { exists, notFound, notStored, referenced, refuse } from './refusal.ts'
 import { NEW_TENANT, TENANT_CHANGE } from './schemas.ts'
 import { commit, deleteRow, findTenant, insertRow, listRows, updateRow, type TenantRow } from './store.ts'
 import { jsonBody } from './validate.ts'
@@ -29,7 +29,7 @@ export function tenantEndpoints(ports: AdminPorts) {
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
-      if (!committed.ok) return refuse(c, nameTaken(row.name))
+      if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       const problem = await announceTenant(c.env, row.id)
       return problem === null ? c.json(viewTenant(row), 201) : refuse(c, problem)
     })
@@ -62,7 +62,7 @@ export function tenantEndpoints(ports: AdminPorts) {
     .delete('/:id', async (c) => {
       const row = await findTenant(c.env.DB, c.req.param('id'))
       if (row === null) return refuse(c, notFound('tenant', c.req.param('id')))
-      const routes = await listRows(c.env.DB, 'routes', { column: 'tenant_id', value: row.id })
+      const routes = await listRows(c.env.DB, 'routes', row.id)
       const committed = routes.length > 0 ? null : await commit(c.env.DB, deleteRow(c.env.DB, 'tenants', row.id))
       if (committed === null || !committed.ok) {
         return refuse(c, referenced('The tenant still has teams, keys or routes: delete those first.'))

@@ -39,7 +39,8 @@ export function readOrigin(body: unknown): { readonly tenantId: string; readonly
 }
 
 function eventName(event: Json | undefined): string {
-  return isJsonObject(event) ? `${event.requestId}#${event.attempt}#${event.kind}` : ''
+  if (!isJsonObject(event)) return ''
+  return [event.requestId, event.attempt, event.kind].map(String).join('#')
 }
 
 type Check = (value: Json | undefined) => boolean

@@ -24,9 +24,11 @@ let probeAnswer: ProbeResult | Error
 let limiterCalls: { readonly tenantId: string; readonly call: string; readonly value: unknown }[]
 let limiterFails: boolean
 let variables: Record<string, unknown>
+let laterMs: number
 
 const admin = createAdmin({
   services: ['SIMULATED'],
+  nowMs: () => Date.now() + laterMs,
   probe: async (target) => {
     probed.push(target)
     if (probeAnswer instanceof Error) throw probeAnswer
@@ -44,6 +46,7 @@ beforeEach(async () => {
   probeAnswer = GOOD
   limiterCalls = []
   limiterFails = false
+  laterMs = 0
   variables = {
     ADMIN_TOKEN: TOKEN,
     KEY_PEPPER: PEPPER,
@@ -371,6 +374,8 @@ describe('virtual keys', () => {
     await call('POST', `/keys/${made.body.id}/revoke`)
     expect(await directory(`key:${made.body.kid}`)).toEqual(record)
     expect((await call('POST', '/keys', { tenant: 'acme', name: 'web' })).status).toBe(201)
+    expect((await call('DELETE', `/keys/${made.body.id}`)).status).toBe(409)
+    laterMs = 600_001
     expect((await call('DELETE', `/keys/${made.body.id}`)).status).toBe(204)
     expect(await directory(`key:${made.body.kid}`)).toBeNull()
   })
@@ -581,6 +586,40 @@ describe('routes', () => {
   })
 })
 
+describe('publishing', () => {
+  it('brings everything back into an empty directory', async () => {
+    await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o', id: 'a' })
+    await call('POST', '/tenants', { name: 'acme', limits: { tokens_per_minute: 7 } })
+    for (const name of ['k1', 'k2']) await call('POST', '/keys', { tenant: 'acme', name })
+    const names = (await env.DIRECTORY.list()).keys.map(({ name }) => name)
+    const values = await Promise.all(names.map((name) => directory(name)))
+    expect(names).toHaveLength(4)
+    await Promise.all(names.map((name) => env.DIRECTORY.delete(name)))
+    const { body } = await call('POST', '/publish')
+    expect(body).toEqual({ revision: expect.any(Number), next: null })
+    expect(await Promise.all(names.map((name) => directory(name)))).toEqual(
+      values.map((value) =>
+        Object.hasOwn(value ?? {}, 'targets') ? { ...(value ?? {}), revision: body.revision } : value,
+      ),
+    )
+    expect(limiterConfigs().at(-1)).toMatchObject({ revision: body.revision, nodes: [{ tokensPerMinute: 7 }] })
+  })
+
+  it('goes on where a page ended', async () => {
+    const row = `'Europe/Berlin', 0 FROM generated`
+    await env.DB.prepare(
+      `WITH RECURSIVE generated (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM generated WHERE n < 219)
+       INSERT INTO tenants (id, name, cache_mode, cache_ttl_seconds, time_zone, created_at_ms) SELECT 'ten_' || n, n, 'off', 60, ${row}`,
+    ).run()
+    let after: string | null = ''
+    for (let page = 0; after !== null && page < 5; page++)
+      after = (await call('POST', `/publish?after=${after}`)).body.next
+    expect(after).toBeNull()
+    expect(limiterConfigs()).toHaveLength(120)
+    expect(await directory('tenant:ten_219')).toMatchObject({ timeZone: 'Europe/Berlin' })
+  })
+})
+
 describe('reports', () => {
   it('show the configuration with live spend, and without it when the limiter is silent', async () => {
     const tenant = await call('POST', '/tenants', {
@@ -588,7 +627,7 @@ describe('reports', () => {
       limits: { budget: { amount_usd: '5', period: 'day' } },
     })
     await call('POST', '/keys', { tenant: 'acme', name: 'web' })
-    const overview: ApiOverview = (await call('GET', '/overview')).body
+    const overview = (await call<ApiOverview>('GET', '/overview')).body
     expect(overview).toMatchObject({
       environment: 'local',
       tenants: [
@@ -603,7 +642,7 @@ describe('reports', () => {
       routes: [],
     })
     limiterFails = true
-    expect((await call('GET', '/overview')).body.tenants[0].limits.budget).toEqual({
+    expect((await call<ApiOverview>('GET', '/overview')).body.tenants[0]?.limits.budget).toEqual({
       amount_usd: '5.00',
       period: 'day',
     })
@@ -611,12 +650,12 @@ describe('reports', () => {
 
   it('show usage and requests as the ledger has them', async () => {
     await book(Date.now() - 1000, 1500)
-    const usage: ApiUsage = (await call('GET', '/usage?group_by=day,tenant,model')).body
+    const usage = (await call<ApiUsage>('GET', '/usage?group_by=day,tenant,model')).body
     expect(usage.rows).toMatchObject([
       { tenant: 'ten_a', model: 'gpt-4o', requests: 1, input_tokens: 10, cost_nano_usd: '1500', saved_nano_usd: '0' },
     ])
     expect(usage.total).toMatchObject({ requests: 1, errors: 0, cache_hits: 0, cost_nano_usd: '1500' })
-    const page: ApiRequests = (await call('GET', '/requests')).body
+    const page = (await call<ApiRequests>('GET', '/requests')).body
     expect(page).toMatchObject({
       next: null,
       rows: [{ request_id: 'r1', tags: ['t'], streamed: false, is_final: true, cost_nano_usd: '1500', ttft_ms: null }],
@@ -645,14 +684,34 @@ describe('amounts', () => {
   })
 })
 
-interface Answer {
+interface Answer<Body> {
   readonly status: number
-  // The shape differs by endpoint and is asserted by each test.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any
+  readonly body: Body
 }
 
-function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+/** The fields of the API's answers that tests look at one by one. Which of them there are differs by endpoint. */
+interface AnyBody {
+  readonly error: { readonly message: string; readonly code: string; readonly field: string | null }
+  readonly id: string
+  readonly kid: string
+  readonly key: string
+  readonly model: string
+  readonly tenant_id: string
+  readonly team_id: string | null
+  readonly expires_at_ms: number
+  readonly price_version: string
+  readonly revision: number
+  readonly next: string | null
+  readonly targets: readonly string[]
+  readonly rows: readonly unknown[]
+}
+
+function call<Body = AnyBody>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer<Body>> {
   const all = {
     authorization: `Bearer ${TOKEN}`,
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -661,12 +720,12 @@ function call(method: string, path: string, body?: unknown, headers: Record<stri
   return send(method, path, body === undefined ? null : JSON.stringify(body), all)
 }
 
-async function send(
+async function send<Body = AnyBody>(
   method: string,
   path: string,
   body: string | null,
   headers: Record<string, string>,
-): Promise<Answer> {
+): Promise<Answer<Body>> {
   const bindings = { DB: env.DB, DIRECTORY: env.DIRECTORY, TENANT_LIMITER: limiterNamespace(), ...variables }
   const response = await app.request(`/admin${path}`, { method, headers, body }, bindings)
   const text = await response.text()

@@ -256,7 +256,7 @@ describe('roll-ups', () => {
         async (drawn, groupBy, a, b) => {
           await env.DB.batch(TABLES.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
           const events = drawn.map(({ output, ...rest }, at) =>
-            usageEvent({ ...rest, requestId: `r${at}`, usage: { ...NO_USAGE, output } } as Partial<UsageEvent>),
+            usageEvent({ ...rest, requestId: `r${at}`, usage: { ...NO_USAGE, output } }),
           )
           await deliver(messagesOf(events))
           const query: UsageQuery = { fromMs: Math.min(a, b), toMs: Math.max(a, b) + 1, groupBy }
@@ -612,7 +612,11 @@ function compareGroups(a: Record<string, unknown>, b: Record<string, unknown>, g
     if (x === y) continue
     if (x === null) return -1
     if (y === null) return 1
-    return typeof x === 'number' && typeof y === 'number' ? x - y : String(x) < String(y) ? -1 : 1
+    return typeof x === 'number' && typeof y === 'number'
+      ? x - y
+      : typeof x === 'string' && typeof y === 'string' && x < y
+        ? -1
+        : 1
   }
   return 0
 }

@@ -28,9 +28,7 @@ export function Budgets({ feed, names }: { feed: Feed<ApiOverview>; names: Names
     <Panel title="Budgets" name="budgets" aside={uses !== null && <AlertCount uses={uses} />}>
       {uses === null && <Pending feed={feed} lines={3} />}
       {uses?.length === 0 && (
-        <Nothing>
-          No budget is set. A key, team or tenant with one stops when it is spent, and shows here how far it is.
-        </Nothing>
+        <Nothing>No budget is set. Give a key, team or tenant one, and its use shows here.</Nothing>
       )}
       {uses !== null && uses.length > 0 && (
         <ul class="budgets">

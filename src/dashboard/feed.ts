@@ -1,7 +1,7 @@
 // A feed: something read from the API again and again. It keeps the last good answer whatever happens afterwards, never
 // has two calls of its own under way, rests while the page is hidden or paused, and backs off when calls fail.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
-import { ApiFailure, asFailure } from './api.ts'
+import { type ApiFailure, asFailure } from './api.ts'
 
 export const REFRESH_MS = 5_000
 const RETRY_MS_MAX = 60_000

@@ -38,7 +38,7 @@ function Freshness({ feeds, isPaused }: Pick<PageHeaderProps, 'feeds' | 'isPause
   const arrivals = feeds.map((feed) => feed.updatedAtMs)
   const oldestMs = arrivals.includes(null) ? null : Math.min(...arrivals.filter((arrival) => arrival !== null))
   const state = isPaused ? 'paused' : feeds.some((feed) => feed.failure !== null) ? 'failing' : 'live'
-  const words = { paused: 'Paused', failing: 'Not up to date', live: 'Live' }[state]
+  const words = { paused: 'Paused', failing: 'Not up to date', live: oldestMs === null ? 'Loading' : 'Live' }[state]
   return (
     <span class={`freshness ${state}`}>
       <span class="dot" aria-hidden="true" />
@@ -59,7 +59,7 @@ export function FailureNotice({ feeds }: { feeds: readonly Feed<unknown>[] }) {
       <div class="notice">
         <p>
           <strong>{first.failure.message}</strong> {isShowingOld ? 'The figures below are the last that arrived. ' : ''}
-          It is tried again by itself.
+          Trying again automatically.
         </p>
         <button type="button" class="button" onClick={() => failing.forEach((feed) => feed.refresh())}>
           Try now

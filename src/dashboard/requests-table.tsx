@@ -80,7 +80,8 @@ function RequestLine({ request, names, onOpen }: { request: LoggedRequest } & Om
   return (
     <tr class="openable" onClick={() => onOpen(request.id)}>
       <td class="cell-time">
-        <button type="button" class="row-button" aria-label="Details of this request">
+        <button type="button" class="row-button">
+          <span class="visually-hidden">Details of the request at </span>
           <Instant atMs={final.started_at_ms} nowMs={Date.now()} />
         </button>
       </td>

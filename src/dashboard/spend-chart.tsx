@@ -4,8 +4,9 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { Money } from './figures.tsx'
 import { formatUsd } from './format.ts'
 import type { Names } from './names.ts'
+import { Nothing } from './panel.tsx'
 import { DAY_MS, HOUR_MS, type SpendDimension } from './ranges.ts'
-import { type ColumnPlace, spendPlot, type SpendPlot } from './spend-plot.ts'
+import type { ColumnPlace, SpendPlot } from './spend-plot.ts'
 import { assignSlots, type SpendHistory, type SpendSeries } from './usage-data.ts'
 
 interface SpendChartProps {
@@ -28,7 +29,7 @@ interface Pointed {
 
 export function SpendChart({ history, dimension, names }: SpendChartProps) {
   const drawn = useDrawnSeries(history, dimension, names)
-  const { host, pointed, point } = usePlot(history, drawn)
+  const { host, isDrawable, pointed, point } = usePlot(history, drawn)
 
   function onKeyDown(event: KeyboardEvent): void {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
@@ -49,7 +50,9 @@ export function SpendChart({ history, dimension, names }: SpendChartProps) {
         onKeyDown={onKeyDown}
         onBlur={() => point(null)}
       >
-        <div ref={host} class="chart-host" aria-hidden="true" />
+        <div ref={host} class="chart-host" aria-hidden="true">
+          {!isDrawable && <Nothing>This browser can’t draw the chart; its figures are in the table below.</Nothing>}
+        </div>
         {pointed !== null && <Reading pointed={pointed} history={history} drawn={drawn} />}
       </div>
       <ul class="legend">
@@ -160,11 +163,18 @@ function useDrawnSeries(history: SpendHistory, dimension: SpendDimension, names:
   }, [history, dimension, names])
 }
 
-/** Keeps one plot in step with the data; it is made anew only when the series or their colours change. */
+/**
+ * Keeps one plot in step with the data; it is made anew only when the series or their colours change. The drawing is
+ * loaded apart from the page, so that what keeps it from running (it needs a browser language that is one) costs the
+ * columns and nothing else.
+ */
 function usePlot(history: SpendHistory, drawn: readonly DrawnSeries[]) {
   const host = useRef<HTMLDivElement>(null)
   const plot = useRef<SpendPlot | null>(null)
+  const latest = useRef(history)
+  latest.current = history
   const [pointed, setPointed] = useState<Pointed | null>(null)
+  const [isDrawable, setIsDrawable] = useState(true)
   const colours = drawn.map((series) => series.colour)
   const shape = `${history.widthMs} ${colours.join(' ')}`
 
@@ -172,17 +182,23 @@ function usePlot(history: SpendHistory, drawn: readonly DrawnSeries[]) {
     setPointed(index === null || plot.current === null ? null : { index, place: plot.current.place(index) })
   }
   useEffect(() => {
-    if (host.current === null) return
-    const made = spendPlot({ host: host.current, history, colours, onPoint: point })
-    plot.current = made
+    let isGone = false
+    async function draw(): Promise<void> {
+      const { spendPlot } = await import('./spend-plot.ts')
+      if (isGone || host.current === null) return
+      plot.current = spendPlot({ host: host.current, history: latest.current, colours, onPoint: point })
+    }
+    draw().catch(() => setIsDrawable(false))
     return () => {
-      plot.current = null
+      isGone = true
       setPointed(null)
-      made.destroy()
+      plot.current?.destroy()
+      plot.current = null
     }
   }, [shape])
   useEffect(() => plot.current?.show(history), [history])
-  return { host, pointed: pointed !== null && pointed.index < history.starts.length ? pointed : null, point }
+  const isInside = pointed !== null && pointed.index < history.starts.length
+  return { host, isDrawable, pointed: isInside ? pointed : null, point }
 }
 
 function seriesId(series: SpendSeries): string {

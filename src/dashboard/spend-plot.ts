@@ -79,7 +79,7 @@ function optionsFor(shown: () => SpendHistory, colours: readonly string[]): Omit
   return {
     height: HEIGHT_PX,
     ms: 1,
-    padding: [12, 8, 0, 0],
+    padding: [12, 22, 0, 0],
     legend: { show: false },
     cursor: { drag: { x: false, y: false, setScale: false }, x: false, y: false, points: { show: false } },
     ...(shown().widthMs === DAY_MS ? { tzDate: (ms: number) => uPlot.tzDate(new Date(ms), 'Etc/UTC') } : {}),

@@ -30,7 +30,7 @@ export function Tiles({ total, isStale }: TilesProps) {
         label="Errors"
         tone={total !== null && total.errors > 0 ? 'bad' : 'plain'}
         value={total && <Count count={total.errors} />}
-        note={total && `${formatShare(total.errors, total.requests)} of requests`}
+        note={total && ofRequests(total.errors, total)}
       />
       <Tile
         name="tokens"
@@ -42,7 +42,7 @@ export function Tiles({ total, isStale }: TilesProps) {
         name="cache-hits"
         label="Cache hits"
         value={total && <Count count={total.cacheHits} />}
-        note={total && `${formatShare(total.cacheHits, total.requests)} of requests`}
+        note={total && ofRequests(total.cacheHits, total)}
       />
       <Tile
         name="saved"
@@ -79,6 +79,10 @@ function perRequest({ costNanoUsd, requests }: Counters): ComponentChildren {
       <Money nanoUsd={costNanoUsd / BigInt(requests)} /> per request
     </>
   )
+}
+
+function ofRequests(count: number, { requests }: Counters): string {
+  return requests === 0 ? '–' : `${formatShare(count, requests)} of requests`
 }
 
 function served({ requests, errors }: Counters): string {

@@ -116,7 +116,7 @@ export function spendHistory(points: readonly SpendPoint[], { fromMs, toMs, widt
   for (const { atMs, id, costNanoUsd } of points) {
     const index = Math.floor((atMs - firstMs) / widthMs)
     if (index < 0 || index >= count || costNanoUsd === 0n) continue
-    const line = costs.get(id) ?? new Array<bigint>(count).fill(0n)
+    const line = costs.get(id) ?? Array.from({ length: count }, () => 0n)
     line[index] = (line[index] ?? 0n) + costNanoUsd
     costs.set(id, line)
   }

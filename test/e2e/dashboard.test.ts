@@ -226,6 +226,17 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
     expect(complaints).toEqual([])
   })
 
+  test('a browser that can’t draw the chart still shows every figure', async () => {
+    const { page, site } = await open({ attempts: handChecked(Date.now()) })
+    await page.addInitScript("Object.defineProperty(navigator, 'language', { value: 'en-US@posix' })")
+    await page.goto(`${site.url}/dashboard/`)
+    await signIn(page, ADMIN_TOKEN)
+    await page.getByText('can’t draw the chart').waitFor()
+    await expectText(page.locator('.tile-spend .tile-value'), '$12.35')
+    await page.getByText('Figures as a table').click()
+    await page.locator('.chart-table').getByText('$12.35').waitFor()
+  })
+
   test('older requests stay on the page through a refresh', async () => {
     const nowMs = Date.now()
     const { page, site } = await openSignedIn(open, { attempts: traffic(nowMs, 120, 7) })

@@ -8,7 +8,6 @@ import type { LimiterConfig } from '../../src/core/limits.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
 import { parseVirtualKey } from '../../src/core/virtual-key.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
-import { readUsd, readUsdPerMillion, writeUsd } from '../../src/control-plane/amount.ts'
 import type { ProbeResult } from '../../src/control-plane/ports.ts'
 import type { ApiOverview, ApiRequests, ApiUsage } from '../../src/dashboard/api-types.ts'
 import { applyBatch } from '../../src/ledger/apply-batch.ts'
@@ -592,15 +591,13 @@ describe('publishing', () => {
     await call('POST', '/tenants', { name: 'acme', limits: { tokens_per_minute: 7 } })
     for (const name of ['k1', 'k2']) await call('POST', '/keys', { tenant: 'acme', name })
     const names = (await env.DIRECTORY.list()).keys.map(({ name }) => name)
-    const values = await Promise.all(names.map((name) => directory(name)))
+    const values = await Promise.all(names.map((name) => directory<object>(name)))
     expect(names).toHaveLength(4)
     await Promise.all(names.map((name) => env.DIRECTORY.delete(name)))
     const { body } = await call('POST', '/publish')
     expect(body).toEqual({ revision: expect.any(Number), next: null })
     expect(await Promise.all(names.map((name) => directory(name)))).toEqual(
-      values.map((value) =>
-        Object.hasOwn(value ?? {}, 'targets') ? { ...(value ?? {}), revision: body.revision } : value,
-      ),
+      values.map((value) => (Object.hasOwn(value ?? {}, 'targets') ? { ...value, revision: body.revision } : value)),
     )
     expect(limiterConfigs().at(-1)).toMatchObject({ revision: body.revision, nodes: [{ tokensPerMinute: 7 }] })
   })
@@ -608,15 +605,15 @@ describe('publishing', () => {
   it('goes on where a page ended', async () => {
     const row = `'Europe/Berlin', 0 FROM generated`
     await env.DB.prepare(
-      `WITH RECURSIVE generated (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM generated WHERE n < 219)
+      `WITH RECURSIVE generated (n) AS (SELECT 100 UNION ALL SELECT n + 1 FROM generated WHERE n < 200)
        INSERT INTO tenants (id, name, cache_mode, cache_ttl_seconds, time_zone, created_at_ms) SELECT 'ten_' || n, n, 'off', 60, ${row}`,
     ).run()
     let after: string | null = ''
     for (let page = 0; after !== null && page < 5; page++)
       after = (await call('POST', `/publish?after=${after}`)).body.next
     expect(after).toBeNull()
-    expect(limiterConfigs()).toHaveLength(120)
-    expect(await directory('tenant:ten_219')).toMatchObject({ timeZone: 'Europe/Berlin' })
+    expect(limiterConfigs()).toHaveLength(101)
+    expect(await directory('tenant:ten_200')).toMatchObject({ timeZone: 'Europe/Berlin' })
   })
 })
 
@@ -660,27 +657,6 @@ describe('reports', () => {
       next: null,
       rows: [{ request_id: 'r1', tags: ['t'], streamed: false, is_final: true, cost_nano_usd: '1500', ttft_ms: null }],
     })
-  })
-})
-
-describe('amounts', () => {
-  it('go in and out without a float', () => {
-    expect(['12.50', '0', '0.000000001', '9000000', '007.5'].map(readUsd)).toEqual([
-      12_500_000_000, 0, 1, 9_000_000_000_000_000, 7_500_000_000,
-    ])
-    expect(
-      ['', '.5', '5.', '1,5', '-1', '+1', '1e3', '0.0000000001', '9000000.000000001', ' 1']
-        .map(readUsd)
-        .every((one) => one === null),
-    ).toBe(true)
-    expect([12_500_000_000, 0, 1, 5_000_000_000, 100_000].map(writeUsd)).toEqual([
-      '12.50',
-      '0.00',
-      '0.000000001',
-      '5.00',
-      '0.0001',
-    ])
-    expect(['0.0375', '15', '0.0000001'].map(readUsdPerMillion)).toEqual([37_500, 15_000_000, null])
   })
 })
 

@@ -1,18 +1,15 @@
 // What a tenant's limiter keeps in its SQLite, and nothing else: rows in, rows out. The state machine is in src/core.
 // Every call of the object is one implicit transaction: its writes become durable together, before its reply leaves.
 import type { Authority, GrantedLease, NodeState } from '../src/core/authority.ts'
+import type { OpenAdmission } from '../src/core/booking.ts'
 import type { AdmissionRecord, LimiterConfig } from '../src/core/limits.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS node (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lease (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holder (id TEXT PRIMARY KEY, acknowledged INTEGER NOT NULL, number INTEGER NOT NULL,
-  seen_at_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS admission (
-  id TEXT PRIMARY KEY, lease_id TEXT NOT NULL, reserved_nano_usd INTEGER NOT NULL, event TEXT NOT NULL,
-  booked_at_ms INTEGER
-) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holder (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS booked (id TEXT PRIMARY KEY, record TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT, events TEXT NOT NULL, sends INTEGER NOT NULL, send_at_ms INTEGER NOT NULL
 );`
@@ -24,13 +21,16 @@ export interface OutboxRow {
   readonly sends: number
 }
 
-/** An admission whose attempt has not been settled. `bookedAtMs` is set once it was written off as lost. */
-export interface StoredAdmission {
+/** What is known of a holder. One row, written once a call, however many attempts it has in flight. */
+export interface HolderState {
   readonly id: string
-  readonly leaseId: string
-  readonly reservedNanoUsd: number
-  readonly event: string
-  readonly bookedAtMs: number | null
+  /** Highest event number that is durable. */
+  acknowledged: number
+  /** Latest message. */
+  number: number
+  seenAtMs: number
+  /** Attempts admitted and not settled, by admission id. */
+  readonly inFlight: Map<string, AdmissionRecord>
 }
 
 /** The tables of one limiter object. */
@@ -61,8 +61,24 @@ export class LimiterStorage {
       const lease = parseRow<GrantedLease>(row.state)
       authority.leases.set(lease.id, lease)
     }
-    const holders = this.#sql.exec<{ id: string; seen_at_ms: number }>('SELECT id, seen_at_ms FROM holder')
-    for (const row of holders) authority.holders.set(row.id, row.seen_at_ms)
+  }
+
+  /** Every holder that is remembered. */
+  readHolders(): HolderState[] {
+    const rows = [...this.#sql.exec<{ state: string }>('SELECT state FROM holder')]
+    return rows.map((row) => {
+      const { inFlight, ...known } = parseRow<StoredHolder>(row.state)
+      return { ...known, inFlight: new Map(inFlight.map((record) => [record.id, record])) }
+    })
+  }
+
+  writeHolder(holder: HolderState): void {
+    const state: StoredHolder = { ...holder, inFlight: [...holder.inFlight.values()] }
+    this.#put('holder', holder.id, JSON.stringify(state))
+  }
+
+  deleteHolder(id: string): void {
+    this.#put('holder', id, null)
   }
 
   /** Writes what changed since the last save. */
@@ -71,7 +87,7 @@ export class LimiterStorage {
     saveChanged(authority.dirty.leases, authority.leases, (id, state) => this.#put('lease', id, state))
   }
 
-  #put(table: 'node' | 'lease', id: string, state: string | null): void {
+  #put(table: 'node' | 'lease' | 'holder', id: string, state: string | null): void {
     if (state === null) this.#sql.exec(`DELETE FROM ${table} WHERE id = ?`, id)
     else this.#sql.exec(`INSERT INTO ${table} VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET state = ?2`, id, state)
   }
@@ -81,67 +97,22 @@ export class LimiterStorage {
     return text === null ? null : parseRow<LimiterConfig>(text)
   }
 
-  /** What is known of a holder: its highest durable event, its latest message; zeros for a new one. */
-  holder(id: string): { readonly acknowledged: number; readonly number: number } {
-    const query = 'SELECT acknowledged, number FROM holder WHERE id = ?'
-    for (const row of this.#sql.exec<{ acknowledged: number; number: number }>(query, id)) return row
-    return { acknowledged: 0, number: 0 }
+  /** Remembers an admission that was written off, for the case that its true event still arrives. */
+  addBooked(booked: OpenAdmission): void {
+    const record = JSON.stringify(booked)
+    this.#sql.exec('INSERT OR REPLACE INTO booked VALUES (?, ?, ?)', booked.id, record, booked.bookedAtMs)
   }
 
-  touchHolder(id: string, seen: { acknowledged: number; number: number; atMs: number }): void {
-    this.#sql.exec(
-      `INSERT INTO holder VALUES (?1, ?2, ?3, ?4)
-       ON CONFLICT (id) DO UPDATE SET acknowledged = ?2, number = MAX(number, ?3), seen_at_ms = ?4`,
-      id,
-      seen.acknowledged,
-      seen.number,
-      seen.atMs,
-    )
+  /** Those of `ids` that were written off; they are forgotten. */
+  takeBooked(ids: readonly string[]): readonly OpenAdmission[] {
+    const query = 'DELETE FROM booked WHERE id IN (SELECT value FROM json_each(?)) RETURNING record'
+    const rows = [...this.#sql.exec<{ record: string }>(query, JSON.stringify(ids))]
+    return rows.map((row) => parseRow<OpenAdmission>(row.record))
   }
 
-  addAdmission(record: AdmissionRecord): void {
-    this.#sql.exec(
-      'INSERT OR IGNORE INTO admission VALUES (?, ?, ?, ?, NULL)',
-      record.id,
-      record.leaseId,
-      record.reserved.nanoUsd,
-      record.event,
-    )
-  }
-
-  /** Forgets admissions that were settled; returns those that had been booked as lost meanwhile. */
-  settleAdmissions(ids: readonly string[]): readonly StoredAdmission[] {
-    if (ids.length === 0) return []
-    return this.#admissions(
-      'DELETE FROM admission WHERE id IN (SELECT value FROM json_each(?)) RETURNING *',
-      JSON.stringify(ids),
-    ).filter((admission) => admission.bookedAtMs !== null)
-  }
-
-  /** Open admissions of a lease, marked as booked at `nowMs`. */
-  bookAdmissions(leaseId: string, nowMs: number): readonly StoredAdmission[] {
-    return this.#admissions(
-      'UPDATE admission SET booked_at_ms = ?1 WHERE lease_id = ?2 AND booked_at_ms IS NULL RETURNING *',
-      nowMs,
-      leaseId,
-    )
-  }
-
-  #admissions(query: string, ...bindings: (string | number)[]): StoredAdmission[] {
-    const rows = this.#sql.exec<{
-      id: string
-      lease_id: string
-      reserved_nano_usd: number
-      event: string
-      booked_at_ms: number | null
-    }>(query, ...bindings)
-    return [...rows].map((row) => ({
-      id: row.id,
-      leaseId: row.lease_id,
-      reservedNanoUsd: row.reserved_nano_usd,
-      event: row.event,
-      bookedAtMs: row.booked_at_ms,
-    }))
+  countBooked(): number {
+    for (const row of this.#sql.exec<{ n: number }>('SELECT COUNT(*) AS n FROM booked')) return row.n
+    return 0
   }
 
   addToOutbox(events: string, sendAtMs: number): void {
@@ -181,12 +152,14 @@ export class LimiterStorage {
     return 0
   }
 
-  /** Drops holders and booked admissions that nothing can refer to any more. */
-  prune(beforeMs: number): void {
-    this.#sql.exec('DELETE FROM holder WHERE seen_at_ms < ?', beforeMs)
-    this.#sql.exec('DELETE FROM admission WHERE booked_at_ms < ?', beforeMs)
+  /** Forgets written-off admissions that nobody can settle any more. */
+  pruneBooked(beforeMs: number): void {
+    this.#sql.exec('DELETE FROM booked WHERE at_ms < ?', beforeMs)
   }
 }
+
+/** A holder as it is stored. */
+type StoredHolder = Omit<HolderState, 'inFlight'> & { readonly inFlight: readonly AdmissionRecord[] }
 
 function saveChanged(
   dirty: Set<string>,

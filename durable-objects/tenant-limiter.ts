@@ -10,7 +10,7 @@ import {
   rollWindow,
   takeReport,
 } from '../src/core/authority.ts'
-import { adjusted, lost } from '../src/core/booking.ts'
+import { type OpenAdmission, adjusted, lost } from '../src/core/booking.ts'
 import { grant } from '../src/core/grant.ts'
 import type {
   EventChunk,
@@ -23,7 +23,7 @@ import type {
 } from '../src/core/limits.ts'
 import { type UsageBatch, USAGE_EVENT_VERSION } from '../src/core/usage-event.ts'
 import type { GatewayEnv } from '../src/env.ts'
-import { LimiterStorage, type OutboxRow } from './storage.ts'
+import { type HolderState, LimiterStorage, type OutboxRow } from './storage.ts'
 
 const LEASE_TTL_MS = 30_000
 /** Events wait this long in the outbox, so that they travel in company. */
@@ -36,15 +36,21 @@ const BATCH_ROWS_MAX = 100
 const BATCH_CHARS_MAX = 200_000
 /** Nobody reports on anything older. */
 const RETENTION_MS = 86_400_000
+const PRUNE_EVERY_MS = 3_600_000
 /** After a failed send. */
 const SEND_RETRY_MS = 2_000
 
 export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterObject {
   readonly #storage: LimiterStorage
   readonly #authority: Authority
+  readonly #holders = new Map<string, HolderState>()
   readonly #ttlMs: number
-  #alarmAtMs: number | null = null
   #tenantId: string
+  #hasBooked: boolean
+  #alarmAtMs: number | null = null
+  /** When the next outbox row is due; null for none. */
+  #sendAtMs: number | null
+  #pruneAtMs = 0
 
   constructor(ctx: DurableObjectState, env: GatewayEnv) {
     super(ctx, env)
@@ -54,7 +60,13 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     const config = this.#storage.readConfig()
     this.#authority = newAuthority(config ?? { revision: 0, timeZone: 'UTC', nodes: [], revokedKeyIds: [] })
     this.#storage.load(this.#authority)
+    for (const holder of this.#storage.readHolders()) {
+      this.#holders.set(holder.id, holder)
+      this.#authority.holders.set(holder.id, holder.seenAtMs)
+    }
+    this.#hasBooked = this.#storage.countBooked() > 0
     this.#storage.hastenOutbox(Date.now() + OUTBOX_DELAY_MS)
+    this.#sendAtMs = this.#storage.nextSendMs()
     void ctx.blockConcurrencyWhile(() => this.#arm(Date.now()))
   }
 
@@ -62,13 +74,15 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   async call(message: LimiterCall): Promise<LimiterReply> {
     const nowMs = Date.now()
     if (this.#tenantId !== message.tenantId) this.#rememberTenant(message.tenantId)
-    const known = this.#storage.holder(message.holder)
-    const isStraggler = message.number <= known.number
-    const acknowledged = this.#takeEvents(message, known.acknowledged, nowMs)
+    const holder = this.#holderOf(message.holder)
+    const isStraggler = message.number <= holder.number
+    for (const chunk of message.chunks) this.#takeChunk(holder, chunk, nowMs)
     for (const report of message.reports) takeReport(this.#authority, report, nowMs)
     this.#expire(nowMs)
-    if (!isStraggler) for (const admission of message.admissions) this.#storage.addAdmission(admission)
-    this.#storage.touchHolder(message.holder, { acknowledged, number: message.number, atMs: nowMs })
+    if (!isStraggler) for (const record of message.admissions) holder.inFlight.set(record.id, record)
+    holder.number = Math.max(holder.number, message.number)
+    holder.seenAtMs = nowMs
+    this.#storage.writeHolder(holder)
     const answers = (isStraggler ? [] : message.wants).map((want) => ({
       leaseId: want.leaseId,
       ...grant(this.#authority, message.holder, want, { nowMs, ttlMs: this.#ttlMs }),
@@ -77,7 +91,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     await this.#arm(nowMs)
     const revoked = this.#authority.config.revokedKeyIds
     return {
-      acknowledged,
+      acknowledged: holder.acknowledged,
       ttlMs: this.#ttlMs,
       grants: answers.flatMap((answer) => ('grant' in answer ? [answer.grant] : [])),
       denials: answers.flatMap((answer) =>
@@ -132,10 +146,19 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#alarmAtMs = null
     const nowMs = Date.now()
     this.#expire(nowMs)
-    this.#storage.prune(nowMs - RETENTION_MS)
+    this.#prune(nowMs)
     this.#storage.save(this.#authority)
     await this.#send(nowMs)
+    this.#sendAtMs = this.#storage.nextSendMs()
     await this.#arm(Date.now())
+  }
+
+  #holderOf(id: string): HolderState {
+    const known = this.#holders.get(id)
+    if (known !== undefined) return known
+    const holder: HolderState = { id, acknowledged: 0, number: 0, seenAtMs: 0, inFlight: new Map() }
+    this.#holders.set(id, holder)
+    return holder
   }
 
   /** The object's own name isn't told to its alarms, so it is kept. */
@@ -144,26 +167,51 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#storage.writeMeta('tenant', tenantId)
   }
 
-  #takeEvents(message: LimiterCall, acknowledgedBefore: number, nowMs: number): number {
-    let acknowledged = acknowledgedBefore
-    for (const chunk of message.chunks) {
-      if (chunk.to <= acknowledged) continue
-      this.#storage.addToOutbox(this.#corrected(chunk), nowMs + OUTBOX_DELAY_MS)
-      acknowledged = chunk.to
-    }
-    return acknowledged
+  #takeChunk(holder: HolderState, chunk: EventChunk, nowMs: number): void {
+    if (chunk.to <= holder.acknowledged) return
+    this.#toOutbox(this.#corrected(chunk), nowMs + OUTBOX_DELAY_MS)
+    for (const id of chunk.settles) holder.inFlight.delete(id)
+    holder.acknowledged = chunk.to
   }
 
   /** Events of attempts that had been written off become corrections of the write-off. */
   #corrected(chunk: EventChunk): string {
-    const booked = this.#storage.settleAdmissions(chunk.settles)
+    const booked = this.#hasBooked ? this.#storage.takeBooked(chunk.settles) : []
     return booked.length === 0 ? chunk.events : adjusted(chunk.events, booked)
   }
 
+  #toOutbox(events: string, sendAtMs: number): void {
+    this.#storage.addToOutbox(events, sendAtMs)
+    this.#sendAtMs = Math.min(this.#sendAtMs ?? sendAtMs, sendAtMs)
+  }
+
+  /** Expires leases; what was in flight under them is taken for lost and booked. */
   #expire(nowMs: number): void {
     for (const lease of expireDue(this.#authority, nowMs)) {
-      const admissions = this.#storage.bookAdmissions(lease.id, nowMs)
-      if (admissions.length > 0) this.#storage.addToOutbox(lost(admissions, nowMs), nowMs)
+      const holder = this.#holders.get(lease.holder)
+      if (holder === undefined) continue
+      const booked: OpenAdmission[] = []
+      for (const record of holder.inFlight.values()) {
+        if (record.leaseId !== lease.id) continue
+        holder.inFlight.delete(record.id)
+        booked.push({ id: record.id, reservedNanoUsd: record.reserved.nanoUsd, event: record.event, bookedAtMs: nowMs })
+      }
+      if (booked.length === 0) continue
+      for (const admission of booked) this.#storage.addBooked(admission)
+      this.#hasBooked = true
+      this.#storage.writeHolder(holder)
+      this.#toOutbox(lost(booked, nowMs), nowMs)
+    }
+  }
+
+  #prune(nowMs: number): void {
+    if (nowMs < this.#pruneAtMs) return
+    this.#pruneAtMs = nowMs + PRUNE_EVERY_MS
+    this.#storage.pruneBooked(nowMs - RETENTION_MS)
+    for (const [id, holder] of this.#holders) {
+      if (holder.seenAtMs >= nowMs - RETENTION_MS || holder.inFlight.size > 0) continue
+      this.#holders.delete(id)
+      this.#storage.deleteHolder(id)
     }
   }
 
@@ -188,7 +236,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   }
 
   async #arm(nowMs: number): Promise<void> {
-    const next = earliest(this.#storage.nextSendMs(), nextExpiryMs(this.#authority))
+    const next = earliest(this.#sendAtMs, nextExpiryMs(this.#authority))
     if (next === null || (this.#alarmAtMs !== null && this.#alarmAtMs <= next)) return
     this.#alarmAtMs = Math.max(next, nowMs)
     await this.ctx.storage.setAlarm(this.#alarmAtMs)

@@ -93,6 +93,7 @@ function openStream(
     deadlineMs: exchange.startedAtMs + timeouts.totalMs,
     nowMs: exchange.services.nowMs,
     onTick: () => reservation.keepAlive(exchange.later),
+    tickMs: reservation.keepAliveMs,
   })
 }
 

@@ -18,21 +18,36 @@ export interface OpenCall {
 
 /** Begins to watch over a call: the client may leave, the first content may not come. */
 export function openCall(attempt: Attempt): OpenCall {
-  const { exchange, plan } = attempt
+  const { exchange } = attempt
   const abort = new AbortController()
   const leave = (): void => abort.abort('client-left')
   if (exchange.clientLeft.aborted) leave()
   exchange.clientLeft.addEventListener('abort', leave)
-  const waitMs = Math.min(plan.target.timeouts.firstContentMs, exchange.options.firstContentMs ?? Infinity)
-  const timer = setTimeout(() => abort.abort('timed-out'), waitMs)
+  const stopWaiting = watchForContent(attempt, () => abort.abort('timed-out'))
   return {
     abort,
-    onContent: () => clearTimeout(timer),
+    onContent: stopWaiting,
     onEnd: () => {
-      clearTimeout(timer)
+      stopWaiting()
       exchange.clientLeft.removeEventListener('abort', leave)
     },
   }
+}
+
+/** Calls `onLate` unless stopped in time; keeps the attempt's lease alive meanwhile. One timer at a time. */
+function watchForContent(attempt: Attempt, onLate: () => void): () => void {
+  const { exchange, plan, reservation } = attempt
+  const { services, later } = exchange
+  const waitMs = Math.min(plan.target.timeouts.firstContentMs, exchange.options.firstContentMs ?? Infinity)
+  const deadlineMs = services.nowMs() + waitMs
+  const tick = (): void => {
+    const leftMs = deadlineMs - services.nowMs()
+    if (leftMs <= 0) return onLate()
+    reservation.keepAlive(later)
+    timer = setTimeout(tick, Math.min(leftMs, reservation.keepAliveMs))
+  }
+  let timer = setTimeout(tick, Math.min(waitMs, reservation.keepAliveMs))
+  return () => clearTimeout(timer)
 }
 
 /** Calls the provider. Never rejects. */

@@ -28,8 +28,9 @@ export interface StreamWatch {
   /** Epoch ms by which everything has to be over. */
   readonly deadlineMs: number
   readonly nowMs: () => number
-  /** Called now and then while the stream is open. */
+  /** Called while the stream is open, at least this often. */
   readonly onTick: () => void
+  readonly tickMs: number
 }
 
 export class UpstreamStream {
@@ -81,7 +82,7 @@ export class UpstreamStream {
   /** Relays everything to the client, the held beginning first. Never rejects; ends exactly once. The client's stream is
    *  left open when there is a failure to tell, closed or given up otherwise. */
   async relay(client: ClientStream): Promise<RelayEnd> {
-    const timer = setInterval(() => this.#tick(client), tickMs(this.#watch.timeouts.idleMs))
+    const timer = setInterval(() => this.#tick(client), tickMs(this.#watch))
     try {
       for (const piece of this.#held) if (!(await isTaken(client, piece))) return this.#left(client)
       this.#held = []
@@ -172,6 +173,6 @@ export const SILENT: UpstreamFailure = {
   retryAfterMs: null,
 }
 
-function tickMs(idleMs: number): number {
-  return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, Math.floor(idleMs / 4)))
+function tickMs(watch: StreamWatch): number {
+  return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, watch.tickMs, Math.floor(watch.timeouts.idleMs / 4)))
 }

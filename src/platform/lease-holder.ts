@@ -37,6 +37,8 @@ export interface Reservation {
   settle(actual: Amounts, event: UsageEvent, later: Later): void
   /** Resolves once the admission is durable, or at once when it is already; null then. */
   journaled(later: Later): Promise<void> | null
+  /** How often `keepAlive` wants to be called. */
+  readonly keepAliveMs: number
   /** Called now and then while the attempt runs: renews the lease that covers it. */
   keepAlive(later: Later): void
 }
@@ -144,6 +146,7 @@ export class LeaseHolder {
         this.#flushSoon(later)
       },
       journaled: (later) => (this.#journal.isDurable(id) ? null : this.#untilDurable(id, later)),
+      keepAliveMs: this.#ttlMs / 4,
       keepAlive: (later) => this.#renewAhead(lease, this.#ports.nowMs(), later),
     }
   }

@@ -109,17 +109,15 @@ class MessagesMeter implements StreamMeter {
   }
 
   push(frame: Frame): 'content' | 'error' | 'other' {
-    const before = this.visibleChars
+    let isContent = false
     for (const event of this.reader.push(frame)) {
       if (event.type === 'failure') this.failure = event.failure
       else if (event.type === 'finish') this.isStopped = true
       else if (event.type === 'part-delta') this.visibleChars += event.text.length
-      else if (event.type === 'part-start' && event.start.kind === 'tool-call') {
-        this.visibleChars += event.start.name.length
-      }
+      isContent ||= event.type === 'part-delta' || (event.type === 'part-start' && event.start.kind === 'tool-call')
     }
     if (this.failure !== null) return 'error'
-    return this.visibleChars > before ? 'content' : 'other'
+    return isContent ? 'content' : 'other'
   }
 }
 

@@ -39,17 +39,22 @@ export function readPieces(message: JsonObject): readonly ChatPiece[] {
   return pieces
 }
 
-/** True for output that a user would see: everything but signatures. */
+/** Characters of output that a piece holds: text, reasoning, refusal and arguments; names and signatures are none. */
 export function visibleCharsOf(piece: ChatPiece): number {
   switch (piece.kind) {
     case 'tool':
-      return piece.argumentsText.length + (piece.name?.length ?? 0)
+      return piece.argumentsText.length
     case 'signature':
     case 'redacted':
       return 0
     default:
       return piece.text.length
   }
+}
+
+/** True for a piece that a user would see something of: text of any kind, or a tool call, even where it only begins. */
+export function isContent(piece: ChatPiece): boolean {
+  return piece.kind !== 'signature' && piece.kind !== 'redacted'
 }
 
 function push(pieces: ChatPiece[], kind: 'text' | 'reasoning' | 'refusal', value: Json | undefined): void {

@@ -92,7 +92,6 @@ function visibleChars(events: readonly NeutralEvent[]): number {
   let chars = 0
   for (const event of events) {
     if (event.type === 'part-delta') chars += event.text.length
-    else if (event.type === 'part-start' && event.start.kind === 'tool-call') chars += event.start.name.length
   }
   return chars
 }

@@ -1,17 +1,34 @@
 // What the data plane needs from outside, as types. src/platform has an adapter for each; nothing in src/data-plane knows
 // which platform it runs on beyond Web standards.
 import type { Caller, DialectName, Target } from './core/directory.ts'
-import type { Failure } from './core/failure.ts'
-import type { Amounts, LimiterPath } from './core/limits.ts'
+import type { Failure, UpstreamClass } from './core/failure.ts'
+import type { Amounts, Denial, LimiterPath } from './core/limits.ts'
 import type { NeutralReply } from './core/neutral.ts'
 import type { RouteTable } from './core/route-table.ts'
-import type { UpstreamClass } from './core/failure.ts'
 import type { UsageEvent } from './core/usage-event.ts'
 import type { Usage } from './core/usage.ts'
 import type { UpstreamCall } from './dialects/dialect.ts'
-import type { Later, Refusal, Reservation } from './platform/lease-holder.ts'
 
-export type { Later, Refusal, Reservation }
+/** Keeps background work of the current request alive. */
+export type Later = (work: Promise<void>) => void
+
+/** An admitted attempt. Exactly one of `settle` calls has effect. */
+export interface Reservation {
+  readonly amounts: Amounts
+  /** Whether a budget stands behind it: then the cost must not exceed `amounts.nanoUsd`. */
+  readonly limitsMoney: boolean
+  /** Replaces the reservation by what was used, and hands the event over for the ledger. */
+  settle(actual: Amounts, event: UsageEvent, later: Later): void
+  /** Resolves once the admission is durable, or at once when it is already; null then. */
+  journaled(later: Later): Promise<void> | null
+  /** How often `keepAlive` wants to be called. */
+  readonly keepAliveMs: number
+  /** Called now and then while the attempt runs: renews the lease that covers it. */
+  keepAlive(later: Later): void
+}
+
+/** Why a request could not be admitted. */
+export type Refusal = Denial | { readonly kind: 'unavailable' }
 
 /** Why a presented key doesn't open the gateway. */
 export type KeyProblem = (Failure & { readonly kind: 'unauthenticated' })['reason']
@@ -100,4 +117,9 @@ export interface Services {
   byteChannel(): { readonly readable: ReadableStream<Uint8Array>; readonly writable: WritableStream<Uint8Array> }
   /** HMAC-SHA-256 of a cache key's text under a secret of this deployment, in hex. */
   digest(text: string): Promise<string>
+}
+
+/** True for a reservation, false for a refusal. */
+export function isAdmitted(result: Reservation | Refusal): result is Reservation {
+  return 'settle' in result
 }

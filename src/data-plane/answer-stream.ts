@@ -14,7 +14,7 @@ import { type Answered, pursue } from './pursue.ts'
 import { type Recall, collected, keep } from './recall.ts'
 import { refuse } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
-import { PING, PING_AFTER_MS, type RelayEnd, UpstreamStream } from './upstream-stream.ts'
+import { PING_AFTER_MS, type RelayEnd, UpstreamStream } from './upstream-stream.ts'
 
 /** A client that has waited so long for its status gets one. */
 const COMMIT_AFTER_MS = 10_000
@@ -52,8 +52,8 @@ function commitEarly(
   outcome: Promise<Outcome>,
 ): Response {
   const client = clientStream(exchange)
-  const heartbeat = setInterval(() => client.write(PING)?.catch(() => {}), PING_AFTER_MS)
-  client.write(PING)?.catch(() => {})
+  client.ping()
+  const heartbeat = setInterval(() => client.ping(), PING_AFTER_MS)
   const finish = async (): Promise<void> => {
     const result = await outcome
     clearInterval(heartbeat)

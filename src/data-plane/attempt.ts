@@ -11,8 +11,7 @@ import type { CacheState, Ending, UsageEvent } from '../core/usage-event.ts'
 import { NO_USAGE, type Usage, totalTokens } from '../core/usage.ts'
 import type { Dialect, UpstreamCall } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
-import { isAdmitted } from '../platform/lease-holder.ts'
-import type { CallPermit, Refusal, Reservation } from '../ports.ts'
+import { type CallPermit, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
 
 /** What an attempt is for. */

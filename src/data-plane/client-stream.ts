@@ -2,6 +2,7 @@
 // costs more than anything else done with a chunk, so events that arrive in a burst (each within a millisecond or two of
 // the one before) leave together a moment later; at the pace of a model every event leaves at once.
 const encoder = new TextEncoder()
+const PING = ': ping\n\n'
 
 /** Events closer than this to the one before are gathered … */
 const BURST_MS = 1
@@ -60,6 +61,11 @@ export class ClientStream {
       this.flush().catch(() => {})
     }, GATHER_MS)
     return null
+  }
+
+  /** Sends a comment, which clients skip: the connection stays in use. Whether the client is gone shows elsewhere. */
+  ping(): void {
+    this.write(PING)?.catch(() => {})
   }
 
   /** Sends what was gathered. */

@@ -10,7 +10,6 @@ import { BROKEN_OFF, type Lane, type LaneStep } from './lane.ts'
 const HELD_LENGTH_MAX = 65_536
 /** A client's proxies give up on a silent stream; this keeps them patient. */
 export const PING_AFTER_MS = 15_000
-export const PING = ': ping\n\n'
 const TICK_MS_MIN = 20
 const TICK_MS_MAX = 5_000
 
@@ -115,7 +114,7 @@ export class UpstreamStream {
       return
     }
     if (nowMs - this.#lastReadMs >= this.#watch.timeouts.idleMs) return this.cut('timed-out')
-    if (nowMs - Math.max(client.lastWriteMs, this.#lastReadMs) >= PING_AFTER_MS) client.write(PING)?.catch(() => {})
+    if (nowMs - Math.max(client.lastWriteMs, this.#lastReadMs) >= PING_AFTER_MS) client.ping()
   }
 
   /** The provider's stream broke, or was cut by us. A reply that was whole by then is a good one. */

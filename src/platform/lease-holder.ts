@@ -15,6 +15,7 @@ import {
   wantsRenewal,
 } from '../core/lease.ts'
 import type { UsageEvent } from '../core/usage-event.ts'
+import { type Later, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import { EventJournal } from './event-journal.ts'
 
 /** The outside world of a holder. */
@@ -24,27 +25,6 @@ export interface HolderPorts {
   readonly sleep: (ms: number) => Promise<void>
   readonly onRevoked: (keyIds: readonly string[]) => void
 }
-
-/** Keeps background work of the current request alive. */
-export type Later = (work: Promise<void>) => void
-
-/** An admitted attempt. Exactly one of `settle` calls has effect. */
-export interface Reservation {
-  readonly amounts: Amounts
-  /** Whether a budget stands behind it: then the cost must not exceed `amounts.nanoUsd`. */
-  readonly limitsMoney: boolean
-  /** Replaces the reservation by what was used, and hands the event over for the ledger. */
-  settle(actual: Amounts, event: UsageEvent, later: Later): void
-  /** Resolves once the admission is durable, or at once when it is already; null then. */
-  journaled(later: Later): Promise<void> | null
-  /** How often `keepAlive` wants to be called. */
-  readonly keepAliveMs: number
-  /** Called now and then while the attempt runs: renews the lease that covers it. */
-  keepAlive(later: Later): void
-}
-
-/** Why a request could not be admitted. */
-export type Refusal = Denial | { readonly kind: 'unavailable' }
 
 interface Waiter {
   readonly path: LimiterPath
@@ -374,9 +354,4 @@ function coversDenied(amounts: Amounts, denied: Amounts): boolean {
 function aged(denial: Denial, leftMs: number): Denial {
   if (denial.kind !== 'rate' || denial.retryAfterMs === null) return denial
   return { ...denial, retryAfterMs: Math.max(denial.retryAfterMs, leftMs) }
-}
-
-/** True for a reservation, false for a refusal. */
-export function isAdmitted(result: Reservation | Refusal): result is Reservation {
-  return 'settle' in result
 }

@@ -2,6 +2,7 @@
 // `extra` already have this wire's names and go on as they are.
 import type { Json, JsonObject } from '../core/json.ts'
 import { writeAssistantMessage } from '../wire/openai-chat-assistant.ts'
+import { arrayOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import type { NeutralMessage, NeutralPart, NeutralRequest, ResponseFormat, ToolChoice } from '../core/neutral.ts'
 
@@ -13,7 +14,7 @@ export function writeChatRequest(request: NeutralRequest, model: string, maxOutp
     messages: request.messages.flatMap((message) => writeMessage(message)),
     stream: request.stream ? true : undefined,
     stream_options: request.stream ? { include_usage: true } : undefined,
-    tools: request.tools.length === 0 ? undefined : request.tools.map((tool) => writeTool(tool)),
+    tools: writeTools(request),
     tool_choice: request.toolChoice === undefined ? undefined : writeToolChoice(request.toolChoice),
     parallel_tool_calls: request.parallelToolCalls,
     response_format: request.responseFormat === undefined ? undefined : writeFormat(request.responseFormat),
@@ -63,6 +64,12 @@ function writePart(part: NeutralPart): readonly JsonObject[] {
     default:
       return []
   }
+}
+
+/** Functions, then tools of other kinds, which this wire knows. */
+function writeTools(request: NeutralRequest): readonly Json[] | undefined {
+  const tools = [...request.tools.map((tool) => writeTool(tool)), ...arrayOf(request.extra['tools'])]
+  return tools.length === 0 ? undefined : tools
 }
 
 function writeTool(tool: NeutralRequest['tools'][number]): JsonObject {

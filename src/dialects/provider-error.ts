@@ -110,8 +110,9 @@ interface ErrorSource {
 
 function toFailure(fields: ErrorFields, source: ErrorSource): UpstreamFailure {
   const status = source.status
-  const message = scrubbed(fields.message || source.fallback || 'The provider gave no reason.')
-  const failureClass = classify(fields, status)
+  const said = fields.message || source.fallback
+  const message = scrubbed(said || 'The provider gave no reason.')
+  const failureClass = classify({ ...fields, message: said }, status)
   const mayWait = failureClass === 'throttled' || failureClass === 'overloaded' || failureClass === 'server'
   return {
     class: failureClass,

@@ -71,6 +71,8 @@ function readExtra(body: JsonObject): JsonObject {
   if (isJsonObject(choice) && readToolChoice(choice) === null) extra['tool_choice'] = choice
   const format = body['response_format']
   if (isJsonObject(format) && readFormat(format) === null) extra['response_format'] = format
+  const tools = arrayOf(body['tools']).filter((tool) => !isFunctionTool(objectOf(tool)))
+  if (tools.length > 0) extra['tools'] = tools
   return extra
 }
 
@@ -131,14 +133,16 @@ function readFormat(format: Json | undefined): ResponseFormat | null {
   return { kind: 'json-schema', name, schema: schema['schema'], strict: schema['strict'] === true }
 }
 
+/** Tools of other kinds (a search, a custom grammar) have no neutral form: they stay in `extra`. */
+function isFunctionTool(tool: JsonObject): boolean {
+  return tool['type'] === undefined || tool['type'] === 'function'
+}
+
 function readTools(values: readonly Json[]): Result<readonly NeutralTool[], InvalidRequest> {
   const tools: NeutralTool[] = []
   for (let i = 0; i < values.length; i += 1) {
     const value = objectOf(values[i])
-    if (value['type'] !== undefined && value['type'] !== 'function') {
-      const message = `Invalid 'tools[${i}].type': only function tools can be sent to this model.`
-      return err(invalidRequest(`tools[${i}].type`, message))
-    }
+    if (!isFunctionTool(value)) continue
     const tool = objectOf(value['function'])
     const name = stringOf(tool['name'])
     if (name === null) {

@@ -222,6 +222,7 @@ describe('what cannot be carried is a gap', () => {
     [{ stop: ['\n'] }, ['stop']],
     [{ audio: { voice: 'x' }, modalities: ['text', 'audio'] }, ['audio', 'modalities']],
     [{ anything_new: 1 }, ['anything_new']],
+    [{ tools: [{ type: 'web_search' }] }, ['tools']],
     [{ messages: audio }, ['messages.content.input_audio']],
     [{ messages: [{ role: 'user', name: 'ann', content: 'x' }] }, ['messages.name']],
     [{ reasoning_effort: 'high', temperature: 0.2 }, ['temperature']],

@@ -1,7 +1,8 @@
-// The price of a model on the day its target is registered: our override if there is one, else the public catalogue's. The
-// catalogue is half a megabyte, so it is loaded when it is asked, which only the control plane does: the compiled target
-// carries its price to the data plane.
+// The price of a model when its target is registered: our override if there is one, else the listed price of the public
+// catalogue. Only the control plane asks, and the list is loaded when it does: the compiled target carries its price to the
+// data plane.
 import { modelMatches } from '../core/directory.ts'
+import { isJsonObject, parseJson, type Json } from '../core/json.ts'
 import type { Price } from '../core/price.ts'
 import { priceOf, priceVersionOf, type UsdPerMillion } from './price-units.ts'
 import { PRICE_OVERRIDES } from './prices.ts'
@@ -12,56 +13,75 @@ export interface FoundPrice {
   readonly priceVersion: string
 }
 
-/** Version of the catalogue's package; part of every price version that comes from it. */
-export const CATALOGUE_VERSION = '0.1.8'
-
-/** The price of a provider's model as of a day; null when nobody knows it. Long-context surcharges and discounts by the
- *  time of day are left out: it is the base price, as at noon UTC. */
-export async function findPrice(providerName: string, model: string, nowMs: number): Promise<FoundPrice | null> {
+/** The price of a provider's model; null when nobody knows it. Long-context surcharges and discounts by the time of day
+ *  are left out: it is the base price, as at noon UTC of the day that the list was made. */
+export async function findPrice(providerName: string, model: string): Promise<FoundPrice | null> {
   const override = PRICE_OVERRIDES.find((one) => one.provider === providerName && modelMatches(one.model, model))
   if (override !== undefined) {
     const price = priceOf(override.usdPerMillion)
     return { price, priceVersion: priceVersionOf(`tidegate-${override.date}/${providerName}/${override.model}`, price) }
   }
   const listed = findProvider(providerName)?.priceProvider ?? null
-  return listed === null || model === '*' ? null : lookUp(listed, model, nowMs)
+  return listed === null || model === '*' ? null : lookUp(listed, model)
 }
 
-async function lookUp(priceProvider: string, model: string, nowMs: number): Promise<FoundPrice | null> {
-  const { calcPrice } = await import('@pydantic/genai-prices')
-  const found = calcPrice({ input_tokens: 1 }, model, { providerId: priceProvider, timestamp: noonOf(nowMs) })
-  const published = found === null ? null : readModelPrice(found.model_price)
-  if (found === null || published === null) return null
-  const price = priceOf(published)
-  const origin = `genai-prices-${CATALOGUE_VERSION}/${priceProvider}/${found.model.id}`
+async function lookUp(priceProvider: string, model: string): Promise<FoundPrice | null> {
+  const { LISTED_AS_OF, LISTED_FROM, LISTED_PRICES } = await import('./listed-prices.ts')
+  const lines = linesOf(LISTED_PRICES, priceProvider)
+  const name = model.toLowerCase().trim()
+  const line = findLine(lines, name) ?? findLine(lines, withDashedDate(name))
+  if (line === undefined) return null
+  const price = priceOf(line.usdPerMillion)
+  const origin = `genai-prices-${LISTED_FROM}@${LISTED_AS_OF}/${priceProvider}/${line.id}`
   return { price, priceVersion: priceVersionOf(origin, price) }
 }
 
-function noonOf(nowMs: number): Date {
-  const dayMs = 86_400_000
-  return new Date(Math.floor(nowMs / dayMs) * dayMs + dayMs / 2)
+interface ListedModel {
+  readonly id: string
+  readonly usdPerMillion: UsdPerMillion
 }
 
-type ListedPrice = number | { readonly base: number } | undefined
+/** The part of the list that is about one provider. */
+function linesOf(list: string, priceProvider: string): readonly string[] {
+  const heading = `\n# ${priceProvider}\n`
+  const start = list.indexOf(heading)
+  if (start === -1) return []
+  const from = start + heading.length
+  const end = list.indexOf('\n# ', from)
+  return list.slice(from, end === -1 ? undefined : end).split('\n')
+}
 
-/** Null unless both input and output have a price: half a price would make half a bill. */
-export function readModelPrice(listed: Readonly<Record<string, ListedPrice>>): UsdPerMillion | null {
-  const input = baseOf(listed['input_mtok'])
-  const output = baseOf(listed['output_mtok'])
-  if (input === undefined || output === undefined) return null
-  return {
-    input,
-    output,
-    cacheRead: baseOf(listed['cache_read_mtok']),
-    cacheWrite: baseOf(listed['cache_write_mtok']),
-    cacheWriteLong: baseOf(listed['cache_write_1h_mtok']),
-    reasoning: baseOf(listed['output_reasoning_mtok']),
-    audioInput: baseOf(listed['input_audio_mtok']),
-    audioOutput: baseOf(listed['output_audio_mtok']),
+/** The first line that covers a model decides, as in the catalogue. */
+function findLine(lines: readonly string[], model: string): ListedModel | undefined {
+  for (const line of lines) {
+    const [id = '', match = '', prices = ''] = line.split('\t')
+    if (prices !== '' && covers(match === '' ? { equals: id } : parseJson(match), model)) {
+      return { id, usdPerMillion: readPrices(prices) }
+    }
   }
+  return undefined
 }
 
-function baseOf(price: ListedPrice): number | undefined {
-  const base = typeof price === 'object' ? price.base : price
-  return base !== undefined && Number.isFinite(base) && base >= 0 ? base : undefined
+/** The catalogue's rules for recognising a model. */
+function covers(rule: Json | undefined, model: string): boolean {
+  if (!isJsonObject(rule)) return false
+  if (Array.isArray(rule.or)) return rule.or.some((part: Json) => covers(part, model))
+  if (Array.isArray(rule.and)) return rule.and.every((part: Json) => covers(part, model))
+  const { equals, starts_with: start, ends_with: end, contains, regex } = rule
+  if (typeof equals === 'string') return model === equals.toLowerCase()
+  if (typeof start === 'string') return model.startsWith(start.toLowerCase())
+  if (typeof end === 'string') return model.endsWith(end.toLowerCase())
+  if (typeof contains === 'string') return model.includes(contains.toLowerCase())
+  return typeof regex === 'string' && new RegExp(regex).test(model)
+}
+
+/** `model-20250514` is listed as `model-2025-05-14`. */
+function withDashedDate(model: string): string {
+  return model.replace(/-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)/g, '-$1-$2-$3')
+}
+
+function readPrices(text: string): UsdPerMillion {
+  const numbers = text.split(',').map((number) => (number === '' ? undefined : Number(number)))
+  const [input = 0, output = 0, cacheRead, cacheWrite, cacheWriteLong, reasoning, audioInput, audioOutput] = numbers
+  return { input, output, cacheRead, cacheWrite, cacheWriteLong, reasoning, audioInput, audioOutput }
 }

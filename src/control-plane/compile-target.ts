@@ -19,7 +19,7 @@ const DEFAULT_OUTPUT_TOKENS = 4096
 const DEFAULT_TIMEOUTS: TargetTimeouts = { firstContentMs: 120_000, idleMs: 60_000, totalMs: 600_000 }
 
 /** What compiling needs besides the body. */
-export type CompileContext = Pick<AdminPorts, 'services' | 'nowMs'> & { readonly env: GatewayEnv }
+export type CompileContext = Pick<AdminPorts, 'services'> & { readonly env: GatewayEnv }
 
 /** A new target. */
 export async function compileTarget(body: NewTarget, context: CompileContext): Promise<Result<Target, Refusal>> {
@@ -39,7 +39,7 @@ export async function compileTarget(body: NewTarget, context: CompileContext): P
     priceVersion: null,
     costCenter: null,
   }
-  const listed = await findPrice(blank.provider, blank.model, context.nowMs())
+  const listed = await findPrice(blank.provider, blank.model)
   return changeTarget({ ...blank, ...listed }, body, context)
 }
 
@@ -65,7 +65,7 @@ export async function changeTarget(
     maxRetries: body.max_retries ?? before.maxRetries,
     timeouts: timeouts.value,
     maxOutputTokens: body.max_output_tokens ?? before.maxOutputTokens,
-    ...(await priceAfter(before, model, body.price, context)),
+    ...(await priceAfter(before, model, body.price)),
     costCenter: body.cost_center === undefined ? before.costCenter : body.cost_center,
   })
 }
@@ -113,13 +113,13 @@ function readTimeouts(body: TargetChange['timeouts'], before: TargetTimeouts): R
   return err(unacceptable('timeouts.total_ms', 'invalid_field', message))
 }
 
-async function priceAfter(before: Target, model: string, body: PricesBody | undefined, context: CompileContext) {
+async function priceAfter(before: Target, model: string, body: PricesBody | undefined) {
   if (body !== undefined) {
     const price = readPrice(body)
     return { price, priceVersion: priceVersionOf('configured', price) }
   }
   if (model === before.model) return { price: before.price, priceVersion: before.priceVersion }
-  const listed = await findPrice(before.provider, model, context.nowMs())
+  const listed = await findPrice(before.provider, model)
   return listed ?? { price: null, priceVersion: null }
 }
 

@@ -1,16 +1,13 @@
 // Prices: exact on their way in, complete, and named for good.
-import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CATALOGUE_VERSION, findPrice, readModelPrice } from '../../src/catalog/price-catalogue.ts'
+import { findPrice } from '../../src/catalog/price-catalogue.ts'
 import { picoPerToken, priceOf, priceVersionOf } from '../../src/catalog/price-units.ts'
 import { PRICE_OVERRIDES } from '../../src/catalog/prices.ts'
 import { findProvider, PROVIDERS } from '../../src/catalog/providers.ts'
 import { checkEndpoint } from '../../src/core/endpoint-guard.ts'
 import { costNanoUsd } from '../../src/core/price.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
-
-const DAY_MS = Date.UTC(2026, 10, 21, 3)
 
 describe('price units', () => {
   it('turn every price of up to six decimals into the exact integer', () => {
@@ -49,57 +46,36 @@ describe('price units', () => {
 
 describe('price catalogue', () => {
   it('knows the published prices of well-known models', async () => {
-    expect((await findPrice('openai', 'gpt-4o', DAY_MS))?.price).toMatchObject({
+    expect((await findPrice('openai', 'gpt-4o'))?.price).toMatchObject({
       input: 2_500_000,
       cacheRead: 1_250_000,
       output: 10_000_000,
       reasoning: 10_000_000,
     })
-    expect((await findPrice('anthropic', 'claude-sonnet-4-5', DAY_MS))?.price).toMatchObject({
+    expect((await findPrice('anthropic', 'claude-sonnet-4-5'))?.price).toMatchObject({
       input: 3_000_000,
       cacheRead: 300_000,
       cacheWrite: 3_750_000,
       cacheWriteLong: 6_000_000,
       output: 15_000_000,
     })
-    expect((await findPrice('openai', 'gpt-audio', DAY_MS))?.price).toMatchObject({
+    expect((await findPrice('openai', 'gpt-audio'))?.price).toMatchObject({
       audioInput: 32_000_000,
       audioOutput: 64_000_000,
     })
   })
 
   it('prices a dated name as its model, and names the catalogue in the version', async () => {
-    const found = await findPrice('openai', 'gpt-4o-mini-2024-07-18', DAY_MS)
+    const found = await findPrice('openai', 'gpt-4o-mini-2024-07-18')
     expect(found?.price.input).toBe(150_000)
-    expect(found?.priceVersion).toMatch(/^genai-prices-0\.1\.8\/openai\/gpt-4o-mini#[0-9a-f]{8}$/)
+    expect(found?.priceVersion).toMatch(/^genai-prices-[0-9.]+@[0-9-]{10}\/openai\/gpt-4o-mini#[0-9a-f]{8}$/)
   })
 
   it('knows no price rather than a wrong one', async () => {
-    expect(await findPrice('openai', 'no-such-model', DAY_MS)).toBeNull()
-    expect(await findPrice('custom', 'gpt-4o', DAY_MS)).toBeNull()
-    expect(await findPrice('no-such-provider', 'gpt-4o', DAY_MS)).toBeNull()
-    expect(await findPrice('openai', '*', DAY_MS)).toBeNull()
-    expect(readModelPrice({ input_mtok: 1 })).toBeNull()
-    expect(readModelPrice({ input_mtok: Number.NaN, output_mtok: 1 })).toBeNull()
-  })
-
-  it('finds a price whatever the hour it is asked', async () => {
-    const hours = Array.from(
-      { length: 24 },
-      (_, hour) => Math.floor(DAY_MS / 86_400_000) * 86_400_000 + hour * 3_600_000,
-    )
-    const versions = await Promise.all(
-      hours.map(async (at) => (await findPrice('deepseek', 'deepseek-chat', at))?.priceVersion),
-    )
-    expect(new Set(versions).size).toBe(1)
-    expect(versions[0]).toContain('deepseek')
-  })
-
-  it('says the version of the package that is installed', () => {
-    const manifest: { version: string } = JSON.parse(
-      readFileSync('node_modules/@pydantic/genai-prices/package.json', 'utf8'),
-    )
-    expect(CATALOGUE_VERSION).toBe(manifest.version)
+    expect(await findPrice('openai', 'no-such-model')).toBeNull()
+    expect(await findPrice('custom', 'gpt-4o')).toBeNull()
+    expect(await findPrice('no-such-provider', 'gpt-4o')).toBeNull()
+    expect(await findPrice('openai', '*')).toBeNull()
   })
 
   it('prices simulated models, so that their cost is never zero', async () => {
@@ -107,7 +83,7 @@ describe('price catalogue', () => {
       ['simulated-openai', 'x'],
       ['simulated-anthropic', '*'],
     ] as const) {
-      const found = await findPrice(provider, model, DAY_MS)
+      const found = await findPrice(provider, model)
       expect(found === null ? 0 : costNanoUsd({ ...NO_USAGE, input: 1 }, found.price)).toBeGreaterThan(0)
     }
   })

@@ -176,6 +176,9 @@ class MessageBlocks {
         return
       case 'input_json_delta':
         if (block?.kind === 'tool') this.addArguments(block, stringOf(delta['partial_json']) ?? '')
+        return
+      default:
+        // Citations, and deltas of blocks that are passed over.
     }
   }
 

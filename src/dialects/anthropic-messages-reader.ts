@@ -178,7 +178,7 @@ class MessageBlocks {
         if (block?.kind === 'tool') this.addArguments(block, stringOf(delta['partial_json']) ?? '')
         return
       default:
-        // Citations, and deltas of blocks that are passed over.
+      // Citations, and deltas of blocks that are passed over.
     }
   }
 

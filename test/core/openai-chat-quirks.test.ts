@@ -235,6 +235,22 @@ describe('the meter', () => {
     expect([meter.usage, meter.isComplete, meter.failure]).toEqual([null, false, null])
   })
 
+  test('notices a change behind the text, even one of the same length', () => {
+    const meter = dialect.meter()
+    for (const content of ['ab', 'c']) meter.push(delta({ content }))
+    expect(meter.isComplete).toBe(false)
+    meter.push(delta({ content: 'd' }, 'ok'))
+    expect(meter.isComplete).toBe(true)
+  })
+
+  test('notices a padded frame that is broken at its very end', () => {
+    const chunk = { choices: [{ index: 0, delta: { content: 'ab' }, finish_reason: null }], obfuscation: 'xyz' }
+    const meter = dialect.meter()
+    expect(meter.push(frame(chunk))).toBe('content')
+    expect(meter.push({ event: '', data: `${frame(chunk).data.slice(0, -1)}]` })).toBe('error')
+    expect(meter.failure?.class).toBe('stream')
+  })
+
   test('measures padded frames as well, and sees what comes behind the padding', () => {
     const padded = (content: string, more: JsonObject = {}) =>
       frame({

@@ -20,7 +20,7 @@ export interface NativeEdits {
   readonly model: string | null
   /** Ask for usage in the stream though the client didn't. */
   readonly forceUsage: boolean
-  /** Output bound to impose, or null to leave the client's. */
+  /** Output bound for one reply that the client's own may not exceed, or null to leave the client's as it is. */
   readonly maxOutputTokens: number | null
 }
 
@@ -34,19 +34,21 @@ export interface Frame {
 /** Reads a provider's stream, frame by frame. */
 export interface StreamReader {
   push(frame: Frame): readonly NeutralEvent[]
-  /** What is still owed when the stream ends. A stream that ended too early ends with a failure event of class
+  /** What is still owed when the stream ends (finishes and usage come when the provider says that it is done, or here). A stream that ended too early ends with a failure event of class
    *  `stream`. */
   end(): readonly NeutralEvent[]
 }
 
 /** Watches a native-lane stream without building events: as little work per frame as will do. */
 export interface StreamMeter {
-  /** Looks at one frame. `content`: it carries something a user would see. `usage-only`: it carries nothing but usage
+  /** Looks at one frame. `content`: it carries something a user would see, be it
+   *  the mere beginning of a tool call. `usage-only`: it carries nothing but usage
    *  (to be taken out when the client didn't ask). `error`: the provider reports a failure. `other`: anything else. */
   push(frame: Frame): 'content' | 'usage-only' | 'error' | 'other'
   /** Last usage reported; null for none so far. */
   readonly usage: Usage | null
-  /** Characters of visible output so far, over all choices (arguments of tool calls and reasoning included). */
+  /** Characters of visible output so far, over all choices: text, reasoning, refusals and arguments of tool calls, but no
+   *  names. */
   readonly visibleChars: number
   /** True once the stream said that it is complete (`[DONE]`, `message_stop`, a finish reason for every choice). */
   readonly isComplete: boolean

@@ -19,8 +19,6 @@ export interface Reservation {
   readonly limitsMoney: boolean
   /** Replaces the reservation by what was used, and hands the event over for the ledger. */
   settle(actual: Amounts, event: UsageEvent, later: Later): void
-  /** Resolves once the admission is durable, or at once when it is already; null then. */
-  journaled(later: Later): Promise<void> | null
   /** How often `keepAlive` wants to be called. */
   readonly keepAliveMs: number
   /** Called now and then while the attempt runs: renews the lease that covers it. */
@@ -89,9 +87,14 @@ export interface ReplyCache {
   put(key: string, reply: CachedReply, ttlSeconds: number): Promise<void>
 }
 
+/** A dialect's call as it leaves: its body may be the client's own bytes. */
+export interface OutgoingCall extends Omit<UpstreamCall, 'body'> {
+  readonly body: string | ArrayBuffer
+}
+
 export interface Upstream {
   /** Calls a provider, credential added. Rejects when there is no connection or `signal` aborts. */
-  call(target: Target, call: UpstreamCall, dialect: DialectName, signal: AbortSignal): Promise<Response>
+  call(target: Target, call: OutgoingCall, dialect: DialectName, signal: AbortSignal): Promise<Response>
 }
 
 /** Structured log lines; one per kind and window, so that a storm is a line and not a flood. */

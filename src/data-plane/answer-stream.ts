@@ -74,10 +74,8 @@ async function tryStream(attempt: Attempt, recall: Recall): Promise<Result<OpenA
   const failure = await stream.untilContent()
   if (failure !== null) return failed(attempt, call, failure, stream.lane)
   call.onContent()
-  const { exchange, reservation } = attempt
-  const journaled = reservation.journaled(exchange.later)
-  if (journaled !== null) await journaled
-  return ok({ stream, call, ttftMs: exchange.services.nowMs() - exchange.startedAtMs })
+  const { services, startedAtMs } = attempt.exchange
+  return ok({ stream, call, ttftMs: services.nowMs() - startedAtMs })
 }
 
 function openStream(

@@ -9,9 +9,9 @@ import type { NeutralRequest } from '../core/neutral.ts'
 import { costNanoUsd } from '../core/price.ts'
 import type { CacheState, Ending, UsageEvent } from '../core/usage-event.ts'
 import { NO_USAGE, type Usage, totalTokens } from '../core/usage.ts'
-import type { Dialect, UpstreamCall } from '../dialects/dialect.ts'
+import type { Dialect } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
-import { type CallPermit, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
+import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
 
 /** What an attempt is for. */
@@ -86,7 +86,7 @@ export async function admit(exchange: ReadExchange, plan: AttemptPlan): Promise<
 }
 
 /** The provider's request for this attempt. */
-export function callOf(attempt: Attempt): UpstreamCall {
+export function callOf(attempt: Attempt): OutgoingCall {
   const { exchange, plan, dialect, demand: need } = attempt
   const { facts } = exchange
   const bound = attempt.reservation.limitsMoney ? need.maxOutputTokens : null
@@ -95,8 +95,10 @@ export function callOf(attempt: Attempt): UpstreamCall {
     forceUsage: facts.isStreamed,
     maxOutputTokens: facts.maxOutputTokens === null ? bound : null,
   }
-  if (attempt.isNative || plan.neutral === null) return dialect.edit(exchange.text, exchange.body, edits)
-  return dialect.write(plan.neutral, plan.target, edits)
+  if (!attempt.isNative && plan.neutral !== null) return dialect.write(plan.neutral, plan.target, edits)
+  const call = dialect.edit(exchange.text, exchange.body, edits)
+  // Nothing edited: what the client sent goes on as it came.
+  return exchange.bytes !== null && call.body === exchange.text ? { ...call, body: exchange.bytes } : call
 }
 
 /** Ends an attempt: settles its reservation, tells the breaker, hands its event to the ledger. Call exactly once. Returns

@@ -37,6 +37,7 @@ export interface ReadExchange extends Exchange {
   readonly facts: RequestFacts
   /** The body as the client wrote it, and parsed. */
   readonly text: string
+  readonly bytes: ArrayBuffer | null
   readonly body: JsonObject
 }
 

@@ -7,8 +7,14 @@ import type { Protocol, RequestFacts } from '../protocols/protocol.ts'
 /** Largest request body. Images travel inline, so it is generous; an isolate has 128 MB for all its requests. */
 export const REQUEST_BYTES_MAX = 20 * 1024 * 1024
 
+/** Bodies from this size on are sent on as bytes. */
+const BYTES_WORTH_KEEPING = 8_192
+const decoder = new TextDecoder()
+
 export interface RequestBody {
   readonly text: string
+  /** The body's bytes where they are worth keeping: sent on as they came, they need not be encoded again. */
+  readonly bytes: ArrayBuffer | null
   readonly body: JsonObject
   readonly facts: RequestFacts
 }
@@ -19,13 +25,14 @@ export async function readRequest(request: Request, protocol: Protocol): Promise
   if (type !== null && !/^application\/([\w.+-]+\+)?json\b/i.test(type)) {
     return err({ kind: 'unsupported-media-type', received: type })
   }
-  const text = await readText(request)
-  if (text === null) return err({ kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
+  const read = await readText(request)
+  if (read === null) return err({ kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
+  const { text, bytes } = read
   const body = parseJson(text)
   if (body === undefined) return err(invalid(text === '' ? 'The request body is empty.' : notJson(text)))
   if (!isJsonObject(body)) return err(invalid('The request body must be a JSON object.'))
   const facts = protocol.facts(body)
-  return facts.ok ? ok({ text, body, facts: facts.value }) : facts
+  return facts.ok ? ok({ text, bytes, body, facts: facts.value }) : facts
 }
 
 function invalid(message: string): Failure {
@@ -43,11 +50,24 @@ function notJson(text: string): string {
   }
 }
 
+interface BodyText {
+  readonly text: string
+  readonly bytes: ArrayBuffer | null
+}
+
 /** The body as text; null when it is too large. A body that states its length is read in one go. */
-async function readText(request: Request): Promise<string | null> {
+async function readText(request: Request): Promise<BodyText | null> {
   const stated = request.headers.get('content-length')
-  if (stated !== null) return Number(stated) > REQUEST_BYTES_MAX ? null : request.text()
-  if (request.body === null) return ''
+  if (stated === null) return readChunked(request)
+  const length = Number(stated)
+  if (length > REQUEST_BYTES_MAX) return null
+  if (length < BYTES_WORTH_KEEPING) return { text: await request.text(), bytes: null }
+  const bytes = await request.arrayBuffer()
+  return { text: decoder.decode(bytes), bytes }
+}
+
+async function readChunked(request: Request): Promise<BodyText | null> {
+  if (request.body === null) return { text: '', bytes: null }
   const decoder = new TextDecoder()
   let bytes = 0
   let text = ''
@@ -56,5 +76,5 @@ async function readText(request: Request): Promise<string | null> {
     if (bytes > REQUEST_BYTES_MAX) return null
     text += decoder.decode(chunk, { stream: true })
   }
-  return text + decoder.decode()
+  return { text: text + decoder.decode(), bytes: null }
 }

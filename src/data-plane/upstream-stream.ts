@@ -83,16 +83,17 @@ export class UpstreamStream {
   async relay(client: ClientStream): Promise<RelayEnd> {
     const timer = setInterval(() => this.#tick(client), tickMs(this.#watch))
     try {
-      for (const piece of this.#held) if (!(await isTaken(client, piece))) return this.#left(client)
+      await client.begin(this.#held)
       this.#held = []
       while (!this.#hasEnded) {
         const step = await this.#next()
-        if (step.out !== null && !(await isTaken(client, step.out))) return this.#left(client)
+        const wait = step.out === null ? null : client.write(step.out)
+        if (wait !== null) await wait
         if (step.failure !== null) return this.#failed('provider-cut', step.failure)
       }
       return await this.#finish(client)
     } catch {
-      return await this.#broken(client)
+      return client.isGone ? this.#left(client) : await this.#broken(client)
     } finally {
       clearInterval(timer)
     }
@@ -108,6 +109,7 @@ export class UpstreamStream {
   #tick(client: ClientStream): void {
     const nowMs = this.#watch.nowMs()
     this.#watch.onTick()
+    if (client.isGone) return this.cut('client-left')
     if (nowMs >= this.#watch.deadlineMs) return this.cut('timed-out')
     if (client.isBlocked) {
       this.#lastReadMs = nowMs
@@ -147,17 +149,6 @@ export class UpstreamStream {
   #stop(failure: UpstreamFailure): UpstreamFailure {
     this.#abort.abort('failed')
     return failure
-  }
-}
-
-/** Writes on; false when the client is gone. */
-async function isTaken(client: ClientStream, piece: Uint8Array | string): Promise<boolean> {
-  try {
-    const blocked = client.write(piece)
-    if (blocked !== null) await blocked
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -19,9 +19,8 @@ const CHUNKS_MAX = 200
 
 export class EventJournal {
   readonly #unshipped = new Map<string, OpenAdmission>()
-  /** Shipped and not settled: true once durable. */
-  readonly #shipped = new Map<string, boolean>()
-  readonly #onDurable = new Map<string, (() => void)[]>()
+  /** Shipped and not settled. */
+  readonly #shipped = new Set<string>()
   #events: UsageEvent[] = []
   #settles: string[] = []
   #chunks: EventChunk[] = []
@@ -49,24 +48,12 @@ export class EventJournal {
       this.#shipped.delete(id)
       this.#settles.push(id)
     }
-    this.#wake(id)
     this.#events.push(event)
   }
 
   /** Adds an event without an admission. */
   add(event: UsageEvent): void {
     this.#events.push(event)
-  }
-
-  /** True when losing this isolate can't lose the admission. */
-  isDurable(id: string): boolean {
-    return this.#shipped.get(id) === true || (!this.#shipped.has(id) && !this.#unshipped.has(id))
-  }
-
-  whenDurable(id: string): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onDurable.set(id, [...(this.#onDurable.get(id) ?? []), resolve])
-    })
   }
 
   /** Everything that is owed, for one message. What was sent before and not acknowledged is sent again as it was. */
@@ -88,7 +75,7 @@ export class EventJournal {
     for (const [id, admission] of this.#unshipped) {
       const { leaseId, reserved, template } = admission
       admissions.push({ id, leaseId, reserved, event: JSON.stringify(template) })
-      this.#shipped.set(id, false)
+      this.#shipped.add(id)
     }
     this.#unshipped.clear()
     return { chunks: [...this.#chunks], admissions }
@@ -99,18 +86,9 @@ export class EventJournal {
     this.#resend.push(...admissions)
   }
 
-  /** The limiter has everything up to `sequence`, and these admissions. */
-  acknowledge(sequence: number, admissions: readonly AdmissionRecord[]): void {
-    this.#chunks = this.#chunks.filter((chunk) => chunk.to > sequence)
-    for (const { id } of admissions) {
-      if (this.#shipped.has(id)) this.#shipped.set(id, true)
-      this.#wake(id)
-    }
-  }
-
-  #wake(id: string): void {
-    for (const resolve of this.#onDurable.get(id) ?? []) resolve()
-    this.#onDurable.delete(id)
+  /** The limiter has everything up to `sequence`. */
+  acknowledge(sequence: number): void {
+    if (this.#chunks.length > 0) this.#chunks = this.#chunks.filter((chunk) => chunk.to > sequence)
   }
 }
 

@@ -125,7 +125,6 @@ export class LeaseHolder {
         this.#journal.settle(id, event)
         this.#flushSoon(later)
       },
-      journaled: (later) => (this.#journal.isDurable(id) ? null : this.#untilDurable(id, later)),
       keepAliveMs: this.#ttlMs / 4,
       keepAlive: (later) => this.#renewAhead(lease, this.#ports.nowMs(), later),
     }
@@ -156,12 +155,6 @@ export class LeaseHolder {
     const result = await Promise.race([answered, expired])
     if (isAdmitted(result)) this.#flushSoon(later)
     return result
-  }
-
-  async #untilDurable(id: string, later: Later): Promise<void> {
-    const durable = this.#journal.whenDurable(id)
-    this.#exchangeSoon(later)
-    await Promise.race([durable, this.#ports.sleep(EXCHANGE_MS_MAX)])
   }
 
   #flushSoon(later: Later): void {
@@ -221,7 +214,7 @@ export class LeaseHolder {
       return this.#failWaiters()
     }
     this.#ttlMs = reply.ttlMs
-    this.#journal.acknowledge(reply.acknowledged, message.admissions)
+    this.#journal.acknowledge(reply.acknowledged)
     for (const sent of message.reports) if (sent.isDone) this.#forgetClosed(sent.leaseId)
     for (const grant of reply.grants) {
       const lease = this.#leaseById(grant.leaseId)

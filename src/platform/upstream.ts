@@ -2,8 +2,7 @@
 // `service://NAME/path`, another Worker bound to this one.
 import type { DialectName, Target } from '../core/directory.ts'
 import { dialects } from '../dialects/index.ts'
-import type { UpstreamCall } from '../dialects/dialect.ts'
-import type { Upstream } from '../ports.ts'
+import type { OutgoingCall, Upstream } from '../ports.ts'
 
 const SERVICE = 'service://'
 
@@ -27,7 +26,7 @@ export function fetchUpstream(bindings: Bindings): Upstream {
   }
 }
 
-function headers(target: Target, call: UpstreamCall, dialect: DialectName, bindings: Bindings): Record<string, string> {
+function headers(target: Target, call: OutgoingCall, dialect: DialectName, bindings: Bindings): Record<string, string> {
   const all: Record<string, string> = { ...call.headers, 'accept-encoding': 'identity', 'user-agent': 'tidegate' }
   if (target.credential === null) return all
   const secret = bindings[target.credential]

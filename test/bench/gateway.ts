@@ -1,6 +1,7 @@
 // The gateway with all that belongs to it, a process of its own: set up through its admin API as an operator would, with
 // a tenant that has limits and a budget (admission is part of what is measured) and no cache (which would hide the rest).
 // Arguments: the provider's origin; `alone` leaves the usage consumer out, which in production is another Worker.
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -9,11 +10,13 @@ import { startSystem } from '../../src/local/system.ts'
 import { endWithParent, tellParent } from './job.ts'
 
 const ADMIN_TOKEN = 'admin-token-of-the-bench'
+const MEMORY_DIR = '/dev/shm'
 const LIMITS = { tokens_per_minute: 1_000_000_000_000, budget: { amount_usd: '1000000', period: 'day' } }
 const PRICE = { input_usd_per_million: '0.15', output_usd_per_million: '0.60' }
 
 const [, , provider = '', mode = ''] = process.argv
-const stateDir = await mkdtemp(path.join(tmpdir(), 'tidegate-bench-'))
+// In memory where there is such a place: the disk under a Durable Object is the platform's, not the gateway's.
+const stateDir = await mkdtemp(path.join(existsSync(MEMORY_DIR) ? MEMORY_DIR : tmpdir(), 'tidegate-bench-'))
 const system = await startSystem({
   stateDir,
   dashboard: false,

@@ -21,9 +21,12 @@ export function fold(events: Iterable<NeutralEvent>): NeutralReply {
   return { ...head, choices: order.map((number) => finished(draftOf(choices, number))), usage, failure }
 }
 
-/** True for a reply that may be shown again as it is: every choice finished and no failure. */
+/** True for a reply that may be shown again as it is: no failure, and every choice finished, for a reason that was given. */
 export function isWhole(reply: NeutralReply): boolean {
-  return reply.failure === null && reply.choices.length > 0 && reply.choices.every((choice) => choice.finish !== null)
+  const { choices, failure } = reply
+  return (
+    failure === null && choices.length > 0 && choices.every(({ finish, isAssumed }) => finish !== null && !isAssumed)
+  )
 }
 
 /** The events that fold to `reply`: one delta a part. Parts without content have none. */
@@ -33,9 +36,11 @@ export function unfold(reply: NeutralReply): readonly NeutralEvent[] {
   reply.choices.forEach((choice, number) => {
     choice.parts.forEach((part, index) => unfoldPart(events, number, index, part))
   })
-  reply.choices.forEach(({ finish, stopSequence }, choice) => {
+  reply.choices.forEach(({ finish, stopSequence, isAssumed }, choice) => {
     if (finish === null) return
-    events.push({ type: 'finish', choice, reason: finish, ...(stopSequence === undefined ? {} : { stopSequence }) })
+    const stop = stopSequence === undefined ? {} : { stopSequence }
+    const guess = isAssumed === undefined ? {} : { isAssumed }
+    events.push({ type: 'finish', choice, reason: finish, ...stop, ...guess })
   })
   if (reply.usage !== null) events.push({ type: 'usage', usage: reply.usage })
   if (reply.failure !== null) events.push({ type: 'failure', failure: reply.failure })
@@ -53,6 +58,7 @@ interface ChoiceDraft {
   readonly parts: Map<number, PartDraft>
   finish: FinishReason | null
   stopSequence: string | null
+  isAssumed: boolean
 }
 
 type ChoiceEvent = Extract<NeutralEvent, { readonly choice: number }>
@@ -60,7 +66,7 @@ type ChoiceEvent = Extract<NeutralEvent, { readonly choice: number }>
 function draftOf(choices: Map<number, ChoiceDraft>, number: number): ChoiceDraft {
   const known = choices.get(number)
   if (known !== undefined) return known
-  const draft: ChoiceDraft = { parts: new Map(), finish: null, stopSequence: null }
+  const draft: ChoiceDraft = { parts: new Map(), finish: null, stopSequence: null, isAssumed: false }
   choices.set(number, draft)
   return draft
 }
@@ -69,6 +75,7 @@ function foldInto(draft: ChoiceDraft, event: ChoiceEvent): void {
   if (event.type === 'finish') {
     draft.finish = event.reason
     draft.stopSequence = event.stopSequence ?? null
+    draft.isAssumed = event.isAssumed === true
     return
   }
   if (event.type === 'part-start') {
@@ -91,7 +98,8 @@ function finished(draft: ChoiceDraft): NeutralChoice {
     return part === undefined ? [] : [partOf(part)]
   })
   const stop = draft.stopSequence === null ? {} : { stopSequence: draft.stopSequence }
-  return { parts, finish: draft.finish, ...stop }
+  const guess = draft.isAssumed ? { isAssumed: true as const } : {}
+  return { parts, finish: draft.finish, ...stop, ...guess }
 }
 
 function partOf(draft: PartDraft): NeutralPart {

@@ -109,7 +109,14 @@ export type NeutralEvent =
       readonly redacted: boolean
     }
   | { readonly type: 'part-end'; readonly choice: number; readonly part: number }
-  | { readonly type: 'finish'; readonly choice: number; readonly reason: FinishReason; readonly stopSequence?: string }
+  | {
+      readonly type: 'finish'
+      readonly choice: number
+      readonly reason: FinishReason
+      readonly stopSequence?: string
+      /** The provider ended in order but gave no reason: this one is a guess. */
+      readonly isAssumed?: true
+    }
   | { readonly type: 'usage'; readonly usage: Usage }
   | { readonly type: 'failure'; readonly failure: UpstreamFailure }
 
@@ -128,4 +135,6 @@ export interface NeutralChoice {
   readonly finish: FinishReason | null
   /** The stop sequence that ended it, where the provider says. */
   readonly stopSequence?: string
+  /** The provider gave no reason: `finish` is a guess. */
+  readonly isAssumed?: true
 }

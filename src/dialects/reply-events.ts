@@ -150,7 +150,8 @@ export class ReplyEvents {
     state.openToolParts.clear()
     const reason = finishFromContent(state.finish ?? 'stop', state.hasToolCall)
     const stop = state.stopSequence === null ? {} : { stopSequence: state.stopSequence }
-    this.events.push({ type: 'finish', choice, reason, ...stop })
+    const guess = state.finish === null ? { isAssumed: true as const } : {}
+    this.events.push({ type: 'finish', choice, reason, ...stop, ...guess })
   }
 
   private textPart(choice: number, kind: TextKind): number {

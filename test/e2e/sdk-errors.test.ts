@@ -148,7 +148,8 @@ describe('the surface', () => {
 
   test.each(CASES)('%s is a %d in the shape of OpenAI', async (_, status, method, path, type, body) => {
     const headers = { authorization: `Bearer ${owner.key}`, 'content-type': type }
-    const response = await fetch(system.url + path, { method, headers, body })
+    const init: RequestInit = { method, headers, body }
+    const response = await fetch(system.url + path, init)
     expect(response.status).toBe(status)
     expect(await response.json()).toEqual({
       error: expect.objectContaining({ message: expect.any(String), type: 'invalid_request_error' }),

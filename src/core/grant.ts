@@ -19,7 +19,8 @@ export function grant(
   authority.holders.set(holder, time.nowMs)
   if (authority.config.revokedKeyIds.includes(want.path.keyId)) return { denial: { kind: 'revoked' } }
   const known = authority.leases.get(want.leaseId)
-  if (known !== undefined && (known.state !== 'open' || known.isStale)) return { denial: { kind: 'stale-lease' } }
+  const isGone = known === undefined ? !want.isNew : known.state !== 'open' || known.isStale
+  if (isGone) return { denial: { kind: 'stale-lease' } }
   const nodes = pathNodes(authority, want, time.nowMs)
   const have = known?.granted ?? NOTHING
   const room = roomOf(nodes)
@@ -39,6 +40,7 @@ export function grant(
     grant: {
       leaseId: lease.id,
       granted: lease.granted,
+      ttlMs: lease.expiresAtMs - time.nowMs,
       limitsTokens: nodes.some((state) => state.bucket !== null),
       limitsMoney: nodes.some((state) => state.window !== null),
       isTail: room.isTail,

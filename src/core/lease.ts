@@ -26,6 +26,8 @@ export interface HeldLease {
   returned: Amounts
   /** On the holder's own clock; nothing is admitted from then on. */
   deadlineMs: number
+  /** What the latest grant was good for; 0 before the first. */
+  ttlMs: number
   limitsTokens: boolean
   limitsMoney: boolean
   isTail: boolean
@@ -56,6 +58,7 @@ export function emptyLease(id: string, path: LimiterPath, nowMs: number): HeldLe
     open: 0,
     returned: NOTHING,
     deadlineMs: 0,
+    ttlMs: 0,
     limitsTokens: true,
     limitsMoney: true,
     isTail: false,
@@ -92,12 +95,13 @@ export function settle(lease: HeldLease, reserved: Amounts, actual: Amounts): vo
 }
 
 /** Takes in the authority's answer. `sentAtMs` is when the question left, on the holder's clock. */
-export function accept(lease: HeldLease, grant: LeaseGrant, ttlMs: number, sentAtMs: number): void {
+export function accept(lease: HeldLease, grant: LeaseGrant, sentAtMs: number): void {
   lease.granted = greatest(lease.granted, grant.granted)
   lease.limitsTokens = grant.limitsTokens
   lease.limitsMoney = grant.limitsMoney
   lease.isTail = grant.isTail
-  lease.deadlineMs = Math.max(lease.deadlineMs, sentAtMs + ttlMs - guardMs(ttlMs))
+  lease.deadlineMs = Math.max(lease.deadlineMs, sentAtMs + grant.ttlMs - guardMs(grant.ttlMs))
+  lease.ttlMs = grant.ttlMs
 }
 
 /** What to ask for so that `waiting` (in order of arrival) can be admitted, and the near future as well. */
@@ -107,13 +111,14 @@ export function want(lease: HeldLease, waiting: readonly Amounts[], nowMs: numbe
   const request = waiting[0] ?? NOTHING
   const ahead = lease.isTail ? NOTHING : greatest(atPresentRate(lease, nowMs), times(request, AHEAD_REQUESTS))
   const target = plus(used, greatest(minus(need, used), ahead))
-  return { leaseId: lease.id, path: lease.path, need, target, first: plus(used, request) }
+  const isNew = lease.deadlineMs === 0
+  return { leaseId: lease.id, isNew, path: lease.path, need, target, first: plus(used, request) }
 }
 
 /** True when it is time to renew in the background: little left, or the deadline near. */
-export function wantsRenewal(lease: HeldLease, nowMs: number, ttlMs: number): boolean {
+export function wantsRenewal(lease: HeldLease, nowMs: number): boolean {
   if (lease.isClosing) return false
-  if (nowMs >= lease.deadlineMs - ttlMs / 2) return true
+  if (nowMs >= lease.deadlineMs - lease.ttlMs / 2) return true
   if (lease.isTail) return false
   const left = free(lease)
   const ahead = atPresentRate(lease, nowMs)

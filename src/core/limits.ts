@@ -76,6 +76,8 @@ export interface EventChunk {
 /** What an isolate asks for. */
 export interface LeaseWant {
   readonly leaseId: string
+  /** The holder has not been granted anything under this id: only then may it be opened. */
+  readonly isNew: boolean
   readonly path: LimiterPath
   /** Cumulative grant without which the waiting requests can't be admitted. */
   readonly need: Amounts
@@ -122,6 +124,8 @@ export interface LeaseGrant {
   readonly leaseId: string
   /** Cumulative. */
   readonly granted: Amounts
+  /** How long it is good for: to the end of its budget window at most. */
+  readonly ttlMs: number
   /** False where no node on the path limits the resource: reservations of it are always admitted. */
   readonly limitsTokens: boolean
   readonly limitsMoney: boolean

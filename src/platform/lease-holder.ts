@@ -132,7 +132,7 @@ export class LeaseHolder {
 
   /** Renews in the background; an exchange under way has seen to it already. */
   #renewAhead(lease: HeldLease, nowMs: number, later: Later): void {
-    if (this.#exchangeSinceMs === null && wantsRenewal(lease, nowMs, this.#ttlMs)) this.#exchangeSoon(later)
+    if (this.#exchangeSinceMs === null && wantsRenewal(lease, nowMs)) this.#exchangeSoon(later)
   }
 
   async #ask(
@@ -150,8 +150,13 @@ export class LeaseHolder {
     const answered = new Promise<Reservation | Refusal>((resolve) => {
       this.#waiters.push({ path, amounts, template, resolve })
     })
+    const waiter = this.#waiters[this.#waiters.length - 1]
     this.#exchangeSoon(later)
-    const expired = this.#ports.sleep(WAIT_MS_MAX).then((): Refusal => ({ kind: 'unavailable' }))
+    const expired = this.#ports.sleep(WAIT_MS_MAX).then((): Refusal => {
+      // Nobody would settle a reservation that came after all.
+      this.#waiters = this.#waiters.filter((waiting) => waiting !== waiter)
+      return { kind: 'unavailable' }
+    })
     const result = await Promise.race([answered, expired])
     if (isAdmitted(result)) this.#flushSoon(later)
     return result
@@ -183,7 +188,10 @@ export class LeaseHolder {
         this.#idleDueMs = null
         const idleMs = this.#ports.nowMs() - this.#lastUseMs
         if (idleMs < IDLE_MS) return this.#returnWhenIdle(this.#ports.nowMs(), later)
-        for (const lease of this.#leases.values()) giveBack(lease)
+        for (const lease of this.#leases.values()) {
+          if (lease.open === 0) this.#close(lease)
+          else giveBack(lease)
+        }
         return this.#exchange()
       }),
     )
@@ -218,13 +226,13 @@ export class LeaseHolder {
     for (const sent of message.reports) if (sent.isDone) this.#forgetClosed(sent.leaseId)
     for (const grant of reply.grants) {
       const lease = this.#leaseById(grant.leaseId)
-      if (lease !== undefined) accept(lease, grant, reply.ttlMs, sentAtMs)
+      if (lease !== undefined) accept(lease, grant, sentAtMs)
     }
     if (reply.revokedKeyIds.length > 0) {
       for (const keyId of reply.revokedKeyIds) this.forget(keyId)
       this.#ports.onRevoked(reply.revokedKeyIds)
     }
-    this.#serveWaiters(reply)
+    this.#serveWaiters(message.wants, reply)
   }
 
   async #sendInTime(message: LimiterCall): Promise<LimiterReply | null> {
@@ -264,7 +272,7 @@ export class LeaseHolder {
     }
     for (const lease of this.#leases.values()) {
       const keyId = lease.path.keyId
-      if (!waiting.has(keyId) && lease.open > 0 && wantsRenewal(lease, nowMs, this.#ttlMs)) {
+      if (!waiting.has(keyId) && lease.open > 0 && wantsRenewal(lease, nowMs)) {
         waiting.set(keyId, { path: lease.path, amounts: [] })
       }
     }
@@ -302,8 +310,9 @@ export class LeaseHolder {
     return undefined
   }
 
-  #serveWaiters(reply: LimiterReply): void {
-    const denials = new Map(reply.denials.map((entry) => [this.#leaseById(entry.leaseId)?.path.keyId, entry.denial]))
+  #serveWaiters(wants: readonly LeaseWant[], reply: LimiterReply): void {
+    const keyIds = new Map(wants.map((want) => [want.leaseId, want.path.keyId]))
+    const denials = new Map(reply.denials.map((entry) => [keyIds.get(entry.leaseId), entry.denial]))
     const nowMs = this.#ports.nowMs()
     const waiting = this.#waiters
     this.#waiters = []

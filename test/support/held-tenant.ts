@@ -1,0 +1,94 @@
+// One isolate's lease holder in front of a real authority, with a sender between them that a test can slow down, cut, or
+// let lose replies. Time is virtual.
+import type { LimiterCall, LimiterConfig, LimiterPath } from '../../src/core/limits.ts'
+import { LeaseHolder } from '../../src/platform/lease-holder.ts'
+import { type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
+import { type Receiver, receiver } from './limiter-receiver.ts'
+import { usageEvent } from './usage-events.ts'
+import { type VirtualClock, virtualClock } from './virtual-clock.ts'
+
+/** What befalls the next exchange. */
+export type Fate = 'arrives' | 'request-lost' | 'reply-lost' | 'refused'
+
+export interface HeldTenant {
+  readonly clock: VirtualClock
+  readonly receiver: Receiver
+  readonly holder: LeaseHolder
+  /** Every message sent, lost or not. */
+  readonly messages: LimiterCall[]
+  readonly revoked: string[]
+  /** Fates of the exchanges to come, in order; `usualFate` for all after them. */
+  readonly fates: Fate[]
+  usualFate: Fate
+  rttMs: number
+  /** Background work that failed: there must be none. */
+  readonly failures: unknown[]
+  later(work: Promise<void>): void
+  /** Asks for admission; `requestId` names the attempt. */
+  ask(
+    requestId: string,
+    amounts: { readonly tokens?: number; readonly nanoUsd?: number },
+    keyId?: string,
+  ): Reservation | Promise<Reservation | Refusal>
+  /** The same, admitted by all means. */
+  admitted(
+    requestId: string,
+    amounts: { readonly tokens?: number; readonly nanoUsd?: number },
+    keyId?: string,
+  ): Promise<Reservation>
+  /** Settles at what was reserved, or at `tokens` and `nanoUsd`. */
+  finish(
+    reservation: Reservation,
+    requestId: string,
+    actual?: { readonly tokens: number; readonly nanoUsd: number },
+  ): void
+}
+
+const RTT_MS = 4
+const TTL_MS = 30_000
+
+export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtualClock()): HeldTenant {
+  const end = receiver(config, clock.nowMs(), ttlMs)
+  const messages: LimiterCall[] = []
+  const revoked: string[] = []
+  const failures: unknown[] = []
+  const world: HeldTenant = {
+    clock,
+    receiver: end,
+    messages,
+    revoked,
+    failures,
+    fates: [],
+    usualFate: 'arrives',
+    rttMs: RTT_MS,
+    holder: new LeaseHolder('t', 'holder', {
+      nowMs: clock.nowMs,
+      sleep: clock.sleep,
+      onRevoked: (keyIds) => revoked.push(...keyIds),
+      async send(message) {
+        messages.push(structuredClone(message))
+        const fate = world.fates.shift() ?? world.usualFate
+        await clock.sleep(world.rttMs / 2)
+        if (fate === 'refused') throw new Error('the object is overloaded')
+        if (fate === 'request-lost') return new Promise(() => {})
+        const reply = end.call(structuredClone(message), clock.nowMs())
+        await clock.sleep(world.rttMs / 2)
+        return fate === 'reply-lost' ? new Promise(() => {}) : reply
+      },
+    }),
+    later: (work) => void work.catch((error: unknown) => failures.push(error)),
+    ask: (requestId, { tokens = 0, nanoUsd = 0 }, keyId = 'k') => {
+      const path: LimiterPath = { tenantId: 't', teamId: null, keyId }
+      return world.holder.admit(path, { tokens, nanoUsd }, usageEvent(requestId, { keyId }), world.later)
+    },
+    async admitted(requestId, amounts, keyId) {
+      const answer = world.ask(requestId, amounts, keyId)
+      const result = await (answer instanceof Promise ? clock.until(answer) : answer)
+      if (!isAdmitted(result)) throw new Error(`${requestId} was refused: ${JSON.stringify(result)}`)
+      return result
+    },
+    finish: (reservation, requestId, actual = reservation.amounts) =>
+      reservation.settle(actual, usageEvent(requestId), world.later),
+  }
+  return world
+}

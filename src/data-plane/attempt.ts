@@ -126,8 +126,9 @@ export function settle(attempt: Attempt, end: AttemptEnd): number {
   return cost
 }
 
-/** Settles an attempt that came to nothing. A client that left is no fault of the target. */
-export function settleFailed(failed: FailedAttempt, isFinal: boolean): void {
+/** Settles an attempt that came to nothing: the last one with the status that its client gets, null for any before. A
+ *  client that left is no fault of the target. */
+export function settleFailed(failed: FailedAttempt, clientStatus: number | null): void {
   const { attempt, failure, usage, visibleChars, isBilled } = failed
   const hasLeft = attempt.exchange.clientLeft.aborted
   settle(attempt, {
@@ -135,8 +136,8 @@ export function settleFailed(failed: FailedAttempt, isFinal: boolean): void {
     failure: hasLeft ? null : failure,
     usage,
     visibleChars,
-    status: failure.status,
-    isFinal,
+    status: clientStatus ?? failure.status,
+    isFinal: clientStatus !== null,
     ttftMs: null,
     isBilled,
   })

@@ -86,7 +86,7 @@ async function pursueTarget<Answer>(
 
 /** Settles the failure before, then admits the next attempt. */
 function nextAttempt(pursuit: Pursuit, target: Target, permit: CallPermit): ReturnType<typeof admit> {
-  if (pursuit.last !== null) settleFailed(pursuit.last, false)
+  if (pursuit.last !== null) settleFailed(pursuit.last, null)
   pursuit.last = null
   pursuit.attempts += 1
   const { plan, neutral } = pursuit.routed
@@ -98,8 +98,10 @@ function nextAttempt(pursuit: Pursuit, target: Target, permit: CallPermit): Retu
 function giveUp(pursuit: Pursuit): Failure {
   const { exchange, routed, last } = pursuit
   if (last !== null) {
-    settleFailed(last, true)
-    return { kind: 'upstream-failed', provider: last.attempt.plan.target.provider, upstream: last.failure }
+    const { provider } = last.attempt.plan.target
+    const failure: Failure = { kind: 'upstream-failed', provider, upstream: last.failure }
+    settleFailed(last, exchange.protocol.fail(failure, exchange.requestId).status)
+    return failure
   }
   const event = eventTemplate(exchange, routed.plan.route.id, pursuit.purpose.cache, 0)
   exchange.services.limiter.record({ ...event, status: 503, failure: 'no-target' }, exchange.later)

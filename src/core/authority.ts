@@ -137,7 +137,7 @@ export function nodeId(scope: string, id: string): string {
 /** A node's bucket rule; null for no rate limit. */
 export function bucketRule(node: LimiterNode): BucketRule | null {
   if (node.tokensPerMinute === null) return null
-  return { capacity: node.burstTokens ?? node.tokensPerMinute, perMs: node.tokensPerMinute / 60_000 }
+  return { capacity: node.burstTokens ?? node.tokensPerMinute, perMinute: node.tokensPerMinute }
 }
 
 /** Begins a new window when the old one has ended: what was spent or held in the old one no longer counts. */
@@ -168,10 +168,12 @@ function applyNode(
     return true
   }
   const hasChanged = JSON.stringify(before.node) !== JSON.stringify(node)
+  const ruleBefore = bucketRule(before.node)
   const hasNewPeriod = before.node.budget?.period !== node.budget?.period || hasZoneChanged
   before.node = node
   if (rule === null) before.bucket = null
-  else before.bucket = before.bucket === null ? fullBucket(rule, nowMs) : reruled(before.bucket, rule)
+  else if (before.bucket === null || ruleBefore === null) before.bucket = fullBucket(rule, nowMs)
+  else before.bucket = reruled(refilled(before.bucket, ruleBefore, nowMs), rule)
   if (node.budget === null || hasNewPeriod) before.window = null
   rollWindow(authority, before, nowMs)
   return hasChanged

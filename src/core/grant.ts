@@ -63,7 +63,7 @@ function roomOf(nodes: readonly NodeState[]): Room {
   for (const state of nodes) {
     const rule = bucketRule(state.node)
     if (state.bucket !== null && rule !== null) {
-      tokens = Math.min(tokens, Math.floor(state.bucket.level))
+      tokens = Math.min(tokens, state.bucket.level)
       isTail ||= state.bucket.level < rule.capacity * TAIL_BELOW
     }
     if (state.window !== null && state.node.budget !== null) {
@@ -91,7 +91,7 @@ function rateDenial(nodes: readonly NodeState[], tokens: number): Denial | null 
   let worst: (Denial & { kind: 'rate' }) | null = null
   for (const state of nodes) {
     const rule = bucketRule(state.node)
-    if (state.bucket === null || rule === null || Math.floor(state.bucket.level) >= tokens) continue
+    if (state.bucket === null || rule === null || state.bucket.level >= tokens) continue
     const retryAfterMs = waitMs(state.bucket, rule, tokens)
     if (worst !== null && (worst.retryAfterMs === null || (retryAfterMs ?? Infinity) <= worst.retryAfterMs)) continue
     const limitTokensPerMinute = state.node.tokensPerMinute ?? 0

@@ -1,23 +1,27 @@
 // A token bucket whose units can be out on lease. Units are LLM tokens, time is epoch ms. Law: in any interval of length
 // t, at most capacity + rate × t units are admitted, leases, expiries and refusals included (level + outstanding never
-// exceeds the capacity, and only refill raises that sum).
+// exceeds the capacity, and only refill raises that sum). Integers only: looking at a bucket can't change what it admits.
 
-/** How a bucket is set: capacity in units, rate in units per ms. */
+/** How a bucket is set, in whole units. */
 export interface BucketRule {
   readonly capacity: number
-  readonly perMs: number
+  readonly perMinute: number
 }
+
+const MS_PER_MINUTE = 60_000
 
 /** A bucket's state. `outstanding` units are leased out: neither free to grant nor spent. */
 export interface Bucket {
   readonly level: number
+  /** What has been refilled of the next unit, in 1/60000 of it. */
+  readonly fraction: number
   readonly outstanding: number
   readonly atMs: number
 }
 
 /** A full bucket. */
 export function fullBucket(rule: BucketRule, nowMs: number): Bucket {
-  return { level: rule.capacity, outstanding: 0, atMs: nowMs }
+  return { level: rule.capacity, fraction: 0, outstanding: 0, atMs: nowMs }
 }
 
 /** The bucket at `nowMs`. Time running backwards refills nothing. Refill stops at capacity − outstanding. */
@@ -25,7 +29,10 @@ export function refilled(bucket: Bucket, rule: BucketRule, nowMs: number): Bucke
   const elapsedMs = nowMs - bucket.atMs
   if (elapsedMs <= 0) return bucket
   const ceiling = Math.max(bucket.level, rule.capacity - bucket.outstanding)
-  return { ...bucket, level: Math.min(ceiling, bucket.level + elapsedMs * rule.perMs), atMs: nowMs }
+  const parts = bucket.fraction + elapsedMs * rule.perMinute
+  const level = bucket.level + Math.floor(parts / MS_PER_MINUTE)
+  if (level >= ceiling) return { ...bucket, level: ceiling, fraction: 0, atMs: nowMs }
+  return { ...bucket, level, fraction: parts % MS_PER_MINUTE, atMs: nowMs }
 }
 
 /** Leases `units` out. Whether they are there is the caller's to check: a refusal changes nothing by not calling. */
@@ -54,12 +61,14 @@ export function forgotten(bucket: Bucket, units: number): Bucket {
 
 /** Fits a bucket to a changed rule without giving or taking more than the new capacity demands. */
 export function reruled(bucket: Bucket, rule: BucketRule): Bucket {
-  return { ...bucket, level: Math.min(bucket.level, Math.max(0, rule.capacity - bucket.outstanding)) }
+  const ceiling = Math.max(0, rule.capacity - bucket.outstanding)
+  return bucket.level < ceiling ? bucket : { ...bucket, level: Math.min(bucket.level, ceiling), fraction: 0 }
 }
 
-/** How long until `units` are free, in whole ms rounded up; null when they never will be (more than the capacity). */
+/** How long until `units` are free, in whole ms rounded up; null when they never will be (more than the capacity). Exact
+ *  while nothing is outstanding; what is may keep the bucket from filling up. */
 export function waitMs(bucket: Bucket, rule: BucketRule, units: number): number | null {
   if (units > rule.capacity) return null
   if (units <= bucket.level) return 0
-  return Math.ceil((units - bucket.level) / rule.perMs)
+  return Math.ceil(((units - bucket.level) * MS_PER_MINUTE - bucket.fraction) / rule.perMinute)
 }

@@ -49,14 +49,14 @@ export function virtualClock(startMs = Date.UTC(2026, 4, 4, 12)): VirtualClock {
     },
     async until(promise, withinMs = UNTIL_MS_MAX) {
       const endMs = nowMs + withinMs
-      let isSettled = false
+      const outcome = { isSettled: false }
       const note = (): void => {
-        isSettled = true
+        outcome.isSettled = true
       }
       promise.then(note, note)
       await settled()
-      while (!isSettled && (await wakeNext(endMs)));
-      if (!isSettled) throw new Error(`not settled within ${withinMs} ms of virtual time`)
+      while (!outcome.isSettled && (await wakeNext(endMs)));
+      if (!outcome.isSettled) throw new Error(`not settled within ${withinMs} ms of virtual time`)
       return promise
     },
   }

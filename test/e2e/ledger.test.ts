@@ -11,7 +11,6 @@ import {
   bookOf,
   create,
   createRoute,
-  createTenant,
   eventually,
   idOf,
   latestAttempts,

@@ -31,9 +31,9 @@ export interface GrantedLease {
   readonly id: string
   readonly holder: string
   readonly keyId: string
-  readonly bucketNodes: readonly string[]
+  bucketNodes: readonly string[]
   /** Budgeted nodes and the start of the window that this lease is charged to. */
-  readonly budgetNodes: Readonly<Record<string, number>>
+  budgetNodes: Readonly<Record<string, number>>
   granted: Amounts
   settled: Amounts
   returned: Amounts
@@ -80,6 +80,8 @@ export function configure(authority: Authority, config: LimiterConfig, nowMs: nu
     if (present.has(id)) continue
     authority.nodes.delete(id)
     authority.dirty.nodes.add(id)
+    detachBucket(authority, id)
+    detachBudget(authority, id)
     hasChanged = true
   }
   if (hasChanged) for (const lease of authority.leases.values()) markStale(authority, lease)
@@ -171,12 +173,35 @@ function applyNode(
   const ruleBefore = bucketRule(before.node)
   const hasNewPeriod = before.node.budget?.period !== node.budget?.period || hasZoneChanged
   before.node = node
-  if (rule === null) before.bucket = null
-  else if (before.bucket === null || ruleBefore === null) before.bucket = fullBucket(rule, nowMs)
-  else before.bucket = reruled(refilled(before.bucket, ruleBefore, nowMs), rule)
-  if (node.budget === null || hasNewPeriod) before.window = null
+  if (rule === null || ruleBefore === null || before.bucket === null) {
+    before.bucket = rule === null ? null : fullBucket(rule, nowMs)
+    detachBucket(authority, id)
+  } else before.bucket = reruled(refilled(before.bucket, ruleBefore, nowMs), rule)
+  if (node.budget === null || hasNewPeriod) {
+    before.window = null
+    detachBudget(authority, id)
+  }
   rollWindow(authority, before, nowMs)
   return hasChanged
+}
+
+/** A bucket that ends or begins anew knows nothing of what an earlier one lent. */
+function detachBucket(authority: Authority, id: string): void {
+  for (const lease of authority.leases.values()) {
+    if (!lease.bucketNodes.includes(id)) continue
+    lease.bucketNodes = lease.bucketNodes.filter((other) => other !== id)
+    authority.dirty.leases.add(lease.id)
+  }
+}
+
+/** Nor does a budget, even where its window begins at the same instant. */
+function detachBudget(authority: Authority, id: string): void {
+  for (const lease of authority.leases.values()) {
+    if (lease.budgetNodes[id] === undefined) continue
+    const { [id]: _, ...others } = lease.budgetNodes
+    lease.budgetNodes = others
+    authority.dirty.leases.add(lease.id)
+  }
 }
 
 function markStale(authority: Authority, lease: GrantedLease): void {

@@ -54,7 +54,7 @@ export async function pursue<Answer>(
   for (const { target } of routed.plan.candidates) {
     const result = await pursueTarget(pursuit, target, tryOnce)
     if (result !== null) return result
-    if (exchange.clientLeft.aborted || pursuit.attempts >= ATTEMPTS_MAX) break
+    if (exchange.client.hasLeft || pursuit.attempts >= ATTEMPTS_MAX) break
   }
   return err(giveUp(pursuit))
 }
@@ -77,8 +77,10 @@ async function pursueTarget<Answer>(
     const result = await tryOnce(attempt)
     if (result.ok) return ok({ answer: result.value, attempt })
     pursuit.last = result.error
-    const upstream = result.error.failure.class
-    if (!mayFallBack(upstream) || exchange.clientLeft.aborted) return err(giveUp(pursuit))
+    const { class: upstream, retryAfterMs } = result.error.failure
+    // The breaker hears of it at once, the ledger when it is known whether another attempt follows.
+    permit.done(exchange.clientLeft.aborted ? 'client' : upstream, retryAfterMs, exchange.later)
+    if (!mayFallBack(upstream) || exchange.client.hasLeft) return err(giveUp(pursuit))
     if (!mayRetrySameTarget(upstream)) return null
   }
   return null
@@ -118,9 +120,9 @@ async function permitFor(pursuit: Pursuit, target: Target): Promise<CallPermit |
 
 /** Waits before a retry; false when there is none to be made. */
 async function waitToRetry(pursuit: Pursuit, target: Target, retry: number): Promise<boolean> {
-  const { services, clientLeft } = pursuit.exchange
+  const { services, client } = pursuit.exchange
   const waitMs = backoffMs(retry - 1, pursuit.last?.failure.retryAfterMs ?? null, services.draw())
   if (waitMs === null || !services.breakers.mayRetry(target)) return false
   await services.sleep(waitMs)
-  return !clientLeft.aborted
+  return !client.hasLeft
 }

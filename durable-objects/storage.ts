@@ -11,8 +11,9 @@ CREATE TABLE IF NOT EXISTS lease (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITH
 CREATE TABLE IF NOT EXISTS holder (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS booked (id TEXT PRIMARY KEY, record TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, events TEXT NOT NULL, sends INTEGER NOT NULL, send_at_ms INTEGER NOT NULL
-);`
+  id INTEGER PRIMARY KEY AUTOINCREMENT, sends INTEGER NOT NULL, send_at_ms INTEGER NOT NULL, events TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (send_at_ms);`
 
 /** An unconfirmed run of usage events. */
 export interface OutboxRow {
@@ -121,7 +122,7 @@ export class LimiterStorage {
 
   /** Rows due for sending, oldest first. */
   dueOutbox(nowMs: number, most: number): readonly OutboxRow[] {
-    const query = 'SELECT id, events, sends FROM outbox WHERE send_at_ms <= ? ORDER BY id LIMIT ?'
+    const query = 'SELECT id, events, sends FROM outbox WHERE send_at_ms <= ? ORDER BY send_at_ms LIMIT ?'
     return [...this.#sql.exec<{ id: number; events: string; sends: number }>(query, nowMs, most)]
   }
 

@@ -7,7 +7,7 @@ import { costNanoUsd } from './price.ts'
 import { NO_USAGE, type Usage } from './usage.ts'
 
 /** Text up to this length is estimated whole. */
-const WHOLE_CHARS_MAX = 600
+const WHOLE_CHARS_MAX = 300
 const SAMPLES = 3
 const SAMPLE_CHARS = WHOLE_CHARS_MAX / SAMPLES
 /** Role names, separators and the like. */

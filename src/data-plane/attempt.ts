@@ -126,17 +126,20 @@ export function settle(attempt: Attempt, end: AttemptEnd): number {
   return cost
 }
 
+/** Nobody got this status: it is how servers commonly note that the client closed the request. */
+const CLIENT_LEFT_STATUS = 499
+
 /** Settles an attempt that came to nothing: the last one with the status that its client gets, null for any before. A
  *  client that left is no fault of the target. */
 export function settleFailed(failed: FailedAttempt, clientStatus: number | null): void {
   const { attempt, failure, usage, visibleChars, isBilled } = failed
-  const hasLeft = attempt.exchange.clientLeft.aborted
+  const hasLeft = attempt.exchange.client.hasLeft
   settle(attempt, {
     ending: hasLeft ? 'client-left' : failure.class === 'timeout' ? 'timed-out' : 'failed',
     failure: hasLeft ? null : failure,
     usage,
     visibleChars,
-    status: clientStatus ?? failure.status,
+    status: hasLeft ? CLIENT_LEFT_STATUS : (clientStatus ?? failure.status),
     isFinal: clientStatus !== null,
     ttftMs: null,
     isBilled,

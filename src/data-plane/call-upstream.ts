@@ -20,16 +20,14 @@ export interface OpenCall {
 export function openCall(attempt: Attempt): OpenCall {
   const { exchange } = attempt
   const abort = new AbortController()
-  const leave = (): void => abort.abort('client-left')
-  if (exchange.clientLeft.aborted) leave()
-  exchange.clientLeft.addEventListener('abort', leave)
+  exchange.client.onLeave(() => abort.abort('client-left'))
   const stopWaiting = watchForContent(attempt, () => abort.abort('timed-out'))
   return {
     abort,
     onContent: stopWaiting,
     onEnd: () => {
       stopWaiting()
-      exchange.clientLeft.removeEventListener('abort', leave)
+      exchange.client.onLeave(null)
     },
   }
 }

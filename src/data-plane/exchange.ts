@@ -5,6 +5,7 @@ import type { CacheState, Ending, UsageEvent } from '../core/usage-event.ts'
 import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
+import { Client } from './client.ts'
 import type { Protocol, RequestFacts } from '../protocols/protocol.ts'
 
 /** What the client may ask of the gateway itself, by header. */
@@ -25,8 +26,7 @@ export interface Exchange {
   readonly startedAtMs: number
   readonly protocol: Protocol
   readonly options: RequestOptions
-  /** Aborts when the client leaves. */
-  readonly clientLeft: AbortSignal
+  readonly client: Client
   readonly services: Services
   readonly later: Later
 }
@@ -55,7 +55,7 @@ export function begin(request: Request, protocol: Protocol, services: Services, 
     startedAtMs: services.nowMs(),
     protocol,
     options: options(request.headers),
-    clientLeft: request.signal,
+    client: new Client(request.signal, later),
     services,
     later,
   }

@@ -79,7 +79,7 @@ async function pursueTarget<Answer>(
     pursuit.last = result.error
     const { class: upstream, retryAfterMs } = result.error.failure
     // The breaker hears of it at once, the ledger when it is known whether another attempt follows.
-    permit.done(exchange.clientLeft.aborted ? 'client' : upstream, retryAfterMs, exchange.later)
+    permit.done(exchange.client.hasLeft ? 'client' : upstream, retryAfterMs, exchange.later)
     if (!mayFallBack(upstream) || exchange.client.hasLeft) return err(giveUp(pursuit))
     if (!mayRetrySameTarget(upstream)) return null
   }

@@ -26,7 +26,6 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   const promptTokens = estimateTokens(exchange.facts.promptText())
   const answer = exchange.facts.isStreamed ? answerStream : answerWhole
   const answered = answer(exchange, routed.value, promptTokens, recalled)
-  // A client that leaves ends its request at once; what was spent by then still has to be settled.
-  later(answered.then(() => {}))
+  exchange.client.finish(answered)
   return answered
 }

@@ -23,7 +23,6 @@ export async function bundleWorker(entry: string, options: { readonly minify?: b
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:*', 'node:*'],
     minify: options.minify ?? false,
-    keepNames: true,
     logLevel: 'silent',
     define: { 'process.env.NODE_ENV': '"production"' },
   })

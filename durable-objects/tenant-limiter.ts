@@ -7,6 +7,7 @@ import {
   expireDue,
   newAuthority,
   nextExpiryMs,
+  presumedSpentNanoUsd,
   rollWindow,
   takeReport,
 } from '../src/core/authority.ts'
@@ -128,11 +129,12 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     for (const state of this.#authority.nodes.values()) {
       rollWindow(this.#authority, state, nowMs)
       if (state.node.budget === null || state.window === null) continue
+      const presumed = presumedSpentNanoUsd(this.#authority, state)
       nodes.push({
         scope: state.node.scope,
         id: state.node.id,
-        spentNanoUsd: state.spentNanoUsd,
-        heldNanoUsd: state.heldNanoUsd,
+        spentNanoUsd: state.spentNanoUsd + presumed,
+        heldNanoUsd: state.heldNanoUsd - presumed,
         limitNanoUsd: state.node.budget.amountNanoUsd,
         windowStartMs: state.window.startMs,
         windowEndMs: state.window.endMs,

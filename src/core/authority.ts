@@ -126,6 +126,17 @@ export function nextExpiryMs(authority: Authority): number | null {
   return next
 }
 
+/** What expired leases hold of this node's budget in its running window: presumed spent, since nobody can say otherwise
+ *  any more. Nano-USD. */
+export function presumedSpentNanoUsd(authority: Authority, state: NodeState): number {
+  let nanoUsd = 0
+  for (const lease of authority.leases.values()) {
+    const isHeld = lease.state === 'expired' && lease.budgetNodes[state.id] === state.window?.startMs
+    if (isHeld) nanoUsd += exposure(lease).nanoUsd
+  }
+  return nanoUsd
+}
+
 /** What was granted and neither settled nor returned. */
 export function exposure(lease: GrantedLease): Amounts {
   return greatest(minus(lease.granted, plus(lease.settled, lease.returned)), NOTHING)

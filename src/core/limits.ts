@@ -147,8 +147,9 @@ export interface LimiterReply {
 export interface NodeStanding {
   readonly scope: LimitScope
   readonly id: string
+  /** Settled, and what expired leases still hold: that is presumed spent. */
   readonly spentNanoUsd: number
-  /** Held by leases: granted, not yet settled or returned. */
+  /** Held by live leases: granted, not yet settled or returned. */
   readonly heldNanoUsd: number
   readonly limitNanoUsd: number
   readonly windowStartMs: number

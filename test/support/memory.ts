@@ -1,10 +1,11 @@
-// What the workerd processes of this test take from the machine, as the kernel counts it. Linux only.
+// The workerd processes of this test, and what they take from the machine as the kernel counts it. Linux only.
 import { readFileSync, readdirSync } from 'node:fs'
 
 const PAGE_KB = 4
 
-/** Process ids of the workerd children of `parent`. */
+/** Process ids of the workerd children of `parent`; none where the kernel doesn't show processes. */
 export function workerdPids(parent = process.pid): readonly number[] {
+  if (process.platform !== 'linux') return []
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)

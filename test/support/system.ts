@@ -15,6 +15,20 @@ export interface TestSystem extends RunningSystem {
   admin(method: string, pathname: string, body?: unknown): Promise<{ readonly status: number; readonly body: unknown }>
 }
 
+/** The admin API of a test system at `url`. */
+export function adminAt(url: string): TestSystem['admin'] {
+  return async (method, pathname, body) => {
+    const response = await fetch(url + pathname, {
+      method,
+      headers: { authorization: `Bearer ${TEST_ADMIN_TOKEN}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const parsed: unknown = text === '' ? undefined : JSON.parse(text)
+    return { status: response.status, body: parsed }
+  }
+}
+
 /**
  * Starts a system without a dashboard unless asked for. `dispose` also removes the state, except when `stateDir` was
  * given: then it belongs to the caller, who may start again on it.
@@ -34,16 +48,7 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
     ...system,
     stateDir,
     logs,
-    async admin(method, pathname, body) {
-      const response = await fetch(system.url + pathname, {
-        method,
-        headers: { authorization: `Bearer ${TEST_ADMIN_TOKEN}`, 'content-type': 'application/json' },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      })
-      const text = await response.text()
-      const parsed: unknown = text === '' ? undefined : JSON.parse(text)
-      return { status: response.status, body: parsed }
-    },
+    admin: adminAt(system.url),
     async dispose() {
       await system.dispose()
       if (options.stateDir === undefined) await rm(stateDir, { recursive: true, force: true })

@@ -20,6 +20,7 @@ interface WallClock {
 }
 
 const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
 const FORMATS = new Map<string, Intl.DateTimeFormat>()
 /** Formats are costly to make and few in number (one per time zone in use). */
 const FORMATS_MAX = 600
@@ -50,12 +51,32 @@ export function isTimeZone(timeZone: string): boolean {
   }
 }
 
-/** Hours follow elapsed time since the zone's own hour began, so that a repeated hour is two windows. */
+/** Hours follow elapsed time since the zone's own hour began, so that a repeated hour is two windows. Where the clock is
+ *  put forward or back by part of an hour, a window ends and another begins. */
 function hourWindow(timeZone: string, nowMs: number): Window {
   const now = wallClock(timeZone, nowMs)
   const sinceHourMs = (now.minute * 60 + now.second) * 1000 + (((nowMs % 1000) + 1000) % 1000)
   const startMs = nowMs - sinceHourMs
-  return { startMs, endMs: startMs + 3_600_000 }
+  const endMs = startMs + HOUR_MS
+  return {
+    startMs: partHourChange(timeZone, startMs, nowMs) ?? startMs,
+    endMs: partHourChange(timeZone, nowMs, endMs) ?? endMs,
+  }
+}
+
+/** When, in (low, high], the zone's clock is changed by other than whole hours; null for never. To the second. */
+function partHourChange(timeZone: string, low: number, high: number): number | null {
+  const minutesAt = (instantMs: number): number => offsetAt(timeZone, instantMs) % HOUR_MS
+  const before = minutesAt(low)
+  if (minutesAt(high) === before) return null
+  let last = Math.floor(low / 1000) * 1000
+  let first = Math.floor(high / 1000) * 1000
+  while (first - last > 1000) {
+    const middle = last + Math.floor((first - last) / 2000) * 1000
+    if (minutesAt(middle) === before) last = middle
+    else first = middle
+  }
+  return first
 }
 
 function between(startWall: number, endWall: number, timeZone: string): Window {

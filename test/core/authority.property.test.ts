@@ -123,6 +123,16 @@ describe('a question to the authority', () => {
     })
   })
 
+  test('finds what a bucket refilled since a lease expired, not what it would have before', () => {
+    const authority = authorityOf([node('tenant', 't', { tokensPerMinute: 60 })])
+    grant(authority, 'h', ask('h:1', { tokens: 60, nanoUsd: 0 }), { nowMs: NOW_MS, ttlMs: TTL_MS })
+    const nowMs = NOW_MS + TTL_MS + 20_000
+    expireDue(authority, nowMs)
+    const time = { nowMs, ttlMs: TTL_MS }
+    expect(grant(authority, 'h', ask('h:2', { tokens: 21, nanoUsd: 0 }), time)).toHaveProperty('denial')
+    expect(grant(authority, 'h', ask('h:2', { tokens: 20, nanoUsd: 0 }), time)).toHaveProperty('grant')
+  })
+
   test('under a lease that is gone is told to open another, so that nothing is charged twice', () => {
     const authority = authorityOf([node('tenant', 't', { tokensPerMinute: 1_000 })])
     const time = { nowMs: NOW_MS, ttlMs: TTL_MS }

@@ -30,6 +30,10 @@ describe('isolates with leases of one limiter', () => {
     expect(total.denied).toBeGreaterThan(3_000)
   })
 
+  test('never pass a rate limit, however hard they press', () => {
+    holds({ steps: 500, crashes: true, tight: true }, 200)
+  })
+
   test('never overshoot a budget that existed when the lease was granted, while the limits change', () => {
     holds({ steps: 500, crashes: true, reconfigures: true }, 200)
   })

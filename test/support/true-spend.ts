@@ -1,7 +1,8 @@
 // What was really spent, kept apart from the books that claim to know it: money by budget and window, tokens by bucket.
 // Objects when a limit is passed, or when the books say more or less than what happened.
 import { strict as assert } from 'node:assert'
-import type { Authority, NodeState } from '../../src/core/authority.ts'
+import type { Authority, GrantedLease, NodeState } from '../../src/core/authority.ts'
+import type { HeldLease } from '../../src/core/lease.ts'
 
 /** One budget in one of its windows: what was spent, and the most that it ever allowed. */
 interface Budget {
@@ -88,5 +89,18 @@ export class Truth {
 
   #limitOf(id: string): number {
     return this.#authority.nodes.get(id)?.node.budget?.amountNanoUsd ?? 0
+  }
+}
+
+/** Holds the two halves of a lease against each other: what each knows of the other may be old, never ahead of it. */
+export function checkLease(held: HeldLease, granted: GrantedLease | undefined, isBounded: boolean): void {
+  for (const kind of ['tokens', 'nanoUsd'] as const) {
+    const isLimited = kind === 'tokens' ? held.limitsTokens : held.limitsMoney
+    const used = held.settled[kind] + held.reserved[kind] + held.returned[kind]
+    if (isBounded && isLimited) assert(used <= held.granted[kind], `${held.id} promised more than it has (I2)`)
+    if (granted === undefined) continue
+    assert(granted.settled[kind] <= held.settled[kind], `${held.id}: a settlement is known before it happened (I4)`)
+    assert(granted.returned[kind] <= held.returned[kind], `${held.id}: a return is known before it happened (I4)`)
+    assert(held.granted[kind] <= granted.granted[kind], `${held.id}: a grant is known before it happened (I4)`)
   }
 }

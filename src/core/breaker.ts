@@ -14,7 +14,8 @@ export type BreakerState =
   | {
       readonly state: 'closed'
       readonly seconds: readonly Second[]
-      readonly inARow: number
+      /** When the latest failures came, with no success since: no more than would open it. */
+      readonly inARow: readonly number[]
       readonly openings: number
     }
   /** No calls until `untilMs`; then one probe. */
@@ -40,7 +41,7 @@ export const BREAKER = {
 } as const
 
 /** A breaker that has seen nothing. */
-export const CLOSED: BreakerState = { state: 'closed', seconds: [], inARow: 0, openings: 0 }
+export const CLOSED: BreakerState = { state: 'closed', seconds: [], inARow: [], openings: 0 }
 
 /** What an upstream failure says about its target. A client's mistake and a throttle say nothing against it. */
 export function outcomeOf(upstream: UpstreamClass | null): Outcome {
@@ -71,9 +72,15 @@ export function afterOutcome(state: BreakerState, outcome: Outcome, nowMs: numbe
   }
   const isFailure = outcome !== 'success'
   const seconds = counted(state.seconds, isFailure ? outcome.weight : 0, nowMs)
-  const inARow = isFailure ? state.inARow + 1 : 0
-  if (inARow >= BREAKER.inARowMax || isTooBad(seconds)) return opened(state.openings + 1, nowMs, jitter)
+  const inARow = isFailure ? [...recentInARow(state, nowMs), nowMs] : []
+  if (inARow.length >= BREAKER.inARowMax || isTooBad(seconds)) return opened(state.openings + 1, nowMs, jitter)
   return { state: 'closed', seconds, inARow, openings: isFailure ? state.openings : 0 }
+}
+
+/** When the latest failures in a row came, those in the window. */
+export function recentInARow(state: BreakerState, nowMs: number): readonly number[] {
+  if (state.state !== 'closed') return []
+  return state.inARow.filter((atMs) => atMs > nowMs - BREAKER.windowMs && atMs <= nowMs)
 }
 
 /** Whether a call may go out: yes, no, or only as the probe (then move on with `probing`). */

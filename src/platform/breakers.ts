@@ -11,6 +11,7 @@ import {
   openUntil,
   outcomeOf,
   probing,
+  recentInARow,
   verdict,
 } from '../core/breaker.ts'
 import type { Target } from '../core/directory.ts'
@@ -99,7 +100,9 @@ function closedFor(health: Health, nowMs: number): Closed | null {
 }
 
 function isCrowded(health: Health, nowMs: number): boolean {
-  return health.inFlight >= PROVING_MAX && nowMs - health.provenAtMs > PROVEN_MS
+  return (
+    health.inFlight + recentInARow(health.state, nowMs).length >= PROVING_MAX && nowMs - health.provenAtMs > PROVEN_MS
+  )
 }
 
 /** Waits until the calls under way have shown something, then decides anew. */
@@ -169,6 +172,8 @@ function conclude(ports: BreakerPorts, target: Target, health: Health, end: Conc
     health.cooldownUntilMs = nowMs + Math.min(end.retryAfterMs ?? COOLDOWN_MS, COOLDOWN_MS_MAX)
   }
   const before = health.state.state
+  // While a probe is out, only the probe decides: what was called earlier tells of the past.
+  if (before === 'half-open' && !end.isProbe) return
   // A probe that our own request spoilt has still reached a living target.
   health.state = afterOutcome(
     health.state,

@@ -1,6 +1,6 @@
 // What becomes of attempts whose isolate died: they are booked at what was reserved, as an estimate, and corrected if
 // their true event arrives after all. Both travel as ordinary usage events, so sums stay exact.
-import type { UsageEvent } from './usage-event.ts'
+import { type UsageEvent, packEvent, unpackOwnEvent } from './usage-event.ts'
 import type { Usage } from './usage.ts'
 
 /** An admission as it was recorded before its attempt was settled. */
@@ -13,25 +13,24 @@ export interface OpenAdmission {
   readonly bookedAtMs: number | null
 }
 
-/** JSON array text of the events that book `admissions` as lost: charged at their reservations, marked as estimates. */
+/** JSON array text of the packed events that book `admissions` as lost: charged at their reservations, marked as estimates. */
 export function lost(admissions: readonly OpenAdmission[], nowMs: number): string {
-  return JSON.stringify(admissions.map((admission) => bookedEvent(admission, nowMs)))
+  return `[${admissions.map((admission) => packEvent(bookedEvent(admission, nowMs))).join(',')}]`
 }
 
 /** The same events, with those of `booked` attempts turned into corrections of what was booked. */
 export function adjusted(events: string, booked: readonly OpenAdmission[]): string {
   const byId = new Map(booked.map((admission) => [admission.id, admission]))
   const list: readonly UsageEvent[] = JSON.parse(events)
-  return JSON.stringify(
-    list.map((event) => {
-      const admission = byId.get(`${event.requestId}#${event.attempt}`)
-      return admission === undefined ? event : correction(event, bookedEvent(admission, admission.bookedAtMs ?? 0))
-    }),
-  )
+  const corrected = list.map(unpackOwnEvent).map((event) => {
+    const admission = byId.get(`${event.requestId}#${event.attempt}`)
+    return admission === undefined ? event : correction(event, bookedEvent(admission, admission.bookedAtMs ?? 0))
+  })
+  return `[${corrected.map(packEvent).join(',')}]`
 }
 
 function bookedEvent(admission: OpenAdmission, nowMs: number): UsageEvent {
-  const event: UsageEvent = JSON.parse(admission.event)
+  const event = unpackOwnEvent(JSON.parse(admission.event))
   return {
     ...event,
     ending: 'lost',

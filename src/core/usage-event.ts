@@ -1,7 +1,8 @@
 // The immutable record of one attempt (or of a request that needed none): what it was, for whom, what it cost. It is
 // written once by the gateway, carried by the Queue, and applied once by the usage consumer. Money in nano-USD, times in
 // epoch ms or ms. The shape is versioned, since events of an older gateway may still be under way after a deploy.
-import type { Usage } from './usage.ts'
+import { isJsonObject, type JsonObject } from './json.ts'
+import { NO_USAGE, type Usage } from './usage.ts'
 
 export const USAGE_EVENT_VERSION = 1
 
@@ -71,6 +72,54 @@ export interface UsageBatch {
   readonly tenantId: string
   /** Outbox row in the tenant's limiter, to confirm. */
   readonly outboxId: number
-  /** JSON array text of `UsageEvent`: kept as text so that objects and queues in between don't parse it. */
+  /** JSON array text of packed events (`packEvent`): kept as text so that objects and queues in between don't parse it. */
   readonly events: string
+}
+
+/** What a field is when it is left out on the way. Most events leave most of these out, which halves their size. */
+const FIELD_DEFAULTS = {
+  kind: 'cost',
+  teamId: null,
+  costCenter: null,
+  endUser: null,
+  tags: [],
+  traceId: null,
+  streamed: false,
+  targetId: null,
+  provider: null,
+  model: null,
+  failure: null,
+  isFinal: true,
+  isEstimated: false,
+  savedNanoUsd: 0,
+  priceVersion: null,
+  ttftMs: null,
+} as const satisfies Partial<UsageEvent>
+
+const DEFAULTS: Readonly<Record<string, unknown>> = FIELD_DEFAULTS
+
+/** JSON text of an event for its way to the ledger, without the fields that are at their defaults. */
+export function packEvent(event: UsageEvent): string {
+  const packed: Record<string, unknown> = {}
+  for (const [field, value] of Object.entries(event)) if (!isDefault(field, value)) packed[field] = value
+  const usage: Record<string, number> = {}
+  for (const [bucket, count] of Object.entries(event.usage)) if (count !== 0) usage[bucket] = count
+  packed['usage'] = usage
+  return JSON.stringify(packed)
+}
+
+/** A packed event with all its fields again. Whether they are right is for the reader to check. */
+export function unpackEvent(packed: JsonObject): JsonObject {
+  const usage = packed['usage']
+  return { ...FIELD_DEFAULTS, ...packed, ...(isJsonObject(usage) ? { usage: { ...NO_USAGE, ...usage } } : {}) }
+}
+
+/** The same for an event that this code packed itself. */
+export function unpackOwnEvent(packed: UsageEvent): UsageEvent {
+  return { ...FIELD_DEFAULTS, ...packed, usage: { ...NO_USAGE, ...packed.usage } }
+}
+
+function isDefault(field: string, value: unknown): boolean {
+  if (field === 'tags') return Array.isArray(value) && value.length === 0
+  return field in DEFAULTS && DEFAULTS[field] === value
 }

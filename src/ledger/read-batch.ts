@@ -2,7 +2,7 @@
 // a message that can't be read must never reach the database: it would be retried for days.
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
-import { USAGE_EVENT_VERSION, type UsageBatch } from '../core/usage-event.ts'
+import { USAGE_EVENT_VERSION, type UsageBatch, unpackEvent } from '../core/usage-event.ts'
 
 /** A message that may be applied. */
 export interface ReadableBatch {
@@ -25,11 +25,12 @@ export function readBatch(body: unknown): Result<ReadableBatch, string> {
   const list = parseJson(events)
   if (!Array.isArray(list)) return err('events is not a JSON array')
   if (list.length === 0 || list.length > EVENTS_MAX) return err(`events holds ${list.length} events`)
-  for (const [at, event] of list.entries()) {
+  const full = list.map((event) => (isJsonObject(event) ? unpackEvent(event) : event))
+  for (const [at, event] of full.entries()) {
     const problem = eventProblem(event, tenantId)
     if (problem !== null) return err(`events[${at}]${problem}`)
   }
-  return ok({ batch: { v, tenantId, outboxId, events }, firstEvent: eventName(list[0]) })
+  return ok({ batch: { v, tenantId, outboxId, events: JSON.stringify(full) }, firstEvent: eventName(full[0]) })
 }
 
 /** Tenant and outbox row of a message, as far as they can be read, so that even a bad one can be confirmed. */

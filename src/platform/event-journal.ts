@@ -2,7 +2,7 @@
 // the limiter says that they are durable. Events are serialised once. Bounded: a full journal stops admission rather
 // than lose an event.
 import type { AdmissionRecord, Amounts, EventChunk } from '../core/limits.ts'
-import type { UsageEvent } from '../core/usage-event.ts'
+import { type UsageEvent, packEvent } from '../core/usage-event.ts'
 
 /** An admission not yet shipped: nothing is serialised unless it has to be. */
 interface OpenAdmission {
@@ -58,7 +58,7 @@ export class EventJournal {
 
   /** Everything that is owed, for one message. What was sent before and not acknowledged is sent again as it was. */
   outgoing(): { readonly chunks: readonly EventChunk[]; readonly admissions: readonly AdmissionRecord[] } {
-    const texts = this.#events.map((event) => JSON.stringify(event))
+    const texts = this.#events.map(packEvent)
     let settles = this.#settles
     this.#events = []
     this.#settles = []
@@ -74,7 +74,7 @@ export class EventJournal {
     this.#resend = []
     for (const [id, admission] of this.#unshipped) {
       const { leaseId, reserved, template } = admission
-      admissions.push({ id, leaseId, reserved, event: JSON.stringify(template) })
+      admissions.push({ id, leaseId, reserved, event: packEvent(template) })
       this.#shipped.add(id)
     }
     this.#unshipped.clear()

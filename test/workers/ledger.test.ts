@@ -184,7 +184,11 @@ describe('consume', () => {
       message(1, [{ ...usageEvent({}), usage: { ...NO_USAGE, output: null } }]).body,
       'usage.output is null',
     ],
-    ['a missing field', message(1, [{ ...usageEvent({}), ttftMs: undefined }]).body, 'events[0].ttftMs is missing'],
+    [
+      'a missing field',
+      message(1, [{ ...usageEvent({}), latencyMs: undefined }]).body,
+      'events[0].latencyMs is missing',
+    ],
   ])('buries a message with %s, once, and never loops', async (_, body, reason) => {
     for (const attempts of [1, 2]) {
       const outcome = await deliver([{ id: 'bad', body }], { attempts })

@@ -43,7 +43,11 @@ const anyEvent: fc.Arbitrary<UsageEvent> = fc.record({
 
 describe('packing an event', () => {
   it('loses nothing', () => {
-    fc.assert(fc.property(anyEvent, (event) => expect(unpackEvent(JSON.parse(packEvent(event)))).toEqual(event)))
+    fc.assert(
+      fc.property(anyEvent, (event) => {
+        expect(unpackEvent(JSON.parse(packEvent(event)))).toEqual(event)
+      }),
+    )
   })
 
   it('leaves out what is at its default', () => {

@@ -15,7 +15,7 @@ export interface RequestOptions {
   /** `x-tidegate-idle-timeout-ms`: a lower timeout between two chunks. */
   readonly idleMs: number | null
   /** `x-tidegate-cache: off`, or `cache-control: no-store`. */
-  readonly isCacheOff: boolean
+  readonly isCacheOff: () => boolean
   readonly tags: readonly string[]
   readonly costCenter: string | null
 }
@@ -103,7 +103,7 @@ function options(headers: Headers): RequestOptions {
   return {
     firstContentMs: timeout(headers.get('x-tidegate-timeout-ms')),
     idleMs: timeout(headers.get('x-tidegate-idle-timeout-ms')),
-    isCacheOff:
+    isCacheOff: () =>
       headers.get('x-tidegate-cache') === 'off' || /no-store|no-cache/.test(headers.get('cache-control') ?? ''),
     tags: tags(headers.get('x-tidegate-tags')),
     costCenter: headers.get('x-tidegate-cost-center')?.slice(0, TAG_CHARS_MAX) ?? null,

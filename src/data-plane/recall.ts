@@ -30,7 +30,7 @@ export async function recall(exchange: ReadExchange, routed: RoutedRequest): Pro
   if (caller.cache.mode === 'off') return SILENT_STATES.off
   const isFit =
     facts.cacheability === 'deterministic' || (facts.cacheability === 'cacheable' && caller.cache.mode === 'all')
-  if (options.isCacheOff || !isFit) return SILENT_STATES.bypass
+  if (!isFit || options.isCacheOff()) return SILENT_STATES.bypass
   const routing = routed.plan.candidates.map(({ target }) => `${target.id}/${target.model}`).join(' ')
   const text = cacheKeyText(exchange.body, { tenantId: caller.tenantId, protocol: exchange.protocol.name, routing })
   const key = await services.digest(text)

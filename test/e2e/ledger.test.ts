@@ -64,7 +64,7 @@ const WIRES = [
   ['Anthropic wire', 'sim-claude-fast', PRICES.claude],
 ] as const
 
-describe.each(WIRES)('%s', (_, model, price) => {
+describe.concurrent.each(WIRES)('%s', (_, model, price) => {
   test.each([true, false])(
     'a request is there with its tokens, its cost and its names; streamed: %s',
     async (stream) => {
@@ -143,7 +143,7 @@ describe.each(WIRES)('%s', (_, model, price) => {
   })
 })
 
-describe('requests that need several attempts', () => {
+describe.concurrent('requests that need several attempts', () => {
   test('a failed over request is two attempts, one of them final and paid', async () => {
     await createRoute(system, 'failing-over', [
       simulatedTarget('over-1', 'sim-gpt-fast-e500'),

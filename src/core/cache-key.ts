@@ -1,7 +1,7 @@
 // What makes two requests the same for the reply cache: everything that can change the answer, in a canonical order, and
 // nothing else. Strings stay byte-exact: two prompts that differ in a blank can need different answers.
 import canonicalize from 'canonicalize'
-import type { Json, JsonObject } from './json.ts'
+import { type Json, type JsonObject, isJsonObject } from './json.ts'
 
 /** Members that don't change what is answered. */
 const IRRELEVANT = new Set([
@@ -26,10 +26,21 @@ export function cacheKeyText(
   body: JsonObject,
   scope: { readonly tenantId: string; readonly protocol: string; readonly routing: string },
 ): string {
-  const relevant: Record<string, Json> = {}
-  for (const [name, value] of Object.entries(body)) {
-    if (!IRRELEVANT.has(name) && value !== undefined && value !== null) relevant[name] = value
-  }
+  const members = Object.entries(body).filter(([name, value]) => !IRRELEVANT.has(name) && (value ?? null) !== null)
   const { tenantId, protocol, routing } = scope
-  return canonicalize({ v: CACHE_KEY_VERSION, tenantId, protocol, routing, request: relevant }) ?? ''
+  // From entries, not by assignment: a member may have any name, `__proto__` included.
+  return canonicalText({ v: CACHE_KEY_VERSION, tenantId, protocol, routing, request: Object.fromEntries(members) })
+}
+
+/** RFC 8785 refuses half an emoji (texts cut by length end in one) and endless numbers; such a text is ours alone. */
+function canonicalText(value: JsonObject): string {
+  try {
+    return canonicalize(value) ?? ''
+  } catch {
+    return JSON.stringify(value, (_, inner: Json) => {
+      if (typeof inner === 'number' && !Number.isFinite(inner)) return { '\ud800': String(inner) }
+      if (!isJsonObject(inner)) return inner
+      return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    })
+  }
 }

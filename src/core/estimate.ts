@@ -3,7 +3,7 @@
 import { estimateTokenCount } from 'tokenx'
 import type { Target } from './directory.ts'
 import type { Amounts } from './limits.ts'
-import { costNanoUsd } from './price.ts'
+import { type Price, costNanoUsd } from './price.ts'
 import { NO_USAGE, type Usage } from './usage.ts'
 
 /** Text up to this length is estimated whole. */
@@ -58,8 +58,17 @@ export function demand(
   return {
     amounts: {
       tokens: promptTokens + OVERHEAD_TOKENS + likely * request.choices,
-      nanoUsd: target.price === null ? 0 : costNanoUsd(most, target.price),
+      nanoUsd: target.price === null ? 0 : costNanoUsd(most, dearest(target.price)),
     },
     maxOutputTokens: bound,
+  }
+}
+
+/** What the tokens may cost at most: the prompt may be written to the provider's cache, the output may be reasoning. */
+function dearest(price: Price): Price {
+  return {
+    ...price,
+    input: Math.max(price.input, price.cacheWrite, price.cacheWriteLong),
+    output: Math.max(price.output, price.reasoning),
   }
 }

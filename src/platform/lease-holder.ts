@@ -41,6 +41,8 @@ const IDLE_MS = 8_000
 const DENIAL_MS_MAX = 1_000
 /** An exchange that takes longer is taken for lost. */
 const EXCHANGE_MS_MAX = 5_000
+/** How often a message is sent that is turned away at once. */
+const SENDS_MAX = 2
 /** A waiting request gives up after this. */
 const WAIT_MS_MAX = 6_000
 /** Requests that may wait for a lease at once. */
@@ -235,12 +237,16 @@ export class LeaseHolder {
     this.#serveWaiters(message.wants, reply)
   }
 
+  /** Null when no answer came in time. An object that was just restarted (a deployment does that) is asked once more:
+   *  a message may be repeated. */
   async #sendInTime(message: LimiterCall): Promise<LimiterReply | null> {
-    try {
-      const late = this.#ports.sleep(EXCHANGE_MS_MAX).then(() => null)
-      return await Promise.race([this.#ports.send(message), late])
-    } catch {
-      return null
+    const late = this.#ports.sleep(EXCHANGE_MS_MAX).then(() => null)
+    for (let sends = 1; ; sends++) {
+      try {
+        return await Promise.race([this.#ports.send(message), late])
+      } catch {
+        if (sends === SENDS_MAX) return null
+      }
     }
   }
 

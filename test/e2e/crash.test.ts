@@ -157,3 +157,48 @@ describe('SIGKILL in the middle of fifty streams', () => {
     expect(after.filter((row) => row.request_id !== id?.request_id)).toEqual(rows)
   })
 })
+
+describe('SIGKILL while usage events are in the queue', () => {
+  const REQUESTS = 10
+
+  test('the queue forgets them, the outbox does not: each arrives once', async () => {
+    const state = await mkdtemp(path.join(tmpdir(), 'tidegate-queue-'))
+    const settings = { stateDir: state, vars: { LEASE_TTL_MS: String(LEASE_TTL_MS) } }
+    // The consumer is handed nothing before the strike.
+    let queued = await startKillableSystem({ ...settings, queueBatchSeconds: 60 })
+    try {
+      const { key } = await createTenant(queued, 'acme')
+      await routeSimulated(queued)
+      const ids: string[] = []
+      // One after the other, so that the first have long been sent when the last ends.
+      for (let n = 0; n < REQUESTS; n++) ids.push(await answered(queued, key))
+      expect(await latestAttempts(queued)).toEqual([])
+      await queued.kill()
+      queued = await startKillableSystem(settings)
+      ids.push(await answered(queued, key))
+      const rows = await eventually(
+        () => latestAttempts(queued),
+        (found) => ids.every((id) => found.some((row) => row.request_id === id)),
+        20_000,
+      )
+      expect(rows.map((row) => row.request_id).toSorted()).toEqual(ids.toSorted())
+      // What the last one came to may have died with the process: then it is known from its admission alone.
+      const early = rows.filter((row) => ids.indexOf(row.request_id) < REQUESTS - 1)
+      expect(early.filter((row) => row.ending !== 'finished')).toEqual([])
+      const cost = rows.reduce((sum, row) => sum + Number(row.cost_nano_usd), 0)
+      const { total } = await usageBy(queued, 'tenant')
+      expect(total).toMatchObject({ requests: REQUESTS + 1, cost_nano_usd: String(cost) })
+    } finally {
+      await queued.kill()
+      await rm(state, { recursive: true, force: true })
+    }
+  })
+
+  /** Asks, reads the whole answer, tells the request's id. */
+  async function answered(gateway: KillableSystem, key: string): Promise<string> {
+    const response = await ask(gateway, key, { model: 'sim-gpt-4o-tokens5', messages: says('Count me') })
+    expect(response.status).toBe(200)
+    await response.text()
+    return response.headers.get('x-tidegate-request-id') ?? ''
+  }
+})

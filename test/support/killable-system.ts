@@ -14,7 +14,11 @@ export interface KillableSystem extends Pick<TestSystem, 'url' | 'simulatedUrl' 
 }
 
 const READY = z.object({ url: z.string(), simulatedUrl: z.string() })
-const SETTINGS = z.object({ stateDir: z.string(), vars: z.record(z.string(), z.string()) })
+const SETTINGS = z.object({
+  stateDir: z.string(),
+  vars: z.record(z.string(), z.string()),
+  queueBatchSeconds: z.optional(z.number()),
+})
 
 /** Starts a system on `stateDir` in a process of its own. */
 export async function startKillableSystem(settings: z.infer<typeof SETTINGS>): Promise<KillableSystem> {
@@ -51,7 +55,7 @@ function isAlive(pid: number): boolean {
 }
 
 if (process.send !== undefined && process.argv[1] === import.meta.filename) {
-  const { stateDir, vars } = SETTINGS.parse(JSON.parse(process.argv[2] ?? ''))
-  const { url, simulatedUrl } = await startTestSystem({ stateDir, vars })
+  const { queueBatchSeconds = 0.05, ...settings } = SETTINGS.parse(JSON.parse(process.argv[2] ?? ''))
+  const { url, simulatedUrl } = await startTestSystem({ ...settings, queueBatchSeconds })
   process.send({ url, simulatedUrl })
 }

@@ -206,8 +206,8 @@ export class LeaseHolder {
       this.#mustExchangeAgain = true
       return
     }
-    this.#exchangeSinceMs = nowMs
     do {
+      this.#exchangeSinceMs = this.#ports.nowMs()
       this.#mustExchangeAgain = false
       await this.#exchangeOnce()
     } while (this.#mustExchangeAgain)

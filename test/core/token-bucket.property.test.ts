@@ -201,7 +201,7 @@ describe('a token bucket with leases', () => {
       fc.property(rules, fc.nat(1_000_000), (rule, over) => {
         const lentOut = lent(fullBucket(rule, START_MS), rule.capacity)
         const after = spent(lentOut, rule.capacity + over, rule.capacity)
-        expect(after).toMatchObject({ level: -over, outstanding: 0 })
+        expect(after).toMatchObject({ level: 0 - over, outstanding: 0 })
         const wait = waitMs(after, rule, 1)
         expect(wait).toBe(Math.ceil(((over + 1) * 60_000) / rule.perMinute))
       }),

@@ -64,6 +64,19 @@ describe('a warm holder', () => {
     expect(world.messages.length).toBeLessThanOrEqual(2)
   })
 
+  test('has one exchange under way at a time, however long a row of them takes', async () => {
+    const world = heldTenant(RICH)
+    world.rttMs = 4_000
+    const asked = []
+    for (let count = 0; count < 12; count++) {
+      asked.push(Promise.resolve(world.ask(`r${count}`, REQUEST, `k${count}`)))
+      await world.clock.advance(700)
+    }
+    await world.clock.until(Promise.all(asked))
+    expect(world.messages.length).toBeGreaterThan(2)
+    expect(world.mostAtOnce).toBe(1)
+  })
+
   test('keeps a lease alive under a stream that outlives it', async () => {
     const world = heldTenant(RICH)
     const stream = await world.admitted('stream', REQUEST)

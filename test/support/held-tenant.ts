@@ -21,6 +21,8 @@ export interface HeldTenant {
   readonly fates: Fate[]
   usualFate: Fate
   rttMs: number
+  /** The most messages that were ever under way at once. */
+  mostAtOnce: number
   /** Background work that failed: there must be none. */
   readonly failures: unknown[]
   later(work: Promise<void>): void
@@ -52,6 +54,7 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
   const messages: LimiterCall[] = []
   const revoked: string[] = []
   const failures: unknown[] = []
+  let atOnce = 0
   const world: HeldTenant = {
     clock,
     receiver: end,
@@ -61,18 +64,22 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
     fates: [],
     usualFate: 'arrives',
     rttMs: RTT_MS,
+    mostAtOnce: 0,
     holder: new LeaseHolder('t', 'holder', {
       nowMs: clock.nowMs,
       sleep: clock.sleep,
       onRevoked: (keyIds) => revoked.push(...keyIds),
       async send(message) {
         messages.push(structuredClone(message))
+        atOnce += 1
+        world.mostAtOnce = Math.max(world.mostAtOnce, atOnce)
         const fate = world.fates.shift() ?? world.usualFate
         await clock.sleep(world.rttMs / 2)
         if (fate === 'refused') throw new Error('the object is overloaded')
         if (fate === 'request-lost') return new Promise(() => {})
         const reply = end.call(structuredClone(message), clock.nowMs())
         await clock.sleep(world.rttMs / 2)
+        atOnce -= 1
         return fate === 'reply-lost' ? new Promise(() => {}) : reply
       },
     }),

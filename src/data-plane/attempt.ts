@@ -72,7 +72,7 @@ export async function admit(exchange: ReadExchange, plan: AttemptPlan): Promise<
     ...eventTemplate(exchange, plan.route.id, plan.cache, plan.number),
     targetId: target.id,
     provider: target.provider,
-    model: target.model === '*' ? facts.model : target.model,
+    model: target.model,
     costCenter: exchange.options.costCenter ?? caller.costCenter ?? target.costCenter,
     priceVersion: target.priceVersion,
     usage: { ...NO_USAGE, input: plan.promptTokens },
@@ -91,7 +91,7 @@ export function callOf(attempt: Attempt): OutgoingCall {
   const { facts } = exchange
   const bound = attempt.reservation.limitsMoney ? need.maxOutputTokens : null
   const edits = {
-    model: plan.target.model === '*' || plan.target.model === facts.model ? null : plan.target.model,
+    model: plan.target.model === facts.model ? null : plan.target.model,
     forceUsage: facts.isStreamed,
     maxOutputTokens: facts.maxOutputTokens === null ? bound : null,
   }

@@ -6,6 +6,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit } from '../ports.ts'
 import { type Attempt, type FailedAttempt, admit, settleFailed } from './attempt.ts'
+import { concreteTarget } from './concrete-target.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
 import { failureOf } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
@@ -51,7 +52,9 @@ export async function pursue<Answer>(
   tryOnce: Try<Answer>,
 ): Promise<Result<Answered<Answer>, Failure>> {
   const pursuit: Pursuit = { exchange, routed, purpose, attempts: 0, last: null, retryAfterMs: null }
-  for (const { target } of routed.plan.candidates) {
+  for (const candidate of routed.plan.candidates) {
+    const concrete = concreteTarget(candidate.target, exchange.facts.model)
+    const target = concrete instanceof Promise ? await concrete : concrete
     const result = await pursueTarget(pursuit, target, tryOnce)
     if (result !== null) return result
     if (exchange.client.hasLeft || pursuit.attempts >= ATTEMPTS_MAX) break

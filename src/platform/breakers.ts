@@ -43,12 +43,14 @@ const PROVING_WAIT_MS = 250
 /** After a 429 that names no delay. */
 const COOLDOWN_MS = 1_000
 const COOLDOWN_MS_MAX = 60_000
+const COOLDOWNS_MAX = 100
 const TARGETS_MAX = 2_000
 
 interface Health {
   state: BreakerState
   retries: RetryBudget
-  cooldownUntilMs: number
+  /** By model: a provider limits each of them apart, and one target may serve many. */
+  readonly cooldowns: Map<string, number>
   provenAtMs: number
   inFlight: number
   readonly waiting: (() => void)[]
@@ -64,7 +66,7 @@ export function isolateBreakers(ports: BreakerPorts): Breakers {
     const health: Health = {
       state: CLOSED,
       retries: FULL_RETRY_BUDGET,
-      cooldownUntilMs: 0,
+      cooldowns: new Map(),
       provenAtMs: -Infinity,
       inFlight: 0,
       waiting: [],
@@ -78,7 +80,7 @@ export function isolateBreakers(ports: BreakerPorts): Breakers {
       const health = healthOf(target)
       const nowMs = ports.nowMs()
       health.retries = earned(health.retries)
-      const closed = closedFor(health, nowMs)
+      const closed = closedFor(target, health, nowMs)
       if (closed !== null) return closed
       if (verdict(health.state, nowMs) === 'probe') return askToProbe(ports, target, health)
       return isCrowded(health, nowMs) ? waitForProof(ports, target, health) : grant(ports, target, health, false)
@@ -93,8 +95,9 @@ export function isolateBreakers(ports: BreakerPorts): Breakers {
   }
 }
 
-function closedFor(health: Health, nowMs: number): Closed | null {
-  if (nowMs < health.cooldownUntilMs) return { retryAfterMs: health.cooldownUntilMs - nowMs }
+function closedFor(target: Target, health: Health, nowMs: number): Closed | null {
+  const cooldownUntilMs = health.cooldowns.get(target.model) ?? 0
+  if (nowMs < cooldownUntilMs) return { retryAfterMs: cooldownUntilMs - nowMs }
   const { state } = health
   return state.state !== 'closed' && nowMs < state.untilMs ? { retryAfterMs: state.untilMs - nowMs } : null
 }
@@ -113,7 +116,7 @@ async function waitForProof(ports: BreakerPorts, target: Target, health: Health)
     const shown = new Promise<void>((resolve) => health.waiting.push(resolve))
     await Promise.race([shown, expired])
     const nowMs = ports.nowMs()
-    const closed = closedFor(health, nowMs)
+    const closed = closedFor(target, health, nowMs)
     if (closed !== null) return closed
     if (nowMs >= deadlineMs || !isCrowded(health, nowMs)) return grant(ports, target, health, false)
   }
@@ -169,7 +172,8 @@ function conclude(ports: BreakerPorts, target: Target, health: Health, end: Conc
   const outcome = outcomeOf(end.failure)
   if (end.failure === null) health.provenAtMs = nowMs
   if (end.failure === 'throttled') {
-    health.cooldownUntilMs = nowMs + Math.min(end.retryAfterMs ?? COOLDOWN_MS, COOLDOWN_MS_MAX)
+    if (health.cooldowns.size >= COOLDOWNS_MAX) health.cooldowns.clear()
+    health.cooldowns.set(target.model, nowMs + Math.min(end.retryAfterMs ?? COOLDOWN_MS, COOLDOWN_MS_MAX))
   }
   const before = health.state.state
   // While a probe is out, only the probe decides: what was called earlier tells of the past.

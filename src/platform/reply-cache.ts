@@ -56,7 +56,12 @@ export function kvStore(kv: KVNamespace): ReplyStore {
   }
 }
 
+/** The stored reply; null for what isn't one: other systems may write to the same store. */
 function parseEntry(text: string): CachedReply | null {
-  const entry: CachedReply & { readonly v?: number } = JSON.parse(text)
-  return entry.v === ENTRY_VERSION ? entry : null
+  const entry: Partial<CachedReply> & { readonly v?: number } = JSON.parse(text)
+  return entry.v === ENTRY_VERSION && isReply(entry) ? entry : null
+}
+
+function isReply(entry: Partial<CachedReply>): entry is CachedReply {
+  return entry.reply !== undefined && Array.isArray(entry.reply.choices)
 }

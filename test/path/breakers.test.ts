@@ -214,6 +214,15 @@ describe('a target that answers 429', () => {
       expect(at.lines).toEqual([])
     }
   })
+
+  test('is still asked for its other models', async () => {
+    const at = world()
+    const breakers = at.isolate()
+    const permit = await breakers.permit({ ...TARGET, model: 'busy' })
+    if ('done' in permit) permit.done('throttled', 7_000, at.later)
+    expect(await breakers.permit({ ...TARGET, model: 'busy' })).toEqual({ retryAfterMs: 7_000 })
+    expect(await breakers.permit({ ...TARGET, model: 'idle' })).toHaveProperty('done')
+  })
 })
 
 describe('retries', () => {

@@ -15,9 +15,15 @@ export function redisStore(url: string, token: string): ReplyStore {
     signal: () => AbortSignal.timeout(TIMEOUT_MS),
   })
   return {
-    get: (key) => redis.get<string>(key),
+    get: (key) => redis.get<string>(key).catch(discreetly),
     async put(key, text, ttlSeconds) {
-      await redis.set(key, text, { ex: ttlSeconds })
+      await redis.set(key, text, { ex: ttlSeconds }).catch(discreetly)
     },
   }
+}
+
+/** The client's errors quote the command they are about, and with it the reply: nothing for a log. */
+function discreetly(error: unknown): never {
+  const said = error instanceof Error ? error.message : String(error)
+  throw new Error(said.split(', command was:')[0])
 }

@@ -54,6 +54,11 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
     return this.#state.state === 'closed' ? { kind: 'closed' } : { kind: 'open', untilMs: this.#state.untilMs }
   }
 
+  /** The probe was not tried after all: the next to ask may have it. */
+  async withdraw(): Promise<void> {
+    if (this.#state.state === 'half-open') this.#keep(openUntil(Date.now(), this.#state.openings))
+  }
+
   /** The state, for whoever is on call. */
   async state(): Promise<BreakerState> {
     return this.#state

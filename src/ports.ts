@@ -51,11 +51,13 @@ export interface Limiter {
   record(event: UsageEvent, later: Later): void
 }
 
-/** Leave to call a target. Every permit is closed by exactly one `done`. */
+/** Leave to call a target. Every permit is closed by exactly one `done` or `withdraw`. */
 export interface CallPermit {
   readonly isProbe: boolean
   /** How the call went; null for well. */
   done(failure: UpstreamClass | null, retryAfterMs: number | null, later: Later): void
+  /** The call was not made, or told nothing about the target. */
+  withdraw(later: Later): void
 }
 
 export interface Breakers {

@@ -121,8 +121,7 @@ export function settle(attempt: Attempt, end: AttemptEnd): number {
     ttftMs: end.ttftMs,
   }
   reservation.settle(actual, event, exchange.later)
-  const outcome = end.ending === 'client-left' ? 'client' : (end.failure?.class ?? null)
-  plan.permit.done(outcome, end.failure?.retryAfterMs ?? null, exchange.later)
+  plan.permit.done(end.failure?.class ?? null, end.failure?.retryAfterMs ?? null, exchange.later)
   return cost
 }
 

@@ -74,15 +74,16 @@ async function pursueTarget<Answer>(
     if (permit === null) return null
     const attempt = await nextAttempt(pursuit, target, permit)
     if (!('reservation' in attempt)) {
-      permit.done('client', null, exchange.later)
-      return err(failureOf(attempt, pursuit.purpose.promptTokens))
+      permit.withdraw(exchange.later)
+      return err(refused(pursuit, failureOf(attempt, pursuit.purpose.promptTokens)))
     }
     const result = await tryOnce(attempt)
     if (result.ok) return ok({ answer: result.value, attempt })
     pursuit.last = result.error
     const { class: upstream, retryAfterMs } = result.error.failure
     // The breaker hears of it at once, the ledger when it is known whether another attempt follows.
-    permit.done(exchange.client.hasLeft ? 'client' : upstream, retryAfterMs, exchange.later)
+    if (exchange.client.hasLeft) permit.withdraw(exchange.later)
+    else permit.done(upstream, retryAfterMs, exchange.later)
     if (!mayFallBack(upstream) || exchange.client.hasLeft) return err(giveUp(pursuit))
     if (!mayRetrySameTarget(upstream)) return null
   }
@@ -97,6 +98,17 @@ function nextAttempt(pursuit: Pursuit, target: Target, permit: CallPermit): Retu
   const { plan, neutral } = pursuit.routed
   const number = pursuit.attempts
   return admit(pursuit.exchange, { target, route: plan.route, number, permit, neutral, ...pursuit.purpose })
+}
+
+/** The caller's limits end the request. One that had been tried already is in the ledger and needs its ending there. */
+function refused(pursuit: Pursuit, failure: Failure): Failure {
+  const { exchange, routed, purpose, attempts } = pursuit
+  if (attempts > 1) {
+    const { status } = exchange.protocol.fail(failure, exchange.requestId)
+    const event = eventTemplate(exchange, routed.plan.route.id, purpose.cache, 0)
+    exchange.services.limiter.record({ ...event, status, failure: failure.kind }, exchange.later)
+  }
+  return failure
 }
 
 /** Nothing answered: the last failure is the client's, or there was nobody to ask. */

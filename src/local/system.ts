@@ -2,6 +2,7 @@
 // workerd, with Durable Objects, KV, D1 and the queue as they are in production. `npm start`, the end-to-end tests and
 // the benchmark all start here. The gateway gets a socket of its own: Miniflare's front door would cost more than it does.
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4WorkerOptions } from 'miniflare'
 import { bundleWorker } from './bundle.ts'
 import { buildDashboardIfStale, serveAsset } from './dashboard.ts'
@@ -10,6 +11,7 @@ import { endWorkerdWithThisProcess } from './reaper.ts'
 import { SIMULATED_CREDENTIAL } from './seed-models.ts'
 
 const COMPATIBILITY = { compatibilityDate: '2026-10-23', compatibilityFlags: ['enable_request_signal'] }
+const LAST_GROUP_MS = 100
 const HOST = '127.0.0.1'
 const GATEWAY = 'tidegate'
 const USAGE = 'tidegate-usage'
@@ -168,6 +170,8 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
         if (withUsage) await (await mf.getWorker(USAGE)).scheduled({})
       },
       async dispose() {
+        // The gateway commits what happened in groups; the last one is let through.
+        await sleep(LAST_GROUP_MS)
         await mf.dispose()
         await endWorkerdWithThisProcess()
       },

@@ -24,6 +24,7 @@ export interface SharedBreaker {
   tripped(untilMs: number): Promise<void>
   permit(): Promise<Permit>
   report(outcome: Outcome): Promise<Permit>
+  withdraw(): Promise<void>
 }
 
 export interface BreakerPorts {
@@ -149,16 +150,26 @@ async function sharedPermit(ports: BreakerPorts, target: Target): Promise<Permit
 function grant(ports: BreakerPorts, target: Target, health: Health, isProbe: boolean): CallPermit {
   health.inFlight += 1
   let isOpen = true
+  const close = (conclusion: () => void): void => {
+    if (!isOpen) return
+    isOpen = false
+    health.inFlight -= 1
+    conclusion()
+    for (const wake of health.waiting.splice(0)) wake()
+  }
   return {
     isProbe,
-    done(failure, retryAfterMs, later) {
-      if (!isOpen) return
-      isOpen = false
-      health.inFlight -= 1
-      conclude(ports, target, health, { failure, retryAfterMs, isProbe }, later)
-      for (const wake of health.waiting.splice(0)) wake()
-    },
+    done: (failure, retryAfterMs, later) =>
+      close(() => conclude(ports, target, health, { failure, retryAfterMs, isProbe }, later)),
+    withdraw: (later) => close(() => (isProbe ? returnProbe(ports, target, health, later) : undefined)),
   }
+}
+
+/** The probe goes back untried: whoever comes next may ask for it. */
+function returnProbe(ports: BreakerPorts, target: Target, health: Health, later: Later): void {
+  if (health.state.state !== 'half-open') return
+  health.state = openUntil(ports.nowMs(), health.state.openings)
+  later(ports.shared(target.id).withdraw().catch(ignore))
 }
 
 interface Conclusion {

@@ -34,7 +34,7 @@ interface Waiter {
 }
 
 /** Group commit: records wait at most this long for company. */
-const FLUSH_DELAY_MS = 50
+const FLUSH_DELAY_MS = 25
 /** Unused allowance goes back after so long without a request. */
 const IDLE_MS = 8_000
 /** A refusal is remembered for at most this long. */
@@ -43,6 +43,9 @@ const DENIAL_MS_MAX = 1_000
 const EXCHANGE_MS_MAX = 5_000
 /** How often a message is sent that is turned away at once. */
 const SENDS_MAX = 2
+/** What could not be shipped is tried again after this, doubling, so many times. */
+const RETRY_MS = 1_000
+const RETRIES_MAX = 4
 /** A waiting request gives up after this. */
 const WAIT_MS_MAX = 6_000
 /** Requests that may wait for a lease at once. */
@@ -65,6 +68,7 @@ export class LeaseHolder {
   #ttlMs = 30_000
   #exchangeSinceMs: number | null = null
   #mustExchangeAgain = false
+  #isRetrying = false
   #flushDueMs: number | null = null
   #idleDueMs: number | null = null
   #lastUseMs = 0
@@ -99,9 +103,11 @@ export class LeaseHolder {
     return this.#ask(path, amounts, template, nowMs, later)
   }
 
-  /** Hands over an event that has no reservation (a cache hit). */
+  /** Hands over an event that has no reservation and costs nothing (a cache hit). With a full journal, while the limiter
+   *  is away, it is let go of: there is no money in it. */
   record(event: UsageEvent, later: Later): void {
     this.#lastUseMs = this.#ports.nowMs()
+    if (this.#journal.isFull) return
     this.#journal.add(event)
     this.#flushSoon(later)
   }
@@ -199,29 +205,45 @@ export class LeaseHolder {
     )
   }
 
-  /** Ships everything there is and asks for what is waited for. One at a time; a second call is folded into the next. */
+  /** Ships everything there is and asks for what is waited for. One at a time; a second call is folded into the next.
+   *  What could not be shipped is tried again a few times, in case no further request comes along. */
   async #exchange(): Promise<void> {
     const nowMs = this.#ports.nowMs()
     if (this.#exchangeSinceMs !== null && nowMs < this.#exchangeSinceMs + EXCHANGE_MS_MAX) {
       this.#mustExchangeAgain = true
       return
     }
+    let hasArrived = true
     do {
       this.#exchangeSinceMs = this.#ports.nowMs()
       this.#mustExchangeAgain = false
-      await this.#exchangeOnce()
+      hasArrived = await this.#exchangeOnce()
     } while (this.#mustExchangeAgain)
     this.#exchangeSinceMs = null
+    if (!hasArrived) await this.#tryAgain()
   }
 
-  async #exchangeOnce(): Promise<void> {
+  /** One round of retries under way is enough, however many exchanges fail meanwhile. */
+  async #tryAgain(): Promise<void> {
+    if (this.#isRetrying) return
+    this.#isRetrying = true
+    for (let retry = 0; retry < RETRIES_MAX && !this.#journal.isEmpty; retry++) {
+      await this.#ports.sleep(RETRY_MS * 2 ** retry)
+      await this.#exchange()
+    }
+    this.#isRetrying = false
+  }
+
+  /** True when the limiter answered, or there was nothing to say. */
+  async #exchangeOnce(): Promise<boolean> {
     const sentAtMs = this.#ports.nowMs()
     const message = this.#message(sentAtMs)
-    if (message === null) return
+    if (message === null) return true
     const reply = await this.#sendInTime(message)
     if (reply === null) {
       this.#journal.unsent(message.admissions)
-      return this.#failWaiters()
+      this.#failWaiters()
+      return false
     }
     this.#ttlMs = reply.ttlMs
     this.#journal.acknowledge(reply.acknowledged)
@@ -235,6 +257,7 @@ export class LeaseHolder {
       this.#ports.onRevoked(reply.revokedKeyIds)
     }
     this.#serveWaiters(message.wants, reply)
+    return true
   }
 
   /** Null when no answer came in time. An object that was just restarted (a deployment does that) is asked once more:

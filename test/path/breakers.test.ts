@@ -36,6 +36,9 @@ function world() {
       state = afterOutcome(state, outcome === 'ignored' ? 'success' : outcome, clock.nowMs(), 0.5)
       return state.state === 'closed' ? { kind: 'closed' } : { kind: 'open', untilMs: state.untilMs }
     },
+    async withdraw(): Promise<void> {
+      if (state.state === 'half-open') state = openUntil(clock.nowMs(), state.openings)
+    },
   }
   const isolate = (): Breakers =>
     isolateBreakers({ shared: () => shared, nowMs: clock.nowMs, draw: () => 0.5, sleep: clock.sleep, log })
@@ -192,6 +195,20 @@ describe('an isolate', () => {
       permit.done('server', null, at.later)
     }
     expect(await breakers.permit(TARGET)).toHaveProperty('done')
+  })
+})
+
+describe('a probe that is not tried', () => {
+  test('goes back: the target stays closed to calls, and the next to ask may probe', async () => {
+    const at = world()
+    const breakers = at.isolate()
+    await opened(at, breakers)
+    await at.clock.advance(10_000)
+    const probe = await breakers.permit(TARGET)
+    expect(probe).toMatchObject({ isProbe: true })
+    if ('withdraw' in probe) probe.withdraw(at.later)
+    await at.clock.advance(1)
+    expect(await breakers.permit(TARGET)).toMatchObject({ isProbe: true })
   })
 })
 

@@ -50,7 +50,7 @@ describe('a warm holder', () => {
     expect(waits).toBe(0)
     const calls = world.messages.slice(flushesBefore)
     const flushes = calls.filter(({ wants }) => wants.length === 0)
-    expect(flushes.length).toBeLessThanOrEqual(3_000 / 50 + 1)
+    expect(flushes.length).toBeLessThanOrEqual(3_000 / 25 + 1)
     // The rest renews ahead of need: often while the rate is being learnt, then every half second or so.
     expect(calls.length - flushes.length).toBeLessThanOrEqual(20)
   })

@@ -56,13 +56,14 @@ export function nativeLane(
 
 class NativeLane implements Lane {
   hasContent = false
-  readonly #decoder = new TextDecoder()
+  readonly #decoder = streamDecoder()
   readonly #framer: SseFramer = createSseFramer()
   readonly #meter: StreamMeter
   readonly #hidesUsage: boolean
   readonly #collector: EventCollector | null
   readonly #ending: () => string
   #saysDone = false
+  #isAtBoundary = true
 
   constructor(
     dialect: Dialect,
@@ -91,10 +92,12 @@ class NativeLane implements Lane {
   }
 
   push(chunk: Uint8Array): LaneStep {
-    const beganWhole = this.#framer.isAtBoundary
+    const beganWhole = this.#isAtBoundary
     const frames = this.#framer.push(this.#decoder.decode(chunk, { stream: true }))
+    // The decoder may hold the beginning of a character: then the last byte is no line end.
+    if (chunk.length > 0) this.#isAtBoundary = this.#framer.isAtBoundary && isLineEnd(chunk[chunk.length - 1])
     if (frames.length === 0) return NOTHING
-    let isAltered = !beganWhole || !this.#framer.isAtBoundary
+    let isAltered = !beganWhole || !this.#isAtBoundary
     let kept = ''
     for (const frame of frames) {
       const kind = this.#see(frame)
@@ -121,7 +124,7 @@ class NativeLane implements Lane {
   }
 
   #see(frame: Frame): ReturnType<StreamMeter['push']> {
-    if (frame.data === '[DONE]') this.#saysDone = true
+    if (frame.data.charCodeAt(0) !== OPENING_BRACE && frame.data.trim() === '[DONE]') this.#saysDone = true
     this.#collector?.push(frame)
     return this.#meter.push(frame)
   }
@@ -137,7 +140,7 @@ class TranslatedLane implements Lane {
   isComplete = false
   usage: Usage | null = null
   visibleChars = 0
-  readonly #decoder = new TextDecoder()
+  readonly #decoder = streamDecoder()
   readonly #framer = createSseFramer()
   readonly #reader
   readonly #writer: StreamWriter
@@ -165,7 +168,11 @@ class TranslatedLane implements Lane {
 
   end(): LaneStep {
     let out = ''
-    for (const frame of this.#framer.end()) out += this.#take(this.#reader.push(frame)).out ?? ''
+    for (const frame of this.#framer.end()) {
+      const step = this.#take(this.#reader.push(frame))
+      out += step.out ?? ''
+      if (step.failure !== null) return { out: out || null, failure: step.failure }
+    }
     const last = this.#take(this.#reader.end())
     out += last.out ?? ''
     if (last.failure !== null) return { out: out || null, failure: last.failure }
@@ -192,6 +199,19 @@ class TranslatedLane implements Lane {
     else if (event.type === 'usage') this.usage = event.usage
     if (this.#events !== null && this.visibleChars <= COLLECTED_CHARS_MAX) this.#events.push(event)
   }
+}
+
+const OPENING_BRACE = 123
+const LINE_FEED = 10
+const CARRIAGE_RETURN = 13
+
+function isLineEnd(byte: number | undefined): boolean {
+  return byte === LINE_FEED || byte === CARRIAGE_RETURN
+}
+
+/** Keeps a byte order mark: it is the provider's, and the framer knows what it is. */
+function streamDecoder(): TextDecoder {
+  return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 }
 
 /** Reads along on the native lane so that the reply can be cached. */

@@ -102,7 +102,7 @@ function laneOf(attempt: Attempt, recall: Recall): Lane {
   const identity = {
     id: `chatcmpl-${exchange.requestId}`,
     createdSeconds: Math.floor(exchange.startedAtMs / 1000),
-    model: attempt.template.model ?? plan.target.model,
+    model: attempt.event.model ?? plan.target.model,
   }
   if (!attempt.isNative) return translatedLane(dialect, protocol.writer(identity, facts.wantsUsage), collects)
   const ending = (): string => protocol.writer(identity, false).end()
@@ -116,7 +116,8 @@ function failed(
   lane: Lane | null,
 ): Result<never, FailedAttempt> {
   call.onEnd()
-  const isBilled = lane !== null && (call.abort.signal.aborted || lane.usage !== null)
+  // A call that was cut short by us has reached the provider, which may charge for it.
+  const isBilled = call.abort.signal.aborted || (lane !== null && lane.usage !== null)
   return err({
     attempt,
     failure,

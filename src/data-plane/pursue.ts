@@ -1,13 +1,14 @@
 // Follows a plan until something answers: retries on the same target, then the next one. Every attempt is admitted for
 // itself. Whatever the reason, the client gets one answer or one failure.
 import type { Target } from '../core/directory.ts'
-import type { Failure } from '../core/failure.ts'
+import type { Failure, UpstreamFailure } from '../core/failure.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit } from '../ports.ts'
 import { type Attempt, type FailedAttempt, admit, settleFailed } from './attempt.ts'
 import { concreteTarget } from './concrete-target.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
+import { BROKEN_OFF } from './lane.ts'
 import { failureOf } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
 import type { CacheState } from '../core/usage-event.ts'
@@ -77,7 +78,7 @@ async function pursueTarget<Answer>(
       permit.withdraw(exchange.later)
       return err(refused(pursuit, failureOf(attempt, pursuit.purpose.promptTokens)))
     }
-    const result = await tryOnce(attempt)
+    const result = exchange.client.hasLeft ? err(unasked(attempt)) : await tryOnce(attempt)
     if (result.ok) return ok({ answer: result.value, attempt })
     pursuit.last = result.error
     const { class: upstream, retryAfterMs } = result.error.failure
@@ -88,6 +89,12 @@ async function pursueTarget<Answer>(
     if (!mayRetrySameTarget(upstream)) return null
   }
   return null
+}
+
+/** An attempt whose client left before the provider was called: nothing is owed for it. */
+function unasked(attempt: Attempt): FailedAttempt {
+  const failure: UpstreamFailure = { ...BROKEN_OFF, message: 'The client left before the provider was called.' }
+  return { attempt, failure, usage: null, visibleChars: 0, isBilled: false }
 }
 
 /** Settles the failure before, then admits the next attempt. */

@@ -1,0 +1,203 @@
+// What passes through the request path: what reaches the provider of a request and the client of an answer, and what the
+// reply cache takes and gives.
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type PathWorld, WAYS, caching, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
+import { contentEvent } from '../support/raw-provider.ts'
+import { PROVIDER_HEADERS, ending, fails, says, streamed, whole } from '../support/scripted-provider.ts'
+import { someTarget } from '../support/targets.ts'
+
+beforeEach(holdTime)
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const QUESTION = WAYS[0][1].messages
+
+describe('what reaches the provider', () => {
+  test('is the body to the byte where nothing has to change', async () => {
+    const large = 'x'.repeat(20_000)
+    for (const content of ['Grüße \\u00fc 潮', large]) {
+      const world = pathWorld([someTarget('a', { model: '*' })])
+      world.upstream = (call) => says(call)
+      const text = `{ "messages":[{"role" : "user","content":"${content}"}],\n\t"unknown": 1.0, "model" : "asked" }`
+      await ended(world, await world.ask(text))
+      expect(world.calls[0]?.text).toBe(text)
+    }
+  })
+
+  test("names the target's model, and leaves the rest to the byte", async () => {
+    const world = pathWorld([someTarget('a', { model: 'real/model' })])
+    world.upstream = (call) => says(call)
+    const text = '{ "messages":[{"role":"user","content":"model"}], "x": 1.50,"model" : "asked" }'
+    await ended(world, await world.ask(text))
+    expect(world.calls[0]?.text).toBe(text.replace('"asked"', '"real/model"'))
+  })
+
+  test.each([
+    ['was not asked for', {}, false],
+    ['was asked for', { stream_options: { include_usage: true } }, true],
+  ])('asks for usage that %s, and shows it accordingly', async (_, options, isShown) => {
+    const world = pathWorld([someTarget('a', { model: '*' })])
+    world.upstream = (call) => says(call)
+    const body = JSON.stringify({ model: 'asked', messages: QUESTION, stream: true, ...options })
+    const text = await ended(world, await world.ask(body))
+    const sent = world.calls[0]?.text ?? ''
+    expect(JSON.parse(sent)).toEqual({ ...JSON.parse(body), stream_options: { include_usage: true } })
+    if (isShown) expect(sent).toBe(body)
+    expect(text.includes('prompt_tokens')).toBe(isShown)
+    expect(text.endsWith('data: [DONE]\n\n')).toBe(true)
+    expect(expectSettled(world)).toMatchObject([{ usage: { input: 10, output: 5 }, isEstimated: false }])
+  })
+
+  test.each([
+    ['money is limited and the client named no bound', true, {}, { max_completion_tokens: 1_000 }],
+    ['money is limited and the client named one', true, { max_tokens: 9_000 }, { max_tokens: 9_000 }],
+    ['money is not limited', false, {}, {}],
+  ])('has an output bound of ours only where it must: %s', async (_, limitsMoney, given, sent) => {
+    for (const stream of [true, false]) {
+      const world = pathWorld([someTarget('a', { model: '*', maxOutputTokens: 1_000 })])
+      world.limitsMoney = limitsMoney
+      world.upstream = (call) => says(call)
+      await ended(world, await world.ask({ model: 'asked', messages: QUESTION, stream, ...given }))
+      const usage = stream ? { stream_options: { include_usage: true } } : {}
+      expect(JSON.parse(world.calls[0]?.text ?? '')).toEqual({
+        model: 'asked',
+        messages: QUESTION,
+        stream,
+        ...sent,
+        ...usage,
+      })
+    }
+  })
+
+  test("are none of the client's headers, and on its way back none of the provider's", async () => {
+    const headers = {
+      cookie: 'session=of-the-client',
+      'x-api-key': 'of the client',
+      'openai-organization': 'org-of-the-client',
+      'x-forwarded-for': '10.0.0.1',
+      'x-tidegate-tags': 'a',
+      'x-trace-id': 'trace-1',
+    }
+    for (const [, body] of WAYS) {
+      for (const upstream of [says, (call: Parameters<typeof says>[0]) => fails(call, 'client')]) {
+        const world = pathWorld([someTarget('a')])
+        world.upstream = upstream
+        const response = await world.ask(body, { headers })
+        await ended(world, response)
+        expect(world.calls[0]?.headers).toEqual({ 'content-type': 'application/json' })
+        expect(world.calls[0]?.text).not.toContain('of-the-client')
+        for (const [name, value] of Object.entries(PROVIDER_HEADERS)) expect(response.headers.get(name)).not.toBe(value)
+        expect(response.headers.get('set-cookie')).toBeNull()
+        expect(response.headers.get('openai-organization')).toBeNull()
+        expect(response.headers.get('x-trace-id')).toBe('trace-1')
+        expect(response.headers.get('x-tidegate-request-id')).toBe('id-1')
+        expect(response.headers.get('x-tidegate-route')).toBe('asked')
+        expect(response.headers.get('x-tidegate-cache')).toBe('off')
+      }
+    }
+  })
+
+  test('what answers tells who it is', async () => {
+    const world = pathWorld([someTarget('a', { model: 'real ☂', provider: 'acme' })])
+    world.upstream = (call) => says(call)
+    const response = await world.ask(WAYS[0][1])
+    await ended(world, response)
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'application/json',
+      'x-request-id': 'id-1',
+      'x-tidegate-provider': 'acme',
+      'x-tidegate-model': 'real__',
+      'x-tidegate-target': 'a',
+      'x-tidegate-attempts': '1',
+      'x-tidegate-cost-usd': '0.000000000',
+    })
+  })
+})
+
+describe('the cache', () => {
+  test.each(WAYS)('what was asked %s is replayed both ways, the same', async (_, body) => {
+    const world = caching(pathWorld([someTarget('a', { maxRetries: 0 })]))
+    world.upstream = (call) => says(call, 'A reply – 潮')
+    await ended(world, await world.ask(body))
+    expect(world.cache.size).toBe(1)
+    const plain = { model: 'asked', messages: QUESTION }
+    const asWhole = await world.ask(plain)
+    const asStream = await world.ask({ ...plain, stream: true, stream_options: { include_usage: true } })
+    expect(world.calls).toHaveLength(1)
+    for (const response of [asWhole, asStream]) expect(response.headers.get('x-tidegate-cache')).toBe('hit')
+    const reply: unknown = JSON.parse(await asWhole.text())
+    expect(reply).toMatchObject({
+      choices: [{ message: { content: 'A reply – 潮' }, finish_reason: 'stop' }],
+      usage: { total_tokens: 15 },
+    })
+    const frames = (await asStream.text()).split('\n\n').filter((frame) => frame !== '')
+    expect(frames.pop()).toBe('data: [DONE]')
+    const chunks = frames.map((frame): unknown => JSON.parse(frame.slice('data: '.length)))
+    expect(JSON.stringify(chunks)).toContain('A reply – 潮')
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 15 } })
+    expect(world.recorded).toMatchObject([
+      { cache: 'hit', attempt: 0, status: 200, costNanoUsd: 0, streamed: false },
+      { cache: 'hit', attempt: 0, status: 200, costNanoUsd: 0, streamed: true },
+    ])
+    expect(world.admitted).toHaveLength(1)
+  })
+
+  const toolCall = { index: 0, id: 'call_1', type: 'function', function: { name: 'f', arguments: '{}' } }
+  const NEVER: readonly (readonly [string, PathWorld['upstream'], PathWorld['upstream']])[] = [
+    [
+      'cut short',
+      () => new Response('{"choices":[{"index":0,"message":{"content":"Half'),
+      (call) => streamed(call, [contentEvent('Half')]),
+    ],
+    ['at its bound', (call) => says(call, 'Long', 'length'), (call) => says(call, 'Long', 'length')],
+    ['filtered', (call) => says(call, 'x', 'content_filter'), (call) => says(call, 'x', 'content_filter')],
+    [
+      'a refusal',
+      () =>
+        Response.json({ ...whole(''), choices: [{ index: 0, message: { refusal: 'No.' }, finish_reason: 'stop' }] }),
+      (call) => streamed(call, [contentEvent('').replace('"content":""', '"refusal":"No."'), ending()]),
+    ],
+    [
+      'a tool call',
+      () =>
+        Response.json({
+          ...whole(''),
+          choices: [{ index: 0, message: { tool_calls: [toolCall] }, finish_reason: 'tool_calls' }],
+        }),
+      (call) =>
+        streamed(call, [
+          contentEvent('').replace('"content":""', `"tool_calls":[${JSON.stringify(toolCall)}]`),
+          ending('tool_calls'),
+        ]),
+    ],
+    ['a failure', (call) => fails(call, 'server'), (call) => fails(call, 'server')],
+    [
+      'a failure in the middle',
+      () => Response.json({ error: { message: 'no' } }),
+      (call) => streamed(call, [contentEvent('a'), 'data: {"error":{"message":"no"}}\n\n', ending()]),
+    ],
+  ]
+
+  test.each(NEVER)('keeps nothing that is %s', async (_, onWhole, onStream) => {
+    for (const [way, body] of WAYS) {
+      const world = caching(pathWorld([someTarget('a', { maxRetries: 0 })]))
+      world.upstream = way === 'whole' ? onWhole : onStream
+      const response = await world.ask(body)
+      await ended(world, response)
+      expect(response.headers.get('x-tidegate-cache')).toBe('miss')
+      expect(world.cache.size, way).toBe(0)
+      expectSettled(world)
+    }
+  })
+
+  test('keeps nothing of a stream that its reader left', async () => {
+    const world = caching(pathWorld([someTarget('a', { maxRetries: 0 })]))
+    world.upstream = (call) => says(call)
+    const response = await world.ask(WAYS[1][1])
+    await response.body?.cancel()
+    await world.finish()
+    expect(world.cache.size).toBe(0)
+    expect(expectSettled(world)).toMatchObject([{ ending: 'client-left' }])
+  })
+})

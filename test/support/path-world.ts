@@ -1,0 +1,270 @@
+// The request path with everything around it in the test's hands: keys, limits, breakers, cache and providers that do what
+// they are told and write down what was asked of them. For plain Node and a clock that the test turns; the real parts have
+// tests of their own.
+import { expect, vi } from 'vitest'
+import type { Caller, Target } from '../../src/core/directory.ts'
+import type { UpstreamClass } from '../../src/core/failure.ts'
+import type { Amounts } from '../../src/core/limits.ts'
+import { type RouteTable, routeTable } from '../../src/core/route-table.ts'
+import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { serve } from '../../src/data-plane/serve.ts'
+import type {
+  CachedReply,
+  CallPermit,
+  Closed,
+  KeyProblem,
+  OutgoingCall,
+  Refusal,
+  Reservation,
+  Services,
+} from '../../src/ports.ts'
+import { protocols } from '../../src/protocols/index.ts'
+
+/** One call of a provider. */
+export interface SentCall extends OutgoingCall {
+  readonly target: Target
+  readonly signal: AbortSignal
+  /** The body as text, whichever form it had. */
+  readonly text: string
+}
+
+/** One admission, and how it was settled. */
+export interface Admitted {
+  readonly amounts: Amounts
+  readonly settled: { readonly actual: Amounts; readonly event: UsageEvent }[]
+}
+
+/** One permit, and what its target's breaker heard first; `withdrawn` for nothing about the target. */
+export interface Permitted {
+  readonly targetId: string
+  readonly heard: (UpstreamClass | null | 'withdrawn')[]
+}
+
+export interface PathWorld {
+  caller: Caller | KeyProblem
+  table: RouteTable
+  /** Refuses an admission by its number from 1; null admits it. */
+  refusal: (number: number) => Refusal | null
+  limitsMoney: boolean
+  mayRetry: (target: Target) => boolean
+  permit: (target: Target) => Closed | null
+  /** What a provider does. */
+  upstream: (call: SentCall) => Response | Promise<Response>
+  /** Called with the name of each step as it happens. */
+  onStep: (step: string) => void
+  readonly steps: string[]
+  readonly calls: SentCall[]
+  readonly admitted: Admitted[]
+  readonly permits: Permitted[]
+  readonly recorded: UsageEvent[]
+  readonly cache: Map<string, CachedReply>
+  readonly waits: number[]
+  /** Serves a chat request; time passes as needed until the answer begins. */
+  ask(body: object | string, init?: { headers?: Record<string, string>; signal?: AbortSignal }): Promise<Response>
+  /** Lets everything in the background end; time passes as needed. Throws when it doesn't, or fails. */
+  finish(): Promise<void>
+}
+
+const MESSAGES = [{ role: 'user', content: 'Hello?' }]
+
+/** A question, asked both ways. */
+export const WAYS = [
+  ['whole', { model: 'asked', messages: MESSAGES }],
+  ['streamed', { model: 'asked', messages: MESSAGES, stream: true }],
+] as const
+
+const CALLER: Caller = {
+  tenantId: 'tenant',
+  teamId: 'team',
+  keyId: 'key',
+  costCenter: null,
+  tags: [],
+  allowedModels: [],
+  cache: { mode: 'off', ttlSeconds: 600 },
+}
+
+/** A world with one route, `asked`, to these targets. Fake timers must be on, `Date` among them. */
+export function pathWorld(targets: readonly Target[]): PathWorld {
+  const background: Promise<void>[] = []
+  const ids = targets.map(({ id }) => id)
+  const world: PathWorld = {
+    caller: CALLER,
+    table: routeTable({
+      revision: 1,
+      targets: Object.fromEntries(targets.map((target) => [target.id, target])),
+      routes: [{ id: 'route', model: 'asked', tenantId: null, targets: ids, allowedGaps: [] }],
+    }),
+    refusal: () => null,
+    limitsMoney: false,
+    mayRetry: () => true,
+    permit: () => null,
+    upstream: () => Promise.reject(new Error('nobody there')),
+    onStep: () => undefined,
+    steps: [],
+    calls: [],
+    admitted: [],
+    permits: [],
+    recorded: [],
+    cache: new Map(),
+    waits: [],
+    async ask(body, { headers = {}, signal } = {}) {
+      const text = typeof body === 'string' ? body : JSON.stringify(body)
+      const request = new Request('https://gateway.test/v1/chat/completions', {
+        method: 'POST',
+        headers: {
+          authorization: 'Bearer tg_test_of_the_client',
+          'content-type': 'application/json',
+          'content-length': String(Buffer.byteLength(text)),
+          ...headers,
+        },
+        body: text,
+        ...(signal === undefined ? {} : { signal }),
+      })
+      return passing(serve(request, protocols.chat, servicesOf(world), (work) => void background.push(work)))
+    },
+    async finish() {
+      for (let at = 0; at < background.length; at += 1) await passing(background[at] ?? Promise.resolve())
+    },
+  }
+  return world
+}
+
+/** The same world with a reply cache. */
+export function caching(world: PathWorld): PathWorld {
+  world.caller = { ...callerOf(world), cache: { mode: 'all', ttlSeconds: 60 } }
+  return world
+}
+
+/** Who calls. */
+export function callerOf(world: PathWorld): Caller {
+  if (typeof world.caller === 'string') throw new Error('nobody calls')
+  return world.caller
+}
+
+/** The answer's text, and everything after it settled. */
+export async function ended(world: PathWorld, response: Response): Promise<string> {
+  const text = response.text().catch(() => 'broken off')
+  await world.finish()
+  return text
+}
+
+/** Turns the clock over to the test; undone by `vi.useRealTimers`. */
+export function holdTime(): void {
+  vi.useFakeTimers({
+    now: 1_760_000_000_000,
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'],
+  })
+}
+
+function servicesOf(world: PathWorld): Services {
+  let id = 0
+  const step = async (name: string): Promise<void> => {
+    world.steps.push(name)
+    world.onStep(name)
+    await turn()
+  }
+  return {
+    directory: {
+      caller: () => step('authenticate').then(() => world.caller),
+      routes: () => step('routes').then(() => world.table),
+    },
+    limiter: {
+      admit: (_path, amounts) => step('admit').then(() => admission(world, amounts)),
+      record: (event) => void world.recorded.push(event),
+    },
+    breakers: {
+      permit: (target) => step('permit').then(() => permission(world, target)),
+      mayRetry: (target) => world.mayRetry(target),
+    },
+    replies: {
+      get: (key) => step('recall').then(() => world.cache.get(key) ?? null),
+      async put(key, reply) {
+        world.cache.set(key, reply)
+      },
+    },
+    upstream: {
+      async call(target, call, _dialect, signal) {
+        const text = typeof call.body === 'string' ? call.body : new TextDecoder().decode(call.body)
+        const sent: SentCall = { ...call, target, signal, text }
+        world.calls.push(sent)
+        await step('call')
+        signal.throwIfAborted()
+        return world.upstream(sent)
+      },
+    },
+    log: { warn: () => undefined },
+    nowMs: () => Date.now(),
+    draw: () => 0.5,
+    newId: () => `id-${(id += 1)}`,
+    async sleep(ms) {
+      world.waits.push(ms)
+      await step('sleep')
+      await new Promise((resolve) => setTimeout(resolve, ms))
+    },
+    byteChannel: () => new TransformStream(undefined, { highWaterMark: 1 }, { highWaterMark: 0 }),
+    digest: async (text) => text,
+  }
+}
+
+function admission(world: PathWorld, amounts: Amounts): Reservation | Refusal {
+  const number = world.steps.filter((step) => step === 'admit').length
+  const refusal = world.refusal(number)
+  if (refusal !== null) return refusal
+  const admitted: Admitted = { amounts, settled: [] }
+  world.admitted.push(admitted)
+  return {
+    amounts,
+    limitsMoney: world.limitsMoney,
+    settle: (actual, event) => void admitted.settled.push({ actual, event }),
+    keepAliveMs: 1_000,
+    keepAlive: () => undefined,
+  }
+}
+
+function permission(world: PathWorld, target: Target): CallPermit | Closed {
+  const closed = world.permit(target)
+  if (closed !== null) return closed
+  const permitted: Permitted = { targetId: target.id, heard: [] }
+  world.permits.push(permitted)
+  return {
+    isProbe: false,
+    done: (failure) => void permitted.heard.push(failure),
+    withdraw: () => void permitted.heard.push('withdrawn'),
+  }
+}
+
+/** Everything that can happen without time passing has happened. */
+async function turn(): Promise<void> {
+  for (let count = 0; count < 4; count += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+const STEP_MS = 50
+const PASSING_MS_MAX = 600_000
+
+/** Lets time pass until `work` is settled. */
+export async function passing<T>(work: Promise<T>): Promise<T> {
+  let isSettled = false
+  const settle = (): void => {
+    isSettled = true
+  }
+  work.then(settle, settle)
+  for (let ms = 0; ; ms += STEP_MS) {
+    await turn()
+    if (isSettled) return work
+    if (ms > PASSING_MS_MAX) throw new Error('not settled within ten minutes of virtual time')
+    await vi.advanceTimersByTimeAsync(STEP_MS)
+  }
+}
+
+/** What holds after any request whatever happened: everything taken was given back once, and the attempts are in order. */
+export function expectSettled(world: PathWorld): readonly UsageEvent[] {
+  for (const { settled } of world.admitted) expect(settled).toHaveLength(1)
+  for (const { heard } of world.permits) expect(heard.length).toBeGreaterThan(0)
+  const events = world.admitted.flatMap(({ settled }) => settled.map(({ event }) => event))
+  expect(events.map(({ attempt }) => attempt)).toEqual(events.map((_, index) => index + 1))
+  expect(events.length).toBeLessThanOrEqual(6)
+  expect([...events, ...world.recorded].filter(({ isFinal }) => isFinal).length).toBeLessThanOrEqual(1)
+  for (const event of events.slice(0, -1)) expect(event.isFinal).toBe(false)
+  expect(vi.getTimerCount()).toBe(0)
+  return events
+}

@@ -7,7 +7,7 @@ import type { Amounts } from '../core/limits.ts'
 import { NOTHING } from '../core/limits.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { costNanoUsd } from '../core/price.ts'
-import type { CacheState, Ending, UsageEvent } from '../core/usage-event.ts'
+import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
 import { NO_USAGE, type Usage, totalTokens } from '../core/usage.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
@@ -33,7 +33,8 @@ export interface Attempt {
   readonly dialect: Dialect
   readonly isNative: boolean
   readonly demand: Demand
-  readonly template: UsageEvent
+  /** The attempt's usage event: as it stands at admission until `settle` completes it. */
+  readonly event: EventDraft
   readonly reservation: Reservation
 }
 
@@ -68,21 +69,19 @@ export async function admit(exchange: ReadExchange, plan: AttemptPlan): Promise<
   const { services, caller, facts, later } = exchange
   const dialect = dialects[target.dialect]
   const need = demand(plan.promptTokens, facts, target)
-  const template: UsageEvent = {
-    ...eventTemplate(exchange, plan.route.id, plan.cache, plan.number),
-    targetId: target.id,
-    provider: target.provider,
-    model: target.model,
-    costCenter: exchange.options.costCenter ?? caller.costCenter ?? target.costCenter,
-    priceVersion: target.priceVersion,
-    usage: { ...NO_USAGE, input: plan.promptTokens },
-  }
+  const event = eventTemplate(exchange, plan.route.id, plan.cache, plan.number)
+  event.targetId = target.id
+  event.provider = target.provider
+  event.model = target.model
+  event.costCenter = exchange.options.costCenter ?? caller.costCenter ?? target.costCenter
+  event.priceVersion = target.priceVersion
+  event.usage = { ...NO_USAGE, input: plan.promptTokens }
   const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId }
-  const admitted = services.limiter.admit(path, need.amounts, template, later)
+  const admitted = services.limiter.admit(path, need.amounts, event, later)
   const result = admitted instanceof Promise ? await admitted : admitted
   if (!isAdmitted(result)) return result
   const isNative = dialect.wire === exchange.protocol.wire
-  return { exchange, plan, dialect, isNative, demand: need, template, reservation: result }
+  return { exchange, plan, dialect, isNative, demand: need, event, reservation: result }
 }
 
 /** The provider's request for this attempt. */
@@ -104,22 +103,19 @@ export function callOf(attempt: Attempt): OutgoingCall {
 /** Ends an attempt: settles its reservation, tells the breaker, hands its event to the ledger. Call exactly once. Returns
  *  the cost in nano-USD. */
 export function settle(attempt: Attempt, end: AttemptEnd): number {
-  const { exchange, plan, reservation, template } = attempt
+  const { exchange, plan, reservation, event } = attempt
   const usage = end.usage ?? (end.isBilled ? seen(plan.promptTokens, end.visibleChars) : NO_USAGE)
   const cost = plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price)
   const actual: Amounts = end.isBilled ? { tokens: totalTokens(usage), nanoUsd: cost } : NOTHING
-  const event: UsageEvent = {
-    ...template,
-    status: end.status,
-    ending: end.ending,
-    failure: end.failure?.class ?? null,
-    isFinal: end.isFinal,
-    usage,
-    isEstimated: end.usage === null && end.isBilled,
-    costNanoUsd: cost,
-    latencyMs: exchange.services.nowMs() - exchange.startedAtMs,
-    ttftMs: end.ttftMs,
-  }
+  event.status = end.status
+  event.ending = end.ending
+  event.failure = end.failure?.class ?? null
+  event.isFinal = end.isFinal
+  event.usage = usage
+  event.isEstimated = end.usage === null && end.isBilled
+  event.costNanoUsd = cost
+  event.latencyMs = exchange.services.nowMs() - exchange.startedAtMs
+  event.ttftMs = end.ttftMs
   reservation.settle(actual, event, exchange.later)
   plan.permit.done(end.failure?.class ?? null, end.failure?.retryAfterMs ?? null, exchange.later)
   return cost

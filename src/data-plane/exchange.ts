@@ -1,7 +1,7 @@
 // One client's request while it is being served: who, what, since when. Made once, read by every step.
 import type { Caller } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
-import type { CacheState, Ending, UsageEvent } from '../core/usage-event.ts'
+import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
 import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
@@ -62,7 +62,7 @@ export function begin(request: Request, protocol: Protocol, services: Services, 
 }
 
 /** The usage event of this exchange as far as it is known before anything was tried. */
-export function eventTemplate(exchange: ReadExchange, route: string, cache: CacheState, attempt: number): UsageEvent {
+export function eventTemplate(exchange: ReadExchange, route: string, cache: CacheState, attempt: number): EventDraft {
   const { caller, facts } = exchange
   return {
     v: USAGE_EVENT_VERSION,

@@ -20,7 +20,7 @@ export function answerHeaders(
   if (exchange.traceId !== null) headers['x-trace-id'] = exchange.traceId
   if (attempt === null) return headers
   headers['x-tidegate-provider'] = attempt.plan.target.provider
-  headers['x-tidegate-model'] = headerSafe(attempt.template.model ?? '')
+  headers['x-tidegate-model'] = headerSafe(attempt.event.model ?? '')
   headers['x-tidegate-target'] = headerSafe(attempt.plan.target.id)
   headers['x-tidegate-attempts'] = String(attempt.plan.number)
   const dropped = droppedFields(plan, attempt)

@@ -69,11 +69,11 @@ export function keep(
   costNanoUsd: number,
 ): void {
   if (recall.key === null || !isWorthKeeping(reply)) return
-  const { plan, template } = attempt
+  const { plan, event } = attempt
   const entry: CachedReply = {
     reply,
     provider: plan.target.provider,
-    model: template.model ?? plan.target.model,
+    model: event.model ?? plan.target.model,
     targetId: plan.target.id,
     usage: reply.usage ?? NO_USAGE,
     costNanoUsd,

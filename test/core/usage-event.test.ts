@@ -62,7 +62,7 @@ describe('packing an event', () => {
       usage: { ...NO_USAGE, input: 3 },
     }
     expect(JSON.parse(packEvent(plain))).not.toHaveProperty('tags')
-    expect(JSON.parse(packEvent(plain)).usage).toEqual({ input: 3 })
+    expect(JSON.parse(packEvent(plain)).usage).toEqual({ input: 3, output: 0 })
   })
 })
 

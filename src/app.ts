@@ -21,7 +21,7 @@ export function createApp(): Hono<Bindings> {
     app.post(protocol.endpoint, (c) =>
       serve(c.req.raw, protocol, servicesOf(c.env), (work) => c.executionCtx.waitUntil(work)),
     )
-    app.all(protocol.endpoint, () => failed({ kind: 'method-not-allowed', allowed: 'POST' }, { allow: 'POST' }))
+    app.all(protocol.endpoint, (c) => failed(c.env, { kind: 'method-not-allowed', allowed: 'POST' }))
   }
   app.get('/v1/models', (c) => listModels(c.req.raw, servicesOf(c.env), (work) => c.executionCtx.waitUntil(work)))
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
@@ -34,19 +34,24 @@ export function createApp(): Hono<Bindings> {
   app.get('/', (c) => c.redirect('/dashboard/'))
   app.get('/dashboard/*', (c) => assets(c.env, c.req.raw))
   app.get('/dashboard', (c) => c.redirect('/dashboard/'))
-  app.notFound((c) => failed({ kind: 'endpoint-not-found', path: new URL(c.req.url).pathname }, {}))
+  app.notFound((c) => failed(c.env, { kind: 'endpoint-not-found', path: new URL(c.req.url).pathname }))
   app.onError((error, c) => {
     const requestId = servicesOf(c.env).newId()
     console.error(JSON.stringify({ level: 'error', event: 'unexpected', requestId, error: describe(error) }))
-    return failed({ kind: 'internal', requestId }, {})
+    return told({ kind: 'internal', requestId }, requestId)
   })
   return app
 }
 
 /** A failure outside any protocol's endpoint is told as the chat protocol tells it: most clients read that. */
-function failed(failure: Failure, headers: Readonly<Record<string, string>>): Response {
-  const { status, headers: own, body } = protocols.chat.fail(failure, '')
-  return Response.json(body, { status, headers: { ...headers, ...own } })
+function failed(env: GatewayEnv, failure: Failure): Response {
+  return told(failure, servicesOf(env).newId())
+}
+
+function told(failure: Failure, requestId: string): Response {
+  const { status, headers, body } = protocols.chat.fail(failure, requestId)
+  const ids = { 'x-request-id': requestId, 'x-tidegate-request-id': requestId }
+  return Response.json(body, { status, headers: { ...ids, ...headers } })
 }
 
 const PAGE_HEADERS = {
@@ -57,7 +62,7 @@ const PAGE_HEADERS = {
 } as const
 
 async function assets(env: GatewayEnv, request: Request): Promise<Response> {
-  if (env.ASSETS === undefined) return failed({ kind: 'endpoint-not-found', path: '/dashboard' }, {})
+  if (env.ASSETS === undefined) return failed(env, { kind: 'endpoint-not-found', path: '/dashboard' })
   const found = await env.ASSETS.fetch(request)
   const response = new Response(found.body, found)
   for (const [name, value] of Object.entries(PAGE_HEADERS)) response.headers.set(name, value)

@@ -31,12 +31,15 @@ export type Refusal = Denial | { readonly kind: 'unavailable' }
 /** Why a presented key doesn't open the gateway. */
 export type KeyProblem = (Failure & { readonly kind: 'unauthenticated' })['reason']
 
+/** Who it is, why it is nobody, or that there is no telling now. */
+export type CallerAnswer = Caller | KeyProblem | 'unavailable'
+
 /** Keys and routes, as published by the control plane. */
 export interface Directory {
-  /** Who presents this key. At once when it was seen lately, else by a look-up. Throws when the store can't be reached. */
-  caller(presented: string): Caller | KeyProblem | Promise<Caller | KeyProblem>
-  /** The current routes: at once when held, refreshed in the background. */
-  routes(later: Later): RouteTable | Promise<RouteTable>
+  /** Who presents this key. At once when it was seen lately, else by a look-up. Never rejects. */
+  caller(presented: string): CallerAnswer | Promise<CallerAnswer>
+  /** The current routes: at once when held, refreshed in the background. Null when there are none and none to be had. */
+  routes(later: Later): RouteTable | Promise<RouteTable | null>
 }
 
 /** Admission and the way of events into the ledger. */

@@ -50,7 +50,7 @@ const CACHE_MODES = ['off', 'deterministic', 'all'] as const
 const CACHE = z.strictObject(
   {
     mode: z.enum(CACHE_MODES, `must be one of ${CACHE_MODES.join(', ')}`),
-    ttl_seconds: z.optional(integer(60, 31_536_000)),
+    ttl_seconds: z.optional(integer(60, 86_400)),
   },
   OBJECT,
 )

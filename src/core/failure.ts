@@ -77,6 +77,8 @@ export type Failure =
       readonly window: BudgetPeriod
       readonly resetsAtMs: number
     }
+  /** Keys and routes can't be looked up: nobody is let in on trust. */
+  | { readonly kind: 'directory-unavailable' }
   /** The limiter object can't be reached: budgets fail closed. */
   | { readonly kind: 'limiter-unavailable' }
   | { readonly kind: 'upstream-failed'; readonly provider: string; readonly upstream: UpstreamFailure }

@@ -88,11 +88,11 @@ export async function admit(exchange: ReadExchange, plan: AttemptPlan): Promise<
 export function callOf(attempt: Attempt): OutgoingCall {
   const { exchange, plan, dialect, demand: need } = attempt
   const { facts } = exchange
-  const bound = attempt.reservation.limitsMoney ? need.maxOutputTokens : null
   const edits = {
     model: plan.target.model === facts.model ? null : plan.target.model,
     forceUsage: facts.isStreamed,
-    maxOutputTokens: facts.maxOutputTokens === null ? bound : null,
+    // The client's own bound is no lower than this, unless it names two: then the higher one is lowered.
+    maxOutputTokens: attempt.reservation.limitsMoney ? need.maxOutputTokens : null,
   }
   if (!attempt.isNative && plan.neutral !== null) return dialect.write(plan.neutral, plan.target, edits)
   const call = dialect.edit(exchange.text, exchange.body, edits)

@@ -14,5 +14,6 @@ export async function authenticate(headers: Headers, services: Services): Promis
   if (presented === undefined) return err({ kind: 'unauthenticated', reason: 'malformed' })
   const found = services.directory.caller(presented)
   const caller = found instanceof Promise ? await found : found
+  if (caller === 'unavailable') return err({ kind: 'directory-unavailable' })
   return typeof caller === 'string' ? err({ kind: 'unauthenticated', reason: caller }) : ok(caller)
 }

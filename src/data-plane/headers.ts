@@ -40,6 +40,6 @@ function droppedFields(plan: Plan, attempt: Attempt): string {
 }
 
 /** Model names are free text; header values aren't. */
-function headerSafe(text: string): string {
+export function headerSafe(text: string): string {
   return text.replace(/[^\x21-\x7e]/g, '_')
 }

@@ -12,6 +12,7 @@ export async function listModels(request: Request, services: Services, later: La
   const caller = await authenticate(request.headers, services)
   if (!caller.ok) return refuse(exchange, caller.error)
   const table = await services.directory.routes(later)
+  if (table === null) return refuse(exchange, { kind: 'directory-unavailable' })
   const names = new Set(table.models(caller.value.tenantId).map((route) => route.model))
   const data = [...names]
     .filter((model) => isAllowed(caller.value, model))

@@ -2,6 +2,7 @@
 // itself. Whatever the reason, the client gets one answer or one failure.
 import type { Target } from '../core/directory.ts'
 import type { Failure, UpstreamFailure } from '../core/failure.ts'
+import { demand } from '../core/estimate.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit } from '../ports.ts'
@@ -76,7 +77,8 @@ async function pursueTarget<Answer>(
     const attempt = await nextAttempt(pursuit, target, permit)
     if (!('reservation' in attempt)) {
       permit.withdraw(exchange.later)
-      return err(refused(pursuit, failureOf(attempt, pursuit.purpose.promptTokens)))
+      const { amounts } = demand(pursuit.purpose.promptTokens, exchange.facts, target)
+      return err(refused(pursuit, failureOf(attempt, amounts.tokens)))
     }
     const result = exchange.client.hasLeft ? err(unasked(attempt)) : await tryOnce(attempt)
     if (result.ok) return ok({ answer: result.value, attempt })

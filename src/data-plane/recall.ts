@@ -8,7 +8,7 @@ import { NO_USAGE } from '../core/usage.ts'
 import type { CachedReply } from '../ports.ts'
 import type { Attempt } from './attempt.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
-import { answerHeaders } from './headers.ts'
+import { answerHeaders, headerSafe } from './headers.ts'
 import type { RoutedRequest } from './route.ts'
 
 /** The cache's word on a request. `key` is set where the answer may be kept. */
@@ -44,6 +44,9 @@ export function replay(exchange: ReadExchange, routed: RoutedRequest, entry: Cac
   record(exchange, routed, entry)
   const headers = answerHeaders(exchange, routed.plan, null, 'hit')
   headers['x-tidegate-provider'] = entry.provider
+  headers['x-tidegate-model'] = headerSafe(entry.model)
+  headers['x-tidegate-target'] = headerSafe(entry.targetId)
+  headers['x-tidegate-attempts'] = '0'
   headers['x-tidegate-cost-usd'] = '0.000000000'
   headers['age'] = String(Math.max(0, Math.floor((services.nowMs() - entry.storedAtMs) / 1000)))
   const createdSeconds = Math.floor(exchange.startedAtMs / 1000)

@@ -19,7 +19,9 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   const read = await readRequest(request, protocol)
   if (!read.ok) return refuse(begun, read.error)
   const exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value }
-  const routed = route(exchange, await services.directory.routes(later))
+  const routes = await services.directory.routes(later)
+  if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
+  const routed = route(exchange, routes)
   if (!routed.ok) return refuse(begun, routed.error)
   const recalled = await recall(exchange, routed.value)
   if (recalled.state === 'hit') return replay(exchange, routed.value, recalled.entry)

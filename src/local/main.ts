@@ -116,7 +116,7 @@ async function run(args: readonly string[]): Promise<void> {
   const outcome = await seed(access, variables, await loadDemoKey(flags.state))
   await saveDemoKey(flags.state, outcome.key)
   runScheduleHourly(system)
-  console.log(welcome(system.url, secrets.ADMIN_TOKEN, outcome))
+  console.log(welcome(system.url, secrets.ADMIN_TOKEN, outcome, system.usageUrl))
 }
 
 /** Starts everything, or prints one line and ends the process with exit code 1. */

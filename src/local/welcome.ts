@@ -1,8 +1,8 @@
 // What a local system says once it stands: where it is, with what to call it, and two lines to try.
 import type { SeedOutcome } from './seed.ts'
 
-/** The text, ready to print. `url` is the gateway's origin. */
-export function welcome(url: string, adminToken: string, outcome: SeedOutcome): string {
+/** The text, ready to print. `url` is the gateway's origin, `usageUrl` the usage consumer's. */
+export function welcome(url: string, adminToken: string, outcome: SeedOutcome, usageUrl?: string): string {
   const base = url.replace('127.0.0.1', 'localhost')
   return [
     '',
@@ -10,6 +10,7 @@ export function welcome(url: string, adminToken: string, outcome: SeedOutcome): 
     `  Virtual key  ${outcome.key}`,
     `  Admin token  ${adminToken}`,
     `  Dashboard    ${base}/dashboard`,
+    ...(usageUrl === undefined ? [] : [`  Metrics      ${usageUrl}/metrics (with the admin token)`]),
     `  Models       ${outcome.models.join('  ')}`,
     '',
     `  curl -N ${base}/v1/chat/completions -H 'authorization: Bearer ${outcome.key}' -H 'content-type: application/json' \\`,

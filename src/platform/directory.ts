@@ -11,7 +11,7 @@ import {
 } from '../core/directory.ts'
 import { type RouteTable, routeTable } from '../core/route-table.ts'
 import { type VirtualKey, parseVirtualKey } from '../core/virtual-key.ts'
-import type { Directory, KeyProblem, Later } from '../ports.ts'
+import type { CallerAnswer, Directory, KeyProblem, Later, Log } from '../ports.ts'
 import { verifySecret } from './key-digest.ts'
 
 /** How long a caller is known without asking. */
@@ -40,7 +40,7 @@ export interface EdgeDirectory extends Directory {
 }
 
 /** The directory over KV. `pepper` is the secret under which virtual keys are hashed. */
-export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number): EdgeDirectory {
+export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number, log: Log): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
   let table: { readonly routes: RouteTable; readonly atMs: number } | null = null
   let refreshingSinceMs: number | null = null
@@ -53,18 +53,28 @@ export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number
     return routes
   }
 
-  async function refresh(): Promise<void> {
+  /** Fresh routes, or those of before when KV is away: an old route is better than none. */
+  async function freshRoutes(): Promise<RouteTable | null> {
     try {
-      await readRoutes()
+      return await readRoutes()
+    } catch (error) {
+      log.warn('directory-unavailable', { error: String(error) })
+      return table?.routes ?? null
     } finally {
       refreshingSinceMs = null
     }
   }
 
-  async function lookUp(presented: string): Promise<Caller | KeyProblem> {
+  async function lookUp(presented: string): Promise<CallerAnswer> {
     const parsed = parseVirtualKey(presented)
     if (!parsed.ok) return 'malformed'
-    const known = await readCaller(kv, parsed.value, pepper, nowMs())
+    let known: KnownCaller
+    try {
+      known = await readCaller(kv, parsed.value, pepper, nowMs())
+    } catch (error) {
+      log.warn('directory-unavailable', { error: String(error) })
+      return 'unavailable'
+    }
     if (callers.size >= CALLERS_MAX) forgetOldest(callers)
     callers.set(presented, known)
     return known.answer
@@ -76,11 +86,11 @@ export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number
       return known !== undefined && nowMs() < known.untilMs ? known.answer : lookUp(presented)
     },
     routes(later: Later) {
-      if (table === null || nowMs() - table.atMs > ROUTES_MS_MAX) return readRoutes()
+      if (table === null || nowMs() - table.atMs > ROUTES_MS_MAX) return freshRoutes()
       const isRefreshing = refreshingSinceMs !== null && nowMs() - refreshingSinceMs < ROUTES_MS
       if (nowMs() - table.atMs > ROUTES_MS && !isRefreshing) {
         refreshingSinceMs = nowMs()
-        later(refresh().catch(() => {}))
+        later(freshRoutes().then(() => {}))
       }
       return table.routes
     },

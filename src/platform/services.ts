@@ -31,7 +31,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
   const draw = (): number => Math.random()
   const pepper = env.KEY_PEPPER ?? ''
   const log = windowedLog(nowMs, (line) => console.warn(line))
-  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs)
+  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log)
   return {
     directory,
     limiter: leasedLimiter({

@@ -69,6 +69,8 @@ function phraseOf(failure: Failure): Phrase {
       return rateLimited(failure)
     case 'budget-exhausted':
       return budgetExhausted(failure)
+    case 'directory-unavailable':
+      return unavailable('Keys and routes cannot be looked up at the moment.', 'directory_unavailable', SHORT_WAIT_MS)
     case 'limiter-unavailable':
       return unavailable('Limits and budgets cannot be checked at the moment.', 'limiter_unavailable', SHORT_WAIT_MS)
     case 'upstream-failed':
@@ -138,10 +140,15 @@ const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
 }
 
 function budgetExhausted(failure: Extract<Failure, { kind: 'budget-exhausted' }>): Phrase {
-  const limit = `$${(failure.limitNanoUsd / 1e9).toFixed(2)}`
+  const limit = `$${dollars(failure.limitNanoUsd)}`
   const resets = new Date(failure.resetsAtMs).toISOString()
-  const message = `The ${PERIODS[failure.window]} budget of this ${failure.scope} (${limit}) is used up. It resets at ${resets}.`
+  const message = `The ${PERIODS[failure.window]} budget of this ${failure.scope} (${limit}) has not enough left for this request. It resets at ${resets}.`
   return { status: 402, message, type: 'insufficient_quota', code: 'budget_exceeded', mayRetry: false }
+}
+
+/** Nano-USD as dollars: two decimals, or as many as a small amount needs. */
+function dollars(nanoUsd: number): string {
+  return (nanoUsd / 1e9).toFixed(9).replace(/0{1,7}$/, '')
 }
 
 function unavailable(message: string, code: string, retryAfterMs: number | null): Phrase {

@@ -144,6 +144,7 @@ const FAILURES: readonly (readonly [status: number, failure: Failure])[] = [
   [429, { kind: 'rate-limited', scope: 'key', limitTokensPerMinute: 10, requestedTokens: 50, retryAfterMs: null }],
   [402, { kind: 'budget-exhausted', scope: 'team', limitNanoUsd: 5e9, window: 'month', resetsAtMs: 1e12 }],
   [503, { kind: 'limiter-unavailable' }],
+  [503, { kind: 'directory-unavailable' }],
   [502, upstream('connection', 0)],
   [504, upstream('timeout', 0)],
   [502, upstream('server', 500)],

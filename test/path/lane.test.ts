@@ -153,6 +153,19 @@ describe.each(closed)('native lane, $name', (recording) => {
   })
 })
 
+test('usage without its blank line at the end is hidden, too', () => {
+  for (const { text, wire } of closed) {
+    const unfinished = text.slice(0, text.indexOf('data: [DONE]')).trimEnd()
+    expect(unfinished).toMatch(/"total_tokens":.*$/)
+    for (const [cut, chunks] of Object.entries(chunkings(encoder.encode(unfinished)))) {
+      const { failure, pieces, lane } = passed(laneFor('native without usage', wire), chunks)
+      expect(failure, cut).toBeNull()
+      expect(pieces.join(''), cut).not.toContain('total_tokens')
+      expect(lane.usage, cut).not.toBeNull()
+    }
+  }
+})
+
 describe.each(RECORDINGS)('$name', (recording) => {
   const kinds = KINDS.filter((kind) => kind === 'translated' || native(recording))
 

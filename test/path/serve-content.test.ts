@@ -52,6 +52,12 @@ describe('what reaches the provider', () => {
   test.each([
     ['money is limited and the client named no bound', true, {}, { max_completion_tokens: 1_000 }],
     ['money is limited and the client named one', true, { max_tokens: 9_000 }, { max_tokens: 9_000 }],
+    [
+      'money is limited and the client named two',
+      true,
+      { max_tokens: 100, max_completion_tokens: 9_000 },
+      { max_tokens: 100, max_completion_tokens: 100 },
+    ],
     ['money is not limited', false, {}, {}],
   ])('has an output bound of ours only where it must: %s', async (_, limitsMoney, given, sent) => {
     for (const stream of [true, false]) {

@@ -1,6 +1,6 @@
 // Prices and costs. A price is integer pico-USD per token (10^-12 USD: $0.0375 per million tokens is 37,500); a cost is
 // integer nano-USD (10^-9 USD), rounded up once per attempt. Integers only, so that sums are exact.
-import type { Usage } from './usage.ts'
+import { USAGE_BUCKETS, type Usage } from './usage.ts'
 
 /** Pico-USD per token for every bucket of `Usage`. A bucket without a price of its own repeats its parent's. */
 export interface Price {
@@ -35,17 +35,6 @@ export function costNanoUsd(usage: Usage, price: Price): number {
 
 function costInBigInt(usage: Usage, price: Price): number {
   let pico = 0n
-  for (const bucket of BUCKETS) pico += BigInt(usage[bucket]) * BigInt(price[bucket])
+  for (const bucket of USAGE_BUCKETS) pico += BigInt(usage[bucket]) * BigInt(price[bucket])
   return Number((pico + 999n) / 1000n)
 }
-
-const BUCKETS = [
-  'input',
-  'cacheRead',
-  'cacheWrite',
-  'cacheWriteLong',
-  'output',
-  'reasoning',
-  'audioInput',
-  'audioOutput',
-] as const satisfies readonly (keyof Usage & keyof Price)[]

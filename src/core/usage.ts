@@ -22,6 +22,18 @@ export interface Usage {
   readonly audioOutput: number
 }
 
+/** The name of every bucket. */
+export const USAGE_BUCKETS = [
+  'input',
+  'cacheRead',
+  'cacheWrite',
+  'cacheWriteLong',
+  'output',
+  'reasoning',
+  'audioInput',
+  'audioOutput',
+] as const satisfies readonly (keyof Usage)[]
+
 /** No tokens at all. */
 export const NO_USAGE: Usage = {
   input: 0,

@@ -2,6 +2,7 @@
 // a message that can't be read must never reach the database: it would be retried for days.
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
+import { USAGE_BUCKETS } from '../core/usage.ts'
 import { USAGE_EVENT_VERSION, type UsageBatch, unpackEvent } from '../core/usage-event.ts'
 
 /** A message that may be applied. */
@@ -88,17 +89,6 @@ const EVENT_FIELDS: Readonly<Record<string, Check>> = {
   ttftMs: (value) => value === null || isCount(value),
 }
 
-const USAGE_FIELDS = [
-  'input',
-  'cacheRead',
-  'cacheWrite',
-  'cacheWriteLong',
-  'output',
-  'reasoning',
-  'audioInput',
-  'audioOutput',
-] as const
-
 function eventProblem(event: Json | undefined, tenantId: string): string | null {
   if (!isJsonObject(event)) return ' is not an object'
   if (event.tenantId !== tenantId) return '.tenantId is not the tenant of the message'
@@ -114,7 +104,7 @@ function usageProblem(event: JsonObject): string | null {
   const allowed: Check = mayBeNegative ? isInteger : isCount
   if (!allowed(event.costNanoUsd)) return `.costNanoUsd is ${describe(event.costNanoUsd)}`
   if (!isJsonObject(event.usage)) return '.usage is not an object'
-  for (const field of USAGE_FIELDS) {
+  for (const field of USAGE_BUCKETS) {
     if (!allowed(event.usage[field])) return `.usage.${field} is ${describe(event.usage[field])}`
   }
   return null

@@ -7,6 +7,8 @@ import type { Protocol, RequestFacts } from '../protocols/protocol.ts'
 /** Largest request body. Images travel inline, so it is generous; an isolate has 128 MB for all its requests. */
 export const REQUEST_BYTES_MAX = 20 * 1024 * 1024
 
+/** How much of a body that is too large is read all the same. */
+const DISCARDED_BYTES_MAX = 2 * REQUEST_BYTES_MAX
 /** Bodies from this size on are sent on as bytes. */
 const BYTES_WORTH_KEEPING = 8_192
 const decoder = new TextDecoder()
@@ -60,10 +62,23 @@ async function readText(request: Request): Promise<BodyText | null> {
   const stated = request.headers.get('content-length')
   if (stated === null) return readChunked(request)
   const length = Number(stated)
-  if (length > REQUEST_BYTES_MAX) return null
+  if (length > REQUEST_BYTES_MAX) {
+    await discard(request.body)
+    return null
+  }
   if (length < BYTES_WORTH_KEEPING) return { text: await request.text(), bytes: null }
   const bytes = await request.arrayBuffer()
   return { text: decoder.decode(bytes), bytes }
+}
+
+/** Reads a body that nobody wants: many clients look for an answer only when they have sent everything. */
+async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  if (body === null) return
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.byteLength
+    if (bytes > DISCARDED_BYTES_MAX) return
+  }
 }
 
 async function readChunked(request: Request): Promise<BodyText | null> {
@@ -73,8 +88,9 @@ async function readChunked(request: Request): Promise<BodyText | null> {
   let text = ''
   for await (const chunk of request.body) {
     bytes += chunk.byteLength
-    if (bytes > REQUEST_BYTES_MAX) return null
+    if (bytes > REQUEST_BYTES_MAX + DISCARDED_BYTES_MAX) return null
+    if (bytes > REQUEST_BYTES_MAX) continue
     text += decoder.decode(chunk, { stream: true })
   }
-  return { text: text + decoder.decode(), bytes: null }
+  return bytes > REQUEST_BYTES_MAX ? null : { text: text + decoder.decode(), bytes: null }
 }

@@ -12,6 +12,8 @@ import { startSystem, type LogLine, type RunningSystem, type SystemOptions } fro
 import { welcome } from './welcome.ts'
 
 const PORT = 8787
+/** Leases are short here, so that what a killed process had in flight is booked soon after the next start. */
+const LOCAL_VARS = { LEASE_TTL_MS: '10000' }
 const SCHEDULE_MS = 60 * 60 * 1000
 const HELP = `npm start [-- --port ${PORT}] [--state .tidegate] [--vars .dev.vars]`
 
@@ -101,6 +103,13 @@ function runScheduleHourly(system: RunningSystem): void {
   setInterval(run, SCHEDULE_MS).unref()
 }
 
+/** Has every tenant's limiter look after what an earlier run left behind: what the queue forgot is sent again now rather
+ *  than with the tenant's next request. A limiter that can't be reached does so by itself, a minute later. */
+async function wakeLimiters(access: { readonly url: string; readonly adminToken: string }): Promise<void> {
+  const headers = { authorization: `Bearer ${access.adminToken}` }
+  await fetch(`${access.url}/admin/overview`, { headers }).catch(() => undefined)
+}
+
 async function run(args: readonly string[]): Promise<void> {
   const flags = readFlags(args)
   const variables = await readDevVars(flags.vars)
@@ -109,12 +118,13 @@ async function run(args: readonly string[]): Promise<void> {
   await requireFreePort(flags.port)
   const secrets = { ...(await loadSecrets(flags.state)), ...variables }
   console.log('tidegate: starting …')
-  const options = { port: flags.port, stateDir: path.join(flags.state, 'state'), secrets }
+  const options = { port: flags.port, stateDir: path.join(flags.state, 'state'), secrets, vars: LOCAL_VARS }
   const system = await startPrinting(options, flags.state)
   stopOnSignal(system)
   const access = { url: system.url, adminToken: secrets.ADMIN_TOKEN }
   const outcome = await seed(access, variables, await loadDemoKey(flags.state))
   await saveDemoKey(flags.state, outcome.key)
+  await wakeLimiters(access)
   runScheduleHourly(system)
   console.log(welcome(system.url, secrets.ADMIN_TOKEN, outcome, system.usageUrl))
 }

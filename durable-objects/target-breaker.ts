@@ -59,11 +59,6 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
     if (this.#state.state === 'half-open') this.#keep(openUntil(Date.now(), this.#state.openings))
   }
 
-  /** The state, for whoever is on call. */
-  async state(): Promise<BreakerState> {
-    return this.#state
-  }
-
   #keep(state: BreakerState): void {
     this.#state = state
     this.ctx.storage.kv.put('state', state)

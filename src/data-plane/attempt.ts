@@ -100,9 +100,16 @@ export function callOf(attempt: Attempt): OutgoingCall {
   return exchange.bytes !== null && call.body === exchange.text ? { ...call, body: exchange.bytes } : call
 }
 
-/** Ends an attempt: settles its reservation, tells the breaker, hands its event to the ledger. Call exactly once. Returns
+/** Ends an attempt that answered: tells the breaker how it went and the ledger what it cost. Call exactly once. Returns
  *  the cost in nano-USD. */
 export function settle(attempt: Attempt, end: AttemptEnd): number {
+  const { failure } = end
+  attempt.plan.permit.done(failure?.class ?? null, failure?.retryAfterMs ?? null, attempt.exchange.later)
+  return charge(attempt, end)
+}
+
+/** Replaces the reservation by what was used and hands the event to the ledger. */
+function charge(attempt: Attempt, end: AttemptEnd): number {
   const { exchange, plan, reservation, event } = attempt
   const usage = end.usage ?? (end.isBilled ? seen(plan.promptTokens, end.visibleChars) : NO_USAGE)
   const cost = plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price)
@@ -117,19 +124,18 @@ export function settle(attempt: Attempt, end: AttemptEnd): number {
   event.latencyMs = exchange.services.nowMs() - exchange.startedAtMs
   event.ttftMs = end.ttftMs
   reservation.settle(actual, event, exchange.later)
-  plan.permit.done(end.failure?.class ?? null, end.failure?.retryAfterMs ?? null, exchange.later)
   return cost
 }
 
 /** Nobody got this status: it is how servers commonly note that the client closed the request. */
 const CLIENT_LEFT_STATUS = 499
 
-/** Settles an attempt that came to nothing: the last one with the status that its client gets, null for any before. A
- *  client that left is no fault of the target. */
+/** Charges an attempt that came to nothing: the last one with the status that its client gets, null for any before. The
+ *  breaker has heard of it already. A client that left is no fault of the target. */
 export function settleFailed(failed: FailedAttempt, clientStatus: number | null): void {
   const { attempt, failure, usage, visibleChars, isBilled } = failed
   const hasLeft = attempt.exchange.client.hasLeft
-  settle(attempt, {
+  charge(attempt, {
     ending: hasLeft ? 'client-left' : failure.class === 'timeout' ? 'timed-out' : 'failed',
     failure: hasLeft ? null : failure,
     usage,

@@ -1,5 +1,5 @@
 // The gateway with all that belongs to it, a process of its own: set up through its admin API as an operator would, with
-// a tenant that has limits and a budget (admission is part of what is measured) and no cache (which would hide the rest).
+// a tenant that has limits, a budget and a cache for deterministic requests; the load's are not, or hits would hide the rest.
 // Arguments: the provider's origin; `alone` leaves the usage consumer out, which in production is another Worker.
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -47,7 +47,7 @@ async function createModel(route: string, name: string, dialect: string): Promis
   await create('routes', { model: route, targets: [target.id] })
 }
 
-await create('tenants', { name: 'bench', cache: { mode: 'off' }, limits: LIMITS })
+await create('tenants', { name: 'bench', cache: { mode: 'deterministic', ttl_seconds: 600 }, limits: LIMITS })
 await create('teams', { tenant: 'bench', name: 'bench', limits: LIMITS })
 await createModel('mock*', 'openai', 'openai-chat')
 await createModel('claude-mock*', 'anthropic', 'anthropic-messages')

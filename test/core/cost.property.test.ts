@@ -6,7 +6,14 @@ import { adjusted, lost } from '../../src/core/booking.ts'
 import { demand, estimateTokens, tokensOfChars } from '../../src/core/estimate.ts'
 import { type Price, costNanoUsd } from '../../src/core/price.ts'
 import { type UsageEvent, packEvent, unpackOwnEvent } from '../../src/core/usage-event.ts'
-import { NO_USAGE, type Usage, completionTokens, promptTokens, totalTokens } from '../../src/core/usage.ts'
+import {
+  USAGE_BUCKETS,
+  NO_USAGE,
+  type Usage,
+  completionTokens,
+  promptTokens,
+  totalTokens,
+} from '../../src/core/usage.ts'
 import { someTarget } from '../support/targets.ts'
 import { usageEvent } from '../support/usage-events.ts'
 
@@ -26,20 +33,9 @@ function buckets(most: number): fc.Arbitrary<Usage> {
 
 const usages = buckets(2_000_000)
 const prices: fc.Arbitrary<Price> = buckets(600_000_000)
-const NAMES = [
-  'input',
-  'cacheRead',
-  'cacheWrite',
-  'cacheWriteLong',
-  'output',
-  'reasoning',
-  'audioInput',
-  'audioOutput',
-] as const
-
 /** The same sum in integers of any size. */
 function exactCost(usage: Usage, price: Price): bigint {
-  return (NAMES.reduce((sum, name) => sum + BigInt(usage[name]) * BigInt(price[name]), 0n) + 999n) / 1000n
+  return (USAGE_BUCKETS.reduce((sum, name) => sum + BigInt(usage[name]) * BigInt(price[name]), 0n) + 999n) / 1000n
 }
 
 describe('a cost', () => {
@@ -65,7 +61,7 @@ describe('a cost', () => {
     fc.assert(
       fc.property(usages, (usage) => {
         expect(promptTokens(usage) + completionTokens(usage)).toBe(totalTokens(usage))
-        expect(totalTokens(usage)).toBe(NAMES.reduce((sum, name) => sum + usage[name], 0))
+        expect(totalTokens(usage)).toBe(USAGE_BUCKETS.reduce((sum, name) => sum + usage[name], 0))
       }),
     )
   })
@@ -165,7 +161,7 @@ describe('an attempt that was lost with its isolate', () => {
         expect(untouched).toEqual(own)
         expect(correction?.kind).toBe('adj')
         expect((correction?.costNanoUsd ?? 0) + reservedNanoUsd).toBe(cost)
-        for (const name of NAMES) expect((correction?.usage[name] ?? 0) + usage[name]).toBe(truth[name])
+        for (const name of USAGE_BUCKETS) expect((correction?.usage[name] ?? 0) + usage[name]).toBe(truth[name])
       }),
     )
   })

@@ -1,10 +1,40 @@
 // What the edge knows of the configuration: callers, targets and routes, as plain data compiled by the control plane.
+import type { JsonObject } from './json.ts'
 import type { Price } from './price.ts'
 
 export type DialectName = 'openai-chat' | 'anthropic-messages'
 export type ProtocolName = 'chat'
 /** A concrete JSON and stream format. A protocol and a dialect with the same wire make the native lane. */
-export type Wire = 'openai-chat' | 'anthropic-messages'
+export type Wire =
+  | 'openai-chat'
+  | 'openai-responses'
+  | 'openai-completions'
+  | 'anthropic-messages'
+  | 'gemini'
+  | 'bedrock-converse'
+  | 'cohere'
+  | 'ollama'
+  | 'tgi'
+  | 'workers-ai'
+  | 'declared'
+
+/** How a credential is sent. `aws-sigv4` and `google-service-account` sign instead of sending it. */
+export type AuthScheme =
+  'bearer' | 'x-api-key' | 'api-key' | 'x-goog-api-key' | 'aws-sigv4' | 'google-service-account' | 'none'
+
+/** What a model can do and how much it takes. A missing field is not known, and nothing is refused because of it. */
+export interface ModelCapabilities {
+  readonly contextTokens?: number
+  readonly outputTokens?: number
+  readonly vision?: boolean
+  readonly documents?: boolean
+  readonly audio?: boolean
+  readonly tools?: boolean
+  readonly jsonSchema?: boolean
+  readonly reasoning?: boolean
+  /** Goes on from the beginning of an assistant's turn that the request ends with. */
+  readonly prefix?: boolean
+}
 
 /** When replies may be cached. `deterministic`: only with temperature 0 or a seed; `all`: any cacheable request. */
 export type CacheMode = 'off' | 'deterministic' | 'all'
@@ -56,6 +86,17 @@ export interface Target {
   readonly price: Price | null
   readonly priceVersion: string | null
   readonly costCenter: string | null
+  /** Missing: as the dialect usually does. */
+  readonly auth?: AuthScheme
+  /** Peculiarities of the provider that the dialect has to heed (`catalog/quirks.ts`). */
+  readonly quirks?: readonly string[]
+  readonly capabilities?: ModelCapabilities
+  /** Most inputs of one embeddings call. */
+  readonly maxBatchSize?: number
+  /** What the address needs besides: `region`, `project`, `location`, `account`, `apiVersion`, `deployment`. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** For the `declared` dialect: the backend's wire, as data. */
+  readonly declared?: JsonObject
 }
 
 /** A rule: requested model → ordered targets. */

@@ -1,19 +1,31 @@
 // Folds a reply's events into a whole reply, and unfolds a whole reply into events: a stream, a whole answer and a cached
 // replay are one thing seen from three sides.
-import type { FinishReason, NeutralChoice, NeutralEvent, NeutralPart, NeutralReply, PartStart } from './neutral.ts'
+import type {
+  Citation,
+  FinishReason,
+  NeutralChoice,
+  NeutralEvent,
+  NeutralPart,
+  NeutralReply,
+  PartStart,
+  Signature,
+  TokenLogprob,
+} from './neutral.ts'
 import type { UpstreamFailure } from './failure.ts'
 import type { Usage } from './usage.ts'
 
 /** The reply that the events tell. Choices are in the order of their numbers, parts in the order of theirs. A reply
  *  without a finish for some choice, or with a failure, is not whole. */
 export function fold(events: Iterable<NeutralEvent>): NeutralReply {
-  let head: Pick<NeutralReply, 'id' | 'model' | 'createdSeconds'> = { id: '', model: '', createdSeconds: null }
+  let head: Omit<NeutralReply, 'choices' | 'usage' | 'failure'> = { id: '', model: '', createdSeconds: null }
   let usage: Usage | null = null
   let failure: UpstreamFailure | null = null
   const choices = new Map<number, ChoiceDraft>()
   for (const event of events) {
-    if (event.type === 'reply-start') head = { id: event.id, model: event.model, createdSeconds: event.createdSeconds }
-    else if (event.type === 'usage') usage = event.usage
+    if (event.type === 'reply-start') {
+      const { type: _, ...rest } = event
+      head = rest
+    } else if (event.type === 'usage') usage = event.usage
     else if (event.type === 'failure') failure = event.failure
     else foldInto(draftOf(choices, event.choice), event)
   }
@@ -31,10 +43,12 @@ export function isWhole(reply: NeutralReply): boolean {
 
 /** The events that fold to `reply`: one delta a part. Parts without content have none. */
 export function unfold(reply: NeutralReply): readonly NeutralEvent[] {
-  const { id, model, createdSeconds } = reply
-  const events: NeutralEvent[] = [{ type: 'reply-start', id, model, createdSeconds }]
+  const { id, model, createdSeconds, serviceTier } = reply
+  const tier = serviceTier === undefined ? {} : { serviceTier }
+  const events: NeutralEvent[] = [{ type: 'reply-start', id, model, createdSeconds, ...tier }]
   reply.choices.forEach((choice, number) => {
     choice.parts.forEach((part, index) => unfoldPart(events, number, index, part))
+    if (choice.logprobs !== undefined) events.push({ type: 'logprobs', choice: number, tokens: choice.logprobs })
   })
   reply.choices.forEach(({ finish, stopSequence, isAssumed }, choice) => {
     if (finish === null) return
@@ -50,8 +64,10 @@ export function unfold(reply: NeutralReply): readonly NeutralEvent[] {
 interface PartDraft {
   readonly start: PartStart
   text: string
-  signature: string | null
+  data: string
+  signature: Signature | null
   isRedacted: boolean
+  readonly citations: Citation[]
 }
 
 interface ChoiceDraft {
@@ -59,6 +75,7 @@ interface ChoiceDraft {
   finish: FinishReason | null
   stopSequence: string | null
   isAssumed: boolean
+  logprobs: readonly TokenLogprob[] | null
 }
 
 type ChoiceEvent = Extract<NeutralEvent, { readonly choice: number }>
@@ -66,7 +83,7 @@ type ChoiceEvent = Extract<NeutralEvent, { readonly choice: number }>
 function draftOf(choices: Map<number, ChoiceDraft>, number: number): ChoiceDraft {
   const known = choices.get(number)
   if (known !== undefined) return known
-  const draft: ChoiceDraft = { parts: new Map(), finish: null, stopSequence: null, isAssumed: false }
+  const draft: ChoiceDraft = { parts: new Map(), finish: null, stopSequence: null, isAssumed: false, logprobs: null }
   choices.set(number, draft)
   return draft
 }
@@ -76,17 +93,25 @@ function foldInto(draft: ChoiceDraft, event: ChoiceEvent): void {
     draft.finish = event.reason
     draft.stopSequence = event.stopSequence ?? null
     draft.isAssumed = event.isAssumed === true
-    return
+  } else if (event.type === 'logprobs') {
+    draft.logprobs = [...(draft.logprobs ?? []), ...event.tokens]
+  } else if (event.type === 'part-start') {
+    const { start } = event
+    const signature = start.kind === 'tool-call' ? (start.signature ?? null) : null
+    draft.parts.set(event.part, { start, text: '', data: '', signature, isRedacted: false, citations: [] })
+  } else {
+    const part = draft.parts.get(event.part)
+    if (part !== undefined) foldIntoPart(part, event)
   }
-  if (event.type === 'part-start') {
-    draft.parts.set(event.part, { start: event.start, text: '', signature: null, isRedacted: false })
-    return
-  }
-  const part = draft.parts.get(event.part)
-  if (part === undefined || event.type === 'part-end') return
+}
+
+function foldIntoPart(part: PartDraft, event: Exclude<ChoiceEvent, { readonly type: 'finish' | 'logprobs' }>): void {
   if (event.type === 'part-delta') part.text += event.text
-  else {
-    part.signature = (part.signature ?? '') + event.signature
+  else if (event.type === 'part-data') part.data += event.data
+  else if (event.type === 'part-citation') part.citations.push(event.citation)
+  else if (event.type === 'part-signature') {
+    const value = (part.signature?.value ?? '') + event.signature.value
+    part.signature = { ...part.signature, ...event.signature, value }
     part.isRedacted = event.redacted
   }
 }
@@ -99,28 +124,73 @@ function finished(draft: ChoiceDraft): NeutralChoice {
   })
   const stop = draft.stopSequence === null ? {} : { stopSequence: draft.stopSequence }
   const guess = draft.isAssumed ? { isAssumed: true as const } : {}
-  return { parts, finish: draft.finish, ...stop, ...guess }
+  const logprobs = draft.logprobs === null ? {} : { logprobs: draft.logprobs }
+  return { parts, finish: draft.finish, ...stop, ...guess, ...logprobs }
 }
 
 function partOf(draft: PartDraft): NeutralPart {
-  const { start, text, signature } = draft
-  if (start.kind === 'tool-call') return { kind: 'tool-call', id: start.id, name: start.name, argumentsText: text }
-  if (start.kind !== 'reasoning' || signature === null) return { kind: start.kind, text }
-  return draft.isRedacted ? { kind: 'reasoning', text, redacted: signature } : { kind: 'reasoning', text, signature }
+  const { start, text } = draft
+  const signature = draft.signature === null ? {} : { signature: draft.signature }
+  switch (start.kind) {
+    case 'tool-call': {
+      const custom = start.isCustom === true ? { isCustom: true } : {}
+      return { kind: 'tool-call', id: start.id, name: start.name, argumentsText: text, ...signature, ...custom }
+    }
+    case 'text':
+      return {
+        kind: 'text',
+        text,
+        ...signature,
+        ...(draft.citations.length === 0 ? {} : { citations: draft.citations }),
+      }
+    case 'reasoning':
+      return draft.isRedacted && draft.signature !== null
+        ? { kind: 'reasoning', text, redacted: draft.signature }
+        : { kind: 'reasoning', text, ...signature }
+    case 'refusal':
+      return { kind: 'refusal', text }
+    case 'audio': {
+      const source = { kind: 'base64' as const, mediaType: start.mediaType, data: draft.data }
+      return { kind: 'audio', source, id: start.id, transcript: text }
+    }
+    case 'image':
+    case 'other':
+      return start
+  }
 }
 
 function unfoldPart(events: NeutralEvent[], choice: number, part: number, value: NeutralPart): void {
   const start = startOf(value)
   if (start === null) return
   events.push({ type: 'part-start', choice, part, start })
-  const text = value.kind === 'tool-call' ? value.argumentsText : 'text' in value ? value.text : ''
+  const text = textOf(value)
   if (text !== '') events.push({ type: 'part-delta', choice, part, text })
-  if (value.kind === 'reasoning') {
-    const signature = value.redacted ?? value.signature
-    const redacted = value.redacted !== undefined
-    if (signature !== undefined) events.push({ type: 'part-signature', choice, part, signature, redacted })
+  if (value.kind === 'text') {
+    for (const citation of value.citations ?? []) events.push({ type: 'part-citation', choice, part, citation })
   }
+  if (value.kind === 'audio' && value.source.kind === 'base64' && value.source.data !== '') {
+    events.push({ type: 'part-data', choice, part, data: value.source.data })
+  }
+  if (value.kind === 'reasoning' || value.kind === 'text') unfoldSignature(events, choice, part, value)
   events.push({ type: 'part-end', choice, part })
+}
+
+function unfoldSignature(
+  events: NeutralEvent[],
+  choice: number,
+  part: number,
+  value: NeutralPart & { readonly kind: 'reasoning' | 'text' },
+): void {
+  const redacted = value.kind === 'reasoning' ? value.redacted : undefined
+  const signature = redacted ?? value.signature
+  if (signature === undefined) return
+  events.push({ type: 'part-signature', choice, part, signature, redacted: redacted !== undefined })
+}
+
+function textOf(part: NeutralPart): string {
+  if (part.kind === 'tool-call') return part.argumentsText
+  if (part.kind === 'audio') return part.transcript ?? ''
+  return part.kind === 'text' || part.kind === 'reasoning' || part.kind === 'refusal' ? part.text : ''
 }
 
 /** How a reply's part begins; null for kinds that only requests have. */
@@ -130,8 +200,19 @@ function startOf(part: NeutralPart): PartStart | null {
     case 'reasoning':
     case 'refusal':
       return { kind: part.kind }
-    case 'tool-call':
-      return { kind: 'tool-call', id: part.id, name: part.name }
+    case 'tool-call': {
+      const signature = part.signature === undefined ? {} : { signature: part.signature }
+      const custom = part.isCustom === true ? { isCustom: true } : {}
+      return { kind: 'tool-call', id: part.id, name: part.name, ...signature, ...custom }
+    }
+    case 'image':
+      return { kind: 'image', source: part.source }
+    case 'audio': {
+      const mediaType = part.source.kind === 'base64' ? part.source.mediaType : ''
+      return { kind: 'audio', id: part.id ?? '', mediaType }
+    }
+    case 'other':
+      return part.wire === undefined ? null : { kind: 'other', type: part.type, value: part.value, wire: part.wire }
     default:
       return null
   }

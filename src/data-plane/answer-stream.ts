@@ -7,7 +7,8 @@ import { err, ok, type Result } from '../core/result.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
 import { type OpenCall, callUpstream, openCall } from './call-upstream.ts'
 import { ClientStream } from './client-stream.ts'
-import type { ReadExchange } from './exchange.ts'
+import { type ReadExchange, replyContext } from './exchange.ts'
+import { createFramer } from './framing/index.ts'
 import { answerHeaders } from './headers.ts'
 import { type Lane, BROKEN_OFF, nativeLane, translatedLane } from './lane.ts'
 import { type Answered, pursue } from './pursue.ts'
@@ -70,7 +71,8 @@ async function tryStream(attempt: Attempt, recall: Recall): Promise<Result<OpenA
   const response = await callUpstream(attempt, call)
   if (!response.ok) return failed(attempt, call, response.error, null)
   if (response.value.body === null) return failed(attempt, call, BROKEN_OFF, null)
-  const stream = openStream(attempt, recall, response.value.body, call)
+  const lane = laneOf(attempt, recall, response.value.headers.get('content-type'))
+  const stream = openStream(attempt, lane, response.value.body, call)
   const failure = await stream.untilContent()
   if (failure !== null) return failed(attempt, call, failure, stream.lane)
   call.onContent()
@@ -78,15 +80,10 @@ async function tryStream(attempt: Attempt, recall: Recall): Promise<Result<OpenA
   return ok({ stream, call, ttftMs: services.nowMs() - startedAtMs })
 }
 
-function openStream(
-  attempt: Attempt,
-  recall: Recall,
-  body: ReadableStream<Uint8Array>,
-  call: OpenCall,
-): UpstreamStream {
+function openStream(attempt: Attempt, lane: Lane, body: ReadableStream<Uint8Array>, call: OpenCall): UpstreamStream {
   const { exchange, plan, reservation } = attempt
   const { timeouts } = plan.target
-  return new UpstreamStream(body, laneOf(attempt, recall), call.abort, {
+  return new UpstreamStream(body, lane, call.abort, {
     timeouts: { ...timeouts, idleMs: Math.min(timeouts.idleMs, exchange.options.idleMs ?? Infinity) },
     deadlineMs: exchange.startedAtMs + timeouts.totalMs,
     nowMs: exchange.services.nowMs,
@@ -95,18 +92,17 @@ function openStream(
   })
 }
 
-function laneOf(attempt: Attempt, recall: Recall): Lane {
+function laneOf(attempt: Attempt, recall: Recall, contentType: string | null): Lane {
   const { exchange, dialect, plan } = attempt
   const { protocol, facts } = exchange
   const collects = recall.key !== null
-  const identity = {
-    id: `chatcmpl-${exchange.requestId}`,
-    createdSeconds: Math.floor(exchange.startedAtMs / 1000),
-    model: attempt.event.model ?? plan.target.model,
+  const context = replyContext(exchange, attempt.event.model ?? plan.target.model)
+  if (!attempt.isNative) {
+    const framer = createFramer(contentType, dialect.framing)
+    return translatedLane(framer, dialect.reader(plan.target), protocol.writer(context), collects)
   }
-  if (!attempt.isNative) return translatedLane(dialect, protocol.writer(identity, facts.wantsUsage), collects)
-  const ending = (): string => protocol.writer(identity, false).end()
-  return nativeLane(dialect, { hidesUsage: !facts.wantsUsage, collects, ending })
+  const ending = (): string => protocol.writer(context).end()
+  return nativeLane(dialect, plan.target, { hidesUsage: !facts.wantsUsage, collects, ending })
 }
 
 function failed(

@@ -7,7 +7,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import type { Usage } from '../core/usage.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
 import { callUpstream, limitedText, noAnswer, openCall } from './call-upstream.ts'
-import type { ReadExchange } from './exchange.ts'
+import { type ReadExchange, replyContext } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
 import { pursue } from './pursue.ts'
 import { type Recall, keep } from './recall.ts'
@@ -78,7 +78,7 @@ async function readAnswer(
   if (text === null) return err(unreadable("The provider's reply is too large."))
   const body = parseJson(text)
   if (body === undefined) return err(unreadable("The provider's reply is not valid JSON."))
-  const events = attempt.dialect.read(body)
+  const events = attempt.dialect.read(body, attempt.plan.target)
   const failure = failureIn(events)
   if (failure !== null) return err(failure)
   const reply = fold(events)
@@ -87,9 +87,8 @@ async function readAnswer(
 }
 
 function written(attempt: Attempt, reply: NeutralReply): string {
-  const { protocol, startedAtMs } = attempt.exchange
-  const createdSeconds = reply.createdSeconds ?? Math.floor(startedAtMs / 1000)
-  return JSON.stringify(protocol.write(reply, { id: reply.id, createdSeconds, model: reply.model }))
+  const { exchange } = attempt
+  return JSON.stringify(exchange.protocol.write(reply, replyContext(exchange, reply.model)))
 }
 
 function failureIn(events: readonly NeutralEvent[]): UpstreamFailure | null {

@@ -80,7 +80,7 @@ export async function admit(exchange: ReadExchange, plan: AttemptPlan): Promise<
   const admitted = services.limiter.admit(path, need.amounts, event, later)
   const result = admitted instanceof Promise ? await admitted : admitted
   if (!isAdmitted(result)) return result
-  const isNative = dialect.wire === exchange.protocol.wire
+  const isNative = dialect.nativeWire(target) === exchange.protocol.wire
   return { exchange, plan, dialect, isNative, demand: need, event, reservation: result }
 }
 
@@ -95,7 +95,7 @@ export function callOf(attempt: Attempt): OutgoingCall {
     maxOutputTokens: attempt.reservation.limitsMoney ? need.maxOutputTokens : null,
   }
   if (!attempt.isNative && plan.neutral !== null) return dialect.write(plan.neutral, plan.target, edits)
-  const call = dialect.edit(exchange.text, exchange.body, edits)
+  const call = dialect.edit(exchange.text, exchange.body, edits, plan.target)
   // Nothing edited: what the client sent goes on as it came.
   return exchange.bytes !== null && call.body === exchange.text ? { ...call, body: exchange.bytes } : call
 }

@@ -6,7 +6,7 @@ import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
 import { Client } from './client.ts'
-import type { Protocol, RequestFacts } from '../protocols/protocol.ts'
+import type { Protocol, ReplyContext, RequestFacts } from '../protocols/protocol.ts'
 
 /** What the client may ask of the gateway itself, by header. */
 export interface RequestOptions {
@@ -96,6 +96,17 @@ export function eventTemplate(exchange: ReadExchange, route: string, cache: Cach
     priceVersion: null,
     latencyMs: 0,
     ttftMs: null,
+  }
+}
+
+/** What the client's protocol has to know to write a reply of `model`. */
+export function replyContext(exchange: ReadExchange, model: string): ReplyContext {
+  return {
+    id: exchange.protocol.idPrefix + exchange.requestId,
+    createdSeconds: Math.floor(exchange.startedAtMs / 1000),
+    model,
+    wantsUsage: exchange.facts.wantsUsage,
+    request: exchange.body,
   }
 }
 

@@ -32,7 +32,7 @@ export function answerHeaders(
 function droppedFields(plan: Plan, attempt: Attempt): string {
   if (attempt.isNative || attempt.plan.neutral === null) return ''
   return attempt.dialect
-    .gaps(attempt.plan.neutral)
+    .gaps(attempt.plan.neutral, attempt.plan.target)
     .map((gap) => gap.field)
     .filter((field) => plan.route.allowedGaps.includes(field))
     .map(headerSafe)

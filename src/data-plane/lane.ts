@@ -2,10 +2,12 @@
 // time, watched for usage. Translated lane: read as neutral events and written anew in the client's protocol. Both give
 // out nothing but whole events, so that something of our own can be put between any two pieces. Pure but for decoding.
 import type { UpstreamFailure } from '../core/failure.ts'
-import type { NeutralEvent } from '../core/neutral.ts'
+import type { NeutralEvent, PartStart } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
-import type { Dialect, Frame, StreamMeter } from '../dialects/dialect.ts'
+import type { Target } from '../core/directory.ts'
+import type { Dialect, Frame, StreamMeter, StreamReader } from '../dialects/dialect.ts'
 import type { StreamWriter } from '../protocols/protocol.ts'
+import { type Framer, streamDecoder } from './framing/index.ts'
 import { type SseFramer, createSseFramer } from './framing/sse.ts'
 
 /** What one chunk, or the end, of the provider's stream comes to. */
@@ -49,9 +51,10 @@ export const BROKEN_OFF: UpstreamFailure = {
 /** The native lane. `hidesUsage`: the client didn't ask for usage, so frames with nothing else are taken out. */
 export function nativeLane(
   dialect: Dialect,
+  target: Target,
   options: { readonly hidesUsage: boolean; readonly collects: boolean; readonly ending: () => string },
 ): Lane {
-  return new NativeLane(dialect, options)
+  return new NativeLane(dialect, target, options)
 }
 
 class NativeLane implements Lane {
@@ -62,16 +65,16 @@ class NativeLane implements Lane {
   readonly #hidesUsage: boolean
   readonly #collector: EventCollector | null
   readonly #ending: () => string
-  #saysDone = false
   #isAtBoundary = true
 
   constructor(
     dialect: Dialect,
+    target: Target,
     options: { readonly hidesUsage: boolean; readonly collects: boolean; readonly ending: () => string },
   ) {
-    this.#meter = dialect.meter()
+    this.#meter = dialect.meter(target)
     this.#hidesUsage = options.hidesUsage
-    this.#collector = options.collects ? new EventCollector(dialect) : null
+    this.#collector = options.collects ? new EventCollector(dialect.reader(target)) : null
     this.#ending = options.ending
   }
 
@@ -120,19 +123,18 @@ class NativeLane implements Lane {
     }
     if (!this.#meter.isComplete) return { out: out || null, failure: BROKEN_OFF }
     this.#collector?.end()
-    return { out: this.#saysDone ? out || null : out + this.#ending(), failure: null }
+    return { out: this.#meter.isTerminated ? out || null : out + this.#ending(), failure: null }
   }
 
   #see(frame: Frame): ReturnType<StreamMeter['push']> {
-    if (frame.data.charCodeAt(0) !== OPENING_BRACE && frame.data.trim() === '[DONE]') this.#saysDone = true
     this.#collector?.push(frame)
     return this.#meter.push(frame)
   }
 }
 
-/** The translated lane: `dialect` reads, `writer` writes. */
-export function translatedLane(dialect: Dialect, writer: StreamWriter, collects: boolean): Lane {
-  return new TranslatedLane(dialect, writer, collects)
+/** The translated lane: `framer` cuts, `reader` reads, `writer` writes. */
+export function translatedLane(framer: Framer, reader: StreamReader, writer: StreamWriter, collects: boolean): Lane {
+  return new TranslatedLane(framer, reader, writer, collects)
 }
 
 class TranslatedLane implements Lane {
@@ -140,14 +142,14 @@ class TranslatedLane implements Lane {
   isComplete = false
   usage: Usage | null = null
   visibleChars = 0
-  readonly #decoder = streamDecoder()
-  readonly #framer = createSseFramer()
-  readonly #reader
+  readonly #framer: Framer
+  readonly #reader: StreamReader
   readonly #writer: StreamWriter
   readonly #events: NeutralEvent[] | null
 
-  constructor(dialect: Dialect, writer: StreamWriter, collects: boolean) {
-    this.#reader = dialect.reader()
+  constructor(framer: Framer, reader: StreamReader, writer: StreamWriter, collects: boolean) {
+    this.#framer = framer
+    this.#reader = reader
     this.#writer = writer
     this.#events = collects ? [] : null
   }
@@ -158,7 +160,7 @@ class TranslatedLane implements Lane {
 
   push(chunk: Uint8Array): LaneStep {
     let out = ''
-    for (const frame of this.#framer.push(this.#decoder.decode(chunk, { stream: true }))) {
+    for (const frame of this.#framer.push(chunk)) {
       const step = this.#take(this.#reader.push(frame))
       out += step.out ?? ''
       if (step.failure !== null) return { out: out || null, failure: step.failure }
@@ -194,14 +196,14 @@ class TranslatedLane implements Lane {
     if (event.type === 'part-delta') {
       this.hasContent = true
       this.visibleChars += event.text.length
-    } else if (event.type === 'part-start' && event.start.kind === 'tool-call') this.hasContent = true
+    } else if (event.type === 'part-start') this.hasContent ||= isSeen(event.start)
+    else if (event.type === 'part-data') this.hasContent = true
     else if (event.type === 'finish') this.isComplete = true
     else if (event.type === 'usage') this.usage = event.usage
     if (this.#events !== null && this.visibleChars <= COLLECTED_CHARS_MAX) this.#events.push(event)
   }
 }
 
-const OPENING_BRACE = 123
 const LINE_FEED = 10
 const CARRIAGE_RETURN = 13
 
@@ -209,19 +211,19 @@ function isLineEnd(byte: number | undefined): boolean {
   return byte === LINE_FEED || byte === CARRIAGE_RETURN
 }
 
-/** Keeps a byte order mark: it is the provider's, and the framer knows what it is. */
-function streamDecoder(): TextDecoder {
-  return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
+/** Whether the mere beginning of a part is something that a user sees. */
+function isSeen(start: PartStart): boolean {
+  return start.kind === 'tool-call' || start.kind === 'image' || start.kind === 'other'
 }
 
 /** Reads along on the native lane so that the reply can be cached. */
 class EventCollector {
-  readonly #reader
+  readonly #reader: StreamReader
   #events: NeutralEvent[] | null = []
   #chars = 0
 
-  constructor(dialect: Dialect) {
-    this.#reader = dialect.reader()
+  constructor(reader: StreamReader) {
+    this.#reader = reader
   }
 
   get events(): readonly NeutralEvent[] | null {

@@ -7,7 +7,7 @@ import type { CacheState, UsageEvent } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { CachedReply } from '../ports.ts'
 import type { Attempt } from './attempt.ts'
-import { type ReadExchange, eventTemplate } from './exchange.ts'
+import { type ReadExchange, eventTemplate, replyContext } from './exchange.ts'
 import { answerHeaders, headerSafe } from './headers.ts'
 import type { RoutedRequest } from './route.ts'
 
@@ -49,15 +49,14 @@ export function replay(exchange: ReadExchange, routed: RoutedRequest, entry: Cac
   headers['x-tidegate-attempts'] = '0'
   headers['x-tidegate-cost-usd'] = '0.000000000'
   headers['age'] = String(Math.max(0, Math.floor((services.nowMs() - entry.storedAtMs) / 1000)))
-  const createdSeconds = Math.floor(exchange.startedAtMs / 1000)
-  const identity = { id: `chatcmpl-${exchange.requestId}`, createdSeconds, model: entry.reply.model }
+  const context = replyContext(exchange, entry.reply.model)
   if (!facts.isStreamed) {
     headers['content-type'] = 'application/json'
-    return new Response(JSON.stringify(protocol.write(entry.reply, identity)), { headers })
+    return new Response(JSON.stringify(protocol.write(entry.reply, context)), { headers })
   }
   headers['content-type'] = 'text/event-stream; charset=utf-8'
   headers['cache-control'] = 'no-cache, no-transform'
-  const writer = protocol.writer(identity, facts.wantsUsage)
+  const writer = protocol.writer(context)
   let text = ''
   for (const event of unfold(entry.reply)) text += writer.push(event)
   return new Response(text + writer.end(), { headers })

@@ -22,7 +22,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
   if (found === null) return err({ kind: 'model-not-found', model: facts.model })
   if (!isAllowed(caller, facts.model)) return err({ kind: 'model-not-allowed', model: facts.model })
   const targets = table.targets(found)
-  const isTranslated = targets.some((target) => dialects[target.dialect].wire !== protocol.wire)
+  const isTranslated = targets.some((target) => dialects[target.dialect].nativeWire(target) !== protocol.wire)
   const neutral = isTranslated ? protocol.read(exchange.body) : null
   if (neutral !== null && !neutral.ok) return neutral
   const request = neutral === null ? null : neutral.value
@@ -31,7 +31,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
     targets,
     (target) => {
       const dialect = dialects[target.dialect]
-      return dialect.wire === protocol.wire || request === null ? [] : dialect.gaps(request)
+      return dialect.nativeWire(target) === protocol.wire || request === null ? [] : dialect.gaps(request, target)
     },
     exchange.services.draw,
   )

@@ -43,7 +43,7 @@ function formatGaps(request: NeutralRequest): readonly Gap[] {
 
 /** While it thinks, a model can't be held to a tool, a temperature or a top_p. */
 function reasoningGaps(request: NeutralRequest): readonly Gap[] {
-  if (!asksForThinking(request.reasoningEffort)) return []
+  if (!asksForThinking(request.reasoning?.effort)) return []
   const reason = 'this model cannot combine it with reasoning_effort'
   const gaps: Gap[] = []
   const choice = request.toolChoice?.kind
@@ -66,6 +66,10 @@ function messageGaps(message: NeutralMessage): readonly Gap[] {
 
 function partGaps(role: NeutralMessage['role'], part: NeutralPart): readonly Gap[] {
   switch (part.kind) {
+    case 'audio':
+    case 'video':
+    case 'document':
+      return [{ field: `messages.content.${part.kind}`, reason: 'this model cannot be sent it' }]
     case 'other':
       return [{ field: `messages.content.${part.type}`, reason: 'this model cannot be sent it' }]
     case 'image':

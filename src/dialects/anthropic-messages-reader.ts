@@ -2,7 +2,7 @@
 // code execution, compaction) are no text of the model's and are passed over.
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import type { NeutralEvent } from '../core/neutral.ts'
+import type { NeutralEvent, Signature } from '../core/neutral.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
 import type { Usage } from '../core/usage.ts'
 import { mergeMessagesUsage, readMessagesUsage, readStopReason } from '../wire/anthropic-messages.ts'
@@ -98,21 +98,21 @@ class MessagesMeter implements StreamMeter {
   visibleChars = 0
   failure: UpstreamFailure | null = null
   private readonly reader = new MessagesReader()
-  private isStopped = false
+  isTerminated = false
 
   get usage(): Usage | null {
     return this.reader.usage
   }
 
   get isComplete(): boolean {
-    return this.failure === null && (this.isStopped || this.reader.isFinished)
+    return this.failure === null && (this.isTerminated || this.reader.isFinished)
   }
 
   push(frame: Frame): 'content' | 'error' | 'other' {
     let isContent = false
     for (const event of this.reader.push(frame)) {
       if (event.type === 'failure') this.failure = event.failure
-      else if (event.type === 'finish') this.isStopped = true
+      else if (event.type === 'finish') this.isTerminated = true
       else if (event.type === 'part-delta') this.visibleChars += event.text.length
       isContent ||= event.type === 'part-delta' || (event.type === 'part-start' && event.start.kind === 'tool-call')
     }
@@ -124,6 +124,10 @@ class MessagesMeter implements StreamMeter {
 type Block =
   | { readonly kind: 'text' | 'thinking' | 'ignored' }
   | { readonly kind: 'tool'; readonly part: number; readonly given: string; hasArguments: boolean }
+
+function signed(value: Json | undefined): Signature {
+  return { maker: 'anthropic', value: stringOf(value) ?? '' }
+}
 
 /** Places content blocks into parts. */
 class MessageBlocks {
@@ -151,10 +155,10 @@ class MessageBlocks {
       case 'thinking':
         this.open.set(index, { kind: 'thinking' })
         this.events.text(ONLY_CHOICE, 'reasoning', stringOf(block['thinking']) ?? '')
-        return this.events.signature(ONLY_CHOICE, stringOf(block['signature']) ?? '')
+        return this.events.signature(ONLY_CHOICE, signed(block['signature']))
       case 'redacted_thinking':
         this.open.set(index, { kind: 'ignored' })
-        return this.events.redacted(ONLY_CHOICE, stringOf(block['data']) ?? '')
+        return this.events.redacted(ONLY_CHOICE, signed(block['data']))
       case 'tool_use':
         return this.beginTool(index, block)
       default:
@@ -172,7 +176,7 @@ class MessageBlocks {
         if (block?.kind === 'thinking') this.events.text(ONLY_CHOICE, 'reasoning', stringOf(delta['thinking']) ?? '')
         return
       case 'signature_delta':
-        if (block?.kind === 'thinking') this.events.signature(ONLY_CHOICE, stringOf(delta['signature']) ?? '')
+        if (block?.kind === 'thinking') this.events.signature(ONLY_CHOICE, signed(delta['signature']))
         return
       case 'input_json_delta':
         if (block?.kind === 'tool') this.addArguments(block, stringOf(delta['partial_json']) ?? '')

@@ -43,8 +43,9 @@ const THINKING_TOKENS: Readonly<Record<string, number>> = { low: 2048, medium: 8
  * a tool call that was made without signed thinking: the API takes no thinking that starts in mid-turn.
  */
 function writeThinking(request: NeutralRequest, maxTokens: number): JsonObject | undefined {
-  if (!asksForThinking(request.reasoningEffort) || isInUnsignedTurn(request.messages)) return undefined
-  const wanted = THINKING_TOKENS[request.reasoningEffort] ?? THINKING_TOKENS['medium'] ?? THINKING_TOKENS_MIN
+  const effort = request.reasoning?.effort
+  if (!asksForThinking(effort) || isInUnsignedTurn(request.messages)) return undefined
+  const wanted = THINKING_TOKENS[effort] ?? THINKING_TOKENS['medium'] ?? THINKING_TOKENS_MIN
   const budget = Math.min(wanted, Math.floor(maxTokens * 0.8))
   return budget < THINKING_TOKENS_MIN ? undefined : { type: 'enabled', budget_tokens: budget }
 }
@@ -111,6 +112,9 @@ function writePart(part: NeutralPart, ids: (id: string) => string): readonly Jso
       const error = part.isError ? { is_error: true } : {}
       return [{ type: 'tool_result', tool_use_id: ids(part.callId), content: writeContent(content), ...error }]
     }
+    case 'audio':
+    case 'video':
+    case 'document':
     case 'other':
       return []
   }
@@ -119,14 +123,15 @@ function writePart(part: NeutralPart, ids: (id: string) => string): readonly Jso
 function writeImage(part: Extract<NeutralPart, { kind: 'image' }>): JsonObject {
   const { source } = part
   if (source.kind === 'url') return { type: 'image', source: { type: 'url', url: source.url } }
+  if (source.kind === 'file') return { type: 'image', source: { type: 'file', file_id: source.id } }
   return { type: 'image', source: { type: 'base64', media_type: source.mediaType, data: source.data } }
 }
 
 /** Only signed thinking can be sent back; the API rejects any other. */
 function writeReasoning(part: Extract<NeutralPart, { kind: 'reasoning' }>): readonly JsonObject[] {
-  if (part.redacted !== undefined) return [{ type: 'redacted_thinking', data: part.redacted }]
+  if (part.redacted !== undefined) return [{ type: 'redacted_thinking', data: part.redacted.value }]
   if (part.signature === undefined) return []
-  return [{ type: 'thinking', thinking: part.text, signature: part.signature }]
+  return [{ type: 'thinking', thinking: part.text, signature: part.signature.value }]
 }
 
 function readArguments(text: string): JsonObject {

@@ -15,7 +15,9 @@ const PROBE_TOKENS = 1
 export const anthropicMessages: Dialect = {
   name: 'anthropic-messages',
   wire: 'anthropic-messages',
+  framing: 'sse',
   auth: 'x-api-key',
+  nativeWire: () => 'anthropic-messages',
   gaps: messagesGaps,
   write(request, target, edits) {
     const model = edits.model ?? (target.model === '*' ? request.model : target.model)

@@ -1,6 +1,6 @@
 // What we speak to a provider: write its request, read its reply, make sense of its errors. Pure: no network, no clock,
 // no secrets (the upstream adapter adds the credential by the provider's auth scheme).
-import type { DialectName, Target, Wire } from '../core/directory.ts'
+import type { AuthScheme, DialectName, Target, Wire } from '../core/directory.ts'
 import type { Gap, UpstreamFailure } from '../core/failure.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, NeutralRequest } from '../core/neutral.ts'
@@ -8,7 +8,8 @@ import type { Usage } from '../core/usage.ts'
 
 /** A call to a provider, short of its address and its credential. */
 export interface UpstreamCall {
-  /** Path below the target's base URL, e.g. `/chat/completions`. No model id can change the host or climb the path. */
+  /** Path below the target's base URL, e.g. `/chat/completions`, with its query. No model id can change the host, climb
+   *  the path or add to the query: model ids go through `pathSegment`. */
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
@@ -52,25 +53,36 @@ export interface StreamMeter {
   readonly visibleChars: number
   /** True once the stream said that it is complete (`[DONE]`, `message_stop`, a finish reason for every choice). */
   readonly isComplete: boolean
+  /** True once the wire's own last word has passed (`[DONE]`, `message_stop`, `response.completed`): a stream that is
+   *  complete without it gets it from the client's protocol. */
+  readonly isTerminated: boolean
   /** The failure that an `error` frame carried. */
   readonly failure: UpstreamFailure | null
 }
 
+/** How a stream is cut into messages. */
+export type Framing = 'sse'
+
 export interface Dialect {
   readonly name: DialectName
   readonly wire: Wire
-  /** How the credential is sent. */
-  readonly auth: 'bearer' | 'x-api-key'
-  /** What of this request the dialect can't carry. */
-  gaps(request: NeutralRequest): readonly Gap[]
-  /** The translated lane. `maxOutputTokens` is the bound to send where the client named none or a higher one. */
+  /** How its streams are framed where the response's content type doesn't say otherwise. */
+  readonly framing: Framing
+  /** How the credential is sent unless the target says otherwise. */
+  readonly auth: AuthScheme
+  /** The wire whose bytes this target takes and gives unaltered; null where they are always translated. */
+  nativeWire(target: Target): Wire | null
+  /** What of this request the dialect, or this target, can't carry. */
+  gaps(request: NeutralRequest, target: Target): readonly Gap[]
+  /** The translated lane. `edits.maxOutputTokens` is the bound to send where the client named none or a higher one;
+   *  `edits.model` the model to name, or null for the one that the client named. */
   write(request: NeutralRequest, target: Target, edits: NativeEdits): UpstreamCall
   /** The native lane: the client's own text with a few members spliced, everything else untouched to the byte. */
-  edit(text: string, body: JsonObject, edits: NativeEdits): UpstreamCall
-  reader(): StreamReader
-  meter(): StreamMeter
+  edit(text: string, body: JsonObject, edits: NativeEdits, target: Target): UpstreamCall
+  reader(target: Target): StreamReader
+  meter(target: Target): StreamMeter
   /** A whole reply as events. A 200 with an error body becomes a failure event. */
-  read(body: Json): readonly NeutralEvent[]
+  read(body: Json, target: Target): readonly NeutralEvent[]
   /** What an error response means. Never throws, whatever the body. */
   fail(status: number, headers: { get(name: string): string | null }, body: string, nowMs: number): UpstreamFailure
   /** The cheapest call that exercises address, credential and model: for probing a target before it is accepted. */

@@ -24,28 +24,28 @@ class ChatMeter implements StreamMeter {
   usage: Usage | null = null
   visibleChars = 0
   failure: UpstreamFailure | null = null
-  private isDone = false
+  isTerminated = false
   /** Choices seen so far, and which of them gave a finish reason. */
   private readonly isFinished = new Map<number, boolean>()
   private template: Template | null = null
 
   get isComplete(): boolean {
     if (this.failure !== null || this.isFinished.size === 0) return false
-    if (this.isDone) return true
+    if (this.isTerminated) return true
     for (const finished of this.isFinished.values()) if (!finished) return false
     return true
   }
 
   push(frame: Frame): 'content' | 'usage-only' | 'error' | 'other' {
     const data = frame.data
-    if (data === '' || this.isDone || this.failure !== null) return 'other'
+    if (data === '' || this.isTerminated || this.failure !== null) return 'other'
     const chars = this.template === null || frame.event === 'error' ? -1 : textChars(data, this.template)
     if (chars >= 0) {
       this.visibleChars += chars
       return chars > 0 ? 'content' : 'other'
     }
     if (data.charCodeAt(0) !== OPENING_BRACE && data.trim() === DONE_DATA) {
-      this.isDone = true
+      this.isTerminated = true
       return 'other'
     }
     return this.parse(frame)

@@ -133,9 +133,9 @@ class ChatMessages {
   private place(choice: number, piece: ChatPiece): void {
     switch (piece.kind) {
       case 'signature':
-        return this.events.signature(choice, piece.data)
+        return this.events.signature(choice, { maker: null, value: piece.data })
       case 'redacted':
-        return this.events.redacted(choice, piece.data)
+        return this.events.redacted(choice, { maker: null, value: piece.data })
       case 'tool':
         return this.events.toolArguments(choice, this.toolPart(choice, piece), piece.argumentsText)
       default:

@@ -24,7 +24,7 @@ export function writeChatRequest(request: NeutralRequest, model: string, maxOutp
     stop: request.stop,
     seed: request.seed,
     n: request.n,
-    reasoning_effort: request.reasoningEffort,
+    reasoning_effort: request.reasoning?.effort,
     user: request.endUser,
   })
 }
@@ -56,6 +56,7 @@ function writePart(part: NeutralPart): readonly JsonObject[] {
       return [{ type: 'text', text: part.text }]
     case 'image': {
       const source = part.source
+      if (source.kind === 'file') return []
       const url = source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`
       return [{ type: 'image_url', image_url: withoutUndefined({ url, detail: part.detail }) }]
     }

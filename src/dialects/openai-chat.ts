@@ -14,7 +14,9 @@ import { readErrorResponse } from './provider-error.ts'
 export const openaiChat: Dialect = {
   name: 'openai-chat',
   wire: 'openai-chat',
+  framing: 'sse',
   auth: 'bearer',
+  nativeWire: () => 'openai-chat',
   gaps: () => [],
   write(request, target, edits) {
     const bound = outputBound(request.maxOutputTokens, edits.maxOutputTokens)

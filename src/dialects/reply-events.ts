@@ -2,7 +2,17 @@
 // part ended, one finish a choice, usage once, and a failure last. Every dialect reads through this, so that the order
 // is kept in one place.
 import type { UpstreamFailure } from '../core/failure.ts'
-import type { FinishReason, NeutralEvent, PartStart } from '../core/neutral.ts'
+import type {
+  Citation,
+  FinishReason,
+  MediaSource,
+  NeutralEvent,
+  PartStart,
+  Signature,
+  TokenLogprob,
+} from '../core/neutral.ts'
+import type { Wire } from '../core/directory.ts'
+import type { JsonObject } from '../core/json.ts'
 import type { Usage } from '../core/usage.ts'
 import { brokenStream } from './provider-error.ts'
 
@@ -13,6 +23,7 @@ interface ChoiceState {
   parts: number
   /** Text, reasoning or refusal part that is still open. */
   open: { readonly part: number; readonly kind: TextKind } | null
+  audioPart: number | null
   readonly openToolParts: Set<number>
   hasToolCall: boolean
   finish: FinishReason | null
@@ -46,10 +57,11 @@ export class ReplyEvents {
   }
 
   /** Names the reply; only the first call counts. */
-  start(id: string, model: string, createdSeconds: number | null): void {
+  start(id: string, model: string, createdSeconds: number | null, serviceTier: string | null = null): void {
     if (this.isStarted || this.isClosed) return
     this.isStarted = true
-    this.events.push({ type: 'reply-start', id, model, createdSeconds })
+    const tier = serviceTier === null ? {} : { serviceTier }
+    this.events.push({ type: 'reply-start', id, model, createdSeconds, ...tier })
   }
 
   /** Notes that a choice exists, though it has said nothing yet. */
@@ -64,28 +76,75 @@ export class ReplyEvents {
   }
 
   /** A signature for the reasoning that is open, or for one of its own. */
-  signature(choice: number, signature: string): void {
-    if (signature === '' || this.isClosed) return
-    const part = this.textPart(choice, 'reasoning')
-    this.events.push({ type: 'part-signature', choice, part, signature, redacted: false })
+  signature(choice: number, signature: Signature): void {
+    this.sign(choice, 'reasoning', signature)
+  }
+
+  /** A signature for the text that is open, or for one of its own. */
+  textSignature(choice: number, signature: Signature): void {
+    this.sign(choice, 'text', signature)
   }
 
   /** Encrypted reasoning: a part of its own. */
-  redacted(choice: number, data: string): void {
-    if (data === '' || this.isClosed) return
+  redacted(choice: number, data: Signature): void {
+    if (data.value === '' || this.isClosed) return
     this.endText(choice)
     const part = this.textPart(choice, 'reasoning')
     this.events.push({ type: 'part-signature', choice, part, signature: data, redacted: true })
     this.endText(choice)
   }
 
+  /** A source of the text that is open; opens one if there is none. */
+  citation(choice: number, citation: Citation): void {
+    if (this.isClosed) return
+    this.events.push({ type: 'part-citation', choice, part: this.textPart(choice, 'text'), citation })
+  }
+
+  /** Probabilities of the tokens that were just said. */
+  logprobs(choice: number, tokens: readonly TokenLogprob[]): void {
+    if (tokens.length === 0 || this.isClosed) return
+    this.state(choice)
+    this.events.push({ type: 'logprobs', choice, tokens })
+  }
+
+  /** A picture. */
+  image(choice: number, source: MediaSource): void {
+    this.whole(choice, { kind: 'image', source })
+  }
+
+  /** A piece that only `wire` knows. */
+  other(choice: number, wire: Wire, type: string, value: JsonObject): void {
+    this.whole(choice, { kind: 'other', type, value, wire })
+  }
+
+  /** Sound, its transcript, or both: they join the audio part that is open. */
+  audio(
+    choice: number,
+    piece: { readonly id: string; readonly mediaType: string; readonly data: string; readonly transcript: string },
+  ): void {
+    if (this.isClosed) return
+    const state = this.state(choice)
+    if (state.audioPart === null) {
+      this.endText(choice)
+      state.audioPart = this.openPart(choice, { kind: 'audio', id: piece.id, mediaType: piece.mediaType })
+    }
+    const part = state.audioPart
+    if (piece.transcript !== '') this.events.push({ type: 'part-delta', choice, part, text: piece.transcript })
+    if (piece.data !== '') this.events.push({ type: 'part-data', choice, part, data: piece.data })
+  }
+
   /** Begins a tool call and gives its part number. */
-  toolCall(choice: number, id: string, name: string): number {
+  toolCall(
+    choice: number,
+    id: string,
+    name: string,
+    facts: { readonly signature?: Signature; readonly isCustom?: boolean } = {},
+  ): number {
     const state = this.state(choice)
     if (this.isClosed) return state.parts
     this.endText(choice)
     state.hasToolCall = true
-    const part = this.openPart(choice, { kind: 'tool-call', id, name })
+    const part = this.openPart(choice, { kind: 'tool-call', id, name, ...facts })
     state.openToolParts.add(part)
     return part
   }
@@ -148,10 +207,23 @@ export class ReplyEvents {
     this.endText(choice)
     for (const part of state.openToolParts) this.events.push({ type: 'part-end', choice, part })
     state.openToolParts.clear()
+    if (state.audioPart !== null) this.events.push({ type: 'part-end', choice, part: state.audioPart })
     const reason = finishFromContent(state.finish ?? 'stop', state.hasToolCall)
     const stop = state.stopSequence === null ? {} : { stopSequence: state.stopSequence }
     const guess = state.finish === null ? { isAssumed: true as const } : {}
     this.events.push({ type: 'finish', choice, reason, ...stop, ...guess })
+  }
+
+  private sign(choice: number, kind: 'reasoning' | 'text', signature: Signature): void {
+    if (signature.value === '' || this.isClosed) return
+    const part = this.textPart(choice, kind)
+    this.events.push({ type: 'part-signature', choice, part, signature, redacted: false })
+  }
+
+  private whole(choice: number, start: PartStart): void {
+    if (this.isClosed) return
+    this.endText(choice)
+    this.events.push({ type: 'part-end', choice, part: this.openPart(choice, start) })
   }
 
   private textPart(choice: number, kind: TextKind): number {
@@ -178,6 +250,7 @@ export class ReplyEvents {
     const state: ChoiceState = {
       parts: 0,
       open: null,
+      audioPart: null,
       openToolParts: new Set(),
       hasToolCall: false,
       finish: null,

@@ -35,7 +35,7 @@ export async function probeTarget(target: Target, env: GatewayEnv): Promise<Prob
 function judge(target: Target, text: string): { readonly ok: boolean; readonly saw: string } {
   const body = parseJson(text)
   if (body === undefined) return { ok: false, saw: `an answer that is not JSON: ${shown(text)}` }
-  const reply = fold(dialects[target.dialect].read(body))
+  const reply = fold(dialects[target.dialect].read(body, target))
   if (reply.failure !== null) return { ok: false, saw: shown(reply.failure.message) }
   if (reply.choices.length === 0) return { ok: false, saw: `an answer without a reply: ${shown(text)}` }
   const said = reply.choices.flatMap((choice) => choice.parts.flatMap((part) => ('text' in part ? [part.text] : [])))

@@ -33,7 +33,7 @@ function headers(target: Target, call: OutgoingCall, dialect: DialectName, bindi
   if (typeof secret !== 'string' || secret === '') {
     throw new ConfigurationError(`The gateway has no secret named ${target.credential}.`)
   }
-  if (dialects[dialect].auth === 'x-api-key') all['x-api-key'] = secret
+  if ((target.auth ?? dialects[dialect].auth) === 'x-api-key') all['x-api-key'] = secret
   else all['authorization'] = `Bearer ${secret}`
   return all
 }

@@ -3,7 +3,7 @@
 import type { InvalidRequest } from '../core/failure.ts'
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import type { ImageSource, NeutralMessage, NeutralPart } from '../core/neutral.ts'
+import type { MediaSource, NeutralMessage, NeutralPart, Signature } from '../core/neutral.ts'
 import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
 import { readPieces } from '../wire/openai-chat-message.ts'
@@ -79,9 +79,9 @@ function addPiece(parts: NeutralPart[], piece: ChatPiece): void {
     const id = piece.id ?? `call_${piece.name ?? 'function'}`
     parts.push({ kind: 'tool-call', id, name: piece.name ?? '', argumentsText: piece.argumentsText })
   } else if (piece.kind === 'redacted') {
-    parts.push({ kind: 'reasoning', text: '', redacted: piece.data })
+    parts.push({ kind: 'reasoning', text: '', redacted: { maker: null, value: piece.data } })
   } else if (piece.kind === 'signature') {
-    sign(parts, piece.data)
+    sign(parts, { maker: null, value: piece.data })
   } else if (piece.kind === 'reasoning') {
     parts.push({ kind: 'reasoning', text: piece.text })
   } else {
@@ -90,7 +90,7 @@ function addPiece(parts: NeutralPart[], piece: ChatPiece): void {
 }
 
 /** A signature belongs to the reasoning before it, unless that one has its own. */
-function sign(parts: NeutralPart[], signature: string): void {
+function sign(parts: NeutralPart[], signature: Signature): void {
   const last = parts.at(-1)
   const isFree = last?.kind === 'reasoning' && last.signature === undefined && last.redacted === undefined
   if (isFree) parts[parts.length - 1] = { ...last, signature }
@@ -134,7 +134,7 @@ function readImage(part: JsonObject, field: string): Result<NeutralPart, Invalid
   if (url === null || url === '') {
     return err(invalidRequest(`${field}.image_url.url`, `Missing required parameter: '${field}.image_url.url'.`))
   }
-  const source = readImageSource(url)
+  const source = readMediaSource(url)
   if (source === null) {
     return err(
       invalidRequest(
@@ -148,7 +148,7 @@ function readImage(part: JsonObject, field: string): Result<NeutralPart, Invalid
 }
 
 /** Where a picture is: an address, or base64 in a data URL. Null for a data URL of another form. */
-function readImageSource(url: string): ImageSource | null {
+function readMediaSource(url: string): MediaSource | null {
   if (!url.startsWith('data:')) return { kind: 'url', url }
   const comma = url.indexOf(',')
   const head = url.slice('data:'.length, comma)

@@ -5,15 +5,15 @@ import type { NeutralEvent, NeutralReply, PartStart } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import { writeChatFinish, writeChatUsage } from '../wire/openai-chat.ts'
 import { writeAssistantMessage } from '../wire/openai-chat-assistant.ts'
-import type { ReplyIdentity, StreamWriter } from './protocol.ts'
+import type { ReplyContext, StreamWriter } from './protocol.ts'
 
 /** A whole reply as a `chat.completion`. Usage that isn't known is null. */
-export function writeChatReply(reply: NeutralReply, identity: ReplyIdentity): Json {
+export function writeChatReply(reply: NeutralReply, context: ReplyContext): Json {
   return {
-    id: identity.id,
+    id: context.id,
     object: 'chat.completion',
-    created: identity.createdSeconds,
-    model: identity.model,
+    created: context.createdSeconds,
+    model: context.model,
     choices: reply.choices.map((choice, index) => ({
       index,
       message: { refusal: null, ...writeAssistantMessage(choice.parts) },
@@ -25,8 +25,8 @@ export function writeChatReply(reply: NeutralReply, identity: ReplyIdentity): Js
 }
 
 /** A writer for one stream of `chat.completion.chunk`s. The usage chunk comes only when `wantsUsage`. */
-export function createChatWriter(identity: ReplyIdentity, wantsUsage: boolean): StreamWriter {
-  return new ChatWriter(identity, wantsUsage)
+export function createChatWriter(context: ReplyContext): StreamWriter {
+  return new ChatWriter(context)
 }
 
 interface OpenPart {
@@ -36,15 +36,13 @@ interface OpenPart {
 }
 
 class ChatWriter implements StreamWriter {
-  private readonly identity: ReplyIdentity
-  private readonly wantsUsage: boolean
+  private readonly context: ReplyContext
   /** Tool calls so far of every choice that has got its role. */
   private readonly calls = new Map<number, number>()
   private readonly parts = new Map<string, OpenPart>()
 
-  constructor(identity: ReplyIdentity, wantsUsage: boolean) {
-    this.identity = identity
-    this.wantsUsage = wantsUsage
+  constructor(context: ReplyContext) {
+    this.context = context
   }
 
   push(event: NeutralEvent): string {
@@ -61,10 +59,14 @@ class ChatWriter implements StreamWriter {
       case 'part-end':
         this.parts.delete(partKey(event.choice, event.part))
         return ''
+      case 'part-data':
+      case 'part-citation':
+      case 'logprobs':
+        return ''
       case 'finish':
         return this.begin(event.choice) + this.delta(event.choice, {}, writeChatFinish(event.reason))
       case 'usage':
-        return this.wantsUsage ? this.usageChunk(event.usage) : ''
+        return this.context.wantsUsage ? this.usageChunk(event.usage) : ''
     }
   }
 
@@ -113,16 +115,16 @@ class ChatWriter implements StreamWriter {
   }
 
   private chunk(choices: readonly Json[], usage: JsonObject | null): string {
-    const { id, createdSeconds, model } = this.identity
+    const { id, createdSeconds, model } = this.context
     const head = { id, object: 'chat.completion.chunk', created: createdSeconds, model, choices }
-    return `data: ${JSON.stringify(this.wantsUsage ? { ...head, usage } : head)}\n\n`
+    return `data: ${JSON.stringify(this.context.wantsUsage ? { ...head, usage } : head)}\n\n`
   }
 }
 
 function signatureDelta(event: Extract<NeutralEvent, { type: 'part-signature' }>): JsonObject {
   const detail = event.redacted
-    ? { type: 'reasoning.encrypted', data: event.signature, index: event.part }
-    : { type: 'reasoning.text', signature: event.signature, index: event.part }
+    ? { type: 'reasoning.encrypted', data: event.signature.value, index: event.part }
+    : { type: 'reasoning.text', signature: event.signature.value, index: event.part }
   return { reasoning_details: [detail] }
 }
 

@@ -83,6 +83,7 @@ function readSettings(body: JsonObject): Settings {
   const responseFormat = readFormat(body['response_format'])
   const parallel = body['parallel_tool_calls']
   const stop = readStop(body['stop'])
+  const effort = stringOf(body['reasoning_effort'])
   return {
     ...(toolChoice === null ? {} : { toolChoice }),
     ...(responseFormat === null ? {} : { responseFormat }),
@@ -93,7 +94,7 @@ function readSettings(body: JsonObject): Settings {
     ...numberSetting('topP', numberOf(body['top_p'])),
     ...numberSetting('seed', numberOf(body['seed'])),
     ...numberSetting('n', numberOf(body['n'])),
-    ...stringSetting('reasoningEffort', stringOf(body['reasoning_effort'])),
+    ...(effort === null ? {} : { reasoning: { effort } }),
     ...stringSetting('endUser', stringOf(body['user'])),
   }
 }

@@ -10,6 +10,7 @@ export const chat: Protocol = {
   name: 'chat',
   endpoint: '/v1/chat/completions',
   wire: 'openai-chat',
+  idPrefix: 'chatcmpl-',
   facts: chatFacts,
   read: readChatRequest,
   write: writeChatReply,

@@ -30,11 +30,15 @@ export interface StreamWriter {
   end(): string
 }
 
-/** What the reply has to be called towards the client. */
-export interface ReplyIdentity {
+/** What a reply needs to know of its request. */
+export interface ReplyContext {
   readonly id: string
   readonly createdSeconds: number
   readonly model: string
+  /** Whether the client wants usage in its stream. */
+  readonly wantsUsage: boolean
+  /** The request as the client wrote it: some protocols repeat parts of it. */
+  readonly request: JsonObject
 }
 
 export interface WireFailure {
@@ -52,8 +56,10 @@ export interface Protocol {
   facts(body: JsonObject): Result<RequestFacts, InvalidRequest>
   /** The whole request in neutral form (translated lane only). */
   read(body: JsonObject): Result<NeutralRequest, InvalidRequest>
-  write(reply: NeutralReply, identity: ReplyIdentity): Json
-  writer(identity: ReplyIdentity, wantsUsage: boolean): StreamWriter
+  /** How the ids of its replies begin, e.g. `chatcmpl-`. */
+  readonly idPrefix: string
+  write(reply: NeutralReply, context: ReplyContext): Json
+  writer(context: ReplyContext): StreamWriter
   fail(failure: Failure, requestId: string): WireFailure
   /** The text that tells a client in mid-stream that its reply broke off. Never a clean end. */
   failInStream(failure: Failure, requestId: string): string

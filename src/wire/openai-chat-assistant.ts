@@ -34,8 +34,8 @@ function writeReasoningDetails(parts: readonly NeutralPart[]): readonly JsonObje
   if (!isSigned) return []
   return parts.flatMap((part, index): readonly JsonObject[] => {
     if (part.kind !== 'reasoning') return []
-    if (part.redacted !== undefined) return [{ type: 'reasoning.encrypted', data: part.redacted, index }]
-    const signature = part.signature === undefined ? {} : { signature: part.signature }
+    if (part.redacted !== undefined) return [{ type: 'reasoning.encrypted', data: part.redacted.value, index }]
+    const signature = part.signature === undefined ? {} : { signature: part.signature.value }
     return [{ type: 'reasoning.text', text: part.text, ...signature, index }]
   })
 }

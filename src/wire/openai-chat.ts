@@ -87,6 +87,7 @@ export function readChatFinish(value: string): FinishReason {
 export function writeChatFinish(reason: FinishReason): string {
   switch (reason) {
     case 'stop':
+    case 'paused':
       return 'stop'
     case 'length':
       return 'length'

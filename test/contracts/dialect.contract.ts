@@ -2,7 +2,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fold, isWhole } from '../../src/core/fold.ts'
-import type { Target } from '../../src/core/directory.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralEvent } from '../../src/core/neutral.ts'
@@ -12,21 +11,7 @@ import { objectOf } from '../../src/wire/read.ts'
 import { fixturesOf, REQUIRED_CASES } from '../fixtures/replies.ts'
 import type { Fixture } from '../fixtures/replies.ts'
 import { orderObjection } from './event-order.ts'
-
-const TARGET: Target = {
-  id: 'target',
-  provider: 'provider',
-  dialect: 'openai-chat',
-  baseUrl: 'https://provider.test/v1',
-  model: 'model-of-target',
-  credential: null,
-  maxRetries: 0,
-  timeouts: { firstContentMs: 1000, idleMs: 1000, totalMs: 1000 },
-  maxOutputTokens: 4096,
-  price: null,
-  priceVersion: null,
-  costCenter: null,
-}
+import { TARGET } from '../support/target.ts'
 
 const NO_EDITS: NativeEdits = { model: null, forceUsage: false, maxOutputTokens: null }
 
@@ -60,7 +45,7 @@ function fixtureLaws(dialect: Dialect): void {
 function replyLaws(dialect: Dialect, { name, stream, whole, reply }: Fixture): void {
   test(`${name}: a stream and a whole answer say the same`, () => {
     expect(fold(readText(dialect, stream ?? ''))).toEqual(reply)
-    expect(fold(dialect.read(whole))).toEqual(reply)
+    expect(fold(dialect.read(whole, TARGET))).toEqual(reply)
   })
 }
 
@@ -104,7 +89,7 @@ function robustnessLaws(dialect: Dialect): void {
   test('reads any JSON without throwing, in legal order', () => {
     fc.assert(
       fc.property(anyJson(dialect), (body) => {
-        expect(orderObjection(dialect.read(body))).toBeNull()
+        expect(orderObjection(dialect.read(body, TARGET))).toBeNull()
       }),
     )
   })
@@ -152,22 +137,22 @@ function requestLaws(dialect: Dialect): void {
       fc.property(anyModel, (model) => {
         const body = { model: 'asked', messages: [] }
         expect(dialect.probe({ ...TARGET, model }).path).toBe(path)
-        expect(dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model }).path).toBe(path)
-        expect(modelIn(dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model }).body)).toBe(model)
+        expect(dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model }, TARGET).path).toBe(path)
+        expect(modelIn(dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model }, TARGET).body)).toBe(model)
       }),
     )
   })
 
   test('an edit without anything to edit leaves the text to the byte', () => {
     const text = '{ "model" : "asked",\n "messages":[ {"role":"user","content":"\\u00e9 \\"}"} ], "unknown": 1.0 }'
-    expect(dialect.edit(text, objectOf(parseJson(text)), NO_EDITS).body).toBe(text)
+    expect(dialect.edit(text, objectOf(parseJson(text)), NO_EDITS, TARGET).body).toBe(text)
   })
 
   test('an edit changes nothing that it is not asked to', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (fields) => {
         const body = objectOf(parseJson(JSON.stringify({ ...fields, tidegate: undefined, model: 'asked' })))
-        const edited = dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model: 'sent' }).body
+        const edited = dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model: 'sent' }, TARGET).body
         expect(parseJson(edited)).toEqual({ ...body, model: 'sent' })
       }),
     )
@@ -179,7 +164,9 @@ function requestLaws(dialect: Dialect): void {
       [50, 100, 50],
     ] as const) {
       const body = { model: 'asked', messages: [], max_tokens: given }
-      const edited = parseJson(dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, maxOutputTokens: imposed }).body)
+      const edited = parseJson(
+        dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, maxOutputTokens: imposed }, TARGET).body,
+      )
       expect(objectOf(edited)['max_tokens']).toBe(sent)
     }
   })
@@ -226,7 +213,7 @@ function replaced(value: Json, route: readonly number[], replacement: Json): Jso
 function expectAgreement(dialect: Dialect, frames: readonly Frame[]): void {
   const events = readFrames(dialect, frames)
   const reply = fold(events)
-  const meter = dialect.meter()
+  const meter = dialect.meter(TARGET)
   for (const frame of frames) meter.push(frame)
   expect(meter.isComplete).toBe(reply.failure === null)
   expect(meter.usage).toEqual(reply.usage)
@@ -252,7 +239,7 @@ function framesOf(texts: readonly string[]): readonly Frame[] {
 }
 
 function readFrames(dialect: Dialect, frames: readonly Frame[]): readonly NeutralEvent[] {
-  const reader = dialect.reader()
+  const reader = dialect.reader(TARGET)
   const events = frames.flatMap((frame) => reader.push(frame))
   return [...events, ...reader.end()]
 }

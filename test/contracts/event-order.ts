@@ -19,6 +19,7 @@ export function orderObjection(events: readonly NeutralEvent[]): string | null {
       finished.add(event.choice)
       continue
     }
+    if (event.type === 'logprobs') continue
     const objection = partObjection(event, open, parts)
     if (objection !== null) return objection
   }

@@ -11,8 +11,10 @@ import type { Dialect } from '../../src/dialects/dialect.ts'
 import type { Protocol } from '../../src/protocols/protocol.ts'
 import { objectOf } from '../../src/wire/read.ts'
 import { anyReply } from './any-reply.ts'
+import { TARGET } from '../support/target.ts'
 
 const IDENTITY = { id: 'reply-1', createdSeconds: 1_760_000_000, model: 'asked' }
+const CONTEXT = { ...IDENTITY, wantsUsage: true, request: {} }
 
 /** Holds `protocol` to the contract. `dialect` speaks the same wire. */
 export function protocolContract(protocol: Protocol, dialect: Dialect): void {
@@ -78,7 +80,7 @@ function replyLaws(protocol: Protocol, dialect: Dialect): void {
   test('what it writes whole, a client of the wire reads back', () => {
     fc.assert(
       fc.property(anyReply, (reply) => {
-        expect(fold(dialect.read(protocol.write(reply, IDENTITY)))).toEqual(asWritten(reply))
+        expect(fold(dialect.read(protocol.write(reply, CONTEXT), TARGET))).toEqual(asWritten(reply))
       }),
     )
   })
@@ -101,7 +103,7 @@ function replyLaws(protocol: Protocol, dialect: Dialect): void {
 }
 
 function streamed(protocol: Protocol, reply: NeutralReply, wantsUsage: boolean): string {
-  const writer = protocol.writer(IDENTITY, wantsUsage)
+  const writer = protocol.writer({ ...CONTEXT, wantsUsage })
   return (
     unfold(reply)
       .map((event) => writer.push(event))
@@ -111,7 +113,7 @@ function streamed(protocol: Protocol, reply: NeutralReply, wantsUsage: boolean):
 
 function readBack(dialect: Dialect, text: string): NeutralReply {
   const framer = createSseFramer()
-  const reader = dialect.reader()
+  const reader = dialect.reader(TARGET)
   const events = [...framer.push(text), ...framer.end()].flatMap((frame) => reader.push(frame))
   return fold([...events, ...reader.end()])
 }

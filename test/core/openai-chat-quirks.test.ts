@@ -4,6 +4,7 @@ import { fold } from '../../src/core/fold.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'
 import { dialects } from '../../src/dialects/index.ts'
+import { TARGET } from '../support/target.ts'
 
 const dialect = dialects['openai-chat']
 
@@ -18,7 +19,7 @@ function delta(value: JsonObject, finish: string | null = null, index = 0) {
 const DONE = { event: '', data: '[DONE]' }
 
 function read(...frames: readonly { event: string; data: string }[]): NeutralReply {
-  const reader = dialect.reader()
+  const reader = dialect.reader(TARGET)
   return fold([...frames.flatMap((one) => reader.push(one)), ...reader.end()])
 }
 
@@ -85,7 +86,9 @@ describe('tool calls', () => {
 
   test('the old function_call is a tool call', () => {
     const message = { role: 'assistant', content: null, function_call: { name: 'plus', arguments: '{}' } }
-    const reply = fold(dialect.read({ id: 'x', choices: [{ index: 0, message, finish_reason: 'function_call' }] }))
+    const reply = fold(
+      dialect.read({ id: 'x', choices: [{ index: 0, message, finish_reason: 'function_call' }] }, TARGET),
+    )
     expect(callsOf(reply)).toEqual([['call_x_0_0', 'plus', '{}']])
   })
 })
@@ -105,7 +108,7 @@ describe('content', () => {
   })
 
   test('an object where text belongs is JSON text', () => {
-    const reply = fold(dialect.read({ choices: [{ message: { content: { a: 1 } }, finish_reason: 'stop' }] }))
+    const reply = fold(dialect.read({ choices: [{ message: { content: { a: 1 } }, finish_reason: 'stop' }] }, TARGET))
     expect(reply.choices[0]?.parts).toEqual([{ kind: 'text', text: '{"a":1}' }])
   })
 
@@ -192,7 +195,7 @@ describe('endings', () => {
     ['an error event', [text, { event: 'error', data: 'boom' }], 'server'],
   ] as const)('%s', (_, frames, failure) => {
     expect(read(...frames).failure?.class ?? null).toBe(failure)
-    const meter = dialect.meter()
+    const meter = dialect.meter(TARGET)
     for (const one of frames) meter.push(one)
     expect(meter.isComplete).toBe(failure === null)
   })
@@ -200,7 +203,7 @@ describe('endings', () => {
 
 describe('the meter', () => {
   test('tells frames apart', () => {
-    const meter = dialect.meter()
+    const meter = dialect.meter(TARGET)
     expect(meter.push({ event: '', data: '' })).toBe('other')
     expect(meter.push(delta({ role: 'assistant', content: '' }))).toBe('other')
     expect(meter.push(delta({ content: 'a"b\\' }))).toBe('content')
@@ -229,14 +232,14 @@ describe('the meter', () => {
       delta({ content }),
       delta({ reasoning_content: content }),
     ])
-    const meter = dialect.meter()
+    const meter = dialect.meter(TARGET)
     for (const one of frames) expect(meter.push(one)).toBe('content')
     expect(meter.visibleChars).toBe(4 * tricky.join('').length)
     expect([meter.usage, meter.isComplete, meter.failure]).toEqual([null, false, null])
   })
 
   test('notices a change behind the text, even one of the same length', () => {
-    const meter = dialect.meter()
+    const meter = dialect.meter(TARGET)
     for (const content of ['ab', 'c']) meter.push(delta({ content }))
     expect(meter.isComplete).toBe(false)
     meter.push(delta({ content: 'd' }, 'ok'))
@@ -245,7 +248,7 @@ describe('the meter', () => {
 
   test('notices a padded frame that is broken at its very end', () => {
     const chunk = { choices: [{ index: 0, delta: { content: 'ab' }, finish_reason: null }], obfuscation: 'xyz' }
-    const meter = dialect.meter()
+    const meter = dialect.meter(TARGET)
     expect(meter.push(frame(chunk))).toBe('content')
     expect(meter.push({ event: '', data: `${frame(chunk).data.slice(0, -1)}]` })).toBe('error')
     expect(meter.failure?.class).toBe('stream')
@@ -259,7 +262,7 @@ describe('the meter', () => {
         obfuscation: 'x'.repeat(content.length),
         ...more,
       })
-    const meter = dialect.meter()
+    const meter = dialect.meter(TARGET)
     for (const content of ['ab', 'c', 'defg']) expect(meter.push(padded(content))).toBe('content')
     meter.push(padded('h', { x_groq: { usage: { prompt_tokens: 3, completion_tokens: 4 } } }))
     expect(meter.visibleChars).toBe(8)

@@ -11,6 +11,7 @@ import { protocols } from '../../src/protocols/index.ts'
 import { difference, readAsClient, readAsProvider } from './compare.ts'
 import { chunkings, loadExchanges, missingCorpus } from './exchanges.ts'
 import type { Exchange } from './exchanges.ts'
+import { TARGET } from '../support/target.ts'
 
 /** Exchanges below this rank are compared through the SDKs. */
 const CORE_RANK = 300
@@ -45,7 +46,7 @@ for (const [api, dialect] of SETS) {
         const frames = framesOf([new TextEncoder().encode(exchange.body)])
         const events = readFrames(dialect, frames)
         const reply = fold(events)
-        const meter = dialect.meter()
+        const meter = dialect.meter(TARGET)
         for (const frame of frames) meter.push(frame)
         expect(meter.visibleChars).toBe(visibleChars(events))
         expect(meter.usage).toEqual(reply.usage)
@@ -83,7 +84,7 @@ function framesOf(chunks: readonly Uint8Array[]): readonly Frame[] {
 }
 
 function readFrames(dialect: Dialect, frames: readonly Frame[]): readonly NeutralEvent[] {
-  const reader = dialect.reader()
+  const reader = dialect.reader(TARGET)
   const events = frames.flatMap((frame) => reader.push(frame))
   return [...events, ...reader.end()]
 }
@@ -104,19 +105,19 @@ function expectedClass(exchange: Exchange): string {
   return exchange.status >= 500 ? 'server' : 'client'
 }
 
-const IDENTITY = { id: 'chatcmpl-test', createdSeconds: 1, model: 'any' }
+const CONTEXT = { id: 'chatcmpl-test', createdSeconds: 1, model: 'any', wantsUsage: true, request: {} }
 
 /** The exchange's reply as the gateway's translated lane would send it. */
 function translated(dialect: Dialect, exchange: Exchange): Response {
   const chat = protocols.chat
   if (!exchange.isStreamed) {
-    const reply = fold(dialect.read(parseJson(exchange.body) ?? null))
-    if (reply.failure === null) return Response.json(chat.write(reply, IDENTITY))
+    const reply = fold(dialect.read(parseJson(exchange.body) ?? null, TARGET))
+    if (reply.failure === null) return Response.json(chat.write(reply, CONTEXT))
     const failure = { kind: 'upstream-failed', provider: exchange.provider, upstream: reply.failure } as const
     const wire = chat.fail(failure, 'req_test')
     return Response.json(wire.body, { status: wire.status, headers: wire.headers })
   }
-  const writer = chat.writer(IDENTITY, true)
+  const writer = chat.writer(CONTEXT)
   let text = ''
   let ending = writer.end()
   for (const event of readFrames(dialect, framesOf([new TextEncoder().encode(exchange.body)]))) {

@@ -56,7 +56,7 @@ describe.runIf(accepted.length > 0)('requests that providers accepted', () => {
       expect(again).toEqual({ ok: true, value: { ...request.value, ...usage } })
 
       const anthropic = dialects['anthropic-messages']
-      expect(anthropic.gaps(request.value)).toEqual(expect.any(Array))
+      expect(anthropic.gaps(request.value, TARGET)).toEqual(expect.any(Array))
       const written = objectOf(parseJson(anthropic.write(request.value, TARGET, NO_EDITS).body))
       expect(countOf(written['max_tokens'])).toBeGreaterThan(0)
       const roles = arrayOf(written['messages']).map((message) => objectOf(message)['role'])
@@ -67,7 +67,7 @@ describe.runIf(accepted.length > 0)('requests that providers accepted', () => {
   test.each(accepted.map((exchange) => [exchange.id, exchange] as const))('%s: is edited as text', (_, exchange) => {
     const text = JSON.stringify(exchange.requestBody, null, 1)
     const edits = { model: 'sent', forceUsage: true, maxOutputTokens: null }
-    const edited = dialects['openai-chat'].edit(text, exchange.requestBody, edits).body
+    const edited = dialects['openai-chat'].edit(text, exchange.requestBody, edits, TARGET).body
     const options = { ...objectOf(exchange.requestBody['stream_options']), include_usage: true }
     const streamed = exchange.requestBody['stream'] === true ? { stream_options: options } : {}
     expect(parseJson(edited)).toEqual({ ...exchange.requestBody, model: 'sent', ...streamed })
@@ -109,7 +109,7 @@ describe.runIf(quoted.length > 0)('errors quoted in public', () => {
 
   test.each(streams)('$provider in mid-stream: $body', ({ provider, body }) => {
     const dialect = dialects[provider === 'anthropic' ? 'anthropic-messages' : 'openai-chat']
-    const reader = dialect.reader()
+    const reader = dialect.reader(TARGET)
     const framer = createSseFramer()
     const events = [...framer.push(body), ...framer.end()].flatMap((frame) => reader.push(frame))
     expect(events).toMatchObject([

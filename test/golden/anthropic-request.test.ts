@@ -35,7 +35,7 @@ function translate(body: JsonObject, maxOutputTokens: number | null = null): Jso
 }
 
 function gapsOf(body: JsonObject): readonly string[] {
-  return dialect.gaps(read({ messages: HELLO, ...body })).map((gap) => gap.field)
+  return dialect.gaps(read({ messages: HELLO, ...body }), TARGET).map((gap) => gap.field)
 }
 
 const HELLO = [{ role: 'user', content: 'Hello' }]

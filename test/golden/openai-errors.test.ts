@@ -90,7 +90,7 @@ describe('the openai SDK throws', () => {
   })
 
   test('in mid-stream, after what was said', async () => {
-    const writer = protocols.chat.writer({ id: 'x', createdSeconds: 1, model: 'm' }, false)
+    const writer = protocols.chat.writer({ id: 'x', createdSeconds: 1, model: 'm', wantsUsage: false, request: {} })
     const text =
       writer.push({ type: 'part-start', choice: 0, part: 0, start: { kind: 'text' } }) +
       writer.push({ type: 'part-delta', choice: 0, part: 0, text: 'So far' }) +

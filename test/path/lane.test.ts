@@ -2,17 +2,25 @@
 // where pieces end, what was understood of it, and how it ends.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Wire } from '../../src/core/directory.ts'
+import type { DialectName } from '../../src/core/directory.ts'
 import type { UpstreamFailure } from '../../src/core/failure.ts'
 import { fold, isWhole } from '../../src/core/fold.ts'
+import { createFramer } from '../../src/data-plane/framing/index.ts'
 import { createSseFramer } from '../../src/data-plane/framing/sse.ts'
 import { BROKEN_OFF, type Lane, nativeLane, translatedLane } from '../../src/data-plane/lane.ts'
 import { dialects } from '../../src/dialects/index.ts'
 import { protocols } from '../../src/protocols/index.ts'
 import { chance } from '../support/chance.ts'
 import { fixturesOf } from '../fixtures/replies.ts'
+import { TARGET } from '../support/target.ts'
 
-const IDENTITY = { id: 'chatcmpl-own', createdSeconds: 1_760_000_000, model: 'own-model' }
+const CONTEXT = {
+  id: 'chatcmpl-own',
+  createdSeconds: 1_760_000_000,
+  model: 'own-model',
+  wantsUsage: true,
+  request: {},
+}
 const DONE = 'data: [DONE]\n\n'
 const encoder = new TextEncoder()
 
@@ -21,11 +29,14 @@ type LaneKind = 'native' | 'native without usage' | 'translated'
 const KINDS: readonly LaneKind[] = ['native', 'native without usage', 'translated']
 
 /** A lane of this kind for a provider that speaks `wire`. */
-function laneFor(kind: LaneKind, wire: Wire): Lane {
+function laneFor(kind: LaneKind, wire: DialectName): Lane {
   const dialect = dialects[wire]
-  if (kind === 'translated') return translatedLane(dialect, protocols.chat.writer(IDENTITY, true), true)
-  const ending = (): string => protocols.chat.writer(IDENTITY, false).end()
-  return nativeLane(dialect, { hidesUsage: kind === 'native without usage', collects: true, ending })
+  if (kind === 'translated') {
+    const framer = createFramer('text/event-stream', 'sse')
+    return translatedLane(framer, dialect.reader(TARGET), protocols.chat.writer(CONTEXT), true)
+  }
+  const ending = (): string => protocols.chat.writer({ ...CONTEXT, wantsUsage: false }).end()
+  return nativeLane(dialect, TARGET, { hidesUsage: kind === 'native without usage', collects: true, ending })
 }
 
 /** Everything that came out of a lane. */
@@ -85,7 +96,7 @@ function chunkings(bytes: Uint8Array): Readonly<Record<string, readonly Uint8Arr
 
 interface Recording {
   readonly name: string
-  readonly wire: Wire
+  readonly wire: DialectName
   readonly text: string
   /** It tells a whole reply. */
   readonly isWhole: boolean
@@ -203,7 +214,7 @@ describe.each(RECORDINGS)('$name', (recording) => {
     const { lane, failure } = passed(laneFor(kind, recording.wire), [encoder.encode(recording.text)])
     const framer = createSseFramer()
     const frames = [...framer.push(recording.text), ...framer.end()]
-    const reader = dialects[recording.wire].reader()
+    const reader = dialects[recording.wire].reader(TARGET)
     const said = fold([...frames.flatMap((frame) => reader.push(frame)), ...reader.end()])
     expect(lane.usage).toEqual(said.usage)
     expect(lane.isComplete).toBe(recording.isWhole)
@@ -230,7 +241,7 @@ describe('translated lane', () => {
     expect(written.endsWith(DONE)).toBe(true)
     expect(written.split(DONE)).toHaveLength(2)
     const framer = createSseFramer()
-    const reader = dialects['openai-chat'].reader()
+    const reader = dialects['openai-chat'].reader(TARGET)
     const read = fold([...framer.push(written).flatMap((frame) => reader.push(frame)), ...reader.end()])
     const said = fold(lane.events ?? [])
     expect(isWhole(said)).toBe(true)
@@ -280,7 +291,7 @@ describe.each(broken)('a stream that fails, $name', (recording) => {
 })
 
 /** An event with text in it. */
-function contentAfter(wire: Wire): string {
+function contentAfter(wire: DialectName): string {
   const delta = { index: 0, delta: { type: 'text_delta', text: ' after the error', content: ' after the error' } }
   const data = wire === 'openai-chat' ? { choices: [delta] } : { type: 'content_block_delta', ...delta }
   return `data: ${JSON.stringify(data)}\n\n`

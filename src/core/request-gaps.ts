@@ -1,0 +1,77 @@
+// Which settings of a request a dialect doesn't carry. A dialect says what it carries; whatever else was asked for is a
+// gap, so that a setting which is added to the neutral form is refused everywhere until somebody carries it.
+import type { Gap } from './failure.ts'
+import type { NeutralRequest, SettingName } from './neutral.ts'
+
+/** What the chat protocol calls a setting: the name in complaints unless the client's protocol has another. */
+const CHAT_NAMES: Readonly<Record<SettingName, string>> = {
+  hostedTools: 'tools',
+  toolChoice: 'tool_choice',
+  parallelToolCalls: 'parallel_tool_calls',
+  responseFormat: 'response_format',
+  maxOutputTokens: 'max_completion_tokens',
+  temperature: 'temperature',
+  topP: 'top_p',
+  stop: 'stop',
+  seed: 'seed',
+  n: 'n',
+  reasoning: 'reasoning_effort',
+  topK: 'top_k',
+  frequencyPenalty: 'frequency_penalty',
+  presencePenalty: 'presence_penalty',
+  logitBias: 'logit_bias',
+  logprobs: 'logprobs',
+  verbosity: 'verbosity',
+  serviceTier: 'service_tier',
+  metadata: 'metadata',
+  promptCacheKey: 'prompt_cache_key',
+  endUser: 'user',
+}
+
+const SETTINGS = Object.keys(CHAT_NAMES) as readonly SettingName[]
+
+/** The name under which the client gave a setting. */
+export function fieldName(request: NeutralRequest, setting: SettingName): string {
+  return request.fieldNames?.[setting] ?? CHAT_NAMES[setting]
+}
+
+/** A gap for one setting, under the client's own name for it. */
+export function settingGap(request: NeutralRequest, setting: SettingName, reason: string): Gap {
+  return { field: fieldName(request, setting), reason }
+}
+
+/**
+ * A gap for every setting that was given and is not in `carried`, and for every member of `extra` that is not in
+ * `carriedExtras`. Hints that change no meaning (`promptCacheKey`, `endUser`, one reply of `n: 1`) are never gaps.
+ */
+export function uncarried(
+  request: NeutralRequest,
+  carried: ReadonlySet<SettingName>,
+  carriedExtras: ReadonlySet<string> = new Set(),
+): readonly Gap[] {
+  const reason = 'this model has no such setting'
+  const gaps: Gap[] = []
+  for (const setting of SETTINGS) {
+    if (!carried.has(setting) && isAskedFor(request, setting)) gaps.push(settingGap(request, setting, reason))
+  }
+  for (const field of Object.keys(request.extra)) if (!carriedExtras.has(field)) gaps.push({ field, reason })
+  return gaps
+}
+
+function isAskedFor(request: NeutralRequest, setting: SettingName): boolean {
+  switch (setting) {
+    case 'promptCacheKey':
+    case 'endUser':
+      return false
+    case 'n':
+      return (request.n ?? 1) > 1
+    case 'hostedTools':
+      return (request.hostedTools ?? []).length > 0
+    case 'responseFormat':
+      return request.responseFormat !== undefined && request.responseFormat.kind !== 'text'
+    case 'toolChoice':
+      return request.toolChoice !== undefined && request.toolChoice.kind !== 'auto'
+    default:
+      return request[setting] !== undefined
+  }
+}

@@ -1,0 +1,38 @@
+// Cuts a provider's bytes into messages, whatever the framing. One line a framing; the response's content type has the
+// last word on which it is, because providers answer errors and short replies in another than the one they were asked for.
+import type { Frame, Framing } from '../../dialects/dialect.ts'
+import { createSseFramer } from './sse.ts'
+
+export interface Framer {
+  /** The messages that `chunk` completes, in order. Any way of cutting a stream into chunks gives the same messages. What
+   *  can't be cut is a message whose event is `error`, and nothing is read after it. */
+  push(chunk: Uint8Array): readonly Frame[]
+  /** What was still open when the stream ended. */
+  end(): readonly Frame[]
+}
+
+const framings: Readonly<Record<Framing, () => Framer>> = {
+  sse: createTextFramer,
+}
+
+const BY_CONTENT_TYPE: readonly (readonly [RegExp, Framing])[] = [[/^text\/event-stream\b/i, 'sse']]
+
+/** A framer for one stream of that content type; `usual` where the type says nothing. */
+export function createFramer(contentType: string | null, usual: Framing): Framer {
+  const told = contentType === null ? undefined : BY_CONTENT_TYPE.find(([pattern]) => pattern.test(contentType))
+  return framings[told?.[1] ?? usual]()
+}
+
+/** Decodes a stream's text. Keeps a byte order mark: it is the provider's, and the framer knows what it is. */
+export function streamDecoder(): TextDecoder {
+  return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
+}
+
+function createTextFramer(): Framer {
+  const decoder = streamDecoder()
+  const framer = createSseFramer()
+  return {
+    push: (chunk) => framer.push(decoder.decode(chunk, { stream: true })),
+    end: () => framer.end(),
+  }
+}

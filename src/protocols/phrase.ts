@@ -1,0 +1,223 @@
+// What a failure is called, whichever protocol it is told in: status, code, message, whether and when to try again. One
+// contract for all protocols; each only shapes it. What a provider says of our own account (credential, address, outage)
+// isn't passed on; what it says of the client's request is. https://platform.openai.com/docs/guides/error-codes
+import type { BudgetPeriod, Failure, Gap, UpstreamFailure } from '../core/failure.ts'
+
+/** A failure in words and numbers. */
+export interface Phrase {
+  readonly status: number
+  readonly message: string
+  readonly type: string
+  readonly code: string | null
+  readonly param?: string | null
+  /** What the SDK should do about it; null leaves it to its own rule (408, 409, 429 and 5xx are tried again). */
+  readonly mayRetry?: boolean
+  readonly retryAfterMs?: number | null
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** `x-should-retry` is set wherever the SDK's guess by status would be wrong; the wait in seconds and in milliseconds. */
+export function phraseHeaders(phrase: Phrase): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = { ...phrase.headers }
+  if (phrase.mayRetry !== undefined) headers['x-should-retry'] = String(phrase.mayRetry)
+  const wait = phrase.retryAfterMs ?? null
+  if (wait !== null) {
+    headers['retry-after'] = String(Math.max(1, Math.ceil(wait / 1000)))
+    headers['retry-after-ms'] = String(Math.max(1, Math.ceil(wait)))
+  }
+  return headers
+}
+
+const INVALID = 'invalid_request_error'
+
+/** Waiting this long is a fair guess where nothing better is known. */
+const SHORT_WAIT_MS = 1000
+
+/** The words for a failure. `type` is OpenAI's; a protocol with types of its own goes by status and code. */
+export function phraseOf(failure: Failure): Phrase {
+  switch (failure.kind) {
+    case 'invalid-request':
+      return { status: 400, message: failure.message, type: INVALID, code: null, param: failure.field }
+    case 'unsupported-media-type':
+      return badMediaType(failure.received)
+    case 'request-too-large':
+      return tooLarge(failure.limitBytes)
+    case 'unauthenticated':
+      return { status: 401, message: KEY_COMPLAINTS[failure.reason], type: INVALID, code: 'invalid_api_key' }
+    case 'model-not-found':
+      return modelNotFound(failure.model)
+    case 'model-not-allowed':
+      return modelNotAllowed(failure.model)
+    case 'unsupported':
+      return unsupported(failure.model, failure.gaps)
+    case 'rate-limited':
+      return rateLimited(failure)
+    case 'budget-exhausted':
+      return budgetExhausted(failure)
+    case 'directory-unavailable':
+      return unavailable('Keys and routes cannot be looked up at the moment.', 'directory_unavailable', SHORT_WAIT_MS)
+    case 'limiter-unavailable':
+      return unavailable('Limits and budgets cannot be checked at the moment.', 'limiter_unavailable', SHORT_WAIT_MS)
+    case 'upstream-failed':
+      return phraseUpstream(failure.provider, failure.upstream)
+    case 'no-target-available':
+      return noTarget(failure.model, failure.retryAfterMs)
+    case 'endpoint-not-found':
+      return { status: 404, message: `Unknown endpoint: ${failure.path}`, type: INVALID, code: 'unknown_url' }
+    case 'method-not-allowed':
+      return wrongMethod(failure.allowed)
+    case 'internal':
+      return internal(failure.requestId)
+  }
+}
+
+const KEY_COMPLAINTS: Readonly<Record<Extract<Failure, { kind: 'unauthenticated' }>['reason'], string>> = {
+  missing: "You didn't provide an API key. Send it in an Authorization header: Authorization: Bearer YOUR_KEY.",
+  malformed: 'Incorrect API key provided: it does not have the form of a key of this gateway.',
+  unknown: 'Incorrect API key provided: this gateway does not know it.',
+  expired: 'Incorrect API key provided: it has expired.',
+  revoked: 'Incorrect API key provided: it has been revoked.',
+}
+
+function badMediaType(received: string): Phrase {
+  const message = `Unsupported content type '${received}'. Send the request as application/json.`
+  return { status: 415, message, type: INVALID, code: 'unsupported_content_type' }
+}
+
+function tooLarge(limitBytes: number): Phrase {
+  const message = `The request body is too large: at most ${limitBytes} bytes are accepted.`
+  return { status: 413, message, type: INVALID, code: 'request_too_large' }
+}
+
+function modelNotFound(model: string): Phrase {
+  const message = `The model \`${model}\` does not exist or you do not have access to it.`
+  return { status: 404, message, type: INVALID, code: 'model_not_found', param: 'model' }
+}
+
+function modelNotAllowed(model: string): Phrase {
+  const message = `This key is not allowed to use the model \`${model}\`.`
+  return { status: 403, message, type: INVALID, code: 'model_not_allowed', param: 'model' }
+}
+
+function unsupported(model: string, gaps: readonly Gap[]): Phrase {
+  const list = gaps.map((gap) => `'${gap.field}' (${gap.reason})`).join(', ')
+  const message = `Unsupported parameter for the model \`${model}\`: ${list}.`
+  return { status: 400, message, type: INVALID, code: 'unsupported_parameter', param: gaps[0]?.field ?? null }
+}
+
+function rateLimited(failure: Extract<Failure, { kind: 'rate-limited' }>): Phrase {
+  const limit = `Limit ${failure.limitTokensPerMinute}, requested ${failure.requestedTokens}.`
+  const head = `Rate limit reached for this ${failure.scope} on tokens per minute (TPM): ${limit}`
+  const base = { status: 429, type: 'tokens', code: 'rate_limit_exceeded' }
+  if (failure.retryAfterMs === null) {
+    const message = `${head} The request is larger than the limit ever allows: reduce its input or its output bound.`
+    return { ...base, message, mayRetry: false }
+  }
+  const message = `${head} Please try again in ${failure.retryAfterMs}ms.`
+  return { ...base, message, mayRetry: true, retryAfterMs: failure.retryAfterMs }
+}
+
+const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
+  hour: 'hourly',
+  day: 'daily',
+  week: 'weekly',
+  month: 'monthly',
+}
+
+function budgetExhausted(failure: Extract<Failure, { kind: 'budget-exhausted' }>): Phrase {
+  const limit = `$${dollars(failure.limitNanoUsd)}`
+  const resets = new Date(failure.resetsAtMs).toISOString()
+  const message = `The ${PERIODS[failure.window]} budget of this ${failure.scope} (${limit}) has not enough left for this request. It resets at ${resets}.`
+  return { status: 402, message, type: 'insufficient_quota', code: 'budget_exceeded', mayRetry: false }
+}
+
+/** Nano-USD as dollars: two decimals, or as many as a small amount needs. */
+function dollars(nanoUsd: number): string {
+  return (nanoUsd / 1e9).toFixed(9).replace(/0{1,7}$/, '')
+}
+
+function unavailable(message: string, code: string, retryAfterMs: number | null): Phrase {
+  return { status: 503, message, type: 'server_error', code, mayRetry: true, retryAfterMs }
+}
+
+function noTarget(model: string, retryAfterMs: number | null): Phrase {
+  const message = `No provider is available for the model \`${model}\` at the moment.`
+  return unavailable(message, 'no_target_available', retryAfterMs ?? SHORT_WAIT_MS)
+}
+
+function wrongMethod(allowed: string): Phrase {
+  const message = `This endpoint only answers ${allowed}.`
+  return { status: 405, message, type: INVALID, code: 'method_not_allowed', headers: { allow: allowed } }
+}
+
+function internal(requestId: string): Phrase {
+  const message = `The gateway failed to process the request. Quote request id ${requestId} when reporting it.`
+  return { status: 500, message, type: 'server_error', code: 'internal_error' }
+}
+
+/** A failure behind us. Only a complaint about the client's own request is quoted. */
+function phraseUpstream(provider: string, upstream: UpstreamFailure): Phrase {
+  const server = { type: 'server_error', param: null, retryAfterMs: upstream.retryAfterMs, mayRetry: true }
+  switch (upstream.class) {
+    case 'client':
+      return clientMistake(upstream)
+    case 'throttled':
+      return {
+        ...server,
+        status: 429,
+        type: 'rate_limit_error',
+        code: 'rate_limit_exceeded',
+        message: `The provider ${provider} limits the rate of requests. Please try again later.`,
+      }
+    case 'overloaded':
+      return {
+        ...server,
+        status: 503,
+        code: 'provider_overloaded',
+        message: `The provider ${provider} is overloaded. Please try again later.`,
+      }
+    case 'timeout':
+      return {
+        ...server,
+        status: 504,
+        code: 'provider_timeout',
+        message: `The provider ${provider} did not answer in time.`,
+      }
+    case 'connection':
+      return {
+        ...server,
+        status: 502,
+        code: 'provider_unreachable',
+        message: `The provider ${provider} could not be reached.`,
+      }
+    case 'credential':
+      return {
+        ...server,
+        status: 502,
+        code: 'provider_credential',
+        mayRetry: false,
+        message: `The provider ${provider} does not accept the gateway's credential. The gateway's operator has to see to it.`,
+      }
+    case 'stream':
+      return {
+        ...server,
+        status: 502,
+        code: 'provider_stream_broken',
+        message: `The reply of the provider ${provider} broke off or could not be read.`,
+      }
+    case 'server':
+      return {
+        ...server,
+        status: 502,
+        code: 'provider_error',
+        message: `The provider ${provider} failed to process the request.`,
+      }
+  }
+}
+
+function clientMistake(upstream: UpstreamFailure): Phrase {
+  const status = upstream.status >= 400 && upstream.status < 500 ? upstream.status : 400
+  const { message, code, param } = upstream
+  // A status that the SDK would try again (a 429 for a request that is too large, a 409) isn't worth trying again here.
+  return { status, message, type: upstream.type ?? INVALID, code, param, mayRetry: false }
+}

@@ -47,6 +47,19 @@ export interface WireFailure {
   readonly body: Json
 }
 
+/** What a reply may hold besides plain text. */
+export type ReplyFeature =
+  | 'reasoning'
+  | 'signature'
+  | 'refusal'
+  | 'tool-call'
+  | 'image'
+  | 'audio'
+  | 'other'
+  | 'citation'
+  | 'logprobs'
+  | 'choices'
+
 export interface Protocol {
   readonly name: ProtocolName
   /** HTTP path, e.g. `/v1/chat/completions`. */
@@ -58,6 +71,8 @@ export interface Protocol {
   read(body: JsonObject): Result<NeutralRequest, InvalidRequest>
   /** How the ids of its replies begin, e.g. `chatcmpl-`. */
   readonly idPrefix: string
+  /** What of a reply this protocol has no place for: it is left out of the answer. Missing: nothing. */
+  readonly hides?: ReadonlySet<ReplyFeature>
   write(reply: NeutralReply, context: ReplyContext): Json
   writer(context: ReplyContext): StreamWriter
   fail(failure: Failure, requestId: string): WireFailure

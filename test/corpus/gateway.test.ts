@@ -11,7 +11,10 @@ import { type Exchange, chunkings, loadExchanges, missingCorpus } from './exchan
 /** Exchanges below this rank are the compact core. */
 const CORE_RANK = 300
 const APIS = ['openai.chat', 'anthropic.messages'] as const
-const DIALECTS = { 'openai.chat': 'openai-chat', 'anthropic.messages': 'anthropic-messages' } as const
+const DIALECTS: Readonly<Record<string, string>> = {
+  'openai.chat': 'openai-chat',
+  'anthropic.messages': 'anthropic-messages',
+}
 /** Headers that belong to the recorded connection and not to the response. */
 const HOP_HEADERS = /^(?:content-length|content-encoding|transfer-encoding|connection|keep-alive|x-orig-.*)$/
 

@@ -1,17 +1,17 @@
 // What every dialect promises. Run over the registry, so that being in it means being covered.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Target, Wire } from '../../src/core/directory.ts'
 import { fold, isWhole } from '../../src/core/fold.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
-import type { NeutralEvent } from '../../src/core/neutral.ts'
-import { createSseFramer } from '../../src/data-plane/framing/sse.ts'
-import type { Dialect, Frame, NativeEdits } from '../../src/dialects/dialect.ts'
+import type { NeutralEvent, NeutralRequest } from '../../src/core/neutral.ts'
+import { createFramer } from '../../src/data-plane/framing/index.ts'
+import type { Dialect, Frame, NativeEdits, UpstreamCall } from '../../src/dialects/dialect.ts'
 import { objectOf } from '../../src/wire/read.ts'
-import { fixturesOf, REQUIRED_CASES } from '../fixtures/replies.ts'
+import { fixturesOf, requiredCases, targetOf } from '../fixtures/replies.ts'
 import type { Fixture } from '../fixtures/replies.ts'
 import { orderObjection } from './event-order.ts'
-import { TARGET } from '../support/target.ts'
 
 const NO_EDITS: NativeEdits = { model: null, forceUsage: false, maxOutputTokens: null }
 
@@ -31,44 +31,51 @@ function fixtureLaws(dialect: Dialect): void {
   const fixtures = fixturesOf(dialect.wire)
 
   test('has every fixture that a wire needs', () => {
-    expect(fixtures.map((fixture) => fixture.name)).toEqual(expect.arrayContaining([...REQUIRED_CASES]))
+    expect(fixtures.map((fixture) => fixture.name)).toEqual(expect.arrayContaining([...requiredCases(dialect.wire)]))
   })
 
   for (const fixture of fixtures) {
     if (fixture.reply !== null) replyLaws(dialect, fixture)
-    if (fixture.stream !== null) streamLaws(dialect, fixture.name, fixture.stream)
+    if (fixture.bytes !== null) streamLaws(dialect, fixture, fixture.bytes)
     if (fixture.failure !== null) failureLaws(dialect, fixture)
     if (fixture.error !== null) errorLaws(dialect, fixture)
   }
 }
 
-function replyLaws(dialect: Dialect, { name, stream, whole, reply }: Fixture): void {
-  test(`${name}: a stream and a whole answer say the same`, () => {
-    expect(fold(readText(dialect, stream ?? ''))).toEqual(reply)
-    expect(fold(dialect.read(whole, TARGET))).toEqual(reply)
+function replyLaws(dialect: Dialect, fixture: Fixture): void {
+  const { name, bytes, whole, reply } = fixture
+  const says = bytes === null || whole === null ? 'it says what it should' : 'a stream and a whole answer say the same'
+  test(`${name}: ${says}`, () => {
+    if (bytes !== null) expect(fold(readFixture(dialect, fixture))).toEqual(reply)
+    if (whole !== null) expect(fold(dialect.read(whole, fixture.target))).toEqual(reply)
   })
 }
 
-function streamLaws(dialect: Dialect, name: string, stream: string): void {
+function streamLaws(dialect: Dialect, fixture: Fixture, bytes: Uint8Array): void {
+  const { name, target } = fixture
+
   test(`${name}: any chunking gives the same events, in legal order`, () => {
-    const events = readText(dialect, stream)
+    const events = readFixture(dialect, fixture)
     expect(orderObjection(events)).toBeNull()
     fc.assert(
-      fc.property(fc.array(fc.nat(stream.length), { maxLength: 30 }), (cuts) => {
-        expect(readFrames(dialect, framesOf(pieces(stream, cuts)))).toEqual(events)
+      fc.property(fc.array(fc.nat(bytes.length), { maxLength: 30 }), (cuts) => {
+        expect(readFrames(dialect, framesOf(dialect, fixture, pieces(bytes, cuts)), target)).toEqual(events)
       }),
     )
   })
 
   test(`${name}: the meter agrees with the reader wherever the stream is cut`, () => {
-    const frames = framesOf([stream])
-    for (let length = 0; length <= frames.length; length += 1) expectAgreement(dialect, frames.slice(0, length))
+    const frames = framesOf(dialect, fixture, [bytes])
+    for (let length = 0; length <= frames.length; length += 1) {
+      expectAgreement(dialect, frames.slice(0, length), target)
+    }
   })
 }
 
-function failureLaws(dialect: Dialect, { name, stream, failure }: Fixture): void {
+function failureLaws(dialect: Dialect, fixture: Fixture): void {
+  const { name, failure } = fixture
   test(`${name}: what was said is kept, and the failure is the last word`, () => {
-    const read = fold(readText(dialect, stream ?? ''))
+    const read = fold(readFixture(dialect, fixture))
     expect(isWhole(read)).toBe(false)
     expect(read.failure?.class).toBe(failure?.['class'])
     expect(read.choices[0]?.parts).toEqual([{ kind: 'text', text: failure?.['text'] }])
@@ -86,10 +93,12 @@ function errorLaws(dialect: Dialect, { name, error }: Fixture): void {
 }
 
 function robustnessLaws(dialect: Dialect): void {
+  const target = targetOf(dialect.wire)
+
   test('reads any JSON without throwing, in legal order', () => {
     fc.assert(
       fc.property(anyJson(dialect), (body) => {
-        expect(orderObjection(dialect.read(body, TARGET))).toBeNull()
+        expect(orderObjection(dialect.read(body, target))).toBeNull()
       }),
     )
   })
@@ -105,8 +114,8 @@ function robustnessLaws(dialect: Dialect): void {
     })
     fc.assert(
       fc.property(fc.array(frame, { maxLength: 12 }), (frames) => {
-        expect(orderObjection(readFrames(dialect, frames))).toBeNull()
-        expectAgreement(dialect, frames)
+        expect(orderObjection(readFrames(dialect, frames, target))).toBeNull()
+        expectAgreement(dialect, frames, target)
       }),
       { numRuns: 300 },
     )
@@ -129,31 +138,56 @@ function robustnessLaws(dialect: Dialect): void {
 }
 
 function requestLaws(dialect: Dialect): void {
-  const path = dialect.probe(TARGET).path
+  const target = targetOf(dialect.wire)
+  const isNative = dialect.nativeWire(target) !== null
 
-  test('no model id can change the path', () => {
-    expect(path).toMatch(/^\/[a-z/]+$/)
+  test('a model id is named as it is, and changes nothing of the address', () => {
     fc.assert(
       fc.property(anyModel, (model) => {
-        const body = { model: 'asked', messages: [] }
-        expect(dialect.probe({ ...TARGET, model }).path).toBe(path)
-        expect(dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model }, TARGET).path).toBe(path)
-        expect(modelIn(dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model }, TARGET).body)).toBe(model)
+        const asked = { ...REQUEST, model }
+        expectModel(dialect.probe({ ...target, model }), dialect.probe(target), model)
+        expectModel(dialect.write(asked, { ...target, model: '*' }, NO_EDITS), written(dialect, target), model)
+        expectModel(dialect.write(REQUEST, target, { ...NO_EDITS, model }), written(dialect, target), model)
+        if (!isNative) return
+        const edits = { ...NO_EDITS, model }
+        expectModel(
+          dialect.edit(BODY_TEXT, BODY, edits, target),
+          dialect.edit(BODY_TEXT, BODY, NO_EDITS, target),
+          model,
+        )
       }),
     )
   })
 
+  test('an output bound that is written is never above what was asked for', () => {
+    for (const [given, imposed] of [
+      [100, 50],
+      [50, 100],
+    ] as const) {
+      const request = { ...REQUEST, maxOutputTokens: given }
+      const call = dialect.write(request, target, { ...NO_EDITS, maxOutputTokens: imposed })
+      expect(call.body).toMatch(/[^\d]50[^\d]/)
+      expect(call.body).not.toMatch(/[^\d]100[^\d]/)
+    }
+  })
+
+  if (isNative) editLaws(dialect, target)
+}
+
+function editLaws(dialect: Dialect, target: Target): void {
   test('an edit without anything to edit leaves the text to the byte', () => {
     const text = '{ "model" : "asked",\n "messages":[ {"role":"user","content":"\\u00e9 \\"}"} ], "unknown": 1.0 }'
-    expect(dialect.edit(text, objectOf(parseJson(text)), NO_EDITS, TARGET).body).toBe(text)
+    expect(dialect.edit(text, objectOf(parseJson(text)), NO_EDITS, target).body).toBe(text)
   })
 
   test('an edit changes nothing that it is not asked to', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (fields) => {
-        const body = objectOf(parseJson(JSON.stringify({ ...fields, tidegate: undefined, model: 'asked' })))
-        const edited = dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model: 'sent' }, TARGET).body
-        expect(parseJson(edited)).toEqual({ ...body, model: 'sent' })
+        const given = { ...fields, tidegate: undefined, model: 'asked' }
+        const body = objectOf(parseJson(JSON.stringify(given)))
+        const edited = dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, model: 'sent' }, target)
+        const isInBody = objectOf(parseJson(edited.body))['model'] === 'sent'
+        expect(parseJson(edited.body)).toEqual(isInBody ? { ...body, model: 'sent' } : body)
       }),
     )
   })
@@ -163,21 +197,60 @@ function requestLaws(dialect: Dialect): void {
       [100, 50, 50],
       [50, 100, 50],
     ] as const) {
-      const body = { model: 'asked', messages: [], max_tokens: given }
-      const edited = parseJson(
-        dialect.edit(JSON.stringify(body), body, { ...NO_EDITS, maxOutputTokens: imposed }, TARGET).body,
-      )
-      expect(objectOf(edited)['max_tokens']).toBe(sent)
+      const body = boundedBody(dialect.wire, given)
+      const edits = { ...NO_EDITS, maxOutputTokens: imposed }
+      const edited = parseJson(dialect.edit(JSON.stringify(body), body, edits, target).body)
+      expect(edited).toEqual(boundedBody(dialect.wire, sent))
     }
-  })
-
-  test('the probe names the model of the target', () => {
-    expect(modelIn(dialect.probe(TARGET).body)).toBe(TARGET.model)
   })
 }
 
-function modelIn(body: string): Json | undefined {
-  return objectOf(parseJson(body))['model']
+/** A request of the wire that names its own output bound. */
+function boundedBody(wire: Wire, tokens: number): JsonObject {
+  const model = 'asked'
+  switch (wire) {
+    case 'openai-responses':
+      return { model, input: 'Hello', max_output_tokens: tokens }
+    case 'gemini':
+      return { contents: [], generationConfig: { maxOutputTokens: tokens } }
+    case 'bedrock-converse':
+      return { messages: [], inferenceConfig: { maxTokens: tokens } }
+    default:
+      return { model, messages: [], max_tokens: tokens }
+  }
+}
+
+const BODY: JsonObject = { model: 'asked', messages: [] }
+const BODY_TEXT = JSON.stringify(BODY)
+
+const REQUEST: NeutralRequest = {
+  model: 'asked',
+  stream: false,
+  includeUsage: false,
+  messages: [{ role: 'user', parts: [{ kind: 'text', text: 'When is high tide?' }] }],
+  tools: [],
+  extra: {},
+}
+
+function written(dialect: Dialect, target: Target): UpstreamCall {
+  return dialect.write(REQUEST, target, NO_EDITS)
+}
+
+/** The model stands in the body, or as one segment of a path that is otherwise the same; or nowhere, and nothing changes. */
+function expectModel(call: UpstreamCall, other: UpstreamCall, model: string): void {
+  const at = new URL(`https://provider.test/base${call.path}`)
+  const otherAt = new URL(`https://provider.test/base${other.path}`)
+  expect(at.host).toBe('provider.test')
+  expect([...at.searchParams]).toEqual([...otherAt.searchParams])
+  expect(at.hash).toBe('')
+  const segments = at.pathname.split('/')
+  const otherSegments = otherAt.pathname.split('/')
+  expect(segments.length).toBe(otherSegments.length)
+  expect(segments.filter((segment, n) => segment !== otherSegments[n]).length).toBeLessThanOrEqual(1)
+  const inBody = objectOf(parseJson(call.body))['model']
+  if (inBody === undefined) return
+  expect(inBody).toBe(model)
+  expect(call.path).toBe(other.path)
 }
 
 function stringOrNull(value: Json | undefined): string | null {
@@ -186,8 +259,9 @@ function stringOrNull(value: Json | undefined): string | null {
 
 /** JSON of any kind, and replies of the dialect's own fixtures with a random part replaced by something random. */
 function anyJson(dialect: Dialect): fc.Arbitrary<Json> {
-  const bodies = fixturesOf(dialect.wire).flatMap(({ whole, stream }) => {
-    const frames = stream === null ? [] : framesOf([stream]).map((frame) => parseJson(frame.data))
+  const bodies = fixturesOf(dialect.wire).flatMap((fixture) => {
+    const { whole, bytes } = fixture
+    const frames = bytes === null ? [] : framesOf(dialect, fixture, [bytes]).map((frame) => parseJson(frame.data))
     return [whole, ...frames].filter((body) => isJsonObject(body))
   })
   const value = fc.jsonValue().map((json): Json => parseJson(JSON.stringify(json)) ?? null)
@@ -210,10 +284,10 @@ function replaced(value: Json, route: readonly number[], replacement: Json): Jso
   return { ...value, ...changed }
 }
 
-function expectAgreement(dialect: Dialect, frames: readonly Frame[]): void {
-  const events = readFrames(dialect, frames)
+function expectAgreement(dialect: Dialect, frames: readonly Frame[], target: Target): void {
+  const events = readFrames(dialect, frames, target)
   const reply = fold(events)
-  const meter = dialect.meter(TARGET)
+  const meter = dialect.meter(target)
   for (const frame of frames) meter.push(frame)
   expect(meter.isComplete).toBe(reply.failure === null)
   expect(meter.usage).toEqual(reply.usage)
@@ -229,22 +303,23 @@ function visibleChars(events: readonly NeutralEvent[]): number {
   return chars
 }
 
-function readText(dialect: Dialect, text: string): readonly NeutralEvent[] {
-  return readFrames(dialect, framesOf([text]))
+function readFixture(dialect: Dialect, fixture: Fixture): readonly NeutralEvent[] {
+  return readFrames(dialect, framesOf(dialect, fixture, [fixture.bytes ?? new Uint8Array()]), fixture.target)
 }
 
-function framesOf(texts: readonly string[]): readonly Frame[] {
-  const framer = createSseFramer()
-  return [...texts.flatMap((text) => framer.push(text)), ...framer.end()]
+/** The frames of a fixture's stream that comes in these chunks, cut as the gateway cuts it. */
+function framesOf(dialect: Dialect, fixture: Fixture, chunks: readonly Uint8Array[]): readonly Frame[] {
+  const framer = createFramer(fixture.contentType, dialect.framing)
+  return [...chunks.flatMap((chunk) => framer.push(chunk)), ...framer.end()]
 }
 
-function readFrames(dialect: Dialect, frames: readonly Frame[]): readonly NeutralEvent[] {
-  const reader = dialect.reader(TARGET)
+function readFrames(dialect: Dialect, frames: readonly Frame[], target: Target): readonly NeutralEvent[] {
+  const reader = dialect.reader(target)
   const events = frames.flatMap((frame) => reader.push(frame))
   return [...events, ...reader.end()]
 }
 
-function pieces(text: string, cuts: readonly number[]): readonly string[] {
-  const ends = [...cuts.toSorted((a, b) => a - b), text.length]
-  return ends.map((end, index) => text.slice(ends[index - 1] ?? 0, end))
+function pieces(bytes: Uint8Array, cuts: readonly number[]): readonly Uint8Array[] {
+  const ends = [...cuts.toSorted((a, b) => a - b), bytes.length]
+  return ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end))
 }

@@ -95,6 +95,11 @@ export interface ReplyCache {
 /** A dialect's call as it leaves: its body may be the client's own bytes. */
 export interface OutgoingCall extends Omit<UpstreamCall, 'body'> {
   readonly body: string | ArrayBuffer
+  /** A body that is sent as it comes, in place of `body`; `streamBytes` is its length where it is known. */
+  readonly stream?: ReadableStream<Uint8Array>
+  readonly streamBytes?: number | null
+  /** POST unless it says otherwise. */
+  readonly method?: string
 }
 
 export interface Upstream {

@@ -3,6 +3,9 @@ import type { JsonObject } from './json.ts'
 import type { Price } from './price.ts'
 
 export type DialectName = 'openai-chat' | 'anthropic-messages'
+/** A task: one question, one answer, of any form. */
+export type TaskName =
+  'embeddings' | 'rerank' | 'moderations' | 'images' | 'image-edits' | 'speech' | 'transcriptions' | 'translations'
 export type ProtocolName = 'chat'
 /** A concrete JSON and stream format. A protocol and a dialect with the same wire make the native lane. */
 export type Wire =

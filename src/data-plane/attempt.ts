@@ -12,6 +12,7 @@ import { NO_USAGE, type Usage, totalTokens } from '../core/usage.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
+import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
 
 /** What an attempt is for. */
@@ -27,8 +28,8 @@ export interface AttemptPlan {
 }
 
 /** An attempt under way: admitted, with its money reserved. */
-export interface Attempt {
-  readonly exchange: ReadExchange
+export interface Attempt<P extends Speaker = Protocol> {
+  readonly exchange: ReadExchange<P>
   readonly plan: AttemptPlan
   readonly dialect: Dialect
   readonly isNative: boolean
@@ -55,16 +56,21 @@ export interface AttemptEnd {
 }
 
 /** An attempt that came to nothing and is not settled yet: whether it was the last is decided by `pursue`. */
-export interface FailedAttempt {
-  readonly attempt: Attempt
+export interface FailedAttempt<P extends Speaker = Protocol> {
+  readonly attempt: Attempt<P>
   readonly failure: UpstreamFailure
   readonly usage: Usage | null
   readonly visibleChars: number
   readonly isBilled: boolean
+  /** Nobody else can be asked: the client's body was read as it was sent on. */
+  readonly isLast?: true
 }
 
 /** Admits an attempt, or tells why the caller's limits don't. */
-export async function admit(exchange: ReadExchange, plan: AttemptPlan): Promise<Attempt | Refusal> {
+export async function admit<P extends Speaker>(
+  exchange: ReadExchange<P>,
+  plan: AttemptPlan,
+): Promise<Attempt<P> | Refusal> {
   const { target } = plan
   const { services, caller, facts, later } = exchange
   const dialect = dialects[target.dialect]
@@ -102,14 +108,14 @@ export function callOf(attempt: Attempt): OutgoingCall {
 
 /** Ends an attempt that answered: tells the breaker how it went and the ledger what it cost. Call exactly once. Returns
  *  the cost in nano-USD. */
-export function settle(attempt: Attempt, end: AttemptEnd): number {
+export function settle(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   const { failure } = end
   attempt.plan.permit.done(failure?.class ?? null, failure?.retryAfterMs ?? null, attempt.exchange.later)
   return charge(attempt, end)
 }
 
 /** Replaces the reservation by what was used and hands the event to the ledger. */
-function charge(attempt: Attempt, end: AttemptEnd): number {
+function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   const { exchange, plan, reservation, event } = attempt
   const usage = end.usage ?? (end.isBilled ? seen(plan.promptTokens, end.visibleChars) : NO_USAGE)
   const cost = plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price)
@@ -132,7 +138,7 @@ const CLIENT_LEFT_STATUS = 499
 
 /** Charges an attempt that came to nothing: the last one with the status that its client gets, null for any before. The
  *  breaker has heard of it already. A client that left is no fault of the target. */
-export function settleFailed(failed: FailedAttempt, clientStatus: number | null): void {
+export function settleFailed(failed: FailedAttempt<Speaker>, clientStatus: number | null): void {
   const { attempt, failure, usage, visibleChars, isBilled } = failed
   const hasLeft = attempt.exchange.client.hasLeft
   charge(attempt, {

@@ -1,6 +1,8 @@
 // Makes the call of one attempt and reads what an error says. The provider's response comes back only when it is a 200.
 import type { UpstreamFailure } from '../core/failure.ts'
 import { err, ok, type Result } from '../core/result.ts'
+import type { OutgoingCall } from '../ports.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import { type Attempt, callOf } from './attempt.ts'
 import { SILENT } from './upstream-stream.ts'
 
@@ -17,7 +19,7 @@ export interface OpenCall {
 }
 
 /** Begins to watch over a call: the client may leave, the first content may not come. */
-export function openCall(attempt: Attempt): OpenCall {
+export function openCall(attempt: Attempt<Speaker>): OpenCall {
   const { exchange } = attempt
   const abort = new AbortController()
   exchange.client.onLeave(() => abort.abort('client-left'))
@@ -33,7 +35,7 @@ export function openCall(attempt: Attempt): OpenCall {
 }
 
 /** Calls `onLate` unless stopped in time; keeps the attempt's lease alive meanwhile. One timer at a time. */
-function watchForContent(attempt: Attempt, onLate: () => void): () => void {
+function watchForContent(attempt: Attempt<Speaker>, onLate: () => void): () => void {
   const { exchange, plan, reservation } = attempt
   const { services, later } = exchange
   const waitMs = Math.min(plan.target.timeouts.firstContentMs, exchange.options.firstContentMs ?? Infinity)
@@ -49,11 +51,20 @@ function watchForContent(attempt: Attempt, onLate: () => void): () => void {
 }
 
 /** Calls the provider. Never rejects. */
-export async function callUpstream(attempt: Attempt, call: OpenCall): Promise<Result<Response, UpstreamFailure>> {
+export function callUpstream(attempt: Attempt, call: OpenCall): Promise<Result<Response, UpstreamFailure>> {
+  return callWith(attempt, call, () => callOf(attempt))
+}
+
+/** Calls the provider with what `outgoing` makes. Never rejects. */
+export async function callWith(
+  attempt: Attempt<Speaker>,
+  call: OpenCall,
+  outgoing: () => OutgoingCall,
+): Promise<Result<Response, UpstreamFailure>> {
   const { exchange, plan, dialect } = attempt
   const { services } = exchange
   try {
-    const response = await services.upstream.call(plan.target, callOf(attempt), dialect.name, call.abort.signal)
+    const response = await services.upstream.call(plan.target, outgoing(), dialect.name, call.abort.signal)
     if (response.ok) return ok(response)
     const body = await limitedText(response, ERROR_BYTES_MAX)
     return err(dialect.fail(response.status, response.headers, body ?? '', services.nowMs()))

@@ -6,7 +6,7 @@ import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
 import { Client } from './client.ts'
-import type { Protocol, ReplyContext, RequestFacts } from '../protocols/protocol.ts'
+import type { Protocol, ReplyContext, RequestFacts, Speaker } from '../protocols/protocol.ts'
 
 /** What the client may ask of the gateway itself, by header. */
 export interface RequestOptions {
@@ -20,11 +20,11 @@ export interface RequestOptions {
   readonly costCenter: string | null
 }
 
-export interface Exchange {
+export interface Exchange<P extends Speaker = Protocol> {
   readonly requestId: string
   readonly traceId: string | null
   readonly startedAtMs: number
-  readonly protocol: Protocol
+  readonly protocol: P
   readonly options: RequestOptions
   readonly client: Client
   readonly services: Services
@@ -32,7 +32,7 @@ export interface Exchange {
 }
 
 /** An exchange whose request has been read and whose caller is known. */
-export interface ReadExchange extends Exchange {
+export interface ReadExchange<P extends Speaker = Protocol> extends Exchange<P> {
   readonly caller: Caller
   readonly facts: RequestFacts
   /** The body as the client wrote it, and parsed. */
@@ -48,7 +48,7 @@ const TRACE_ID_CHARS_MAX = 128
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
 
 /** Begins an exchange. */
-export function begin(request: Request, protocol: Protocol, services: Services, later: Later): Exchange {
+export function begin<P extends Speaker>(request: Request, protocol: P, services: Services, later: Later): Exchange<P> {
   return {
     requestId: services.newId(),
     traceId: traceId(request.headers),
@@ -62,7 +62,12 @@ export function begin(request: Request, protocol: Protocol, services: Services, 
 }
 
 /** The usage event of this exchange as far as it is known before anything was tried. */
-export function eventTemplate(exchange: ReadExchange, route: string, cache: CacheState, attempt: number): EventDraft {
+export function eventTemplate(
+  exchange: ReadExchange<Speaker>,
+  route: string,
+  cache: CacheState,
+  attempt: number,
+): EventDraft {
   const { caller, facts } = exchange
   return {
     v: USAGE_EVENT_VERSION,

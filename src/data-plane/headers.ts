@@ -1,14 +1,15 @@
 // What every answer tells about itself.
 import type { Plan } from '../core/plan.ts'
 import type { CacheState } from '../core/usage-event.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Response headers of an answer; `attempt` is null while it isn't known who answers. */
 export function answerHeaders(
-  exchange: Exchange,
+  exchange: Exchange<Speaker>,
   plan: Plan,
-  attempt: Attempt | null,
+  attempt: Attempt<Speaker> | null,
   cache: CacheState,
 ): Record<string, string> {
   const headers: Record<string, string> = {
@@ -29,7 +30,7 @@ export function answerHeaders(
 }
 
 /** Fields that the route lets go of for this target. */
-function droppedFields(plan: Plan, attempt: Attempt): string {
+function droppedFields(plan: Plan, attempt: Attempt<Speaker>): string {
   if (attempt.isNative || attempt.plan.neutral === null) return ''
   return attempt.dialect
     .gaps(attempt.plan.neutral, attempt.plan.target)

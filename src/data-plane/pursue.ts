@@ -5,7 +5,8 @@ import type { Failure, UpstreamFailure } from '../core/failure.ts'
 import { demand } from '../core/estimate.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
-import type { CallPermit } from '../ports.ts'
+import type { CallPermit, Refusal } from '../ports.ts'
+import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type Attempt, type FailedAttempt, admit, settleFailed } from './attempt.ts'
 import { concreteTarget } from './concrete-target.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
@@ -18,12 +19,14 @@ import type { CacheState } from '../core/usage-event.ts'
 const ATTEMPTS_MAX = 6
 
 /** Makes one admitted attempt, and leaves it to be settled. */
-export type Try<Answer> = (attempt: Attempt) => Promise<Result<Answer, FailedAttempt>>
+export type Try<Answer, P extends Speaker = Protocol> = (
+  attempt: Attempt<P>,
+) => Promise<Result<Answer, FailedAttempt<P>>>
 
 /** An answer, and the attempt that got it (not settled yet). */
-export interface Answered<Answer> {
+export interface Answered<Answer, P extends Speaker = Protocol> {
   readonly answer: Answer
-  readonly attempt: Attempt
+  readonly attempt: Attempt<P>
 }
 
 /** What every attempt of a request shares. */
@@ -32,28 +35,28 @@ export interface Purpose {
   readonly cache: CacheState
 }
 
-interface Pursuit {
-  readonly exchange: ReadExchange
+interface Pursuit<P extends Speaker = Speaker> {
+  readonly exchange: ReadExchange<P>
   readonly routed: RoutedRequest
   readonly purpose: Purpose
   attempts: number
   /** The latest failure, settled only when it is known whether another attempt follows. */
-  last: FailedAttempt | null
+  last: FailedAttempt<Speaker> | null
   /** Shortest wait that a closed target named. */
   retryAfterMs: number | null
 }
 
 /** What one target came to: an answer, a failure that ends the request, or nothing (go on with the next). */
-type TargetResult<Answer> = Result<Answered<Answer>, Failure> | null
+type TargetResult<Answer, P extends Speaker> = Result<Answered<Answer, P>, Failure> | null
 
 /** Tries the plan's candidates in order. */
-export async function pursue<Answer>(
-  exchange: ReadExchange,
+export async function pursue<Answer, P extends Speaker = Protocol>(
+  exchange: ReadExchange<P>,
   routed: RoutedRequest,
   purpose: Purpose,
-  tryOnce: Try<Answer>,
-): Promise<Result<Answered<Answer>, Failure>> {
-  const pursuit: Pursuit = { exchange, routed, purpose, attempts: 0, last: null, retryAfterMs: null }
+  tryOnce: Try<Answer, P>,
+): Promise<Result<Answered<Answer, P>, Failure>> {
+  const pursuit: Pursuit<P> = { exchange, routed, purpose, attempts: 0, last: null, retryAfterMs: null }
   for (const candidate of routed.plan.candidates) {
     const concrete = concreteTarget(candidate.target, exchange.facts.model)
     const target = concrete instanceof Promise ? await concrete : concrete
@@ -64,11 +67,11 @@ export async function pursue<Answer>(
   return err(giveUp(pursuit))
 }
 
-async function pursueTarget<Answer>(
-  pursuit: Pursuit,
+async function pursueTarget<Answer, P extends Speaker>(
+  pursuit: Pursuit<P>,
   target: Target,
-  tryOnce: Try<Answer>,
-): Promise<TargetResult<Answer>> {
+  tryOnce: Try<Answer, P>,
+): Promise<TargetResult<Answer, P>> {
   const { exchange } = pursuit
   for (let retry = 0; retry <= target.maxRetries && pursuit.attempts < ATTEMPTS_MAX; retry++) {
     if (retry > 0 && !(await waitToRetry(pursuit, target, retry))) return null
@@ -87,20 +90,24 @@ async function pursueTarget<Answer>(
     // The breaker hears of it at once, the ledger when it is known whether another attempt follows.
     if (exchange.client.hasLeft) permit.withdraw(exchange.later)
     else permit.done(upstream, retryAfterMs, exchange.later)
-    if (!mayFallBack(upstream) || exchange.client.hasLeft) return err(giveUp(pursuit))
+    if (!mayFallBack(upstream) || exchange.client.hasLeft || result.error.isLast === true) return err(giveUp(pursuit))
     if (!mayRetrySameTarget(upstream)) return null
   }
   return null
 }
 
 /** An attempt whose client left before the provider was called: nothing is owed for it. */
-function unasked(attempt: Attempt): FailedAttempt {
+function unasked<P extends Speaker>(attempt: Attempt<P>): FailedAttempt<P> {
   const failure: UpstreamFailure = { ...BROKEN_OFF, message: 'The client left before the provider was called.' }
   return { attempt, failure, usage: null, visibleChars: 0, isBilled: false }
 }
 
 /** Settles the failure before, then admits the next attempt. */
-function nextAttempt(pursuit: Pursuit, target: Target, permit: CallPermit): ReturnType<typeof admit> {
+function nextAttempt<P extends Speaker>(
+  pursuit: Pursuit<P>,
+  target: Target,
+  permit: CallPermit,
+): Promise<Attempt<P> | Refusal> {
   if (pursuit.last !== null) settleFailed(pursuit.last, null)
   pursuit.last = null
   pursuit.attempts += 1

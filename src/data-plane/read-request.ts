@@ -1,8 +1,8 @@
 // Reads a client's body: bounded, as text, parsed once. What is wrong with it is said by field.
-import type { Failure } from '../core/failure.ts'
+import type { Failure, InvalidRequest } from '../core/failure.ts'
 import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
-import type { Protocol, RequestFacts } from '../protocols/protocol.ts'
+import type { RequestFacts } from '../protocols/protocol.ts'
 
 /** Largest request body. Images travel inline, so it is generous; an isolate has 128 MB for all its requests. */
 export const REQUEST_BYTES_MAX = 20 * 1024 * 1024
@@ -13,16 +13,19 @@ const DISCARDED_BYTES_MAX = 2 * REQUEST_BYTES_MAX
 const BYTES_WORTH_KEEPING = 8_192
 const decoder = new TextDecoder()
 
-export interface RequestBody {
+export interface RequestBody<Facts = RequestFacts> {
   readonly text: string
   /** The body's bytes where they are worth keeping: sent on as they came, they need not be encoded again. */
   readonly bytes: ArrayBuffer | null
   readonly body: JsonObject
-  readonly facts: RequestFacts
+  readonly facts: Facts
 }
 
 /** The body of `request` as this protocol reads it. */
-export async function readRequest(request: Request, protocol: Protocol): Promise<Result<RequestBody, Failure>> {
+export async function readRequest<Facts>(
+  request: Request,
+  protocol: { facts(body: JsonObject): Result<Facts, InvalidRequest> },
+): Promise<Result<RequestBody<Facts>, Failure>> {
   const type = request.headers.get('content-type')
   if (type !== null && !/^application\/([\w.+-]+\+)?json\b/i.test(type)) {
     return err({ kind: 'unsupported-media-type', received: type })

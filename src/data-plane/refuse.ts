@@ -2,10 +2,15 @@
 import type { Failure } from '../core/failure.ts'
 import type { Denial } from '../core/limits.ts'
 import type { Refusal } from '../ports.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import type { Exchange } from './exchange.ts'
 
 /** The response that tells `failure` to the client. */
-export function refuse(exchange: Exchange, failure: Failure, headers: Readonly<Record<string, string>> = {}): Response {
+export function refuse(
+  exchange: Exchange<Speaker>,
+  failure: Failure,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
   const { status, headers: own, body } = exchange.protocol.fail(failure, exchange.requestId)
   return new Response(JSON.stringify(body), {
     status,

@@ -18,12 +18,24 @@ export type Bindings = Readonly<Record<string, unknown>>
 export function fetchUpstream(bindings: Bindings): Upstream {
   return {
     call(target, call, dialect, signal) {
-      const init = { method: 'POST', headers: headers(target, call, dialect, bindings), body: call.body, signal }
+      const init = { ...methodAndBody(call), headers: headers(target, call, dialect, bindings), signal }
       if (!target.baseUrl.startsWith(SERVICE)) return fetch(target.baseUrl + call.path, { ...init, redirect: 'manual' })
       const { name, path } = serviceAddress(target.baseUrl)
       return service(bindings, name).fetch(`https://${name.toLowerCase()}.internal/${path}${call.path}`, init)
     },
   }
+}
+
+const BODILESS = /^(?:GET|HEAD)$/
+
+function methodAndBody(call: OutgoingCall): { method: string; body: string | ArrayBuffer | ReadableStream | null } {
+  const method = call.method ?? 'POST'
+  if (BODILESS.test(method)) return { method, body: null }
+  if (call.stream === undefined) return { method, body: call.body }
+  const length = call.streamBytes ?? null
+  // Many servers refuse a form in chunks: a body of known length says so.
+  const body = length === null ? call.stream : call.stream.pipeThrough(new FixedLengthStream(length))
+  return { method, body }
 }
 
 function headers(target: Target, call: OutgoingCall, dialect: DialectName, bindings: Bindings): Record<string, string> {

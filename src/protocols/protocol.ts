@@ -60,7 +60,17 @@ export type ReplyFeature =
   | 'logprobs'
   | 'choices'
 
-export interface Protocol {
+/** Whatever serves a request, as far as every request needs it: what the ledger calls it, and how it says no. */
+export interface Speaker {
+  readonly name: string
+  /** Absent where no dialect can have it. */
+  readonly wire?: Wire
+  fail(failure: Failure, requestId: string): WireFailure
+  /** The text that tells a client in mid-stream that its reply broke off. Never a clean end. */
+  failInStream(failure: Failure, requestId: string): string
+}
+
+export interface Protocol extends Speaker {
   readonly name: ProtocolName
   /** HTTP path, e.g. `/v1/chat/completions`. */
   readonly endpoint: string
@@ -75,7 +85,4 @@ export interface Protocol {
   readonly hides?: ReadonlySet<ReplyFeature>
   write(reply: NeutralReply, context: ReplyContext): Json
   writer(context: ReplyContext): StreamWriter
-  fail(failure: Failure, requestId: string): WireFailure
-  /** The text that tells a client in mid-stream that its reply broke off. Never a clean end. */
-  failInStream(failure: Failure, requestId: string): string
 }

@@ -35,6 +35,15 @@ export interface UpstreamFailure {
   readonly retryAfterMs: number | null
 }
 
+/** Who has to do something about it: the client with its request, the gateway's operator, or the provider. */
+export type Blame = 'client' | 'operator' | 'provider'
+
+/** Whose fault an upstream failure of that class is. A rate limit is the operator's: it is on the gateway's account. */
+export function blameOf(upstream: UpstreamClass): Blame {
+  if (upstream === 'client') return 'client'
+  return upstream === 'credential' || upstream === 'throttled' ? 'operator' : 'provider'
+}
+
 /** Something the request asks for that a dialect can't carry. */
 export interface Gap {
   /** The request field, as the client wrote it, e.g. `logprobs`. */
@@ -49,6 +58,11 @@ export interface InvalidRequest {
   readonly message: string
 }
 
+/** What the client may ask for instead: model names that its key may use, the likeliest first; missing for none. */
+export interface Suggesting {
+  readonly suggestions?: readonly string[]
+}
+
 /** Any reason a request is not served. */
 export type Failure =
   | InvalidRequest
@@ -58,9 +72,9 @@ export type Failure =
       readonly kind: 'unauthenticated'
       readonly reason: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked'
     }
-  | { readonly kind: 'model-not-found'; readonly model: string }
+  | ({ readonly kind: 'model-not-found'; readonly model: string } & Suggesting)
   | { readonly kind: 'model-not-allowed'; readonly model: string }
-  | { readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] }
+  | ({ readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] } & Suggesting)
   | {
       readonly kind: 'rate-limited'
       /** Which scope refused: tenant, team or key. */
@@ -81,9 +95,13 @@ export type Failure =
   | { readonly kind: 'directory-unavailable' }
   /** The limiter object can't be reached: budgets fail closed. */
   | { readonly kind: 'limiter-unavailable' }
-  | { readonly kind: 'upstream-failed'; readonly provider: string; readonly upstream: UpstreamFailure }
+  | ({ readonly kind: 'upstream-failed'; readonly provider: string; readonly upstream: UpstreamFailure } & Suggesting)
   /** No candidate could be tried: all breakers open or cooling down. */
-  | { readonly kind: 'no-target-available'; readonly model: string; readonly retryAfterMs: number | null }
+  | ({
+      readonly kind: 'no-target-available'
+      readonly model: string
+      readonly retryAfterMs: number | null
+    } & Suggesting)
   | { readonly kind: 'endpoint-not-found'; readonly path: string }
   | { readonly kind: 'method-not-allowed'; readonly allowed: string }
   | { readonly kind: 'internal'; readonly requestId: string }

@@ -1,7 +1,7 @@
 // Failures in the form that the `openai` SDKs turn into their error classes and retries.
 import type { Failure } from '../core/failure.ts'
 import type { Json } from '../core/json.ts'
-import { type Phrase, phraseHeaders, phraseOf } from './phrase.ts'
+import { type Phrase, phraseDetails, phraseHeaders, phraseOf } from './phrase.ts'
 import type { WireFailure } from './protocol.ts'
 
 /** The HTTP answer for a failure. */
@@ -17,5 +17,5 @@ export function failChatInStream(failure: Failure, requestId: string): string {
 
 function bodyOf(phrase: Phrase, requestId: string): Json {
   const { message, type, code, param } = phrase
-  return { error: { message, type, param: param ?? null, code, request_id: requestId } }
+  return { error: { message, type, param: param ?? null, code, ...phraseDetails(phrase), request_id: requestId } }
 }

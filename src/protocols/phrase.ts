@@ -2,6 +2,8 @@
 // contract for all protocols; each only shapes it. What a provider says of our own account (credential, address, outage)
 // isn't passed on; what it says of the client's request is. https://platform.openai.com/docs/guides/error-codes
 import type { BudgetPeriod, Failure, Gap, UpstreamFailure } from '../core/failure.ts'
+import type { JsonObject } from '../core/json.ts'
+import { withoutUndefined } from '../wire/write.ts'
 
 /** A failure in words and numbers. */
 export interface Phrase {
@@ -14,6 +16,19 @@ export interface Phrase {
   readonly mayRetry?: boolean
   readonly retryAfterMs?: number | null
   readonly headers?: Readonly<Record<string, string>>
+  /** The provider that failed. */
+  readonly provider?: string
+  /** Models that the client may ask for instead. */
+  readonly suggestions?: readonly string[]
+}
+
+/** What a failure says beyond its protocol's own members, under the names that every protocol has them. */
+export function phraseDetails(phrase: Phrase): JsonObject {
+  return withoutUndefined({
+    provider: phrase.provider,
+    retry_after_ms: phrase.retryAfterMs ?? undefined,
+    suggested_models: phrase.suggestions?.length === 0 ? undefined : phrase.suggestions,
+  })
 }
 
 /** `x-should-retry` is set wherever the SDK's guess by status would be wrong; the wait in seconds and in milliseconds. */
@@ -35,6 +50,12 @@ const SHORT_WAIT_MS = 1000
 
 /** The words for a failure. `type` is OpenAI's; a protocol with types of its own goes by status and code. */
 export function phraseOf(failure: Failure): Phrase {
+  const phrase = wordsOf(failure)
+  const suggestions = 'suggestions' in failure ? failure.suggestions : undefined
+  return suggestions === undefined ? phrase : { ...phrase, suggestions }
+}
+
+function wordsOf(failure: Failure): Phrase {
   switch (failure.kind) {
     case 'invalid-request':
       return { status: 400, message: failure.message, type: INVALID, code: null, param: failure.field }
@@ -59,7 +80,7 @@ export function phraseOf(failure: Failure): Phrase {
     case 'limiter-unavailable':
       return unavailable('Limits and budgets cannot be checked at the moment.', 'limiter_unavailable', SHORT_WAIT_MS)
     case 'upstream-failed':
-      return phraseUpstream(failure.provider, failure.upstream)
+      return { ...phraseUpstream(failure.provider, failure.upstream), provider: failure.provider }
     case 'no-target-available':
       return noTarget(failure.model, failure.retryAfterMs)
     case 'endpoint-not-found':

@@ -61,7 +61,7 @@ export interface StreamMeter {
 }
 
 /** How a stream is cut into messages. */
-export type Framing = 'sse'
+export type Framing = 'sse' | 'event-stream'
 
 export interface Dialect {
   readonly name: DialectName

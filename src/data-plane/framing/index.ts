@@ -1,6 +1,7 @@
 // Cuts a provider's bytes into messages, whatever the framing. One line a framing; the response's content type has the
 // last word on which it is, because providers answer errors and short replies in another than the one they were asked for.
 import type { Frame, Framing } from '../../dialects/dialect.ts'
+import { createEventStreamFramer } from './event-stream.ts'
 import { createSseFramer } from './sse.ts'
 
 export interface Framer {
@@ -13,9 +14,13 @@ export interface Framer {
 
 const framings: Readonly<Record<Framing, () => Framer>> = {
   sse: createTextFramer,
+  'event-stream': createEventStreamFramer,
 }
 
-const BY_CONTENT_TYPE: readonly (readonly [RegExp, Framing])[] = [[/^text\/event-stream\b/i, 'sse']]
+const BY_CONTENT_TYPE: readonly (readonly [RegExp, Framing])[] = [
+  [/^text\/event-stream\b/i, 'sse'],
+  [/^application\/vnd\.amazon\.eventstream\b/i, 'event-stream'],
+]
 
 /** A framer for one stream of that content type; `usual` where the type says nothing. */
 export function createFramer(contentType: string | null, usual: Framing): Framer {

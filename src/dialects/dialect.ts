@@ -61,13 +61,15 @@ export interface StreamMeter {
 }
 
 /** How a stream is cut into messages. */
-export type Framing = 'sse' | 'event-stream'
+export type Framing = 'sse' | 'event-stream' | 'ndjson' | 'whole'
 
 export interface Dialect {
   readonly name: DialectName
   readonly wire: Wire
   /** How its streams are framed where the response's content type doesn't say otherwise. */
   readonly framing: Framing
+  /** How this target's streams are framed, where the target itself says so: this has the last word. */
+  framingOf?(target: Target): Framing | null
   /** How the credential is sent unless the target says otherwise. */
   readonly auth: AuthScheme
   /** The wire whose bytes this target takes and gives unaltered; null where they are always translated. */

@@ -2,7 +2,9 @@
 // last word on which it is, because providers answer errors and short replies in another than the one they were asked for.
 import type { Frame, Framing } from '../../dialects/dialect.ts'
 import { createEventStreamFramer } from './event-stream.ts'
+import { createLineFramer, type LineFramer } from './ndjson.ts'
 import { createSseFramer } from './sse.ts'
+import { createWholeFramer } from './whole.ts'
 
 export interface Framer {
   /** The messages that `chunk` completes, in order. Any way of cutting a stream into chunks gives the same messages. What
@@ -13,12 +15,16 @@ export interface Framer {
 }
 
 const framings: Readonly<Record<Framing, () => Framer>> = {
-  sse: createTextFramer,
+  sse: () => textFramer(createSseFramer()),
+  ndjson: () => textFramer(createLineFramer()),
+  whole: () => textFramer(createWholeFramer()),
   'event-stream': createEventStreamFramer,
 }
 
 const BY_CONTENT_TYPE: readonly (readonly [RegExp, Framing])[] = [
   [/^text\/event-stream\b/i, 'sse'],
+  // Cohere's older API says `application/stream+json`.
+  [/^application\/(?:x-)?(?:ndjson|jsonl|jsonlines|stream\+json)\b/i, 'ndjson'],
   [/^application\/vnd\.amazon\.eventstream\b/i, 'event-stream'],
 ]
 
@@ -33,9 +39,9 @@ export function streamDecoder(): TextDecoder {
   return new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 }
 
-function createTextFramer(): Framer {
+/** Feeds a framer of text with bytes. */
+function textFramer(framer: LineFramer): Framer {
   const decoder = streamDecoder()
-  const framer = createSseFramer()
   return {
     push: (chunk) => framer.push(decoder.decode(chunk, { stream: true })),
     end: () => framer.end(),

@@ -6,6 +6,7 @@ import type { Frame } from '../../dialects/dialect.ts'
 /** Most characters that one line may take; a longer one is reported as an error and nothing is read after it. */
 export const LINE_CHARS_MAX = 1024 * 1024
 
+/** Cuts decoded text into messages. */
 export interface LineFramer {
   /** The messages that `text` completes. Any way of cutting a stream into pushes gives the same ones. */
   push(text: string): readonly Frame[]

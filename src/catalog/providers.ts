@@ -1,6 +1,8 @@
 // The providers we know, as data: one entry each. A provider that speaks a known dialect needs no code. Base URLs end where
 // the dialect's own path begins.
-import type { DialectName } from '../core/directory.ts'
+import type { AuthScheme, DialectName } from '../core/directory.ts'
+import type { Quirk } from '../core/quirk.ts'
+import { KNOWN_PROVIDERS } from './known-providers.ts'
 
 export interface Provider {
   /** How targets name it. */
@@ -17,139 +19,16 @@ export interface Provider {
   readonly probeModel: string | null
   /** Where the wire format is described. */
   readonly docsUrl: string | null
+  /** How the credential is sent, where it isn't the dialect's usual way. */
+  readonly auth?: AuthScheme
+  /** What its targets have to heed unless they say otherwise. */
+  readonly quirks?: readonly Quirk[]
+  /** Settings that its targets have unless they say otherwise. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 const CATALOGUE = [
-  {
-    name: 'openai',
-    title: 'OpenAI',
-    baseUrl: 'https://api.openai.com/v1',
-    dialect: 'openai-chat',
-    credential: 'OPENAI_API_KEY',
-    priceProvider: 'openai',
-    probeModel: 'gpt-4o-mini',
-    docsUrl: 'https://platform.openai.com/docs/api-reference/chat',
-  },
-  {
-    name: 'anthropic',
-    title: 'Anthropic',
-    baseUrl: 'https://api.anthropic.com/v1',
-    dialect: 'anthropic-messages',
-    credential: 'ANTHROPIC_API_KEY',
-    priceProvider: 'anthropic',
-    probeModel: 'claude-haiku-4-5',
-    docsUrl: 'https://docs.anthropic.com/en/api/messages',
-  },
-  {
-    name: 'gemini',
-    title: 'Google Gemini',
-    baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai',
-    dialect: 'openai-chat',
-    credential: 'GEMINI_API_KEY',
-    priceProvider: 'google',
-    probeModel: 'gemini-2.5-flash',
-    docsUrl: 'https://ai.google.dev/gemini-api/docs/openai',
-  },
-  {
-    name: 'groq',
-    title: 'Groq',
-    baseUrl: 'https://api.groq.com/openai/v1',
-    dialect: 'openai-chat',
-    credential: 'GROQ_API_KEY',
-    priceProvider: 'groq',
-    probeModel: 'llama-3.1-8b-instant',
-    docsUrl: 'https://console.groq.com/docs/openai',
-  },
-  {
-    name: 'mistral',
-    title: 'Mistral',
-    baseUrl: 'https://api.mistral.ai/v1',
-    dialect: 'openai-chat',
-    credential: 'MISTRAL_API_KEY',
-    priceProvider: 'mistral',
-    probeModel: 'mistral-small-latest',
-    docsUrl: 'https://docs.mistral.ai/api/',
-  },
-  {
-    name: 'deepseek',
-    title: 'DeepSeek',
-    baseUrl: 'https://api.deepseek.com/v1',
-    dialect: 'openai-chat',
-    credential: 'DEEPSEEK_API_KEY',
-    priceProvider: 'deepseek',
-    probeModel: 'deepseek-chat',
-    docsUrl: 'https://api-docs.deepseek.com/',
-  },
-  {
-    name: 'xai',
-    title: 'xAI',
-    baseUrl: 'https://api.x.ai/v1',
-    dialect: 'openai-chat',
-    credential: 'XAI_API_KEY',
-    priceProvider: 'x-ai',
-    probeModel: 'grok-3-mini',
-    docsUrl: 'https://docs.x.ai/docs/api-reference',
-  },
-  {
-    name: 'together',
-    title: 'Together AI',
-    baseUrl: 'https://api.together.xyz/v1',
-    dialect: 'openai-chat',
-    credential: 'TOGETHER_API_KEY',
-    priceProvider: 'together',
-    probeModel: 'meta-llama/Llama-3.3-70B-Instruct-Turbo',
-    docsUrl: 'https://docs.together.ai/docs/openai-api-compatibility',
-  },
-  {
-    name: 'openrouter',
-    title: 'OpenRouter',
-    baseUrl: 'https://openrouter.ai/api/v1',
-    dialect: 'openai-chat',
-    credential: 'OPENROUTER_API_KEY',
-    priceProvider: 'openrouter',
-    probeModel: 'openai/gpt-4o-mini',
-    docsUrl: 'https://openrouter.ai/docs/api-reference/overview',
-  },
-  {
-    name: 'cerebras',
-    title: 'Cerebras',
-    baseUrl: 'https://api.cerebras.ai/v1',
-    dialect: 'openai-chat',
-    credential: 'CEREBRAS_API_KEY',
-    priceProvider: 'cerebras',
-    probeModel: 'llama3.1-8b',
-    docsUrl: 'https://inference-docs.cerebras.ai/resources/openai',
-  },
-  {
-    name: 'fireworks',
-    title: 'Fireworks AI',
-    baseUrl: 'https://api.fireworks.ai/inference/v1',
-    dialect: 'openai-chat',
-    credential: 'FIREWORKS_API_KEY',
-    priceProvider: 'fireworks',
-    probeModel: 'accounts/fireworks/models/llama-v3p1-8b-instruct',
-    docsUrl: 'https://docs.fireworks.ai/tools-sdks/openai-compatibility',
-  },
-  {
-    name: 'vllm',
-    title: 'vLLM',
-    baseUrl: null,
-    dialect: 'openai-chat',
-    credential: null,
-    priceProvider: null,
-    probeModel: null,
-    docsUrl: 'https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html',
-  },
-  {
-    name: 'custom',
-    title: 'Any server that speaks a known wire',
-    baseUrl: null,
-    dialect: 'openai-chat',
-    credential: null,
-    priceProvider: null,
-    probeModel: null,
-    docsUrl: null,
-  },
+  ...KNOWN_PROVIDERS,
   {
     name: 'simulated-openai',
     title: 'Simulated OpenAI',

@@ -94,14 +94,18 @@ describe('catalogue data', () => {
     expect(new Set(PROVIDERS.map((one) => one.name)).size).toBe(PROVIDERS.length)
     for (const provider of PROVIDERS) {
       if (provider.baseUrl === null) continue
-      const checked = checkEndpoint(new URL(provider.baseUrl), { allowPrivate: false, services: ['SIMULATED'] })
+      const checked = checkEndpoint(new URL(provider.baseUrl.replaceAll(/[{}]/g, '')), {
+        allowPrivate: false,
+        services: ['SIMULATED'],
+      })
       expect([provider.name, checked.ok]).toEqual([provider.name, true])
       expect(provider.baseUrl).not.toMatch(/\/$/)
     }
   })
 
   it('names credentials that may be sent to a provider', () => {
-    for (const provider of PROVIDERS) expect(provider.credential ?? 'X_API_KEY').toMatch(/^[A-Z][A-Z0-9_]*_API_KEY$/)
+    for (const provider of PROVIDERS)
+      expect(provider.credential ?? 'X_API_KEY').toMatch(/^[A-Z][A-Z0-9_]*_(?:API_KEY|CREDENTIALS|ACCESS_KEY)$/)
   })
 
   it('has overrides of known providers with a source and a date', () => {

@@ -2,10 +2,18 @@
 // this list.
 import type { DialectName } from '../core/directory.ts'
 import { anthropicMessages } from './anthropic-messages.ts'
+import { bedrockConverse } from './bedrock-converse.ts'
+import { cohere } from './cohere.ts'
 import type { Dialect } from './dialect.ts'
+import { ollama } from './ollama.ts'
+import { gemini } from './gemini.ts'
 import { openaiChat } from './openai-chat.ts'
 
 export const dialects: Readonly<Record<DialectName, Dialect>> = {
   'openai-chat': openaiChat,
   'anthropic-messages': anthropicMessages,
+  cohere,
+  ollama,
+  'bedrock-converse': bedrockConverse,
+  gemini,
 }

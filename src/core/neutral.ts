@@ -114,6 +114,8 @@ export interface NeutralTool {
   readonly parameters: JsonObject | null
   readonly strict?: boolean
   readonly cacheMark?: CacheMark
+  /** What only one wire says of it besides (deferred loading, examples): carried back to that wire. */
+  readonly more?: { readonly wire: Wire; readonly value: JsonObject }
 }
 
 /** A tool that the provider runs itself, or one of a form that only one wire knows. */
@@ -156,6 +158,8 @@ export type ResponseFormat =
 
 /** What the client asks for. A missing field was not asked for. */
 export interface NeutralRequest {
+  /** The wire that the client speaks: whose words `extra` is in. Missing: nobody's. */
+  readonly wire?: Wire
   /** The model as the client wrote it. */
   readonly model: string
   readonly stream: boolean

@@ -42,7 +42,8 @@ export function settingGap(request: NeutralRequest, setting: SettingName, reason
 
 /**
  * A gap for every setting that was given and is not in `carried`, and for every member of `extra` that is not in
- * `carriedExtras`. Hints that change no meaning (`promptCacheKey`, `endUser`, one reply of `n: 1`) are never gaps.
+ * `carriedExtras`. Hints that change no meaning (`promptCacheKey`, `endUser`, one reply of `n: 1`, a mark for the prompt
+ * cache) are never gaps.
  */
 export function uncarried(
   request: NeutralRequest,
@@ -54,7 +55,9 @@ export function uncarried(
   for (const setting of SETTINGS) {
     if (!carried.has(setting) && isAskedFor(request, setting)) gaps.push(settingGap(request, setting, reason))
   }
-  for (const field of Object.keys(request.extra)) if (!carriedExtras.has(field)) gaps.push({ field, reason })
+  for (const field of Object.keys(request.extra)) {
+    if (!carriedExtras.has(field) && field !== 'cache_control') gaps.push({ field, reason })
+  }
   return gaps
 }
 

@@ -1,61 +1,111 @@
 // What an Anthropic model can't be asked for, field by field. What stands here is refused, or dropped where the route
-// allows it by name; what doesn't stand here, the request writer carries. The picture's `detail` and a reasoning without
-// a signature are hints about effort and about a finished turn: they change no meaning and are no gaps.
+// allows it by name; what doesn't stand here, the request writer carries. The picture's `detail`, a search's breadth and
+// reasoning without a signature are hints about effort and about a finished turn: they change no meaning and are no gaps.
 import type { Gap } from '../core/failure.ts'
 import { isJsonObject, parseJson } from '../core/json.ts'
-import type { NeutralMessage, NeutralPart, NeutralRequest } from '../core/neutral.ts'
+import type { DocumentSource, NeutralMessage, NeutralPart, NeutralRequest, SettingName } from '../core/neutral.ts'
+import { fieldName, settingGap, uncarried } from '../core/request-gaps.ts'
+import type { Target } from '../core/directory.ts'
+import { asksForThinking } from './anthropic-messages-thinking.ts'
+import { writeHostedTool } from './anthropic-messages-tools.ts'
 
-/** Fields of other wires that this one takes under the same name and with the same meaning. */
-export const CARRIED_EXTRAS: readonly string[] = ['top_k', 'thinking', 'cache_control']
+/** Settings of this wire alone: who names them means this wire. */
+export const CARRIED_EXTRAS: readonly string[] = [
+  'top_k',
+  'thinking',
+  'cache_control',
+  'container',
+  'context_management',
+  'compaction',
+  'mcp_servers',
+  'inference_geo',
+  'speed',
+  'output_config',
+  'fallbacks',
+  'fallback_credit_token',
+  'diagnostics',
+  'thread',
+  'user_profile_id',
+  'anthropic_beta',
+]
+
+const CARRIED: ReadonlySet<SettingName> = new Set<SettingName>([
+  'hostedTools',
+  'toolChoice',
+  'parallelToolCalls',
+  'responseFormat',
+  'maxOutputTokens',
+  'temperature',
+  'topP',
+  'topK',
+  'stop',
+  'reasoning',
+  'serviceTier',
+  'endUser',
+])
 
 /** Everything in the request that can't be carried; a field is named once. */
-export function messagesGaps(request: NeutralRequest): readonly Gap[] {
-  const gaps = [...settingGaps(request), ...request.messages.flatMap((message) => messageGaps(message))]
+export function messagesGaps(request: NeutralRequest, target: Target): readonly Gap[] {
+  const gaps = [
+    ...uncarried(request, CARRIED, new Set(CARRIED_EXTRAS)),
+    ...settingGaps(request),
+    ...prefixGaps(request, target),
+    ...request.messages.flatMap((message) => messageGaps(message)),
+  ]
   const seen = new Set<string>()
   return gaps.filter((gap) => !seen.has(gap.field) && seen.add(gap.field))
 }
 
+/** A service tier in this wire's words; null for one that it hasn't. */
+export function writeTier(tier: string): string | null {
+  if (tier === 'auto') return tier
+  return ['default', 'standard', 'standard_only'].includes(tier) ? 'standard_only' : null
+}
+
 function settingGaps(request: NeutralRequest): readonly Gap[] {
   const gaps: Gap[] = []
-  if ((request.n ?? 1) > 1) gaps.push({ field: 'n', reason: 'this model gives one reply a request' })
-  if (request.seed !== undefined) gaps.push({ field: 'seed', reason: 'this model takes no seed' })
-  if ((request.temperature ?? 0) > 1) gaps.push({ field: 'temperature', reason: 'this model takes at most 1' })
+  if ((request.temperature ?? 0) > 1) gaps.push(settingGap(request, 'temperature', 'this model takes at most 1'))
   if (request.stop?.some((stop) => stop.trim() === '') === true) {
-    gaps.push({ field: 'stop', reason: 'this model takes no blank stop sequence' })
+    gaps.push(settingGap(request, 'stop', 'this model takes no blank stop sequence'))
   }
-  gaps.push(...formatGaps(request), ...reasoningGaps(request))
-  for (const field of Object.keys(request.extra)) {
-    if (!CARRIED_EXTRAS.includes(field)) gaps.push({ field, reason: 'this model has no such setting' })
+  if (request.serviceTier !== undefined && writeTier(request.serviceTier) === null) {
+    gaps.push(settingGap(request, 'serviceTier', 'this model has no such tier'))
   }
-  return gaps
+  if (request.hostedTools?.some((tool) => writeHostedTool(tool) === null) === true) {
+    gaps.push(settingGap(request, 'hostedTools', 'this model has no such tool, or not with these settings'))
+  }
+  return [...gaps, ...formatGaps(request), ...reasoningGaps(request)]
 }
 
 function formatGaps(request: NeutralRequest): readonly Gap[] {
   const format = request.responseFormat
   if (format?.kind === 'json-object') {
-    return [{ field: 'response_format', reason: 'this model takes a JSON schema, but no free JSON' }]
+    return [settingGap(request, 'responseFormat', 'this model takes a JSON schema, but no free JSON')]
   }
   if (format?.kind === 'json-schema' && !format.strict) {
-    return [{ field: 'response_format', reason: 'this model keeps to a JSON schema only strictly' }]
+    return [settingGap(request, 'responseFormat', 'this model keeps to a JSON schema only strictly')]
   }
   return []
 }
 
 /** While it thinks, a model can't be held to a tool, a temperature or a top_p. */
 function reasoningGaps(request: NeutralRequest): readonly Gap[] {
-  if (!asksForThinking(request.reasoning?.effort)) return []
-  const reason = 'this model cannot combine it with reasoning_effort'
+  if (!asksForThinking(request)) return []
+  const reason = `this model cannot combine it with ${fieldName(request, 'reasoning')}`
   const gaps: Gap[] = []
   const choice = request.toolChoice?.kind
-  if (choice === 'required' || choice === 'tool') gaps.push({ field: 'tool_choice', reason })
-  if (request.temperature !== undefined && request.temperature < 1) gaps.push({ field: 'temperature', reason })
-  if (request.topP !== undefined && request.topP < 0.95) gaps.push({ field: 'top_p', reason })
+  if (choice === 'required' || choice === 'tool') gaps.push(settingGap(request, 'toolChoice', reason))
+  if (request.temperature !== undefined && request.temperature < 1) {
+    gaps.push(settingGap(request, 'temperature', reason))
+  }
+  if (request.topP !== undefined && request.topP < 0.95) gaps.push(settingGap(request, 'topP', reason))
   return gaps
 }
 
-/** True for an effort that means thinking at all. */
-export function asksForThinking(effort: string | undefined): effort is string {
-  return effort !== undefined && effort !== 'none' && effort !== 'minimal'
+function prefixGaps(request: NeutralRequest, target: Target): readonly Gap[] {
+  const isPrefix = request.messages.findLast((message) => message.role !== 'system')?.role === 'assistant'
+  if (!isPrefix || target.capabilities?.prefix !== false) return []
+  return [{ field: 'messages', reason: 'this model does not go on from the beginning of a reply' }]
 }
 
 function messageGaps(message: NeutralMessage): readonly Gap[] {
@@ -68,14 +118,16 @@ function partGaps(role: NeutralMessage['role'], part: NeutralPart): readonly Gap
   switch (part.kind) {
     case 'audio':
     case 'video':
-    case 'document':
-      return [{ field: `messages.content.${part.kind}`, reason: 'this model cannot be sent it' }]
+      return [contentGap(part.kind)]
     case 'other':
-      return [{ field: `messages.content.${part.type}`, reason: 'this model cannot be sent it' }]
+      return part.wire === 'anthropic-messages' ? [] : [contentGap(part.type)]
     case 'image':
-      return role === 'user' ? [] : [{ field: 'messages.content.image_url', reason: 'pictures go into user messages' }]
+      return role === 'user' ? [] : [contentGap('image_url', 'pictures go into user messages')]
+    case 'document':
+      if (role !== 'user') return [contentGap('document', 'documents go into user messages')]
+      return isReadable(part.source) ? [] : [contentGap('document', 'this model reads PDF and plain text')]
     case 'tool-call':
-      return isArguments(part.argumentsText)
+      return part.isCustom === true || isArguments(part.argumentsText)
         ? []
         : [{ field: 'messages.tool_calls.function.arguments', reason: 'this model takes nothing but a JSON object' }]
     case 'tool-result':
@@ -83,6 +135,14 @@ function partGaps(role: NeutralMessage['role'], part: NeutralPart): readonly Gap
     default:
       return []
   }
+}
+
+function contentGap(type: string, reason = 'this model cannot be sent it'): Gap {
+  return { field: `messages.content.${type}`, reason }
+}
+
+function isReadable(source: DocumentSource): boolean {
+  return source.kind !== 'base64' || source.mediaType === 'application/pdf'
 }
 
 function isArguments(text: string): boolean {

@@ -1,14 +1,14 @@
-// Reads an Anthropic reply, streamed or whole, into events. Blocks that a provider's own tools leave behind (searches,
-// code execution, compaction) are no text of the model's and are passed over.
+// Reads an Anthropic reply, streamed or whole, into events. Blocks that only this wire knows (searches that the provider
+// ran, code execution, compaction) come whole, as parts of its own.
+// https://platform.claude.com/docs/en/build-with-claude/streaming
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, Signature } from '../core/neutral.ts'
-import type { UpstreamFailure } from '../core/failure.ts'
-import type { Usage } from '../core/usage.ts'
-import { mergeMessagesUsage, readMessagesUsage, readStopReason } from '../wire/anthropic-messages.ts'
+import { mergeMessagesUsage, readMessagesUsage, readServiceTier, readStopReason } from '../wire/anthropic-messages.ts'
+import { MESSAGES_MAKER, readCitation } from '../wire/anthropic-messages-read-block.ts'
 import { DONE_DATA } from '../wire/openai-chat.ts'
 import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
-import type { Frame, StreamMeter, StreamReader } from './dialect.ts'
+import type { Frame, StreamReader } from './dialect.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
 import { ReplyEvents } from './reply-events.ts'
 
@@ -17,19 +17,15 @@ export function createMessagesReader(): StreamReader {
   return new MessagesReader()
 }
 
-/** A meter for one stream: a reader whose events are counted and not kept. */
-export function createMessagesMeter(): StreamMeter {
-  return new MessagesMeter()
-}
-
 /** A whole reply as events. A body that isn't a reply becomes a failure. */
 export function readMessagesReply(body: Json): readonly NeutralEvent[] {
   const events = new ReplyEvents()
   const message = objectOf(body)
   if (message['type'] === 'error' || message['error'] !== undefined) events.fail(readErrorBody(message))
-  else if (!isJsonArray(message['content'])) events.fail(brokenStream("The provider's reply is not a message."))
+  else if (!isJsonArray(message['content'])) events.fail(unreadable(message))
   else {
     const blocks = new MessageBlocks(events)
+    events.report(readMessagesUsage(message['usage']))
     blocks.start(message)
     arrayOf(message['content']).forEach((block, index) => {
       blocks.begin(index, objectOf(block))
@@ -41,26 +37,63 @@ export function readMessagesReply(body: Json): readonly NeutralEvent[] {
   return events.take()
 }
 
+/** Bedrock and Vertex have errors without a wrapper. */
+function unreadable(message: JsonObject): ReturnType<typeof brokenStream> {
+  const isError = ['message', 'Message', '__type', 'code'].some((name) => message[name] !== undefined)
+  return isError ? readErrorBody(message) : brokenStream("The provider's reply is not a message.")
+}
+
 /** Anthropic gives one reply a request. */
 const ONLY_CHOICE = 0
+
+/** The error that a message of a stream reports, in a form that `readErrorBody` reads; null for none. Bedrock's
+ *  exceptions are named by their event. */
+export function errorIn(message: JsonObject, { event }: Frame): JsonObject | null {
+  if (event.startsWith(EXCEPTION)) return { type: event.slice(EXCEPTION.length), ...message }
+  const isError = message['type'] === 'error' || event === 'error' || isJsonObject(message['error'])
+  return isError ? message : null
+}
+
+const EXCEPTION = 'exception:'
+
+/** The failure that a stream's unreadable message stands for; null for a message that can be read, or is an error
+ *  anyway. */
+export function malformed(json: Json | undefined, { event }: Frame): ReturnType<typeof brokenStream> | null {
+  const isError = event === 'error' || event.startsWith(EXCEPTION)
+  return json !== undefined || isError ? null : brokenStream('The provider sent a message that is not JSON.')
+}
+
+/** What a stream's message is. */
+export function messageType(message: JsonObject, { event }: Frame): string {
+  return stringOf(message['type']) ?? event
+}
+
+/** Usage in a message of a stream, wherever it has some: Bedrock counts again at the end, in words of its own, where the
+ *  model itself didn't. */
+export function usageIn(message: JsonObject, reported: JsonObject): JsonObject {
+  const given = objectOf(message['message'])['usage'] ?? message['usage']
+  const metrics = objectOf(message['amazon-bedrock-invocationMetrics'])
+  const merged = mergeMessagesUsage(reported, given)
+  if (metrics['inputTokenCount'] === undefined || readMessagesUsage(merged) !== null) return merged
+  return mergeMessagesUsage(merged, {
+    input_tokens: metrics['inputTokenCount'],
+    output_tokens: metrics['outputTokenCount'],
+    cache_read_input_tokens: metrics['cacheReadInputTokenCount'],
+    cache_creation_input_tokens: metrics['cacheWriteInputTokenCount'],
+  })
+}
 
 class MessagesReader implements StreamReader {
   private readonly events = new ReplyEvents()
   private readonly blocks = new MessageBlocks(this.events)
-
-  get usage(): Usage | null {
-    return this.blocks.usage
-  }
-
-  get isFinished(): boolean {
-    return this.events.isFinished
-  }
+  private reported: JsonObject = {}
 
   push(frame: Frame): readonly NeutralEvent[] {
     if (frame.data === '' || this.events.isOver || frame.data.trim() === DONE_DATA) return []
     const json = parseJson(frame.data)
-    if (json === undefined && frame.event !== 'error') this.events.fail(brokenStream(NOT_JSON))
-    else this.read(objectOf(json), frame.event)
+    const failure = malformed(json, frame)
+    if (failure !== null) this.events.fail(failure)
+    else this.read(objectOf(json), frame)
     return this.events.take()
   }
 
@@ -69,13 +102,13 @@ class MessagesReader implements StreamReader {
     return this.events.take()
   }
 
-  private read(message: JsonObject, event: string): void {
-    const type = stringOf(message['type']) ?? event
-    if (type === 'error' || event === 'error' || isJsonObject(message['error'])) {
-      return this.events.fail(readErrorBody(message))
-    }
+  private read(message: JsonObject, frame: Frame): void {
+    const error = errorIn(message, frame)
+    if (error !== null) return this.events.fail(readErrorBody(error))
+    this.reported = usageIn(message, this.reported)
+    this.events.report(readMessagesUsage(this.reported))
     const index = countOf(message['index'])
-    switch (type) {
+    switch (messageType(message, frame)) {
       case 'message_start':
         return this.blocks.start(objectOf(message['message']))
       case 'content_block_start':
@@ -85,92 +118,74 @@ class MessagesReader implements StreamReader {
       case 'content_block_stop':
         return this.blocks.end(index)
       case 'message_delta':
-        return this.blocks.finish({ ...objectOf(message['delta']), usage: message['usage'] })
+        return this.blocks.finish(objectOf(message['delta']))
       case 'message_stop':
+        this.blocks.endAll()
         return this.events.close(true)
     }
   }
 }
 
-const NOT_JSON = 'The provider sent a message that is not JSON.'
+type Block =
+  | { readonly kind: 'text' | 'thinking' | 'done' }
+  | { readonly kind: 'tool'; readonly part: number; readonly given: string; hasArguments: boolean }
+  | { readonly kind: 'other'; value: JsonObject; input: string }
 
-class MessagesMeter implements StreamMeter {
-  visibleChars = 0
-  failure: UpstreamFailure | null = null
-  private readonly reader = new MessagesReader()
-  isTerminated = false
-
-  get usage(): Usage | null {
-    return this.reader.usage
-  }
-
-  get isComplete(): boolean {
-    return this.failure === null && (this.isTerminated || this.reader.isFinished)
-  }
-
-  push(frame: Frame): 'content' | 'error' | 'other' {
-    let isContent = false
-    for (const event of this.reader.push(frame)) {
-      if (event.type === 'failure') this.failure = event.failure
-      else if (event.type === 'finish') this.isTerminated = true
-      else if (event.type === 'part-delta') this.visibleChars += event.text.length
-      isContent ||= event.type === 'part-delta' || (event.type === 'part-start' && event.start.kind === 'tool-call')
-    }
-    if (this.failure !== null) return 'error'
-    return isContent ? 'content' : 'other'
-  }
+/** Arguments of a call that has none but what it began with. */
+export function givenInput(block: JsonObject): string {
+  return JSON.stringify(objectOf(block['input']))
 }
 
-type Block =
-  | { readonly kind: 'text' | 'thinking' | 'ignored' }
-  | { readonly kind: 'tool'; readonly part: number; readonly given: string; hasArguments: boolean }
-
 function signed(value: Json | undefined): Signature {
-  return { maker: 'anthropic', value: stringOf(value) ?? '' }
+  return { maker: MESSAGES_MAKER, value: stringOf(value) ?? '' }
 }
 
 /** Places content blocks into parts. */
 class MessageBlocks {
-  usage: Usage | null = null
   private readonly events: ReplyEvents
   private readonly open = new Map<number, Block>()
-  private reported: JsonObject = {}
 
   constructor(events: ReplyEvents) {
     this.events = events
   }
 
   start(message: JsonObject): void {
-    this.events.start(stringOf(message['id']) ?? '', stringOf(message['model']) ?? '', null)
+    const tier = readServiceTier(message['usage'])
+    this.events.start(stringOf(message['id']) ?? '', stringOf(message['model']) ?? '', null, tier)
     this.events.touch(ONLY_CHOICE)
-    this.report(message['usage'])
   }
 
   begin(index: number, block: JsonObject): void {
     this.end(index)
+    this.events.touch(ONLY_CHOICE)
     switch (block['type']) {
       case 'text':
         this.open.set(index, { kind: 'text' })
-        return this.events.text(ONLY_CHOICE, 'text', stringOf(block['text']) ?? '')
+        this.events.text(ONLY_CHOICE, 'text', stringOf(block['text']) ?? '')
+        return this.cite(arrayOf(block['citations']))
       case 'thinking':
         this.open.set(index, { kind: 'thinking' })
         this.events.text(ONLY_CHOICE, 'reasoning', stringOf(block['thinking']) ?? '')
         return this.events.signature(ONLY_CHOICE, signed(block['signature']))
       case 'redacted_thinking':
-        this.open.set(index, { kind: 'ignored' })
+        this.open.set(index, { kind: 'done' })
         return this.events.redacted(ONLY_CHOICE, signed(block['data']))
       case 'tool_use':
         return this.beginTool(index, block)
       default:
-        this.open.set(index, { kind: 'ignored' })
+        this.open.set(index, { kind: 'other', value: block, input: '' })
     }
   }
 
   delta(index: number, delta: JsonObject): void {
     const block = this.open.get(index)
+    if (block?.kind === 'other') return addToOther(block, delta)
     switch (delta['type']) {
       case 'text_delta':
         if (block?.kind === 'text') this.events.text(ONLY_CHOICE, 'text', stringOf(delta['text']) ?? '')
+        return
+      case 'citations_delta':
+        if (block?.kind === 'text') this.cite([objectOf(delta['citation'])])
         return
       case 'thinking_delta':
         if (block?.kind === 'thinking') this.events.text(ONLY_CHOICE, 'reasoning', stringOf(delta['thinking']) ?? '')
@@ -182,7 +197,7 @@ class MessageBlocks {
         if (block?.kind === 'tool') this.addArguments(block, stringOf(delta['partial_json']) ?? '')
         return
       default:
-      // Citations, and deltas of blocks that are passed over.
+      // A delta of a kind that this block can't have.
     }
   }
 
@@ -191,27 +206,32 @@ class MessageBlocks {
     if (block === undefined) return
     this.open.delete(index)
     if (block.kind === 'text' || block.kind === 'thinking') this.events.endText(ONLY_CHOICE)
+    if (block.kind === 'other') this.endOther(block)
     if (block.kind !== 'tool') return
     // A call without arguments has no delta at all: an empty object is meant.
     if (!block.hasArguments) this.addArguments(block, block.given)
     this.events.endToolCall(ONLY_CHOICE, block.part)
   }
 
+  /** Ends what the provider forgot to end. */
+  endAll(): void {
+    for (const index of [...this.open.keys()]) this.end(index)
+  }
+
   finish(message: JsonObject): void {
-    this.report(message['usage'])
     const reason = stringOf(message['stop_reason'])
     if (reason === null) return
     this.events.finish(ONLY_CHOICE, readStopReason(reason), stringOf(message['stop_sequence']))
   }
 
+  private cite(citations: readonly Json[]): void {
+    for (const value of citations) this.events.citation(ONLY_CHOICE, readCitation(objectOf(value)))
+  }
+
   private beginTool(index: number, block: JsonObject): void {
-    const part = this.events.toolCall(
-      ONLY_CHOICE,
-      stringOf(block['id']) ?? `call_${index}`,
-      stringOf(block['name']) ?? '',
-    )
-    const given = JSON.stringify(objectOf(block['input']))
-    this.open.set(index, { kind: 'tool', part, given, hasArguments: false })
+    const id = stringOf(block['id']) ?? `call_${index}`
+    const part = this.events.toolCall(ONLY_CHOICE, id, stringOf(block['name']) ?? '')
+    this.open.set(index, { kind: 'tool', part, given: givenInput(block), hasArguments: false })
   }
 
   private addArguments(block: Extract<Block, { kind: 'tool' }>, text: string): void {
@@ -220,9 +240,26 @@ class MessageBlocks {
     this.events.toolArguments(ONLY_CHOICE, block.part, text)
   }
 
-  private report(usage: Json | undefined): void {
-    this.reported = mergeMessagesUsage(this.reported, usage)
-    this.usage = readMessagesUsage(this.reported)
-    this.events.report(this.usage)
+  private endOther({ value, input }: Extract<Block, { kind: 'other' }>): void {
+    const type = stringOf(value['type'])
+    if (type === null) return
+    const given = input === '' ? undefined : parseJson(input)
+    const whole = given === undefined ? value : { ...value, input: given }
+    this.events.other(ONLY_CHOICE, 'anthropic-messages', type, whole)
   }
+}
+
+/** More of a block that only this wire knows: its input, or whatever else its deltas have texts of. */
+function addToOther(block: Extract<Block, { kind: 'other' }>, delta: JsonObject): void {
+  if (delta['type'] === 'input_json_delta') {
+    block.input += stringOf(delta['partial_json']) ?? ''
+    return
+  }
+  const value: Record<string, Json | undefined> = { ...block.value }
+  for (const [name, more] of Object.entries(delta)) {
+    if (name === 'type' || typeof more !== 'string') continue
+    const before = value[name]
+    value[name] = typeof before === 'string' ? before + more : more
+  }
+  block.value = value
 }

@@ -1,49 +1,55 @@
-// The Anthropic messages dialect. https://docs.anthropic.com/en/api/messages
-import { spliceMembers } from '../wire/splice.ts'
-import type { Json } from '../core/json.ts'
-import { ANTHROPIC_VERSION } from '../wire/anthropic-messages.ts'
+// The Anthropic messages dialect, on Anthropic itself, Vertex AI and Bedrock.
+// https://platform.claude.com/docs/en/api/messages
+import type { JsonObject } from '../core/json.ts'
 import { messagesGaps } from './anthropic-messages-gaps.ts'
-import { createMessagesMeter, createMessagesReader, readMessagesReply } from './anthropic-messages-reader.ts'
-import { writeMessagesRequest } from './anthropic-messages-request.ts'
-import type { Dialect, UpstreamCall } from './dialect.ts'
+import { BETA_HEADER, hostBody, hostCall, hostOf } from './anthropic-messages-host.ts'
+import { createMessagesMeter } from './anthropic-messages-meter.ts'
+import { countMessages, editMessages } from './anthropic-messages-native.ts'
+import { createMessagesReader, readMessagesReply } from './anthropic-messages-reader.ts'
+import { namesFile, writeMessagesRequest } from './anthropic-messages-request.ts'
+import type { Dialect, NativeEdits } from './dialect.ts'
 import { outputBound } from './output-bound.ts'
 import { readErrorResponse } from './provider-error.ts'
 
 /** The least that a call can ask for: enough to see that address, credential and model are right. */
 const PROBE_TOKENS = 1
+/** What the API wants to be told before it looks at a file. */
+const FILES_BETA = 'files-api-2025-04-14'
 
 export const anthropicMessages: Dialect = {
   name: 'anthropic-messages',
   wire: 'anthropic-messages',
   framing: 'sse',
   auth: 'x-api-key',
-  nativeWire: () => 'anthropic-messages',
+  // Bedrock wraps its streams in a framing of its own.
+  nativeWire: (target) => (hostOf(target) === 'bedrock' ? null : 'anthropic-messages'),
   gaps: messagesGaps,
   write(request, target, edits) {
+    const host = hostOf(target)
     const model = edits.model ?? (target.model === '*' ? request.model : target.model)
     const bound = outputBound(request.maxOutputTokens, edits.maxOutputTokens) ?? target.maxOutputTokens
-    return call(JSON.stringify(writeMessagesRequest(request, model, bound)))
+    const body = writeMessagesRequest(request, model, bound)
+    const headers = headersFor(body, edits)
+    const text = JSON.stringify(hostBody(host, body, headers[BETA_HEADER]))
+    return hostCall(host, model, request.stream, text, host === 'bedrock' ? {} : headers)
   },
-  edit(text, body, edits) {
-    const members: Record<string, Json> = {}
-    if (edits.model !== null && edits.model !== body['model']) members['model'] = edits.model
-    const given = typeof body['max_tokens'] === 'number' ? body['max_tokens'] : undefined
-    const bound = outputBound(given, edits.maxOutputTokens)
-    if (bound !== null && bound !== given) members['max_tokens'] = bound
-    return call(spliceMembers(text, members) ?? JSON.stringify({ ...body, ...members }))
-  },
+  edit: editMessages,
+  countTokens: countMessages,
   reader: createMessagesReader,
   meter: createMessagesMeter,
   read: readMessagesReply,
   fail: readErrorResponse,
   probe(target) {
+    const host = hostOf(target)
     const messages = [{ role: 'user', content: 'Reply with the word ok.' }]
-    return call(JSON.stringify({ model: target.model, max_tokens: PROBE_TOKENS, messages }))
+    const body = hostBody(host, { model: target.model, max_tokens: PROBE_TOKENS, messages }, undefined)
+    return hostCall(host, target.model, false, JSON.stringify(body))
   },
 }
 
-const HEADERS = { 'content-type': 'application/json', 'anthropic-version': ANTHROPIC_VERSION }
-
-function call(body: string): UpstreamCall {
-  return { path: '/messages', headers: HEADERS, body }
+/** The client's own headers, and the beta that a file needs. */
+function headersFor(body: JsonObject, { headers = {} }: NativeEdits): Readonly<Record<string, string>> {
+  const betas = headers[BETA_HEADER]
+  if (!namesFile(body['messages']) || betas?.includes(FILES_BETA) === true) return headers
+  return { ...headers, [BETA_HEADER]: betas === undefined ? FILES_BETA : `${betas},${FILES_BETA}` }
 }

@@ -23,6 +23,8 @@ export interface NativeEdits {
   readonly forceUsage: boolean
   /** Output bound for one reply that the client's own may not exceed, or null to leave the client's as it is. */
   readonly maxOutputTokens: number | null
+  /** Headers of the client's that its protocol passes on (`Protocol.passesHeaders`), by their names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** One message of a stream, framing taken off. */
@@ -61,7 +63,7 @@ export interface StreamMeter {
 }
 
 /** How a stream is cut into messages. */
-export type Framing = 'sse' | 'event-stream' | 'ndjson' | 'whole'
+export type Framing = 'sse' | 'event-stream' | 'ndjson' | 'json-array' | 'whole'
 
 export interface Dialect {
   readonly name: DialectName
@@ -87,6 +89,9 @@ export interface Dialect {
   read(body: Json, target: Target): readonly NeutralEvent[]
   /** What an error response means. Never throws, whatever the body. */
   fail(status: number, headers: { get(name: string): string | null }, body: string, nowMs: number): UpstreamFailure
+  /** Asks the provider how many tokens a request has, where it can be asked: the client's own text, as `edit` has it.
+   *  Null, or missing: it can't. The answer says `input_tokens`. */
+  countTokens?(text: string, body: JsonObject, edits: NativeEdits, target: Target): UpstreamCall | null
   /** The cheapest call that exercises address, credential and model: for probing a target before it is accepted. */
   probe(target: Target): UpstreamCall
 }

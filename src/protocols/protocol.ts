@@ -81,6 +81,8 @@ export interface Protocol extends Speaker {
   read(body: JsonObject): Result<NeutralRequest, InvalidRequest>
   /** How the ids of its replies begin, e.g. `chatcmpl-`. */
   readonly idPrefix: string
+  /** Headers of the client's, in lower case, that go on to a provider of the same wire. */
+  readonly passesHeaders?: readonly string[]
   /** What of a reply this protocol has no place for: it is left out of the answer. Missing: nothing. */
   readonly hides?: ReadonlySet<ReplyFeature>
   write(reply: NeutralReply, context: ReplyContext): Json

@@ -1,10 +1,11 @@
-// The Anthropic messages wire: what its usage and stop reasons mean. Cached tokens stand beside the input here, not
-// inside it. https://docs.anthropic.com/en/api/messages
+// The Anthropic messages wire: what its usage, stop reasons and service tiers mean. Cached tokens stand beside the input
+// here, not inside it. https://platform.claude.com/docs/en/api/messages
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
+import { NO_USAGE } from '../core/usage.ts'
 import type { Usage } from '../core/usage.ts'
-import { countOf, objectOf } from './read.ts'
+import { countOf, objectOf, stringOf } from './read.ts'
 
 /** The version of the API that is asked for; it names a behaviour, not a release. */
 export const ANTHROPIC_VERSION = '2023-06-01'
@@ -49,7 +50,20 @@ export function mergeMessagesUsage(earlier: JsonObject, later: Json | undefined)
   return merged
 }
 
-/** A provider's stop reason. Unknown ones, and a pause of a server tool, mean that it stopped by itself. */
+/** Usage as a reply reports it. Everything that is input but neither read from nor written to the cache is `input_tokens`. */
+export function writeMessagesUsage(usage: Usage | null): JsonObject {
+  const { input, cacheRead, cacheWrite, cacheWriteLong, output, reasoning, audioInput, audioOutput } = usage ?? NO_USAGE
+  return {
+    input_tokens: input + audioInput,
+    cache_creation_input_tokens: cacheWrite + cacheWriteLong,
+    cache_read_input_tokens: cacheRead,
+    cache_creation: { ephemeral_5m_input_tokens: cacheWrite, ephemeral_1h_input_tokens: cacheWriteLong },
+    output_tokens: output + reasoning + audioOutput,
+    ...(reasoning === 0 ? {} : { output_tokens_details: { thinking_tokens: reasoning } }),
+  }
+}
+
+/** A provider's stop reason. Unknown ones mean that it stopped by itself. */
 export function readStopReason(value: string): FinishReason {
   switch (value) {
     case 'max_tokens':
@@ -59,7 +73,44 @@ export function readStopReason(value: string): FinishReason {
       return 'tool-calls'
     case 'refusal':
       return 'filtered'
+    case 'pause_turn':
+      return 'paused'
     default:
       return 'stop'
   }
+}
+
+const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
+  stop: 'end_turn',
+  length: 'max_tokens',
+  'tool-calls': 'tool_use',
+  filtered: 'refusal',
+  paused: 'pause_turn',
+}
+
+/** The stop reason of a choice, with the sequence that ended it, if one did. */
+export function writeStopReason(finish: FinishReason | null, stopSequence: string | null): JsonObject {
+  const isStopped = finish === 'stop' && stopSequence !== null
+  return {
+    stop_reason: isStopped ? 'stop_sequence' : STOP_REASONS[finish ?? 'stop'],
+    stop_sequence: isStopped ? stopSequence : null,
+  }
+}
+
+/** The tier that a reply was served in, in the neutral form's words (OpenAI's); null for none given. */
+export function readServiceTier(usage: Json | undefined): string | null {
+  const tier = stringOf(objectOf(usage)['service_tier'])
+  return tier === 'standard' ? 'default' : tier
+}
+
+const REPLY_TIERS: Readonly<Record<string, string>> = {
+  default: 'standard',
+  standard: 'standard',
+  priority: 'priority',
+  batch: 'batch',
+}
+
+/** The tier of a reply in this wire's words; null for one that it has no word for. */
+export function writeServiceTier(tier: string | undefined): string | null {
+  return REPLY_TIERS[tier ?? ''] ?? null
 }

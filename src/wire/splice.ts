@@ -68,6 +68,18 @@ export function spliceMembers(text: string, members: Readonly<Record<string, Jso
   return missing.size === 0 ? result : insertFirst(result, [...missing], members, spans.length === 0)
 }
 
+/** `text` without a top-level member, everything else to the byte. Null where the text is too odd for that. */
+export function withoutMember(text: string, name: string): string | null {
+  const spans = memberSpans(text)
+  if (spans === null) return null
+  const at = spans.findIndex((span) => span.name === name)
+  const span = spans[at]
+  if (span === undefined) return text
+  const next = spans[at + 1]
+  if (next !== undefined) return text.slice(0, span.start) + text.slice(next.start)
+  return text.slice(0, spans[at - 1]?.end ?? span.start) + text.slice(span.end)
+}
+
 function insertFirst(
   text: string,
   names: readonly string[],

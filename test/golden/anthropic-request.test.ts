@@ -223,7 +223,7 @@ describe('what cannot be carried is a gap', () => {
     [{ audio: { voice: 'x' }, modalities: ['text', 'audio'] }, ['audio', 'modalities']],
     [{ anything_new: 1 }, ['anything_new']],
     [{ tools: [{ type: 'web_search' }] }, ['tools']],
-    [{ messages: audio }, ['messages.content.input_audio']],
+    [{ messages: audio }, ['messages.content.audio']],
     [{ messages: [{ role: 'user', name: 'ann', content: 'x' }] }, ['messages.name']],
     [{ reasoning_effort: 'high', temperature: 0.2 }, ['temperature']],
     [{ tool_choice: { type: 'allowed_tools', allowed_tools: {} } }, ['tool_choice']],

@@ -2,7 +2,13 @@
 import type { JsonObject } from './json.ts'
 import type { Price } from './price.ts'
 
-export type DialectName = 'openai-chat' | 'anthropic-messages' | 'bedrock-converse' | 'gemini'
+export type DialectName =
+  | 'openai-chat'
+  | 'anthropic-messages'
+  | 'bedrock-converse'
+  | 'gemini'
+  | 'cohere'
+  | 'ollama'
 /** A task: one question, one answer, of any form. */
 export type TaskName =
   'embeddings' | 'rerank' | 'moderations' | 'images' | 'image-edits' | 'speech' | 'transcriptions' | 'translations'

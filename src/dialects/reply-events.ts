@@ -44,6 +44,11 @@ export class ReplyEvents {
     return taken
   }
 
+  /** Usage so far; null for none. */
+  get reported(): Usage | null {
+    return this.usage
+  }
+
   /** True once nothing more can follow. */
   get isOver(): boolean {
     return this.isClosed
@@ -92,6 +97,24 @@ export class ReplyEvents {
     const part = this.textPart(choice, 'reasoning')
     this.events.push({ type: 'part-signature', choice, part, signature: data, redacted: true })
     this.endText(choice)
+  }
+
+  /** Encrypted form of the reasoning that is open; of its own where none is. */
+  sealed(choice: number, data: Signature): void {
+    if (this.isClosed || !this.isOpen(choice, 'reasoning')) return this.redacted(choice, data)
+    this.events.push({
+      type: 'part-signature',
+      choice,
+      part: this.textPart(choice, 'reasoning'),
+      signature: data,
+      redacted: true,
+    })
+    this.endText(choice)
+  }
+
+  /** Whether the part that is open is one of that kind. */
+  isOpen(choice: number, kind: TextKind): boolean {
+    return this.choices.get(choice)?.open?.kind === kind
   }
 
   /** A source of the text that is open; opens one if there is none. */
@@ -153,6 +176,12 @@ export class ReplyEvents {
   toolArguments(choice: number, part: number, text: string): void {
     if (text === '' || this.isClosed || !this.state(choice).openToolParts.has(part)) return
     this.events.push({ type: 'part-delta', choice, part, text })
+  }
+
+  /** A signature for a tool call; ignored for a part that isn't open. */
+  toolSignature(choice: number, part: number, signature: Signature): void {
+    if (signature.value === '' || this.isClosed || !this.state(choice).openToolParts.has(part)) return
+    this.events.push({ type: 'part-signature', choice, part, signature, redacted: false })
   }
 
   /** Ends a tool call that is known to be whole. */

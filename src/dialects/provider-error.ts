@@ -111,6 +111,8 @@ interface ErrorSource {
 function toFailure(fields: ErrorFields, source: ErrorSource): UpstreamFailure {
   const status = source.status
   const said = fields.message || source.fallback
+  // Gemini sends an error as an array of one where a stream was asked for.
+  const body = isJsonArray(source.json) ? source.json[0] : source.json
   const message = scrubbed(said || 'The provider gave no reason.')
   const failureClass = classify({ ...fields, message: said }, status)
   const mayWait = failureClass === 'throttled' || failureClass === 'overloaded' || failureClass === 'server'
@@ -121,7 +123,7 @@ function toFailure(fields: ErrorFields, source: ErrorSource): UpstreamFailure {
     code: fields.code,
     type: fields.type,
     param: fields.param,
-    retryAfterMs: mayWait ? retryAfterMs(source.headers, source.json, message, source.nowMs) : null,
+    retryAfterMs: mayWait ? retryAfterMs(source.headers, body, message, source.nowMs) : null,
   }
 }
 

@@ -142,6 +142,8 @@ function requestLaws(dialect: Dialect): void {
   const isNative = dialect.nativeWire(target) !== null
 
   test('a model id is named as it is, and changes nothing of the address', () => {
+    const body = boundedBody(dialect.wire, 1)
+    const text = JSON.stringify(body)
     fc.assert(
       fc.property(anyModel, (model) => {
         const asked = { ...REQUEST, model }
@@ -150,11 +152,7 @@ function requestLaws(dialect: Dialect): void {
         expectModel(dialect.write(REQUEST, target, { ...NO_EDITS, model }), written(dialect, target), model)
         if (!isNative) return
         const edits = { ...NO_EDITS, model }
-        expectModel(
-          dialect.edit(BODY_TEXT, BODY, edits, target),
-          dialect.edit(BODY_TEXT, BODY, NO_EDITS, target),
-          model,
-        )
+        expectModel(dialect.edit(text, body, edits, target), dialect.edit(text, body, NO_EDITS, target), model)
       }),
     )
   })
@@ -219,9 +217,6 @@ function boundedBody(wire: Wire, tokens: number): JsonObject {
       return { model, messages: [], max_tokens: tokens }
   }
 }
-
-const BODY: JsonObject = { model: 'asked', messages: [] }
-const BODY_TEXT = JSON.stringify(BODY)
 
 const REQUEST: NeutralRequest = {
   model: 'asked',

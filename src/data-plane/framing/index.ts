@@ -2,6 +2,7 @@
 // last word on which it is, because providers answer errors and short replies in another than the one they were asked for.
 import type { Frame, Framing } from '../../dialects/dialect.ts'
 import { createEventStreamFramer } from './event-stream.ts'
+import { createJsonArrayFramer } from './json-array.ts'
 import { createLineFramer, type LineFramer } from './ndjson.ts'
 import { createSseFramer } from './sse.ts'
 import { createWholeFramer } from './whole.ts'
@@ -17,6 +18,7 @@ export interface Framer {
 const framings: Readonly<Record<Framing, () => Framer>> = {
   sse: () => textFramer(createSseFramer()),
   ndjson: () => textFramer(createLineFramer()),
+  'json-array': () => textFramer(createJsonArrayFramer()),
   whole: () => textFramer(createWholeFramer()),
   'event-stream': createEventStreamFramer,
 }
@@ -28,10 +30,27 @@ const BY_CONTENT_TYPE: readonly (readonly [RegExp, Framing])[] = [
   [/^application\/vnd\.amazon\.eventstream\b/i, 'event-stream'],
 ]
 
+/** JSON where events were asked for: one array, piece by piece, or one answer; or events under a wrong name. */
+const PLAIN_JSON = /^application\/json\s*(?:;|$)/i
+
 /** A framer for one stream of that content type; `usual` where the type says nothing. */
 export function createFramer(contentType: string | null, usual: Framing): Framer {
   const told = contentType === null ? undefined : BY_CONTENT_TYPE.find(([pattern]) => pattern.test(contentType))
+  if (usual === 'sse' && contentType !== null && PLAIN_JSON.test(contentType)) return textFramer(createGuessingFramer())
   return framings[told?.[1] ?? usual]()
+}
+
+/** Takes its first character for what it is: of JSON, or of an event. */
+function createGuessingFramer(): LineFramer {
+  let framer: LineFramer | null = null
+  return {
+    push(text) {
+      const start = framer === null ? /[^\s\ufeff]/.exec(text) : null
+      if (start !== null) framer = /[[{]/.test(start[0]) ? createJsonArrayFramer() : createSseFramer()
+      return framer?.push(text) ?? []
+    },
+    end: () => framer?.end() ?? [],
+  }
 }
 
 /** Decodes a stream's text. Keeps a byte order mark: it is the provider's, and the framer knows what it is. */

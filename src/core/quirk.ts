@@ -25,6 +25,7 @@ import type { Target } from './directory.ts'
  *   https://ai.google.dev/gemini-api/docs/thought-signatures).
  * - `cache-control`: takes `cache_control` on parts and tools (OpenRouter,
  *   https://openrouter.ai/docs/features/prompt-caching).
+ * - `no-top-k`: knows no `top_k` (OpenAI itself).
  * - `random-seed`: calls the seed `random_seed` (Mistral).
  * - `azure-deployments`: `/deployments/{deployment}/chat/completions?api-version=…` below the base URL, with `deployment`
  *   (else the model) and `apiVersion` of the target's settings
@@ -49,6 +50,7 @@ export const QUIRKS = [
   'reasoning-details',
   'extra-content',
   'cache-control',
+  'no-top-k',
   'random-seed',
   'azure-deployments',
 ] as const

@@ -23,7 +23,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
   if (!isAllowed(caller, facts.model)) return err({ kind: 'model-not-allowed', model: facts.model })
   const targets = table.targets(found)
   const isTranslated = targets.some((target) => dialects[target.dialect].nativeWire(target) !== protocol.wire)
-  const neutral = isTranslated ? protocol.read(exchange.body) : null
+  const neutral = isTranslated ? protocol.read(exchange.body()) : null
   if (neutral !== null && !neutral.ok) return neutral
   const request = neutral === null ? null : neutral.value
   const planned = plan(
@@ -31,7 +31,11 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
     targets,
     (target) => {
       const dialect = dialects[target.dialect]
-      return dialect.nativeWire(target) === protocol.wire || request === null ? [] : dialect.gaps(request, target)
+      const isNative = dialect.nativeWire(target) === protocol.wire
+      if (isNative || request === null) {
+        return target.quirks === undefined ? [] : (dialect.nativeGaps?.(exchange.body(), target) ?? [])
+      }
+      return dialect.gaps(request, target)
     },
     exchange.services.draw,
   )

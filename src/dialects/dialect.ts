@@ -78,6 +78,8 @@ export interface Dialect {
   nativeWire(target: Target): Wire | null
   /** What of this request the dialect, or this target, can't carry. */
   gaps(request: NeutralRequest, target: Target): readonly Gap[]
+  /** What of a body on the native lane this target is known to refuse. Missing: the provider is the judge of everything. */
+  nativeGaps?(body: JsonObject, target: Target): readonly Gap[]
   /** The translated lane. `edits.maxOutputTokens` is the bound to send where the client named none or a higher one;
    *  `edits.model` the model to name, or null for the one that the client named. */
   write(request: NeutralRequest, target: Target, edits: NativeEdits): UpstreamCall

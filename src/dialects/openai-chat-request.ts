@@ -1,79 +1,72 @@
-// Writes a neutral request in the OpenAI chat form: the translated lane towards OpenAI-compatible providers. Fields in
-// `extra` already have this wire's names and go on as they are.
+// Writes a neutral request in the OpenAI chat form: the translated lane towards OpenAI-compatible providers. What a client
+// of this very wire said beyond the neutral form (`extra`) goes on as it is.
+import type { Target } from '../core/directory.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import { writeAssistantMessage } from '../wire/openai-chat-assistant.ts'
-import { arrayOf } from '../wire/read.ts'
+import type { HostedTool, NeutralRequest, NeutralTool, ResponseFormat, ToolChoice } from '../core/neutral.ts'
+import { hasQuirk } from '../core/quirk.ts'
+import { objectOf, stringOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
-import type { NeutralMessage, NeutralPart, NeutralRequest, ResponseFormat, ToolChoice } from '../core/neutral.ts'
+import { type MessageForm, marked, messageForm, writeChatMessages } from './openai-chat-messages.ts'
+import { writeReasoningSettings } from './openai-chat-thinking.ts'
 
-/** The request body, with `model` and the output bound as given (null: none). */
-export function writeChatRequest(request: NeutralRequest, model: string, maxOutputTokens: number | null): JsonObject {
+/** The request body, with `model` and the output bound as given (null: none). Relies on the gaps having been asked for:
+ *  what is a gap and was allowed is left out. */
+export function writeChatRequest(
+  request: NeutralRequest,
+  target: Target,
+  model: string,
+  maxOutputTokens: number | null,
+): JsonObject {
+  const form = messageForm(request, target)
+  const has = (quirk: Parameters<typeof hasQuirk>[1]): boolean => hasQuirk(target, quirk)
+  const isStrict = has('strict-fields')
   return withoutUndefined({
-    ...request.extra,
+    ...(form.isSame ? request.extra : {}),
     model,
-    messages: request.messages.flatMap((message) => writeMessage(message)),
+    messages: writeChatMessages(request.messages, form),
     stream: request.stream ? true : undefined,
-    stream_options: request.stream ? { include_usage: true } : undefined,
-    tools: writeTools(request),
-    tool_choice: request.toolChoice === undefined ? undefined : writeToolChoice(request.toolChoice),
-    parallel_tool_calls: request.parallelToolCalls,
-    response_format: request.responseFormat === undefined ? undefined : writeFormat(request.responseFormat),
-    max_completion_tokens: maxOutputTokens ?? undefined,
+    stream_options: request.stream && !has('no-stream-options') ? { include_usage: true } : undefined,
+    ...writeToolSettings(request, form, has('no-parallel-tool-calls')),
+    response_format: writeFormat(request.responseFormat, has('no-json-schema')),
+    [has('max-tokens') ? 'max_tokens' : 'max_completion_tokens']: maxOutputTokens ?? undefined,
     temperature: request.temperature,
     top_p: request.topP,
+    top_k: request.topK,
     stop: request.stop,
-    seed: request.seed,
+    [has('random-seed') ? 'random_seed' : 'seed']: request.seed,
     n: request.n,
-    reasoning_effort: request.reasoning?.effort,
-    user: request.endUser,
+    frequency_penalty: request.frequencyPenalty,
+    presence_penalty: request.presencePenalty,
+    logit_bias: request.logitBias,
+    logprobs: request.logprobs === undefined ? undefined : true,
+    top_logprobs: (request.logprobs?.top ?? 0) > 0 ? request.logprobs?.top : undefined,
+    verbosity: request.verbosity,
+    ...writeReasoningSettings(request, target),
+    service_tier: request.serviceTier,
+    metadata: request.metadata,
+    prompt_cache_key: isStrict ? undefined : request.promptCacheKey,
+    user: isStrict ? undefined : request.endUser,
   })
 }
 
-function writeMessage(message: NeutralMessage): readonly JsonObject[] {
-  const results: JsonObject[] = []
-  const rest: NeutralPart[] = []
-  for (const part of message.parts) {
-    if (part.kind === 'tool-result') {
-      results.push({ role: 'tool', tool_call_id: part.callId, content: writeContent(part.content) })
-    } else rest.push(part)
-  }
-  if (rest.length === 0 && results.length > 0) return results
-  const name = message.name === undefined ? {} : { name: message.name }
-  const body =
-    message.role === 'assistant' ? writeAssistantMessage(rest) : { role: message.role, content: writeContent(rest) }
-  return [...results, { ...body, ...name }]
-}
-
-function writeContent(parts: readonly NeutralPart[]): Json {
-  const only = parts.length === 1 ? parts[0] : undefined
-  if (only?.kind === 'text') return only.text
-  return parts.flatMap((part) => writePart(part))
-}
-
-function writePart(part: NeutralPart): readonly JsonObject[] {
-  switch (part.kind) {
-    case 'text':
-      return [{ type: 'text', text: part.text }]
-    case 'image': {
-      const source = part.source
-      if (source.kind === 'file') return []
-      const url = source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`
-      return [{ type: 'image_url', image_url: withoutUndefined({ url, detail: part.detail }) }]
-    }
-    case 'other':
-      return [part.value]
-    default:
-      return []
+function writeToolSettings(request: NeutralRequest, form: MessageForm, isNeverParallel: boolean): JsonObject {
+  const hosted = (request.hostedTools ?? []).map((tool) => writeHosted(tool))
+  const tools = [
+    ...request.tools.map((tool) => marked(writeTool(tool), tool.cacheMark, form.hasMarks)),
+    ...hosted.flatMap((tool) => (tool?.tool === undefined ? [] : [tool.tool])),
+  ]
+  const search = hosted.find((tool) => tool?.search !== undefined)?.search
+  // OpenAI refuses the setting where there are no tools, and clients of other wires send it all the same.
+  const hasParallel = !isNeverParallel && (form.isSame || tools.length > 0)
+  return {
+    tools: tools.length === 0 ? undefined : tools,
+    web_search_options: search,
+    tool_choice: request.toolChoice === undefined ? undefined : writeToolChoice(request.toolChoice, request),
+    parallel_tool_calls: hasParallel ? request.parallelToolCalls : undefined,
   }
 }
 
-/** Functions, then tools of other kinds, which this wire knows. */
-function writeTools(request: NeutralRequest): readonly Json[] | undefined {
-  const tools = [...request.tools.map((tool) => writeTool(tool)), ...arrayOf(request.extra['tools'])]
-  return tools.length === 0 ? undefined : tools
-}
-
-function writeTool(tool: NeutralRequest['tools'][number]): JsonObject {
+function writeTool(tool: NeutralTool): JsonObject {
   return {
     type: 'function',
     function: withoutUndefined({
@@ -85,12 +78,46 @@ function writeTool(tool: NeutralRequest['tools'][number]): JsonObject {
   }
 }
 
-function writeToolChoice(choice: ToolChoice): Json {
-  return choice.kind === 'tool' ? { type: 'function', function: { name: choice.name } } : choice.kind
+/** A tool of another kind in the words of this wire: one among the tools, or a search, which is a setting. Null where
+ *  this wire has none for it. */
+export function writeHosted(tool: HostedTool): { readonly tool?: JsonObject; readonly search?: JsonObject } | null {
+  const { value, type, wire, kind } = tool
+  if (wire === 'openai-chat') return type === 'web_search_options' ? { search: value } : { tool: value }
+  if (kind === 'web-search') return writeSearch(value)
+  return wire === 'openai-responses' && type === 'custom' ? { tool: writeCustom(value) } : null
 }
 
-function writeFormat(format: ResponseFormat): JsonObject {
+/** A search without bounds that this wire doesn't know. */
+function writeSearch(value: JsonObject): { readonly search: JsonObject } | null {
+  const bounds = [value['allowed_domains'], value['blocked_domains'], value['filters'], value['max_uses']]
+  if (bounds.some((bound) => bound !== undefined && bound !== null)) return null
+  const { type: _, ...approximate } = objectOf(value['user_location'])
+  const size = stringOf(value['search_context_size']) ?? undefined
+  const place = Object.keys(approximate).length === 0 ? undefined : { type: 'approximate', approximate }
+  return { search: withoutUndefined({ search_context_size: size, user_location: place }) }
+}
+
+/** https://platform.openai.com/docs/guides/function-calling#custom-tools */
+function writeCustom(value: JsonObject): JsonObject {
+  const { name, description, format } = value
+  const { type, syntax, definition } = objectOf(format)
+  const grammar = type === 'grammar' ? { type, grammar: { syntax, definition } } : format
+  return { type: 'custom', custom: withoutUndefined({ name, description, format: grammar }) }
+}
+
+function writeToolChoice(choice: ToolChoice, request: NeutralRequest): Json {
+  if (choice.kind !== 'tool') return choice.kind
+  const { name } = choice
+  const isCustom = (request.hostedTools ?? []).some(
+    ({ type, value }) => type === 'custom' && (value['name'] ?? objectOf(value['custom'])['name']) === name,
+  )
+  return isCustom ? { type: 'custom', custom: { name } } : { type: 'function', function: { name } }
+}
+
+function writeFormat(format: ResponseFormat | undefined, hasNoSchema: boolean): JsonObject | undefined {
+  if (format === undefined) return undefined
   if (format.kind === 'text') return { type: 'text' }
-  if (format.kind === 'json-object') return { type: 'json_object' }
-  return { type: 'json_schema', json_schema: { name: format.name, schema: format.schema, strict: format.strict } }
+  if (format.kind === 'json-object' || hasNoSchema) return { type: 'json_object' }
+  const { name, description, schema, strict } = format
+  return { type: 'json_schema', json_schema: withoutUndefined({ name, description, schema, strict }) }
 }

@@ -1,10 +1,11 @@
-// The OpenAI chat dialect: OpenAI itself and everyone who speaks its chat completions.
-// https://platform.openai.com/docs/api-reference/chat/create
-import type { Json, JsonObject } from '../core/json.ts'
-import type { NeutralRequest } from '../core/neutral.ts'
-import { objectOf } from '../wire/read.ts'
-import { spliceMembers } from '../wire/splice.ts'
-import type { Dialect, NativeEdits, UpstreamCall } from './dialect.ts'
+// The OpenAI chat dialect: OpenAI itself and everyone who speaks its chat completions, with what each does differently as
+// quirks of the target. https://platform.openai.com/docs/api-reference/chat/create
+import type { Target } from '../core/directory.ts'
+import { hasQuirk } from '../core/quirk.ts'
+import { pathSegment } from '../wire/path-segment.ts'
+import type { Dialect, UpstreamCall } from './dialect.ts'
+import { editChat } from './openai-chat-edit.ts'
+import { chatGaps, chatNativeGaps } from './openai-chat-gaps.ts'
 import { createChatMeter } from './openai-chat-meter.ts'
 import { createChatReader, readChatReply } from './openai-chat-reader.ts'
 import { writeChatRequest } from './openai-chat-request.ts'
@@ -17,13 +18,21 @@ export const openaiChat: Dialect = {
   framing: 'sse',
   auth: 'bearer',
   nativeWire: () => 'openai-chat',
-  gaps: () => [],
+  gaps: chatGaps,
+  nativeGaps: chatNativeGaps,
   write(request, target, edits) {
     const bound = outputBound(request.maxOutputTokens, edits.maxOutputTokens)
-    return call(JSON.stringify(writeChatRequest(request, edits.model ?? modelFor(request, target.model), bound)))
+    const model = edits.model ?? (target.model === '*' ? request.model : target.model)
+    return openaiCall(
+      '/chat/completions',
+      model,
+      target,
+      JSON.stringify(writeChatRequest(request, target, model, bound)),
+    )
   },
-  edit(text, body, edits) {
-    return call(editText(text, body, membersToSet(body, edits)))
+  edit(text, body, edits, target) {
+    const model = edits.model ?? String(body['model'])
+    return openaiCall('/chat/completions', model, target, editChat(text, body, edits, target))
   },
   reader: createChatReader,
   meter: createChatMeter,
@@ -31,41 +40,16 @@ export const openaiChat: Dialect = {
   fail: readErrorResponse,
   probe(target) {
     const messages = [{ role: 'user', content: 'Reply with the word ok.' }]
-    return call(JSON.stringify({ model: target.model, messages }))
+    return openaiCall('/chat/completions', target.model, target, JSON.stringify({ model: target.model, messages }))
   },
 }
 
 const HEADERS = { 'content-type': 'application/json' }
 
-function call(body: string): UpstreamCall {
-  return { path: '/chat/completions', headers: HEADERS, body }
-}
-
-function modelFor(request: NeutralRequest, model: string): string {
-  return model === '*' ? request.model : model
-}
-
-function membersToSet(body: JsonObject, edits: NativeEdits): Readonly<Record<string, Json>> {
-  const members: Record<string, Json> = {}
-  if (edits.model !== null && edits.model !== body['model']) members['model'] = edits.model
-  const options = objectOf(body['stream_options'])
-  if (edits.forceUsage && body['stream'] === true && options['include_usage'] !== true) {
-    members['stream_options'] = { ...options, include_usage: true }
-  }
-  if (edits.maxOutputTokens !== null) setBound(members, body, edits.maxOutputTokens)
-  return members
-}
-
-/** Lowers each bound that the client gave; where it gave none, the newer field is set. */
-function setBound(members: Record<string, Json>, body: JsonObject, bound: number): void {
-  const given = ['max_completion_tokens', 'max_tokens'].filter((name) => typeof body[name] === 'number')
-  for (const name of given) if (Number(body[name]) > bound) members[name] = bound
-  if (given.length === 0) members['max_completion_tokens'] = bound
-}
-
-/** The gateway's own options ride in `tidegate` and aren't the provider's business: a rare case, worth a rewrite. */
-function editText(text: string, body: JsonObject, members: Readonly<Record<string, Json>>): string {
-  if (body['tidegate'] === undefined) return spliceMembers(text, members) ?? JSON.stringify({ ...body, ...members })
-  const { tidegate: _, ...rest } = body
-  return JSON.stringify({ ...rest, ...members })
+/** A call of one of OpenAI's methods: below the base URL, or below the deployment where the target is of Azure's older kind. */
+export function openaiCall(method: string, model: string, target: Target, body: string): UpstreamCall {
+  if (!hasQuirk(target, 'azure-deployments')) return { path: method, headers: HEADERS, body }
+  const { deployment = model, apiVersion = '2024-10-21' } = target.settings ?? {}
+  const query = `api-version=${encodeURIComponent(apiVersion)}`
+  return { path: `/deployments/${pathSegment(deployment)}${method}?${query}`, headers: HEADERS, body }
 }

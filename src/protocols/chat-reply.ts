@@ -1,27 +1,53 @@
-// Writes replies as the `openai` SDKs read them, whole and streamed. Reasoning goes out as `reasoning_content`;
-// signatures and encrypted reasoning as `reasoning_details`, which a client sends back with the message on its next turn.
+// Writes replies as the `openai` SDKs read them, whole and streamed. Reasoning goes out as `reasoning_content` and, piece by
+// piece with what seals it, as `reasoning_details`, which a client sends back with the message on its next turn.
+// https://platform.openai.com/docs/api-reference/chat/object
 import type { Json, JsonObject } from '../core/json.ts'
-import type { NeutralEvent, NeutralReply, PartStart } from '../core/neutral.ts'
+import type { NeutralChoice, NeutralEvent, NeutralPart, NeutralReply, PartStart, Signature } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
+import { urlOfMedia } from '../wire/media-url.ts'
 import { writeChatFinish, writeChatUsage } from '../wire/openai-chat.ts'
-import { writeAssistantMessage } from '../wire/openai-chat-assistant.ts'
+import { REPLY_FORM, writeAssistantMessage } from '../wire/openai-chat-assistant.ts'
+import { writeAnnotation } from '../wire/openai-chat-citation.ts'
+import { writeLogprobs } from '../wire/openai-chat-logprobs.ts'
+import { sealDetail, textDetail, writeExtraContent } from '../wire/openai-chat-reasoning.ts'
 import type { ReplyContext, StreamWriter } from './protocol.ts'
 
 /** A whole reply as a `chat.completion`. Usage that isn't known is null. */
 export function writeChatReply(reply: NeutralReply, context: ReplyContext): Json {
+  const tier = reply.serviceTier === undefined ? {} : { service_tier: reply.serviceTier }
   return {
     id: context.id,
     object: 'chat.completion',
     created: context.createdSeconds,
     model: context.model,
+    ...tier,
     choices: reply.choices.map((choice, index) => ({
       index,
-      message: { refusal: null, ...writeAssistantMessage(choice.parts) },
-      logprobs: null,
+      message: { refusal: null, ...writeMessage(choice, context) },
+      logprobs: choice.logprobs === undefined ? null : writeLogprobs(choice.logprobs, isRefusal(choice)),
       finish_reason: writeChatFinish(choice.finish ?? 'stop'),
     })),
     usage: reply.usage === null ? null : writeChatUsage(reply.usage),
   }
+}
+
+function isRefusal({ parts }: NeutralChoice): boolean {
+  return parts.some((part) => part.kind === 'refusal') && parts.every((part) => part.kind !== 'text')
+}
+
+function writeMessage({ parts }: NeutralChoice, context: ReplyContext): JsonObject {
+  const message = writeAssistantMessage(parts, REPLY_FORM)
+  const audio = parts.find((part) => part.kind === 'audio')
+  return audio === undefined
+    ? message
+    : { ...message, content: message['content'] || null, audio: writeAudio(audio, context) }
+}
+
+/** Sound that the client can't come back for: how long the provider keeps it isn't known. */
+function writeAudio(part: NeutralPart & { readonly kind: 'audio' }, context: ReplyContext): JsonObject {
+  const { id = '', source, transcript = '' } = part
+  const data = source.kind === 'base64' ? source.data : ''
+  return { id, data, transcript, expires_at: context.createdSeconds }
 }
 
 /** A writer for one stream of `chat.completion.chunk`s. The usage chunk comes only when `wantsUsage`. */
@@ -33,6 +59,7 @@ interface OpenPart {
   readonly kind: PartStart['kind']
   /** Number among its choice's tool calls; 0 for other kinds. */
   readonly call: number
+  readonly isCustom: boolean
 }
 
 class ChatWriter implements StreamWriter {
@@ -40,6 +67,9 @@ class ChatWriter implements StreamWriter {
   /** Tool calls so far of every choice that has got its role. */
   private readonly calls = new Map<number, number>()
   private readonly parts = new Map<string, OpenPart>()
+  /** Choices whose latest words were a refusal. */
+  private readonly refusing = new Set<number>()
+  private tier: string | undefined = undefined
 
   constructor(context: ReplyContext) {
     this.context = context
@@ -48,20 +78,26 @@ class ChatWriter implements StreamWriter {
   push(event: NeutralEvent): string {
     switch (event.type) {
       case 'reply-start':
+        this.tier = event.serviceTier
+        return ''
       case 'failure':
         return ''
       case 'part-start':
         return this.begin(event.choice) + this.startPart(event.choice, event.part, event.start)
       case 'part-delta':
         return this.delta(event.choice, this.textDelta(event.choice, event.part, event.text))
+      case 'part-data':
+        return this.delta(event.choice, { audio: { data: event.data } })
       case 'part-signature':
-        return this.delta(event.choice, signatureDelta(event))
+        return this.delta(event.choice, this.signatureDelta(event.choice, event.part, event.signature, event.redacted))
+      case 'part-citation':
+        return this.delta(event.choice, { annotations: [writeAnnotation(event.citation)] })
+      case 'logprobs': {
+        const tokens = writeLogprobs(event.tokens, this.refusing.has(event.choice))
+        return this.begin(event.choice) + this.delta(event.choice, {}, null, tokens)
+      }
       case 'part-end':
         this.parts.delete(partKey(event.choice, event.part))
-        return ''
-      case 'part-data':
-      case 'part-citation':
-      case 'logprobs':
         return ''
       case 'finish':
         return this.begin(event.choice) + this.delta(event.choice, {}, writeChatFinish(event.reason))
@@ -83,31 +119,57 @@ class ChatWriter implements StreamWriter {
 
   private startPart(choice: number, part: number, start: PartStart): string {
     const call = this.calls.get(choice) ?? 0
-    this.parts.set(partKey(choice, part), { kind: start.kind, call })
-    if (start.kind !== 'tool-call') return ''
-    this.calls.set(choice, call + 1)
-    const { id, name } = start
-    return this.delta(choice, {
-      tool_calls: [{ index: call, id, type: 'function', function: { name, arguments: '' } }],
-    })
+    const isCustom = start.kind === 'tool-call' && start.isCustom === true
+    this.parts.set(partKey(choice, part), { kind: start.kind, call, isCustom })
+    if (start.kind === 'refusal') this.refusing.add(choice)
+    else this.refusing.delete(choice)
+    switch (start.kind) {
+      case 'tool-call':
+        this.calls.set(choice, call + 1)
+        return this.delta(choice, { tool_calls: [beginCall(start, call)] })
+      case 'image': {
+        const url = urlOfMedia(start.source)
+        return url === null ? '' : this.delta(choice, { images: [{ type: 'image_url', image_url: { url } }] })
+      }
+      case 'audio':
+        return this.delta(choice, { audio: { id: start.id, expires_at: this.context.createdSeconds } })
+      default:
+        return ''
+    }
   }
 
   private textDelta(choice: number, part: number, text: string): JsonObject {
     const open = this.parts.get(partKey(choice, part))
     switch (open?.kind) {
-      case 'tool-call':
-        return { tool_calls: [{ index: open.call, function: { arguments: text } }] }
+      case 'tool-call': {
+        const more = open.isCustom ? { custom: { input: text } } : { function: { arguments: text } }
+        return { tool_calls: [{ index: open.call, ...more }] }
+      }
       case 'reasoning':
-        return { reasoning_content: text }
+        return { reasoning_content: text, reasoning_details: [textDetail(text, part)] }
       case 'refusal':
         return { refusal: text }
+      case 'audio':
+        return { audio: { transcript: text } }
       default:
         return { content: text }
     }
   }
 
-  private delta(choice: number, delta: JsonObject, finish: string | null = null): string {
-    return this.chunk([{ index: choice, delta, logprobs: null, finish_reason: finish }], null)
+  private signatureDelta(choice: number, part: number, signature: Signature, isRedacted: boolean): JsonObject {
+    const open = this.parts.get(partKey(choice, part))
+    switch (open?.kind) {
+      case 'tool-call':
+        return { tool_calls: [{ index: open.call, extra_content: writeExtraContent(signature) }] }
+      case 'text':
+        return { extra_content: writeExtraContent(signature) }
+      default:
+        return { reasoning_details: [sealDetail(signature, isRedacted, part)] }
+    }
+  }
+
+  private delta(choice: number, delta: JsonObject, finish: string | null = null, logprobs: Json = null): string {
+    return this.chunk([{ index: choice, delta, logprobs, finish_reason: finish }], null)
   }
 
   private usageChunk(usage: Usage): string {
@@ -116,16 +178,26 @@ class ChatWriter implements StreamWriter {
 
   private chunk(choices: readonly Json[], usage: JsonObject | null): string {
     const { id, createdSeconds, model } = this.context
-    const head = { id, object: 'chat.completion.chunk', created: createdSeconds, model, choices }
+    const head = {
+      id,
+      object: 'chat.completion.chunk',
+      created: createdSeconds,
+      model,
+      service_tier: this.tier,
+      choices,
+    }
     return `data: ${JSON.stringify(this.context.wantsUsage ? { ...head, usage } : head)}\n\n`
   }
 }
 
-function signatureDelta(event: Extract<NeutralEvent, { type: 'part-signature' }>): JsonObject {
-  const detail = event.redacted
-    ? { type: 'reasoning.encrypted', data: event.signature.value, index: event.part }
-    : { type: 'reasoning.text', signature: event.signature.value, index: event.part }
-  return { reasoning_details: [detail] }
+function beginCall(start: PartStart & { readonly kind: 'tool-call' }, index: number): JsonObject {
+  const { id, name, isCustom, signature } = start
+  const callee =
+    isCustom === true
+      ? { type: 'custom', custom: { name, input: '' } }
+      : { type: 'function', function: { name, arguments: '' } }
+  const signed = signature === undefined ? {} : { extra_content: writeExtraContent(signature) }
+  return { index, id, ...callee, ...signed }
 }
 
 function partKey(choice: number, part: number): string {

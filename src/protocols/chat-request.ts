@@ -3,12 +3,14 @@
 import type { InvalidRequest } from '../core/failure.ts'
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import type { NeutralRequest, NeutralTool, ResponseFormat, ToolChoice } from '../core/neutral.ts'
-import { err, ok } from '../core/result.ts'
+import type { NeutralRequest, ResponseFormat } from '../core/neutral.ts'
+import { ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
-import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
-import { chatFacts, invalidRequest, outputBoundOf } from './chat-facts.ts'
+import { arrayOf, numberOf, objectOf, stringOf } from '../wire/read.ts'
+import { chatFacts, outputBoundOf } from './chat-facts.ts'
 import { readMessages } from './chat-messages.ts'
+import { readReasoningSettings } from './chat-reasoning.ts'
+import { readHostedTools, readToolChoice, readTools } from './chat-tools.ts'
 
 /** The whole request in neutral form. The error names the field that can't be read. */
 export function readChatRequest(body: JsonObject): Result<NeutralRequest, InvalidRequest> {
@@ -19,12 +21,16 @@ export function readChatRequest(body: JsonObject): Result<NeutralRequest, Invali
   const tools = readTools(arrayOf(body['tools']))
   if (!tools.ok) return tools
   return ok({
+    wire: 'openai-chat',
     model: facts.value.model,
     stream: facts.value.isStreamed,
     includeUsage: facts.value.wantsUsage,
     messages: messages.value,
     tools: tools.value,
-    ...readSettings(body),
+    ...readToolSettings(body),
+    ...readSampling(body),
+    ...readBounds(body),
+    ...readBookkeeping(body),
     extra: readExtra(body),
   })
 }
@@ -38,78 +44,117 @@ const KNOWN = new Set([
   'tools',
   'tool_choice',
   'parallel_tool_calls',
+  'web_search_options',
   'response_format',
   'max_tokens',
   'max_completion_tokens',
   'temperature',
   'top_p',
+  'top_k',
   'stop',
   'seed',
+  'random_seed',
   'n',
+  'frequency_penalty',
+  'presence_penalty',
+  'logit_bias',
+  'logprobs',
+  'top_logprobs',
+  'verbosity',
   'reasoning_effort',
+  'reasoning',
+  'thinking',
+  'enable_thinking',
+  'thinking_budget',
+  'include_reasoning',
+  'service_tier',
+  'metadata',
+  'prompt_cache_key',
   'user',
+  'safety_identifier',
   'tidegate',
 ])
-
-/** Settings that ask for nothing at these values: there is nothing to carry. */
-const NEUTRAL_VALUES: Readonly<Record<string, Json>> = {
-  logprobs: false,
-  store: false,
-  frequency_penalty: 0,
-  presence_penalty: 0,
-  service_tier: 'auto',
-}
 
 function readExtra(body: JsonObject): JsonObject {
   const extra: Record<string, Json> = {}
   for (const [name, value] of Object.entries(body)) {
     if (value === undefined || value === null || KNOWN.has(name)) continue
-    if (Object.hasOwn(NEUTRAL_VALUES, name) && NEUTRAL_VALUES[name] === value) continue
+    // Nothing is asked for.
+    if (name === 'store' && value === false) continue
     extra[name] = value
   }
-  const choice = body['tool_choice']
-  if (isJsonObject(choice) && readToolChoice(choice) === null) extra['tool_choice'] = choice
-  const format = body['response_format']
-  if (isJsonObject(format) && readFormat(format) === null) extra['response_format'] = format
-  const tools = arrayOf(body['tools']).filter((tool) => !isFunctionTool(objectOf(tool)))
-  if (tools.length > 0) extra['tools'] = tools
+  for (const name of unreadable(body)) extra[name] = body[name] ?? null
   return extra
 }
 
-type Settings = Omit<NeutralRequest, 'model' | 'stream' | 'includeUsage' | 'messages' | 'tools' | 'extra'>
+/** Known members in a form that is not known. */
+function unreadable(body: JsonObject): readonly string[] {
+  const names: string[] = []
+  if (isJsonObject(body['tool_choice']) && readToolChoice(body['tool_choice']) === null) names.push('tool_choice')
+  if (isJsonObject(body['response_format']) && readFormat(body['response_format']) === null)
+    names.push('response_format')
+  // Both, where they differ: only one has a place.
+  if (stringOf(body['user']) !== null && stringOf(body['safety_identifier']) !== null) names.push('safety_identifier')
+  return names
+}
 
-function readSettings(body: JsonObject): Settings {
+type Settings = Partial<Omit<NeutralRequest, 'extra'>>
+
+function readToolSettings(body: JsonObject): Settings {
   const toolChoice = readToolChoice(body['tool_choice'])
-  const responseFormat = readFormat(body['response_format'])
   const parallel = body['parallel_tool_calls']
-  const stop = readStop(body['stop'])
-  const effort = stringOf(body['reasoning_effort'])
+  const hostedTools = readHostedTools(body)
   return {
+    ...(hostedTools.length === 0 ? {} : { hostedTools }),
     ...(toolChoice === null ? {} : { toolChoice }),
-    ...(responseFormat === null ? {} : { responseFormat }),
     ...(typeof parallel === 'boolean' ? { parallelToolCalls: parallel } : {}),
-    ...(stop.length === 0 ? {} : { stop }),
-    ...numberSetting('maxOutputTokens', outputBoundOf(body)),
-    ...numberSetting('temperature', numberOf(body['temperature'])),
-    ...numberSetting('topP', numberOf(body['top_p'])),
-    ...numberSetting('seed', numberOf(body['seed'])),
-    ...numberSetting('n', numberOf(body['n'])),
-    ...(effort === null ? {} : { reasoning: { effort } }),
-    ...stringSetting('endUser', stringOf(body['user'])),
   }
 }
 
-function numberSetting<Name extends string>(name: Name, value: number | null): { [K in Name]?: number } {
-  return value === null ? {} : setting(name, value)
+function readSampling(body: JsonObject): Settings {
+  const top = numberOf(body['top_logprobs'])
+  const reasoning = readReasoningSettings(body)
+  return {
+    ...setting('temperature', numberOf(body['temperature'])),
+    ...setting('topP', numberOf(body['top_p'])),
+    ...setting('topK', numberOf(body['top_k'])),
+    ...setting('seed', numberOf(body['seed']) ?? numberOf(body['random_seed'])),
+    ...setting('n', numberOf(body['n'])),
+    ...setting('frequencyPenalty', numberOf(body['frequency_penalty']) || null),
+    ...setting('presencePenalty', numberOf(body['presence_penalty']) || null),
+    ...setting('logitBias', filledObject(body['logit_bias'])),
+    ...(body['logprobs'] === true || (top ?? 0) > 0 ? { logprobs: { top: top ?? 0 } } : {}),
+    ...setting('reasoning', reasoning),
+    ...setting('verbosity', stringOf(body['verbosity'])),
+  }
 }
 
-function stringSetting<Name extends string>(name: Name, value: string | null): { [K in Name]?: string } {
-  return value === null ? {} : setting(name, value)
+function readBounds(body: JsonObject): Settings {
+  const stop = readStop(body['stop'])
+  return {
+    ...setting('responseFormat', readFormat(body['response_format'])),
+    ...setting('maxOutputTokens', outputBoundOf(body)),
+    ...(stop.length === 0 ? {} : { stop }),
+  }
 }
 
-function setting<Name extends string, Value>(name: Name, value: Value): { [K in Name]?: Value } {
+function readBookkeeping(body: JsonObject): Settings {
+  const tier = stringOf(body['service_tier'])
+  return {
+    ...setting('serviceTier', tier === 'auto' ? null : tier),
+    ...setting('metadata', filledObject(body['metadata'])),
+    ...setting('promptCacheKey', stringOf(body['prompt_cache_key'])),
+    ...setting('endUser', stringOf(body['user']) ?? stringOf(body['safety_identifier'])),
+  }
+}
+
+function filledObject(value: Json | undefined): JsonObject | null {
+  return isJsonObject(value) && Object.keys(value).length > 0 ? value : null
+}
+
+function setting<Name extends string, Value>(name: Name, value: Value | null): { [K in Name]?: Value } {
   const result: { [K in Name]?: Value } = {}
-  result[name] = value
+  if (value !== null) result[name] = value
   return result
 }
 
@@ -118,51 +163,18 @@ function readStop(stop: Json | undefined): readonly string[] {
   return arrayOf(stop).flatMap((value) => (typeof value === 'string' ? [value] : []))
 }
 
-function readToolChoice(choice: Json | undefined): ToolChoice | null {
-  if (choice === 'auto' || choice === 'none' || choice === 'required') return { kind: choice }
-  const name = stringOf(objectOf(objectOf(choice)['function'])['name'])
-  return name === null ? null : { kind: 'tool', name }
-}
-
 function readFormat(format: Json | undefined): ResponseFormat | null {
   const value = objectOf(format)
   if (value['type'] === 'text') return { kind: 'text' }
   if (value['type'] === 'json_object') return { kind: 'json-object' }
   const schema = objectOf(value['json_schema'])
   if (value['type'] !== 'json_schema' || !isJsonObject(schema['schema'])) return null
-  const name = stringOf(schema['name']) ?? 'response'
-  return { kind: 'json-schema', name, schema: schema['schema'], strict: schema['strict'] === true }
-}
-
-/** Tools of other kinds (a search, a custom grammar) have no neutral form: they stay in `extra`. */
-function isFunctionTool(tool: JsonObject): boolean {
-  return tool['type'] === undefined || tool['type'] === 'function'
-}
-
-function readTools(values: readonly Json[]): Result<readonly NeutralTool[], InvalidRequest> {
-  const tools: NeutralTool[] = []
-  for (let i = 0; i < values.length; i += 1) {
-    const value = objectOf(values[i])
-    if (!isFunctionTool(value)) continue
-    const tool = objectOf(value['function'])
-    const name = stringOf(tool['name'])
-    if (name === null) {
-      return err(
-        invalidRequest(`tools[${i}].function.name`, `Missing required parameter: 'tools[${i}].function.name'.`),
-      )
-    }
-    tools.push(readTool(name, tool))
-  }
-  return ok(tools)
-}
-
-function readTool(name: string, tool: JsonObject): NeutralTool {
-  const description = stringOf(tool['description'])
-  const parameters = tool['parameters']
+  const description = stringOf(schema['description'])
   return {
-    name,
+    kind: 'json-schema',
+    name: stringOf(schema['name']) ?? 'response',
+    schema: schema['schema'],
+    strict: schema['strict'] === true,
     ...(description === null ? {} : { description }),
-    parameters: isJsonObject(parameters) && !isJsonArray(parameters) ? parameters : null,
-    ...(typeof tool['strict'] === 'boolean' ? { strict: tool['strict'] } : {}),
   }
 }

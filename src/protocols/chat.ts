@@ -11,6 +11,7 @@ export const chat: Protocol = {
   endpoint: '/v1/chat/completions',
   wire: 'openai-chat',
   idPrefix: 'chatcmpl-',
+  hides: new Set(['other']),
   facts: chatFacts,
   read: readChatRequest,
   write: writeChatReply,

@@ -28,13 +28,28 @@ type PromptBuckets = Pick<Usage, 'input' | 'cacheRead' | 'cacheWrite' | 'cacheWr
 
 function readPrompt(usage: JsonObject, prompt: number): PromptBuckets {
   const details = objectOf(usage['prompt_tokens_details'])
-  const cacheRead = Math.min(
-    prompt,
-    countOf(details['cached_tokens']) || countOf(usage['prompt_cache_hit_tokens']) || countOf(usage['cached_tokens']),
+  const cacheRead = Math.min(prompt, countOf(details['cached_tokens']) || firstCount(usage, CACHE_READ_NAMES))
+  const written = Math.min(
+    prompt - cacheRead,
+    countOf(details['cache_write_tokens']) ||
+      countOf(details['cache_creation_tokens']) ||
+      countOf(usage['cache_creation_input_tokens']),
   )
-  const cacheWrite = Math.min(prompt - cacheRead, countOf(details['cache_write_tokens']))
-  const audioInput = Math.min(prompt - cacheRead - cacheWrite, countOf(details['audio_tokens']))
-  return { input: prompt - cacheRead - cacheWrite - audioInput, cacheRead, cacheWrite, cacheWriteLong: 0, audioInput }
+  const cacheWriteLong = Math.min(written, countOf(objectOf(usage['cache_creation'])['ephemeral_1h_input_tokens']))
+  const cacheWrite = written - cacheWriteLong
+  const audioInput = Math.min(
+    prompt - cacheRead - written,
+    countOf(details['audio_tokens']) || countOf(usage['audio_prompt_tokens']),
+  )
+  return { input: prompt - cacheRead - written - audioInput, cacheRead, cacheWrite, cacheWriteLong, audioInput }
+}
+
+/** What providers call cached tokens where they don't say it as OpenAI does: DeepSeek, Moonshot, Mistral, Databricks. */
+const CACHE_READ_NAMES = ['prompt_cache_hit_tokens', 'cached_tokens', 'num_cached_tokens', 'cache_read_input_tokens']
+
+function firstCount(usage: JsonObject, names: readonly string[]): number {
+  for (const name of names) if (countOf(usage[name]) > 0) return countOf(usage[name])
+  return 0
 }
 
 type CompletionBuckets = Pick<Usage, 'output' | 'reasoning' | 'audioOutput'>
@@ -53,6 +68,7 @@ function readCompletion(usage: JsonObject, completion: number, besidePrompt: num
 export function writeChatUsage(usage: Usage): JsonObject {
   const prompt = promptTokens(usage)
   const completion = completionTokens(usage)
+  const long = usage.cacheWriteLong
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
@@ -63,20 +79,28 @@ export function writeChatUsage(usage: Usage): JsonObject {
       audio_tokens: usage.audioInput,
     },
     completion_tokens_details: { reasoning_tokens: usage.reasoning, audio_tokens: usage.audioOutput },
+    ...(long === 0
+      ? {}
+      : { cache_creation: { ephemeral_5m_input_tokens: usage.cacheWrite, ephemeral_1h_input_tokens: long } }),
   }
 }
 
 /** A provider's finish reason. Unknown and empty ones mean that it stopped by itself. */
 export function readChatFinish(value: string): FinishReason {
-  switch (value) {
+  switch (value.toLowerCase()) {
     case 'length':
     case 'max_tokens':
+    case 'max_output_tokens':
     case 'model_length':
       return 'length'
     case 'tool_calls':
+    case 'tool_use':
     case 'function_call':
       return 'tool-calls'
     case 'content_filter':
+    case 'safety':
+    case 'recitation':
+    case 'refusal':
       return 'filtered'
     default:
       return 'stop'

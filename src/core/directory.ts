@@ -2,17 +2,11 @@
 import type { JsonObject } from './json.ts'
 import type { Price } from './price.ts'
 
-export type DialectName =
-  | 'openai-chat'
-  | 'anthropic-messages'
-  | 'bedrock-converse'
-  | 'gemini'
-  | 'cohere'
-  | 'ollama'
+export type DialectName = 'openai-chat' | 'anthropic-messages' | 'bedrock-converse' | 'gemini' | 'cohere' | 'ollama'
 /** A task: one question, one answer, of any form. */
 export type TaskName =
   'embeddings' | 'rerank' | 'moderations' | 'images' | 'image-edits' | 'speech' | 'transcriptions' | 'translations'
-export type ProtocolName = 'chat'
+export type ProtocolName = 'chat' | 'messages'
 /** A concrete JSON and stream format. A protocol and a dialect with the same wire make the native lane. */
 export type Wire =
   | 'openai-chat'
@@ -63,6 +57,8 @@ export interface Caller {
   /** Requested models this key may use: exact names or `prefix*`; empty means all. */
   readonly allowedModels: readonly string[]
   readonly cache: CachePolicy
+  /** Origins whose pages may read the answers, on top of the deployment's. */
+  readonly corsOrigins?: readonly string[]
 }
 
 export interface TargetTimeouts {
@@ -170,6 +166,8 @@ export interface TenantRecord {
   readonly cache: CachePolicy
   /** IANA zone in which the tenant's budget windows begin and end. */
   readonly timeZone: string
+  /** As in `Caller`. */
+  readonly corsOrigins?: readonly string[]
 }
 
 /** Where the directory keeps the routing snapshot. */

@@ -9,8 +9,8 @@ import type { Target } from '../core/directory.ts'
 import { asksForThinking } from './anthropic-messages-thinking.ts'
 import { writeHostedTool } from './anthropic-messages-tools.ts'
 
-/** Settings of this wire alone: who names them means this wire. */
-export const CARRIED_EXTRAS: readonly string[] = [
+/** Settings of this wire alone: who names them means this wire, whichever he speaks. */
+const CARRIED_EXTRAS: readonly string[] = [
   'top_k',
   'thinking',
   'cache_control',
@@ -47,13 +47,18 @@ const CARRIED: ReadonlySet<SettingName> = new Set<SettingName>([
 /** Everything in the request that can't be carried; a field is named once. */
 export function messagesGaps(request: NeutralRequest, target: Target): readonly Gap[] {
   const gaps = [
-    ...uncarried(request, CARRIED, new Set(CARRIED_EXTRAS)),
+    ...uncarried(request, CARRIED, new Set(carriedExtras(request))),
     ...settingGaps(request),
     ...prefixGaps(request, target),
     ...request.messages.flatMap((message) => messageGaps(message)),
   ]
   const seen = new Set<string>()
   return gaps.filter((gap) => !seen.has(gap.field) && seen.add(gap.field))
+}
+
+/** Names of the extras that go on as they are: all of them, where the client speaks this very wire. */
+export function carriedExtras(request: NeutralRequest): readonly string[] {
+  return request.wire === 'anthropic-messages' ? Object.keys(request.extra) : CARRIED_EXTRAS
 }
 
 /** A service tier in this wire's words; null for one that it hasn't. */

@@ -5,13 +5,13 @@ import type { NeutralMessage, NeutralRequest } from '../core/neutral.ts'
 import { type BlockReader, writeContent, writePart } from '../wire/anthropic-messages-write-block.ts'
 import { isJsonArray, objectOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
-import { CARRIED_EXTRAS, writeTier } from './anthropic-messages-gaps.ts'
+import { carriedExtras, writeTier } from './anthropic-messages-gaps.ts'
 import { type Thinking, writeThinking } from './anthropic-messages-thinking.ts'
 import { writeToolChoice, writeTools } from './anthropic-messages-tools.ts'
 
 /** The request body. `maxTokens` is the bound on everything the model writes, thinking included: the API requires one. */
 export function writeMessagesRequest(request: NeutralRequest, model: string, maxTokens: number): JsonObject {
-  const extras = Object.fromEntries(CARRIED_EXTRAS.map((name) => [name, request.extra[name]]))
+  const extras = Object.fromEntries(carriedExtras(request).map((name) => [name, request.extra[name]]))
   const thinking = writeThinking(request, model, maxTokens)
   const stop = request.stop?.filter((sequence) => sequence.trim() !== '') ?? []
   const output = writeOutput(request, thinking)
@@ -31,7 +31,10 @@ export function writeMessagesRequest(request: NeutralRequest, model: string, max
     thinking: thinking.thinking ?? extras['thinking'],
     output_config: Object.keys(output).length === 0 ? undefined : output,
     service_tier: request.serviceTier === undefined ? undefined : (writeTier(request.serviceTier) ?? undefined),
-    metadata: request.endUser === undefined ? undefined : { user_id: request.endUser },
+    metadata:
+      request.endUser === undefined
+        ? extras['metadata']
+        : { ...objectOf(extras['metadata']), user_id: request.endUser },
   })
 }
 

@@ -13,8 +13,10 @@ export interface Thinking {
   readonly isOn: boolean
 }
 
-/** What a client calls an effort that comes without a word on thinking: it asks for none, and says nothing against it. */
-export const EFFORT_FIELD = 'output_config.effort'
+/** True for an effort in this wire's own words that comes without a word on thinking: it doesn't ask for any. */
+function isEffortAlone({ wire, reasoning }: NeutralRequest): boolean {
+  return wire === 'anthropic-messages' && reasoning?.mode === undefined
+}
 
 /** The API's own minimum of thinking. */
 const THINKING_TOKENS_MIN = 1024
@@ -38,8 +40,7 @@ export function writeThinking(request: NeutralRequest, model: string, maxTokens:
   const reasoning = request.reasoning
   if (reasoning === undefined) return { isOn: false }
   const { effort, mode, maxTokens: budget } = reasoning
-  if (request.fieldNames?.reasoning === EFFORT_FIELD)
-    return { ...(effort === undefined ? {} : { effort }), isOn: false }
+  if (isEffortAlone(request)) return { ...(effort === undefined ? {} : { effort }), isOn: false }
   const version = versionOf(model)
   const isNew = version !== null && version >= ADAPTIVE_VERSION
   if (mode === 'off' || (effort === 'none' && isNew)) return { thinking: { type: 'disabled' }, isOn: false }
@@ -55,8 +56,9 @@ export function writeThinking(request: NeutralRequest, model: string, maxTokens:
 }
 
 /** True where the client wants thinking at all: an effort of `none` or `minimal` wants none. */
-export function asksForThinking({ reasoning, fieldNames }: NeutralRequest): boolean {
-  if (reasoning === undefined || reasoning.mode === 'off' || fieldNames?.reasoning === EFFORT_FIELD) return false
+export function asksForThinking(request: NeutralRequest): boolean {
+  const { reasoning } = request
+  if (reasoning === undefined || reasoning.mode === 'off' || isEffortAlone(request)) return false
   if (reasoning.effort === 'none' || reasoning.effort === 'minimal') return false
   return reasoning.mode !== undefined || reasoning.effort !== undefined || (reasoning.maxTokens ?? 0) > 0
 }

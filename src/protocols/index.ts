@@ -1,8 +1,10 @@
 // Every protocol that clients may speak, one line each. Membership is coverage: the contract suite runs over this list.
 import type { ProtocolName } from '../core/directory.ts'
 import { chat } from './chat.ts'
+import { messages } from './messages.ts'
 import type { Protocol } from './protocol.ts'
 
 export const protocols: Readonly<Record<ProtocolName, Protocol>> = {
   chat,
+  messages,
 }

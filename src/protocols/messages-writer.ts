@@ -1,0 +1,124 @@
+// Writes a reply as the stream of a message: blocks one after another, each with its beginning, deltas and end. Parts that
+// overlap are put in line: one that begins while another is open is held back until that one ends, or is seen to be whole.
+// https://platform.claude.com/docs/en/build-with-claude/streaming
+import type { JsonObject } from '../core/json.ts'
+import type { FinishReason, NeutralEvent, PartStart } from '../core/neutral.ts'
+import type { Usage } from '../core/usage.ts'
+import { writeStopReason } from '../wire/anthropic-messages.ts'
+import { BlockWriter, streamEvent } from './messages-block-writer.ts'
+import { finishFor, messageHead, writeUsage } from './messages-reply.ts'
+import type { ReplyContext, StreamWriter } from './protocol.ts'
+
+/** A writer for one stream. Only the first choice is written. */
+export function createMessagesWriter(context: ReplyContext): StreamWriter {
+  return new MessagesWriter(context)
+}
+
+type PartEvent = Extract<NeutralEvent, { readonly part: number }>
+
+/** A part that has to wait for its turn, and what has been said of it. */
+interface HeldPart {
+  readonly part: number
+  readonly start: PartStart
+  readonly events: PartEvent[]
+}
+
+const ONLY_CHOICE = 0
+
+class MessagesWriter implements StreamWriter {
+  private readonly context: ReplyContext
+  private readonly block = new BlockWriter()
+  /** The part whose block is being written; -1 for none. */
+  private part = -1
+  private readonly held: HeldPart[] = []
+  private finish: FinishReason | null = null
+  private stopSequence: string | null = null
+  private usage: Usage | null = null
+  private tier: string | undefined
+  private isRefusal = false
+
+  constructor(context: ReplyContext) {
+    this.context = context
+  }
+
+  push(event: NeutralEvent): string {
+    if ('choice' in event && event.choice !== ONLY_CHOICE) return ''
+    switch (event.type) {
+      case 'reply-start':
+        this.tier = event.serviceTier
+        return this.messageStart()
+      case 'part-start':
+        return this.begin(event.part, event.start)
+      case 'part-delta':
+      case 'part-data':
+      case 'part-signature':
+      case 'part-citation':
+      case 'part-end':
+        return this.tell(event)
+      case 'finish':
+        this.finish = event.reason
+        this.stopSequence = event.stopSequence ?? null
+        return ''
+      case 'usage':
+        this.usage = event.usage
+        return ''
+      case 'logprobs':
+      case 'failure':
+        return ''
+    }
+  }
+
+  end(): string {
+    let text = this.block.end()
+    this.part = -1
+    for (let next = this.held.shift(); next !== undefined; next = this.held.shift()) {
+      text += this.replay(next) + this.block.end()
+    }
+    const delta = writeStopReason(finishFor(this.finish, this.isRefusal), this.stopSequence)
+    const usage = writeUsage(this.usage, this.tier)
+    return text + streamEvent({ type: 'message_delta', delta, usage }) + streamEvent({ type: 'message_stop' })
+  }
+
+  private messageStart(): string {
+    const rest: JsonObject = { content: [], stop_reason: null, stop_sequence: null, usage: writeUsage(null, this.tier) }
+    return streamEvent({ type: 'message_start', message: { ...messageHead(this.context), ...rest } })
+  }
+
+  private begin(part: number, start: PartStart): string {
+    this.isRefusal ||= start.kind === 'refusal'
+    if (this.part !== -1 && !(this.held.length === 0 && this.block.isWhole)) {
+      this.held.push({ part, start, events: [] })
+      return ''
+    }
+    const ended = this.part === -1 ? '' : this.block.end()
+    this.part = part
+    return ended + this.block.begin(start)
+  }
+
+  private tell(event: PartEvent): string {
+    if (event.part !== this.part) {
+      this.held.find(({ part }) => part === event.part)?.events.push(event)
+      return ''
+    }
+    return event.type === 'part-end' ? this.block.end() + this.goOn() : this.block.add(event)
+  }
+
+  /** Writes what was held back: up to the end of the first part that is still open. */
+  private goOn(): string {
+    let text = ''
+    this.part = -1
+    for (let next = this.held.shift(); next !== undefined; next = this.held.shift()) {
+      text += this.replay(next)
+      if (next.events.at(-1)?.type !== 'part-end') {
+        this.part = next.part
+        break
+      }
+      text += this.block.end()
+    }
+    return text
+  }
+
+  private replay({ start, events }: HeldPart): string {
+    return this.block.begin(start) + events.map((event) => this.block.add(event)).join('')
+  }
+}

@@ -1,0 +1,31 @@
+// The messages protocol: Anthropic's Messages API as the `@anthropic-ai/sdk` clients speak it.
+// https://platform.claude.com/docs/en/api/messages
+import { countFacts, messagesFacts } from './messages-facts.ts'
+import { failMessages, failMessagesInStream } from './messages-failure.ts'
+import { HIDDEN, writeMessagesReply } from './messages-reply.ts'
+import { readCountRequest, readMessagesRequest } from './messages-request.ts'
+import { createMessagesWriter } from './messages-writer.ts'
+import type { Protocol } from './protocol.ts'
+
+export const messages: Protocol = {
+  name: 'messages',
+  endpoint: '/v1/messages',
+  wire: 'anthropic-messages',
+  idPrefix: 'msg_',
+  passesHeaders: ['anthropic-beta', 'anthropic-version'],
+  hides: HIDDEN,
+  facts: messagesFacts,
+  read: readMessagesRequest,
+  write: writeMessagesReply,
+  writer: createMessagesWriter,
+  fail: failMessages,
+  failInStream: failMessagesInStream,
+}
+
+/** The same request, asked only for its size: it names no output bound. Not a protocol of its own. */
+export const countTokensProtocol: Protocol = {
+  ...messages,
+  endpoint: '/v1/messages/count_tokens',
+  facts: countFacts,
+  read: readCountRequest,
+}

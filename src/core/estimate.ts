@@ -22,12 +22,17 @@ const CHARS_PER_TOKEN = 4
 /** Likely tokens of `text`. Zero for empty text. */
 export function estimateTokens(text: string): number {
   if (text.length <= WHOLE_CHARS_MAX) return estimateTokenCount(text)
+  return estimateBySamples(text.length, (from, chars) => text.slice(from, from + chars))
+}
+
+/** Likely tokens of a long text of `chars` characters, of which `sampleAt` gives a few where it is asked. */
+export function estimateBySamples(chars: number, sampleAt: (from: number, chars: number) => string): number {
   let sampled = 0
-  const stride = Math.floor((text.length - SAMPLE_CHARS) / (SAMPLES - 1))
+  const stride = Math.floor((chars - SAMPLE_CHARS) / (SAMPLES - 1))
   for (let sample = 0; sample < SAMPLES; sample++) {
-    sampled += estimateTokenCount(text.slice(sample * stride, sample * stride + SAMPLE_CHARS))
+    sampled += estimateTokenCount(sampleAt(sample * stride, SAMPLE_CHARS))
   }
-  return Math.ceil((sampled * text.length) / (SAMPLES * SAMPLE_CHARS))
+  return Math.ceil((sampled * chars) / (SAMPLES * SAMPLE_CHARS))
 }
 
 /** Likely tokens of `chars` characters of text that is no longer at hand. */

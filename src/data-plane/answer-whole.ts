@@ -19,7 +19,7 @@ const REPLY_BYTES_MAX = 16 * 1024 * 1024
 
 interface WholeAnswer {
   readonly text: string
-  readonly reply: NeutralReply
+  readonly events: readonly NeutralEvent[]
   readonly usage: Usage | null
 }
 
@@ -37,13 +37,13 @@ export async function answerWhole(
     ending: 'finished',
     failure: null,
     usage: answer.usage,
-    visibleChars: visibleChars(answer.reply),
+    visibleChars: answer.usage === null ? visibleChars(answer.events) : 0,
     status: 200,
     isFinal: true,
     ttftMs: null,
     isBilled: true,
   })
-  keep(exchange, recall, attempt, answer.reply, costNanoUsd)
+  if (recall.key !== null) keep(exchange, recall, attempt, fold(answer.events), costNanoUsd)
   const headers = answerHeaders(exchange, routed.plan, attempt, recall.state)
   headers['x-tidegate-cost-usd'] = usd(costNanoUsd)
   headers['content-type'] = 'application/json'
@@ -81,9 +81,8 @@ async function readAnswer(
   const events = attempt.dialect.read(body, attempt.plan.target)
   const failure = failureIn(events)
   if (failure !== null) return err(failure)
-  const reply = fold(events)
-  if (reply.choices.length === 0) return err(unreadable("The provider's reply is empty."))
-  return ok({ text: attempt.isNative ? text : written(attempt, reply), reply, usage: reply.usage })
+  if (!events.some((event) => 'choice' in event)) return err(unreadable("The provider's reply is empty."))
+  return ok({ text: attempt.isNative ? text : written(attempt, fold(events)), events, usage: usageIn(events) })
 }
 
 function written(attempt: Attempt, reply: NeutralReply): string {
@@ -96,14 +95,16 @@ function failureIn(events: readonly NeutralEvent[]): UpstreamFailure | null {
   return null
 }
 
-function visibleChars(reply: NeutralReply): number {
+/** The last that was told. */
+function usageIn(events: readonly NeutralEvent[]): Usage | null {
+  let usage: Usage | null = null
+  for (const event of events) if (event.type === 'usage') usage = event.usage
+  return usage
+}
+
+function visibleChars(events: readonly NeutralEvent[]): number {
   let chars = 0
-  for (const choice of reply.choices) {
-    for (const part of choice.parts) {
-      if (part.kind === 'tool-call') chars += part.argumentsText.length
-      else if ('text' in part) chars += part.text.length
-    }
-  }
+  for (const event of events) if (event.type === 'part-delta') chars += event.text.length
   return chars
 }
 

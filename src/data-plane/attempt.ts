@@ -9,11 +9,12 @@ import type { NeutralRequest } from '../core/neutral.ts'
 import { costNanoUsd } from '../core/price.ts'
 import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
 import { NO_USAGE, type Usage, totalTokens } from '../core/usage.ts'
-import type { Dialect } from '../dialects/dialect.ts'
+import type { Dialect, NativeEdits } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
+import { lengthen } from './large-body.ts'
 
 /** What an attempt is for. */
 export interface AttemptPlan {
@@ -101,9 +102,24 @@ export function callOf(attempt: Attempt): OutgoingCall {
     maxOutputTokens: attempt.reservation.limitsMoney ? need.maxOutputTokens : null,
   }
   if (!attempt.isNative && plan.neutral !== null) return dialect.write(plan.neutral, plan.target, edits)
-  const call = dialect.edit(exchange.text, exchange.body, edits, plan.target)
-  // Nothing edited: what the client sent goes on as it came.
+  return editedShort(attempt, edits) ?? edited(attempt, edits)
+}
+
+/** What the client sent, with the gateway's edits; as it came where there are none. */
+function edited(attempt: Attempt, edits: NativeEdits): OutgoingCall {
+  const { exchange, dialect, plan } = attempt
+  const call = dialect.edit(exchange.text, exchange.body(), edits, plan.target)
   return exchange.bytes !== null && call.body === exchange.text ? { ...call, body: exchange.bytes } : call
+}
+
+/** The same by way of the short body; null where there is none, or what was edited can't be made whole again. */
+function editedShort(attempt: Attempt, edits: NativeEdits): OutgoingCall | null {
+  const { exchange, dialect, plan } = attempt
+  const { short } = exchange
+  if (short === null) return null
+  const call = dialect.edit(short.text, short.body, edits, plan.target)
+  const body = call.body === short.text ? (exchange.bytes ?? exchange.text) : lengthen(call.body, short)
+  return body === null ? null : { ...call, body }
 }
 
 /** Ends an attempt that answered: tells the breaker how it went and the ledger what it cost. Call exactly once. Returns

@@ -6,6 +6,7 @@ import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
 import { Client } from './client.ts'
+import type { ShortBody } from './large-body.ts'
 import type { Protocol, ReplyContext, RequestFacts, Speaker } from '../protocols/protocol.ts'
 
 /** What the client may ask of the gateway itself, by header. */
@@ -35,10 +36,11 @@ export interface Exchange<P extends Speaker = Protocol> {
 export interface ReadExchange<P extends Speaker = Protocol> extends Exchange<P> {
   readonly caller: Caller
   readonly facts: RequestFacts
-  /** The body as the client wrote it, and parsed. */
+  /** The body as the client wrote it, and parsed: see `RequestBody`. */
   readonly text: string
   readonly bytes: ArrayBuffer | null
-  readonly body: JsonObject
+  readonly body: () => JsonObject
+  readonly short: ShortBody | null
 }
 
 const TIMEOUT_MS_MIN = 50
@@ -111,7 +113,9 @@ export function replyContext(exchange: ReadExchange, model: string): ReplyContex
     createdSeconds: Math.floor(exchange.startedAtMs / 1000),
     model,
     wantsUsage: exchange.facts.wantsUsage,
-    request: exchange.body,
+    get request() {
+      return exchange.body()
+    },
   }
 }
 

@@ -3,6 +3,7 @@ import type { Failure, InvalidRequest } from '../core/failure.ts'
 import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { RequestFacts } from '../protocols/protocol.ts'
+import { type ShortBody, shortBody } from './large-body.ts'
 
 /** Largest request body. Images travel inline, so it is generous; an isolate has 128 MB for all its requests. */
 export const REQUEST_BYTES_MAX = 20 * 1024 * 1024
@@ -17,7 +18,10 @@ export interface RequestBody<Facts = RequestFacts> {
   readonly text: string
   /** The body's bytes where they are worth keeping: sent on as they came, they need not be encoded again. */
   readonly bytes: ArrayBuffer | null
-  readonly body: JsonObject
+  /** The body parsed whole, when somebody asks for it first. */
+  readonly body: () => JsonObject
+  /** A large body without its long strings: enough for the facts and for edits. */
+  readonly short: ShortBody | null
   readonly facts: Facts
 }
 
@@ -33,11 +37,24 @@ export async function readRequest<Facts>(
   const read = await readText(request)
   if (read === null) return err({ kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
   const { text, bytes } = read
-  const body = parseJson(text)
+  const short = shortBody(text)
+  const body = short?.body ?? parseJson(text)
   if (body === undefined) return err(invalid(text === '' ? 'The request body is empty.' : notJson(text)))
   if (!isJsonObject(body)) return err(invalid('The request body must be a JSON object.'))
   const facts = protocol.facts(body)
-  return facts.ok ? ok({ text, bytes, body, facts: facts.value }) : facts
+  if (!facts.ok) return facts
+  return ok({ text, bytes, body: short === null ? () => body : once(() => wholeBody(text)), short, facts: facts.value })
+}
+
+function once(make: () => JsonObject): () => JsonObject {
+  let made: JsonObject | null = null
+  return () => (made ??= make())
+}
+
+/** Of a text whose validity is known. */
+function wholeBody(text: string): JsonObject {
+  const body = parseJson(text)
+  return isJsonObject(body) ? body : {}
 }
 
 function invalid(message: string): Failure {

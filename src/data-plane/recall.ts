@@ -32,7 +32,7 @@ export async function recall(exchange: ReadExchange, routed: RoutedRequest): Pro
     facts.cacheability === 'deterministic' || (facts.cacheability === 'cacheable' && caller.cache.mode === 'all')
   if (!isFit || options.isCacheOff()) return SILENT_STATES.bypass
   const routing = routed.plan.candidates.map(({ target }) => `${target.id}/${target.model}`).join(' ')
-  const text = cacheKeyText(exchange.body, { tenantId: caller.tenantId, protocol: exchange.protocol.name, routing })
+  const text = cacheKeyText(exchange.body(), { tenantId: caller.tenantId, protocol: exchange.protocol.name, routing })
   const key = await services.digest(text)
   const entry = await services.replies.get(key)
   return entry === null ? { state: 'miss', key } : { state: 'hit', entry }

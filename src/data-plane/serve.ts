@@ -1,11 +1,11 @@
 // The path of a request, one line a step. Every step is a sibling file.
-import { estimateTokens } from '../core/estimate.ts'
 import type { Services, Later } from '../ports.ts'
 import type { Protocol } from '../protocols/protocol.ts'
 import { answerStream } from './answer-stream.ts'
 import { answerWhole } from './answer-whole.ts'
 import { authenticate } from './authenticate.ts'
 import { type ReadExchange, begin } from './exchange.ts'
+import { promptTokens } from './large-body.ts'
 import { readRequest } from './read-request.ts'
 import { recall, replay } from './recall.ts'
 import { refuse } from './refuse.ts'
@@ -25,9 +25,8 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   if (!routed.ok) return refuse(begun, routed.error)
   const recalled = await recall(exchange, routed.value)
   if (recalled.state === 'hit') return replay(exchange, routed.value, recalled.entry)
-  const promptTokens = estimateTokens(exchange.facts.promptText())
   const answer = exchange.facts.isStreamed ? answerStream : answerWhole
-  const answered = answer(exchange, routed.value, promptTokens, recalled)
+  const answered = answer(exchange, routed.value, promptTokens(exchange.facts, exchange.short), recalled)
   exchange.client.finish(answered)
   return answered
 }

@@ -76,6 +76,78 @@ describe('what reaches the provider', () => {
     }
   })
 
+  describe('of a large body', () => {
+    const LARGE = 'He said: "why \\ not?"\n{"a": "b"}, '.repeat(600)
+    const large = (content: unknown, rest: object = {}): string =>
+      JSON.stringify({ messages: [{ role: 'user', content }], ...rest, model: 'asked' }, null, 1)
+    const sentOf = async (text: string, model: string): Promise<string> => {
+      const world = pathWorld([someTarget('a', { model, maxOutputTokens: 1_000 })])
+      world.upstream = (call) => says(call)
+      world.limitsMoney = true
+      await ended(world, await world.ask(text))
+      return world.calls[0]?.text ?? ''
+    }
+
+    test('is all of it to the byte where nothing has to change', async () => {
+      const text = large(LARGE, { max_tokens: 5 })
+      expect((await sentOf(text, '*')) === text).toBe(true)
+    })
+
+    test('is all of it but for what has to change', async () => {
+      for (const rest of [
+        { stream: true },
+        { max_tokens: 9_000 },
+        { tidegate: { note: LARGE } },
+        { tidegate: 1, x: LARGE },
+      ]) {
+        const parts = [
+          { type: 'text', text: LARGE },
+          { type: 'image_url', image_url: { url: `data:image/png,${LARGE}` } },
+        ]
+        const sent: unknown = JSON.parse(await sentOf(large(parts, rest), 'real/model'))
+        const { tidegate: _, ...kept } = { tidegate: null, ...rest }
+        expect(sent).toMatchObject({ model: 'real/model', messages: [{ role: 'user', content: parts }] })
+        if ('x' in kept) expect(sent).toMatchObject({ x: LARGE })
+        expect(JSON.stringify(sent)).not.toMatch(/"tidegate|stand-in/)
+      }
+    })
+
+    test('is nothing where it is no JSON, however deep inside', async () => {
+      for (const wrong of ['\n', '\\x', '\\u12', '"']) {
+        const world = pathWorld([someTarget('a', { model: '*' })])
+        const text = large('MIDDLE').replace('MIDDLE', `${'x'.repeat(9_000)}${wrong}${'y'.repeat(9_000)}`)
+        const answer = await world.ask(text)
+        expect(answer.status).toBe(400)
+        expect(await answer.text()).toContain('not valid JSON')
+        expect(world.calls).toEqual([])
+      }
+    })
+
+    test('is refused by the name of its model, however long that is', async () => {
+      const world = pathWorld([someTarget('a', { model: '*' })])
+      world.upstream = (call) => says(call)
+      const model = `asked-${'x'.repeat(9_000)}`
+      const answer = await world.ask(JSON.stringify({ model, messages: QUESTION }))
+      expect(await answer.text()).not.toContain('stand-in')
+    })
+
+    test('is estimated by what a model reads of it', async () => {
+      const words = 'some ordinary words of a prompt and their "quotes", '.repeat(400)
+      const tokensOf = async (content: unknown): Promise<number> => {
+        const world = pathWorld([someTarget('a', { model: '*' })])
+        world.upstream = (call) => says(call)
+        await ended(world, await world.ask(large(content, { max_tokens: 1 })))
+        return world.admitted[0]?.amounts.tokens ?? 0
+      }
+      const tokens = await tokensOf(words)
+      expect(tokens).toBeGreaterThan(400 * 8)
+      expect(tokens).toBeLessThan(400 * 18)
+      const picture = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(50_000)}` } }
+      const withPicture = await tokensOf([{ type: 'text', text: words }, picture])
+      expect(Math.abs(withPicture - tokens)).toBeLessThan(5)
+    })
+  })
+
   test("are none of the client's headers, and on its way back none of the provider's", async () => {
     const headers = {
       cookie: 'session=of-the-client',

@@ -151,5 +151,6 @@ function isReadable(source: DocumentSource): boolean {
 }
 
 function isArguments(text: string): boolean {
-  return text.trim() === '' || isJsonObject(parseJson(text))
+  const value = parseJson(text)
+  return text.trim() === '' || value === null || isJsonObject(value)
 }

@@ -5,7 +5,7 @@ import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, Signature } from '../core/neutral.ts'
 import { mergeMessagesUsage, readMessagesUsage, readServiceTier, readStopReason } from '../wire/anthropic-messages.ts'
-import { MESSAGES_MAKER, readCitation } from '../wire/anthropic-messages-read-block.ts'
+import { MESSAGES_MAKER, readCitation, readMedia } from '../wire/anthropic-messages-read-block.ts'
 import { DONE_DATA } from '../wire/openai-chat.ts'
 import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 import type { Frame, StreamReader } from './dialect.ts'
@@ -170,6 +170,9 @@ class MessageBlocks {
       case 'redacted_thinking':
         this.open.set(index, { kind: 'done' })
         return this.events.redacted(ONLY_CHOICE, signed(block['data']))
+      case 'image':
+        this.open.set(index, { kind: 'done' })
+        return this.events.image(ONLY_CHOICE, readMedia(objectOf(block['source'])))
       case 'tool_use':
         return this.beginTool(index, block)
       default:

@@ -126,7 +126,8 @@ function readDocumentSource(source: JsonObject): DocumentSource {
   return { kind: 'text', text: textOf(source['data']), ...(mediaType === null ? {} : { mediaType }) }
 }
 
-function readMedia(source: JsonObject): MediaSource {
+/** Where a picture's or a document's bytes are. */
+export function readMedia(source: JsonObject): MediaSource {
   if (source['type'] === 'url') return { kind: 'url', url: textOf(source['url']) }
   if (source['type'] === 'file') return { kind: 'file', id: textOf(source['file_id']) }
   return { kind: 'base64', mediaType: textOf(source['media_type']), data: textOf(source['data']) }

@@ -47,7 +47,7 @@ export function isOwnSignature(signature: Signature | undefined): boolean {
 export function readArguments(text: string): JsonObject {
   const value = parseJson(text)
   if (isJsonObject(value)) return value
-  return text.trim() === '' ? {} : { arguments: text }
+  return value === null || text.trim() === '' ? {} : { arguments: text }
 }
 
 /** A citation for `reader`; null for one that it could do nothing with. `text` is what cites. */

@@ -127,12 +127,22 @@ function essenceOf(choice: NeutralChoice, hides: ReadonlySet<ReplyFeature>): unk
       'logprobs',
       (choice.logprobs ?? []).map((token) => [token['token'], token['logprob']]),
     ),
-    finish: choice.finish,
+    finish: hides.has('refusal') && choice.finish === 'stop' && all('refusal').length > 0 ? REFUSED : choice.finish,
   }
 }
 
+/** How a choice ends that refuses, where a refusal is told by how it ends. */
+const REFUSED: NeutralChoice['finish'] = 'filtered'
+
+/** Arguments as they are understood. `null` is none; and where a wire takes nothing but an object, text that is none (a
+ *  custom tool's, or what a bound cut off) is its only member. */
 function argumentsOf(text: string): unknown {
   const value = parseJson(text)
   if (value === undefined) return text
-  return isJsonObject(value) && Object.keys(value).length === 0 ? '' : value
+  if (value === null) return ''
+  if (!isJsonObject(value)) return value
+  const [only, ...others] = Object.entries(value)
+  if (only === undefined) return ''
+  const isWrapped = others.length === 0 && (only[0] === 'arguments' || only[0] === 'input')
+  return isWrapped && typeof only[1] === 'string' ? only[1] : value
 }

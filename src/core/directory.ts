@@ -2,11 +2,20 @@
 import type { JsonObject } from './json.ts'
 import type { Price } from './price.ts'
 
-export type DialectName = 'openai-chat' | 'anthropic-messages' | 'bedrock-converse' | 'gemini' | 'cohere' | 'ollama'
+export type DialectName =
+  | 'openai-chat'
+  | 'openai-responses'
+  | 'anthropic-messages'
+  | 'bedrock-converse'
+  | 'gemini'
+  | 'cohere'
+  | 'ollama'
+  | 'tgi'
+  | 'workers-ai'
 /** A task: one question, one answer, of any form. */
 export type TaskName =
   'embeddings' | 'rerank' | 'moderations' | 'images' | 'image-edits' | 'speech' | 'transcriptions' | 'translations'
-export type ProtocolName = 'chat' | 'messages'
+export type ProtocolName = 'chat' | 'responses' | 'messages'
 /** A concrete JSON and stream format. A protocol and a dialect with the same wire make the native lane. */
 export type Wire =
   | 'openai-chat'

@@ -8,12 +8,18 @@ import type { Dialect } from './dialect.ts'
 import { ollama } from './ollama.ts'
 import { gemini } from './gemini.ts'
 import { openaiChat } from './openai-chat.ts'
+import { openaiResponses } from './openai-responses.ts'
+import { tgi } from './tgi.ts'
+import { workersAi } from './workers-ai.ts'
 
 export const dialects: Readonly<Record<DialectName, Dialect>> = {
   'openai-chat': openaiChat,
+  'openai-responses': openaiResponses,
   'anthropic-messages': anthropicMessages,
   cohere,
   ollama,
   'bedrock-converse': bedrockConverse,
   gemini,
+  tgi,
+  'workers-ai': workersAi,
 }

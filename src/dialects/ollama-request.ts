@@ -8,7 +8,7 @@ import type { NeutralMessage, NeutralPart, NeutralRequest, NeutralTool, SettingN
 import { settingGap, uncarried } from '../core/request-gaps.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { onceEach, partGaps, strictToolGaps, type PartPlace } from './part-gaps.ts'
-import { textOfDocument, textOfResult, toolNameOf } from './prompt-text.ts'
+import { textOfDocument, textOfResult, textOfTurn, toolNameOf } from './prompt-text.ts'
 
 const CARRIED: ReadonlySet<SettingName> = new Set([
   'toolChoice',
@@ -107,7 +107,7 @@ function writeTurn(role: NeutralMessage['role'], parts: readonly NeutralPart[]):
   const calls = parts.flatMap((part) => (part.kind === 'tool-call' ? [writeCall(part)] : []))
   return withoutUndefined({
     role,
-    content: textOf(parts),
+    content: textOfTurn(parts),
     thinking: thinking === '' ? undefined : thinking,
     images: imagesOf(parts),
     tool_calls: calls.length === 0 ? undefined : calls,
@@ -120,21 +120,11 @@ function writeResult(
 ): JsonObject {
   return withoutUndefined({
     role: 'tool',
-    content: textOfResult({ ...part, content: [{ kind: 'text', text: textOf(part.content) }] }),
+    content: textOfResult({ ...part, content: [{ kind: 'text', text: textOfTurn(part.content) }] }),
     images: imagesOf(part.content),
     tool_name: toolNameOf(all, part.callId, part.name) ?? undefined,
     tool_call_id: part.callId,
   })
-}
-
-function textOf(parts: readonly NeutralPart[]): string {
-  return parts
-    .flatMap((part) => {
-      if (part.kind === 'text' || part.kind === 'refusal') return [part.text]
-      return part.kind === 'document' ? [textOfDocument(part) ?? ''] : []
-    })
-    .filter((text) => text !== '')
-    .join('\n')
 }
 
 function imagesOf(parts: readonly NeutralPart[]): Json | undefined {

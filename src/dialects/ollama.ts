@@ -1,5 +1,6 @@
 // The dialect of Ollama's own API. (Its OpenAI-compatible one is `openai-chat`, which knows neither `options` nor the
-// model's thinking as such.) The base URL ends in `/api`. https://docs.ollama.com/api
+// model's thinking as such.) The base URL may end in `/api` or before it. https://docs.ollama.com/api
+import type { Target } from '../core/directory.ts'
 import type { Dialect, UpstreamCall } from './dialect.ts'
 import { createEventMeter } from './event-meter.ts'
 import { createOllamaReader, readOllamaReply } from './ollama-reader.ts'
@@ -7,6 +8,7 @@ import { ollamaGaps, writeOllamaRequest } from './ollama-request.ts'
 import { outputBound } from './output-bound.ts'
 import { modelOf } from './prompt-text.ts'
 import { readErrorResponse } from './provider-error.ts'
+import { versionedPath } from './tasks/codec.ts'
 
 export const ollama: Dialect = {
   name: 'ollama',
@@ -17,19 +19,19 @@ export const ollama: Dialect = {
   gaps: ollamaGaps,
   write(request, target, edits) {
     const bound = outputBound(request.maxOutputTokens, edits.maxOutputTokens)
-    return call(JSON.stringify(writeOllamaRequest(request, modelOf(request, target, edits.model), bound)))
+    return call(target, JSON.stringify(writeOllamaRequest(request, modelOf(request, target, edits.model), bound)))
   },
-  edit: call,
+  edit: (text, _body, _edits, target) => call(target, text),
   reader: createOllamaReader,
   meter: () => createEventMeter(createOllamaReader()),
   read: readOllamaReply,
   fail: readErrorResponse,
   probe(target) {
     const messages = [{ role: 'user', content: 'Reply with the word ok.' }]
-    return call(JSON.stringify({ model: target.model, messages, stream: false, options: { num_predict: 1 } }))
+    return call(target, JSON.stringify({ model: target.model, messages, stream: false, options: { num_predict: 1 } }))
   },
 }
 
-function call(body: string): UpstreamCall {
-  return { path: '/chat', headers: { 'content-type': 'application/json' }, body }
+function call(target: Target, body: string): UpstreamCall {
+  return { path: versionedPath(target, 'api', '/chat'), headers: { 'content-type': 'application/json' }, body }
 }

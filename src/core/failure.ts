@@ -66,7 +66,8 @@ export interface Suggesting {
 /** Any reason a request is not served. */
 export type Failure =
   | InvalidRequest
-  | { readonly kind: 'unsupported-media-type'; readonly received: string }
+  /** `expected`: JSON unless it says otherwise. */
+  | { readonly kind: 'unsupported-media-type'; readonly received: string; readonly expected?: string }
   | { readonly kind: 'request-too-large'; readonly limitBytes: number }
   | {
       readonly kind: 'unauthenticated'

@@ -60,7 +60,7 @@ function wordsOf(failure: Failure): Phrase {
     case 'invalid-request':
       return { status: 400, message: failure.message, type: INVALID, code: null, param: failure.field }
     case 'unsupported-media-type':
-      return badMediaType(failure.received)
+      return badMediaType(failure.received, failure.expected ?? 'application/json')
     case 'request-too-large':
       return tooLarge(failure.limitBytes)
     case 'unauthenticated':
@@ -100,8 +100,8 @@ const KEY_COMPLAINTS: Readonly<Record<Extract<Failure, { kind: 'unauthenticated'
   revoked: 'Incorrect API key provided: it has been revoked.',
 }
 
-function badMediaType(received: string): Phrase {
-  const message = `Unsupported content type '${received}'. Send the request as application/json.`
+function badMediaType(received: string, expected: string): Phrase {
+  const message = `Unsupported content type '${received}'. Send the request as ${expected}.`
   return { status: 415, message, type: INVALID, code: 'unsupported_content_type' }
 }
 

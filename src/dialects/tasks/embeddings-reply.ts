@@ -1,0 +1,58 @@
+// An embeddings reply in OpenAI's shape, with the vectors as the client wants them: numbers, or base64 of floats.
+import type { Json, JsonObject } from '../../core/json.ts'
+import type { Usage } from '../../core/usage.ts'
+import { promptTokens } from '../../core/usage.ts'
+import { arrayOf, isJsonArray, objectOf } from '../../wire/read.ts'
+import { decodeVector, encodeVector } from '../../wire/vector.ts'
+import type { TaskReply, TaskRequest } from './codec.ts'
+
+/** The texts of a request that has no tokens in it. */
+export function inputTexts(body: JsonObject): readonly string[] {
+  const { input } = body
+  return typeof input === 'string' ? [input] : arrayOf(input).filter((item) => typeof item === 'string')
+}
+
+/** True where the inputs are tokens: no other wire than OpenAI's takes them. */
+export function hasTokens(body: JsonObject): boolean {
+  return arrayOf(body['input']).some((item) => typeof item !== 'string')
+}
+
+/** The reply with these vectors, one for each input; null when there are more or fewer, or one isn't a vector. */
+export function embeddingsReply(
+  vectors: readonly (Json | undefined)[],
+  request: TaskRequest,
+  usage: Usage | null,
+): TaskReply | null {
+  if (vectors.length !== inputTexts(request.body).length || !vectors.every(isVector)) return null
+  const data = vectors.map((vector, index) => ({
+    object: 'embedding',
+    index,
+    embedding: asWanted(vector, request.body),
+  }))
+  const count = usage === null ? null : promptTokens(usage)
+  const counted = count === null ? {} : { usage: { prompt_tokens: count, total_tokens: count } }
+  return { body: { object: 'list', data, model: request.model, ...counted }, usage }
+}
+
+/** A reply on OpenAI's wire whose provider doesn't heed `encoding_format`, put right; itself where it does. */
+export function asFormatted(reply: JsonObject, { body }: TaskRequest): JsonObject | null {
+  if (!isJsonArray(reply['data'])) return null
+  const first = objectOf(reply['data'][0])['embedding']
+  const isRight = body['encoding_format'] === 'base64' ? typeof first === 'string' : typeof first !== 'string'
+  if (isRight) return reply
+  const data = reply['data'].map((item) => {
+    const entry = objectOf(item)
+    return { ...entry, embedding: asWanted(entry['embedding'] ?? null, body) }
+  })
+  return { ...reply, data }
+}
+
+function isVector(value: Json | undefined): value is Json {
+  return isJsonArray(value) && typeof value[0] === 'number'
+}
+
+function asWanted(vector: Json, body: JsonObject): Json {
+  const wantsText = body['encoding_format'] === 'base64'
+  if (typeof vector === 'string') return wantsText ? vector : (decodeVector(vector) ?? vector)
+  return wantsText ? encodeVector(arrayOf(vector).map(Number)) : vector
+}

@@ -1,0 +1,87 @@
+// Embeddings: texts, or tokens, to vectors, in OpenAI's shape.
+// https://platform.openai.com/docs/api-reference/embeddings/create (read 2026-11-21)
+import type { InvalidRequest } from '../../core/failure.ts'
+import type { Json, JsonObject } from '../../core/json.ts'
+import { arrayOf, countOf, isJsonArray, objectOf } from '../../wire/read.ts'
+import { failChat, failChatInStream } from '../chat-failure.ts'
+import type { Task } from '../task.ts'
+import { checkCount, complaint, requireText, taskFacts, textsOf } from './task-facts.ts'
+
+/** Most inputs of one request, as OpenAI has it. */
+const INPUTS_MAX = 2_048
+
+export const embeddings: Task = {
+  name: 'embeddings',
+  endpoint: '/v1/embeddings',
+  accepts: 'json',
+  isRelayed: false,
+  facts(body) {
+    const invalid =
+      requireText(body, 'model') ?? checkInput(body['input']) ?? checkCount(body, 'dimensions') ?? checkFormat(body)
+    const texts = (): readonly string[] => textsOf(body['input'])
+    return taskFacts(body, invalid, { texts, promptTokens: tokensIn(body['input']), maxOutputTokens: 0 })
+  },
+  batches: { split, join },
+  fail: failChat,
+  failInStream: failChatInStream,
+}
+
+function checkInput(input: Json | undefined): InvalidRequest | null {
+  if (input === undefined || input === null) return complaint('input', "Missing required parameter: 'input'.")
+  if (typeof input === 'string') return input === '' ? complaint('input', "'input' cannot be an empty string.") : null
+  if (!isJsonArray(input)) {
+    return complaint('input', "Invalid type for 'input': expected a string, strings, or tokens.")
+  }
+  if (input.length === 0) return complaint('input', "Invalid 'input': an empty array. At least one input is expected.")
+  if (input.every(isToken)) return null
+  if (input.length > INPUTS_MAX) {
+    return complaint('input', `Invalid 'input': array too long. At most ${INPUTS_MAX} inputs are accepted.`)
+  }
+  const wrong = input.findIndex((item) => typeof item !== 'string' && !isTokens(item))
+  return wrong === -1
+    ? null
+    : complaint(`input[${wrong}]`, `Invalid type for 'input[${wrong}]': expected a string or an array of tokens.`)
+}
+
+function checkFormat(body: JsonObject): InvalidRequest | null {
+  const format = body['encoding_format'] ?? 'float'
+  if (format === 'float' || format === 'base64') return null
+  return complaint('encoding_format', "Invalid value for 'encoding_format': expected 'float' or 'base64'.")
+}
+
+function isToken(value: Json): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+function isTokens(value: Json): boolean {
+  return isJsonArray(value) && value.length > 0 && value.every(isToken)
+}
+
+function tokensIn(input: Json | undefined): number {
+  const items = arrayOf(input)
+  if (typeof items[0] === 'number') return items.length
+  return items.reduce((sum: number, item) => sum + arrayOf(item).length, 0)
+}
+
+/** One text and one list of tokens are single inputs. */
+function split(body: JsonObject, sizeMax: number): readonly JsonObject[] {
+  const input = arrayOf(body['input'])
+  if (input.length <= sizeMax || typeof input[0] === 'number') return [body]
+  const pieces: JsonObject[] = []
+  for (let at = 0; at < input.length; at += sizeMax) pieces.push({ ...body, input: input.slice(at, at + sizeMax) })
+  return pieces
+}
+
+function join(replies: readonly JsonObject[]): JsonObject {
+  const [first] = replies
+  if (first === undefined || replies.length === 1) return first ?? {}
+  const data = replies.flatMap((reply) => arrayOf(reply['data'])).map((item, index) => ({ ...objectOf(item), index }))
+  const hasUsage = replies.every((reply) => reply['usage'] !== undefined)
+  return { ...first, data, ...(hasUsage ? { usage: summed(replies) } : {}) }
+}
+
+function summed(replies: readonly JsonObject[]): JsonObject {
+  const total = (name: string): number =>
+    replies.reduce((sum, reply) => sum + countOf(objectOf(reply['usage'])[name]), 0)
+  return { prompt_tokens: total('prompt_tokens'), total_tokens: total('total_tokens') }
+}

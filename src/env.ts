@@ -20,6 +20,8 @@ export interface GatewayEnv {
   readonly ALLOW_PRIVATE_ENDPOINTS?: string
   /** Lifetime of a limiter lease in ms; 30000 unless set. */
   readonly LEASE_TTL_MS?: string
+  /** Origins whose pages may call the gateway, separated by commas; none unless set (`data-plane/http-surface.ts`). */
+  readonly CORS_ORIGINS?: string
   /** The admin surface is closed until this is set. */
   readonly ADMIN_TOKEN?: string
   /** Secret under which virtual keys are hashed. */

@@ -1,21 +1,119 @@
-// `GET /v1/models`: what this key may ask for, in OpenAI's form.
+// `GET /v1/models` and `/v1/models/{id}`: what this key may ask for, in OpenAI's form, or in Anthropic's for a client that
+// says so with `anthropic-version`. What we know of a model besides stands under `tidegate`.
+// https://platform.openai.com/docs/api-reference/models, https://docs.anthropic.com/en/api/models-list (read 2026-11-21)
+import { findCapabilities } from '../catalog/models.ts'
+import type { Caller, ModelCapabilities, Route } from '../core/directory.ts'
+import type { JsonObject } from '../core/json.ts'
+import { type Result, err, ok } from '../core/result.ts'
+import type { Failure } from '../core/failure.ts'
+import type { RouteTable } from '../core/route-table.ts'
 import { protocols } from '../protocols/index.ts'
 import type { Later, Services } from '../ports.ts'
+import type { Protocol } from '../protocols/protocol.ts'
+import { withoutUndefined } from '../wire/write.ts'
 import { authenticate } from './authenticate.ts'
 import { begin } from './exchange.ts'
 import { refuse } from './refuse.ts'
 import { isAllowed } from './route.ts'
 
+/** Models of one page in Anthropic's form. */
+const PAGE_MAX = 1_000
+const PAGE_USUAL = 20
+
+/** What a key may ask for, and where it would go. */
+interface Access {
+  readonly caller: Caller
+  readonly table: RouteTable
+}
+
 /** The models of the key's tenant that the key is allowed. A prefix route is listed as it is written, `*` included. */
 export async function listModels(request: Request, services: Services, later: Later): Promise<Response> {
-  const exchange = begin(request, protocols.chat, services, later)
+  const exchange = begin(request, speaker(request), services, later)
+  const access = await accessOf(request, services, later)
+  if (!access.ok) return refuse(exchange, access.error)
+  const { caller, table } = access.value
+  const routes = new Map<string, Route>()
+  // A tenant's own route is the one that is followed.
+  for (const route of table.models(caller.tenantId)) {
+    if (isAllowed(caller, route.model) && routes.get(route.model)?.tenantId !== caller.tenantId) {
+      routes.set(route.model, route)
+    }
+  }
+  const headers = { 'x-request-id': exchange.requestId, 'x-tidegate-request-id': exchange.requestId }
+  const models = [...routes.values()]
+  if (isAnthropic(request)) return Response.json(page(new URL(request.url).searchParams, models, table), { headers })
+  const data = models.map((route) => openaiModel(route.model, route, table))
+  return Response.json({ object: 'list', data }, { headers })
+}
+
+/** One model by its name, which may have slashes in it and may be covered by a prefix route. */
+export async function retrieveModel(request: Request, id: string, services: Services, later: Later): Promise<Response> {
+  const exchange = begin(request, speaker(request), services, later)
+  const access = await accessOf(request, services, later)
+  if (!access.ok) return refuse(exchange, access.error)
+  const { caller, table } = access.value
+  const route = table.find(caller.tenantId, id)
+  if (route === null) return refuse(exchange, { kind: 'model-not-found', model: id })
+  if (!isAllowed(caller, id)) return refuse(exchange, { kind: 'model-not-allowed', model: id })
+  const model = isAnthropic(request) ? anthropicModel(id, route, table) : openaiModel(id, route, table)
+  return Response.json(model, {
+    headers: { 'x-request-id': exchange.requestId, 'x-tidegate-request-id': exchange.requestId },
+  })
+}
+
+function isAnthropic(request: Request): boolean {
+  return request.headers.has('anthropic-version')
+}
+
+function speaker(request: Request): Protocol {
+  if (!isAnthropic(request)) return protocols.chat
+  const all: readonly Protocol[] = Object.values(protocols)
+  return all.find(({ wire }) => wire === 'anthropic-messages') ?? protocols.chat
+}
+
+async function accessOf(request: Request, services: Services, later: Later): Promise<Result<Access, Failure>> {
   const caller = await authenticate(request.headers, services)
-  if (!caller.ok) return refuse(exchange, caller.error)
+  if (!caller.ok) return caller
   const table = await services.directory.routes(later)
-  if (table === null) return refuse(exchange, { kind: 'directory-unavailable' })
-  const names = new Set(table.models(caller.value.tenantId).map((route) => route.model))
-  const data = [...names]
-    .filter((model) => isAllowed(caller.value, model))
-    .map((id) => ({ id, object: 'model', created: 0, owned_by: 'tidegate' }))
-  return Response.json({ object: 'list', data }, { headers: { 'x-request-id': exchange.requestId } })
+  return table === null ? err({ kind: 'directory-unavailable' }) : ok({ caller: caller.value, table })
+}
+
+function openaiModel(id: string, route: Route, table: RouteTable): JsonObject {
+  return { id, object: 'model', created: 0, owned_by: 'tidegate', tidegate: knownOf(id, route, table) }
+}
+
+function anthropicModel(id: string, route: Route, table: RouteTable): JsonObject {
+  const created_at = '1970-01-01T00:00:00Z'
+  return { type: 'model', id, display_name: id, created_at, tidegate: knownOf(id, route, table) }
+}
+
+/** Context window and abilities of the first target, which usually serves; the providers of all. */
+function knownOf(id: string, route: Route, table: RouteTable): JsonObject {
+  const targets = table.targets(route)
+  const [first] = targets
+  const model = first === undefined || first.model === '*' ? id : first.model
+  const { contextTokens, outputTokens, ...abilities } = first?.capabilities ?? capabilitiesOf(model)
+  return withoutUndefined({
+    context_window: contextTokens,
+    max_output_tokens: outputTokens,
+    capabilities: Object.keys(abilities).length === 0 ? undefined : { ...abilities },
+    providers: [...new Set(targets.map(({ provider }) => provider))],
+  })
+}
+
+/** Nothing is known of what a prefix covers. */
+function capabilitiesOf(model: string): ModelCapabilities {
+  return model.endsWith('*') ? {} : findCapabilities(model)
+}
+
+function page(query: URLSearchParams, routes: readonly Route[], table: RouteTable): JsonObject {
+  const limit = Math.min(PAGE_MAX, Math.max(1, Math.floor(Number(query.get('limit') ?? PAGE_USUAL)) || PAGE_USUAL))
+  const before = query.get('before_id')
+  const indexOf = (id: string | null): number => routes.findIndex(({ model }) => model === id)
+  const end = before === null ? routes.length : Math.max(0, indexOf(before))
+  const start = before === null ? indexOf(query.get('after_id')) + 1 : Math.max(0, end - limit)
+  const shown = routes.slice(start, Math.min(end, start + limit))
+  const has_more = before === null ? start + limit < routes.length : start > 0
+  const ids = { first_id: shown[0]?.model ?? null, last_id: shown.at(-1)?.model ?? null }
+  return { data: shown.map((route) => anthropicModel(route.model, route, table)), has_more, ...ids }
 }

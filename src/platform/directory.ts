@@ -127,6 +127,7 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
     tags: record.tags,
     allowedModels: record.allowedModels,
     cache: tenant.cache,
+    ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
   }
   return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }
 }

@@ -1,0 +1,52 @@
+// Where a passed-through path leads: always on the host of a registered target, and never out of what the target's own address
+// is bound to. Pure, and separate because it is the whole defence of the credential that goes along.
+import { type Result, err, ok } from './result.ts'
+
+/** `v1`, `v1beta`, `v4`: from such a segment on a path is the provider's own. */
+const VERSION = /^v\d+[a-z0-9]*$/
+const ADDRESS = /^([a-z]+:\/\/[^/]+)(\/.*)?$/
+/** A step up or down the path, or an end to it, however it is written. */
+const STEP = /(?:^|[/\\])\.{1,2}(?:[/\\;]|$)|[\\\0\r\n]/
+
+export interface PassedPath {
+  /** Address to be called, without a trailing slash. */
+  readonly baseUrl: string
+  /** Path below it. */
+  readonly path: string
+}
+
+/**
+ * Address and path for `path` (as a URL parser gives it, beginning with a slash) on the target at `baseUrl`. A path that
+ * repeats the address's own path, or its version, goes on from there; any other goes below the whole address. An address
+ * with a scope behind its version (a project, an account) is never left. The error says what is wrong with the path.
+ */
+export function passedPath(baseUrl: string, path: string): Result<PassedPath, string> {
+  const address = ADDRESS.exec(baseUrl)
+  if (address === null) return err('the target has no address that can be passed through to')
+  if (!isPlain(path)) return err('the path has steps in it')
+  const [, origin = '', own = ''] = address
+  if (own !== '' && (path === own || path.startsWith(`${own}/`))) return ok({ baseUrl: origin, path })
+  const at = own.split('/').findIndex((segment) => VERSION.test(segment))
+  const behind = at === -1 ? [] : own.split('/').slice(at + 1)
+  const isScoped = behind.some((segment) => segment !== 'openai')
+  const isVersioned = path
+    .split('/')
+    .slice(1, 3)
+    .some((segment) => VERSION.test(segment))
+  if (!isVersioned || isScoped || at === -1) return ok({ baseUrl, path })
+  return ok({ baseUrl: origin + own.split('/').slice(0, at).join('/'), path })
+}
+
+/** True for a path without steps, also when it is decoded, and decoded again. */
+function isPlain(path: string): boolean {
+  let text = path
+  for (let round = 0; round < 3; round += 1) {
+    if (STEP.test(text)) return false
+    try {
+      text = decodeURIComponent(text)
+    } catch {
+      return false
+    }
+  }
+  return true
+}

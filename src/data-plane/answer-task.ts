@@ -1,0 +1,171 @@
+// Answers a task whose reply is read: vectors, scores, verdicts. A request with more inputs than the target takes at once
+// goes in several calls, a few of them at the same time; the first that fails stops the others.
+import type { UpstreamFailure } from '../core/failure.ts'
+import { isJsonObject, parseJson } from '../core/json.ts'
+import type { JsonObject } from '../core/json.ts'
+import { type Result, err, ok } from '../core/result.ts'
+import { type Usage, USAGE_BUCKETS, NO_USAGE } from '../core/usage.ts'
+import { brokenStream } from '../dialects/provider-error.ts'
+import type { TaskCodec, TaskReply, TaskRequest } from '../dialects/tasks/codec.ts'
+import { taskCodec } from '../dialects/tasks/index.ts'
+import type { Task } from '../protocols/task.ts'
+import { usd } from './answer-whole.ts'
+import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
+import { type OpenCall, callWith, limitedText, noAnswer, openCall } from './call-upstream.ts'
+import { answerHeaders, headerSafe } from './headers.ts'
+import { pursue } from './pursue.ts'
+import { refuse } from './refuse.ts'
+import type { RoutedRequest } from './route.ts'
+import type { TaskExchange } from './serve-task.ts'
+
+/** Calls of one request under way at once. A Worker has six connections. */
+const CALLS_AT_ONCE = 6
+/** Largest reply of one call: 2,048 vectors of 1,536 numbers as text are this long. */
+const REPLY_BYTES_MAX = 64 * 1024 * 1024
+
+interface TaskAnswer {
+  readonly text: string
+  readonly usage: Usage | null
+}
+
+type TaskAttempt = Attempt<Task>
+
+/** Serves a task whose reply is read and written. Never rejects. */
+export async function answerTask(
+  exchange: TaskExchange,
+  routed: RoutedRequest,
+  promptTokens: number,
+): Promise<Response> {
+  const result = await pursue(exchange, routed, { promptTokens, cache: 'off' }, tryTask)
+  if (!result.ok) return refuse(exchange, result.error, answerHeaders(exchange, routed.plan, null, 'off'))
+  const { answer, attempt } = result.value
+  const costNanoUsd = settle(attempt, {
+    ending: 'finished',
+    failure: null,
+    usage: answer.usage,
+    visibleChars: 0,
+    status: 200,
+    isFinal: true,
+    ttftMs: null,
+    isBilled: true,
+  })
+  const headers = answerHeaders(exchange, routed.plan, attempt, 'off')
+  const dropped = droppedMembers(exchange, routed, attempt)
+  if (dropped !== '') headers['x-tidegate-dropped'] = dropped
+  headers['x-tidegate-cost-usd'] = usd(costNanoUsd)
+  headers['content-type'] = 'application/json'
+  return new Response(answer.text, { headers })
+}
+
+async function tryTask(attempt: TaskAttempt): Promise<Result<TaskAnswer, FailedAttempt<Task>>> {
+  const { exchange, plan } = attempt
+  const codec = taskCodec(exchange.protocol.name, plan.target)
+  const call = openCall(attempt)
+  try {
+    if (codec === null)
+      return err({ attempt, failure: brokenStream(''), usage: null, visibleChars: 0, isBilled: false })
+    const requests = requestsOf(attempt, codec)
+    const replies: (TaskReply & { readonly text: string })[] = []
+    const failure = await callAll(attempt, codec, call, requests, replies)
+    if (failure === null) return ok(joined(attempt, replies))
+    const counted = replies.flatMap((reply) => reply.usage ?? [])
+    // Some of the calls may have been answered, and a call that was cut short by us has reached the provider.
+    const usage = counted.length === 0 ? null : summed(counted)
+    const isBilled = usage !== null || call.abort.signal.reason === 'timed-out' || exchange.client.hasLeft
+    return err({ attempt, failure, usage, visibleChars: 0, isBilled })
+  } finally {
+    call.onEnd()
+  }
+}
+
+function requestsOf(attempt: TaskAttempt, codec: TaskCodec): readonly TaskRequest[] {
+  const { exchange, plan } = attempt
+  const { text } = exchange
+  const body = exchange.body()
+  const sizeMax = Math.max(1, plan.target.maxBatchSize ?? codec.batchMax)
+  const pieces = exchange.protocol.batches?.split(body, sizeMax) ?? [body]
+  return pieces.map((piece) => ({ body: piece, text: piece === body ? text : null, model: plan.target.model }))
+}
+
+/** Makes all calls, a few at once; what was answered stands in `replies`. Null when all were. */
+async function callAll(
+  attempt: TaskAttempt,
+  codec: TaskCodec,
+  call: OpenCall,
+  requests: readonly TaskRequest[],
+  replies: (TaskReply & { readonly text: string })[],
+): Promise<UpstreamFailure | null> {
+  let failure: UpstreamFailure | null = null
+  let next = 0
+  const work = async (): Promise<void> => {
+    while (failure === null && next < requests.length) {
+      const index = next++
+      const request = requests[index]
+      if (request === undefined) return
+      const result = await callOne(attempt, codec, call, request)
+      if (result.ok) replies[index] = result.value
+      else if (failure === null) {
+        failure = result.error
+        if (!call.abort.signal.aborted) call.abort.abort('failed')
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(CALLS_AT_ONCE, requests.length) }, work))
+  return failure
+}
+
+async function callOne(
+  attempt: TaskAttempt,
+  codec: TaskCodec,
+  call: OpenCall,
+  request: TaskRequest,
+): Promise<Result<TaskReply & { readonly text: string }, UpstreamFailure>> {
+  const response = await callWith(attempt, call, () => codec.write(request, attempt.plan.target))
+  if (!response.ok) return response
+  let text: string | null
+  try {
+    text = await limitedText(response.value, REPLY_BYTES_MAX)
+  } catch (error) {
+    const { signal } = call.abort
+    return err(signal.aborted ? noAnswer(signal, error) : brokenStream('The provider broke off its reply.'))
+  }
+  if (text === null) return err(brokenStream("The provider's reply is too large."))
+  const json = parseJson(text)
+  if (json === undefined) return err(brokenStream("The provider's reply is not valid JSON."))
+  const failed = isJsonObject(json) && (json['error'] ?? null) !== null
+  if (failed) return err(attempt.dialect.fail(200, response.value.headers, text, attempt.exchange.services.nowMs()))
+  const reply = codec.read(json, request)
+  if (reply === null) return err(brokenStream("The provider's reply is not what was asked for."))
+  // What needed no change goes back as it came.
+  return ok({ ...reply, text: reply.body === json ? text : '' })
+}
+
+function joined(attempt: TaskAttempt, replies: readonly (TaskReply & { readonly text: string })[]): TaskAnswer {
+  const [first] = replies
+  const counted = replies.flatMap((reply) => reply.usage ?? [])
+  const usage = counted.length === replies.length ? summed(counted) : null
+  if (first !== undefined && replies.length === 1 && first.text !== '') return { text: first.text, usage }
+  const bodies = replies.map((reply) => reply.body)
+  const body = attempt.exchange.protocol.batches?.join(bodies) ?? bodies[0] ?? {}
+  return { text: JSON.stringify(withUsage(attempt, body)), usage }
+}
+
+/** Clients rely on the count: where the provider gives none it is our own estimate, as in the ledger. */
+function withUsage({ exchange, plan }: TaskAttempt, body: JsonObject): JsonObject {
+  if (body['usage'] !== undefined || exchange.protocol.batches === undefined) return body
+  return { ...body, usage: { prompt_tokens: plan.promptTokens, total_tokens: plan.promptTokens } }
+}
+
+function summed(all: readonly Usage[]): Usage {
+  const total = { ...NO_USAGE }
+  for (const bucket of USAGE_BUCKETS) total[bucket] = all.reduce((sum, usage) => sum + usage[bucket], 0)
+  return total
+}
+
+/** Members that the route lets go of for this target. */
+function droppedMembers(exchange: TaskExchange, routed: RoutedRequest, attempt: TaskAttempt): string {
+  const { target } = attempt.plan
+  const gaps = taskCodec(exchange.protocol.name, target)?.gaps(exchange.body(), target) ?? []
+  const { allowedGaps } = routed.plan.route
+  return gaps.flatMap(({ field }) => (allowedGaps.includes(field) ? [headerSafe(field)] : [])).join(', ')
+}

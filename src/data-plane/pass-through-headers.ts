@@ -1,0 +1,57 @@
+// What of a passed-through request's headers and query goes to the provider: everything but what names the client, its key, its
+// connection, or an account with the provider that isn't the client's to choose.
+
+/** Never sent on: connection, forwarding, credentials of every scheme, accounts, and what is meant for us. */
+const WITHHELD =
+  /^(?:host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|accept-encoding|expect|cookie|authorization|x-api-key|api-key|x-goog-api-key|x-goog-user-project|x-goog-iam-.*|x-amz-.*|openai-organization|openai-project|forwarded|via|x-forwarded-.*|x-real-ip|true-client-ip|cf-.*|cdn-loop|origin|referer|sec-.*|user-agent|x-tidegate-.*|traceparent|tracestate|x-trace-id|x-request-id)$/i
+
+/** Query members that carry a credential. */
+const WITHHELD_QUERY = new Set(['key', 'api_key', 'api-key', 'access_token'])
+
+/** What a client has to know of a passed-through reply besides its type. What tells of our account stays here. */
+export const FORWARDED: readonly string[] = [
+  'content-language',
+  'etag',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+  'x-goog-upload-status',
+  'x-goog-upload-chunk-granularity',
+]
+
+/** The headers that go on. */
+export function passedHeaders(headers: Headers): Readonly<Record<string, string>> {
+  const passed: Record<string, string> = {}
+  headers.forEach((value, name) => {
+    if (!WITHHELD.test(name)) passed[name] = value
+  })
+  return passed
+}
+
+/** The query that goes on, with its question mark; empty for none. Kept as it was written. */
+export function passedQuery(url: URL): string {
+  const kept = url.search
+    .slice(1)
+    .split('&')
+    .filter((member) => member !== '' && !WITHHELD_QUERY.has(nameOf(member)))
+  return kept.length === 0 ? '' : `?${kept.join('&')}`
+}
+
+/** The client's key wherever its SDK puts it, as the headers that authenticate. */
+export function keyOf({ headers }: Request, url: URL): Headers {
+  if (headers.has('authorization')) return headers
+  const key = ['x-api-key', 'x-goog-api-key', 'api-key']
+    .map((name) => headers.get(name))
+    .find((value) => value !== null)
+  const presented = key ?? url.searchParams.get('key')
+  return presented === null ? headers : new Headers({ authorization: `Bearer ${presented}` })
+}
+
+function nameOf(member: string): string {
+  const [name = ''] = member.split('=')
+  try {
+    return decodeURIComponent(name.replaceAll('+', ' ')).toLowerCase()
+  } catch {
+    return name
+  }
+}

@@ -1,0 +1,69 @@
+// What is understood of a passed-through reply: on a path whose wire is known its usage is read while the bytes go by.
+import type { Target } from '../core/directory.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { Usage } from '../core/usage.ts'
+import type { Dialect } from '../dialects/dialect.ts'
+import { dialects } from '../dialects/index.ts'
+import { readTaskUsage } from '../dialects/tasks/task-usage.ts'
+import { createFramer } from './framing/index.ts'
+import { type ReplyWatch, blindWatch, jsonWatch, streamWatch, taskStreamWatch } from './relay-lane.ts'
+
+/** Which dialect's wire is spoken where. */
+const WIRES: readonly (readonly [RegExp, string])[] = [
+  [/\/chat\/completions$/, 'openai-chat'],
+  [/\/responses$/, 'openai-responses'],
+  [/\/messages$/, 'anthropic-messages'],
+  [/:(?:streamG|g)enerateContent$/, 'gemini'],
+  [/\/converse(?:-stream)?$/, 'bedrock-converse'],
+]
+const TASKS = /\/(?:embeddings|rerank|images\/\w+|audio\/\w+)$/
+const STREAMS = /^(?:text\/event-stream|application\/(?:x-ndjson|vnd\.amazon\.eventstream))\b/i
+const JSON_TYPE = /^application\/([\w.+-]+\+)?json\b/i
+
+/** Whether a reply at this path is made of output tokens. */
+export function readsTokens(path: string): boolean {
+  return WIRES.some(([pattern]) => pattern.test(path))
+}
+
+/** The model that a path names: `/models/{model}:…`, `/model/{model}/…`; null where it names none. */
+export function modelInPath(path: string): string | null {
+  const found = /\/models\/([^/:]+):\w+$/.exec(path) ?? /\/model\/([^/]+)\/(?:invoke|converse)/.exec(path)
+  return found?.[1] === undefined ? null : decodeURIComponent(found[1])
+}
+
+/** A watch over the reply to a call of `path`. */
+export function watchReply(path: string, target: Target, contentType: string): ReplyWatch {
+  const dialect = dialectAt(path)
+  const isJson = JSON_TYPE.test(contentType)
+  if (dialect === undefined) {
+    if (!TASKS.test(path)) return blindWatch()
+    const usage = ({ usage: reported }: JsonObject): Usage | null => readTaskUsage(reported)
+    return isJson ? jsonWatch(usage) : STREAMS.test(contentType) ? taskStreamWatch(contentType, usage) : blindWatch()
+  }
+  if (isJson && !path.includes(':stream')) return jsonWatch((reply) => usageIn(dialect, reply, target))
+  if (!isJson && !STREAMS.test(contentType)) return blindWatch()
+  const meter = dialect.meter(target)
+  return streamWatch(createFramer(contentType, dialect.framing), {
+    see: (frame) => (meter.push(frame) === 'error' ? meter.failure : null),
+    get usage() {
+      return meter.usage
+    },
+    get visibleChars() {
+      return meter.visibleChars
+    },
+    get isComplete() {
+      return meter.isComplete
+    },
+  })
+}
+
+function dialectAt(path: string): Dialect | undefined {
+  const name = WIRES.find(([pattern]) => pattern.test(path))?.[1]
+  const known: Readonly<Partial<Record<string, Dialect>>> = dialects
+  return name === undefined ? undefined : known[name]
+}
+
+function usageIn(dialect: Dialect, reply: JsonObject, target: Target): Usage | null {
+  const events = dialect.read(reply, target)
+  return events.findLast((event) => event.type === 'usage')?.usage ?? null
+}

@@ -17,10 +17,13 @@ export interface PriceOverride {
 const SIMULATED_OPENAI: UsdPerMillion = { input: 2.5, cacheRead: 1.25, output: 10 }
 /** What the simulated Anthropic models charge: cache writes dearer than fresh input, as there. */
 const SIMULATED_ANTHROPIC: UsdPerMillion = { input: 3, cacheRead: 0.3, cacheWrite: 3.75, cacheWriteLong: 6, output: 15 }
+/** What the simulated Gemini models charge: cached input at a tenth. */
+const SIMULATED_GEMINI: UsdPerMillion = { input: 2, cacheRead: 0.2, output: 12 }
 
 export const PRICE_OVERRIDES: readonly PriceOverride[] = [
   simulated('simulated-openai', '*', SIMULATED_OPENAI),
   simulated('simulated-anthropic', '*', SIMULATED_ANTHROPIC),
+  simulated('simulated-gemini', '*', SIMULATED_GEMINI),
 ]
 
 function simulated(provider: string, model: string, usdPerMillion: UsdPerMillion): PriceOverride {

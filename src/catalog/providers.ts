@@ -49,6 +49,16 @@ const CATALOGUE = [
     probeModel: 'sim-claude',
     docsUrl: null,
   },
+  {
+    name: 'simulated-gemini',
+    title: 'Simulated Gemini',
+    baseUrl: 'service://SIMULATED/gemini/v1beta',
+    dialect: 'gemini',
+    credential: 'SIMULATED_API_KEY',
+    priceProvider: null,
+    probeModel: 'sim-gemini',
+    docsUrl: null,
+  },
 ] as const satisfies readonly Provider[]
 
 /** Every provider, in the order of the catalogue. */

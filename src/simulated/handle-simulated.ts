@@ -8,6 +8,8 @@ import { bookCall, readBooks, release, resetBooks, type BookedCall } from './boo
 import { hashText } from './chance.ts'
 import { systemClock, waitForever, waitUntil, type SimulatedClock } from './clock.ts'
 import { deliver } from './delivery.ts'
+import { gemini } from './gemini.ts'
+import { handleTask } from './openai-tasks.ts'
 import { openai } from './openai.ts'
 import type { Ask, Refusal, Reply, SimulatedProvider } from './provider.ts'
 import { composeReply, promptTokensOf } from './reply.ts'
@@ -17,6 +19,7 @@ import { hasFault, scriptStream, scriptWhole, wholeDelayMs } from './script.ts'
 export const SIMULATED_MODELS = {
   openai: ['sim-gpt-4o', 'sim-gpt-4o-mini', 'sim-gpt-4o-fast'],
   anthropic: ['sim-claude-sonnet', 'sim-claude-haiku', 'sim-claude-haiku-fast'],
+  gemini: ['sim-gemini-3-pro', 'sim-gemini-3-flash', 'sim-gemini-3-flash-fast'],
 } as const
 
 const RETRY_AFTER_SECONDS = '2'
@@ -28,10 +31,13 @@ const CLIENT_GONE = 499
 const router = IttyRouter<IRequest, [SimulatedClock]>()
   .post('/openai/v1/chat/completions', (request, clock) => answer(openai, request, clock))
   .get('/openai/v1/models', (request) => listModels(openai, request))
-  .all('/openai/*', (request) => unknownPath(openai, request))
+  .all('/openai/*', (request) => handleTask(request) ?? unknownPath(openai, request))
   .post('/anthropic/v1/messages', (request, clock) => answer(anthropic, request, clock))
   .get('/anthropic/v1/models', (request) => listModels(anthropic, request))
   .all('/anthropic/*', (request) => unknownPath(anthropic, request))
+  .post('/gemini/v1beta/models/:call', (request, clock) => answer(gemini, request, clock))
+  .get('/gemini/v1beta/models', (request) => listModels(gemini, request))
+  .all('/gemini/*', (request) => unknownPath(gemini, request))
   .get('/books', () => Response.json({ models: readBooks() }))
   .post('/books/reset', () => {
     resetBooks()
@@ -62,7 +68,7 @@ async function answer(provider: SimulatedProvider, request: Request, clock: Simu
   if (unwelcome) return refused(provider, unwelcome, requestId)
   const body = parseJson(await request.text())
   if (!isJsonObject(body)) return refused(provider, provider.notJson, requestId)
-  const read = provider.read(body)
+  const read = provider.read(body, new URL(request.url))
   if (!read.ok) return refused(provider, read.error, requestId)
   const ask = read.value
   const behaviour = readBehaviour(ask.model)
@@ -86,7 +92,8 @@ function streamed(call: Call, reply: Reply): Response {
   const texts = { failure, garbage: provider.garbageFrame }
   const steps = scriptStream(provider.frames(reply, ask), behaviour, texts, hashText(ask.promptText))
   const body = deliver(steps, call.booked, call.clock, call.signal)
-  return new Response(body, { headers: { ...provider.headers(call.requestId), ...STREAM_TYPE } })
+  const type = provider.streamType === undefined ? {} : { 'content-type': provider.streamType(ask) }
+  return new Response(body, { headers: { ...provider.headers(call.requestId), ...STREAM_TYPE, ...type } })
 }
 
 async function whole(call: Call, reply: Reply): Promise<Response> {
@@ -118,7 +125,8 @@ function failed(call: Call, status: number, isIn200 = false): Response {
 }
 
 function refused(provider: SimulatedProvider, refusal: Refusal, requestId: string, isIn200 = false): Response {
-  const retryAfter = refusal.status === 429 ? { 'retry-after': RETRY_AFTER_SECONDS } : {}
+  // Google says it in the body.
+  const retryAfter = refusal.status === 429 && provider.name !== 'gemini' ? { 'retry-after': RETRY_AFTER_SECONDS } : {}
   const headers = { ...provider.headers(requestId), ...retryAfter }
   return Response.json(provider.failureBody(refusal, requestId), { status: isIn200 ? 200 : refusal.status, headers })
 }
@@ -146,6 +154,7 @@ function releaseModel(request: IRequest): Response {
 }
 
 function replyId(provider: SimulatedProvider): string {
+  if (provider.name === 'gemini') return newId()
   return provider.name === 'openai' ? `chatcmpl-${newId()}` : `msg_${newId()}`
 }
 

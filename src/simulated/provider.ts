@@ -14,6 +14,8 @@ export interface OfferedTool {
 export interface Ask {
   readonly model: string
   readonly isStreamed: boolean
+  /** The stream is one JSON array in place of events, where a wire has both. */
+  readonly isArray?: boolean
   /** Whether usage belongs into the stream. */
   readonly wantsUsage: boolean
   /** Whether stream events are padded against length analysis, as the provider does unless told not to. */
@@ -90,14 +92,17 @@ export interface ReplyFrame {
 
 /** One provider's wire format. All pure. */
 export interface SimulatedProvider {
-  readonly name: 'openai' | 'anthropic'
+  readonly name: 'openai' | 'anthropic' | 'gemini'
   /** Checks the headers as the provider does; null when they are in order. */
   refuse(headers: Headers): Refusal | null
-  read(body: JsonObject): Result<Ask, Refusal>
+  /** `url` is where the request was sent: some wires say the model there. */
+  read(body: JsonObject, url: URL): Result<Ask, Refusal>
   /** What an unreadable body is told. */
   readonly notJson: Refusal
   whole(reply: Reply, ask: Ask): Json
   frames(reply: Reply, ask: Ask): Iterable<ReplyFrame>
+  /** Content type of a stream that isn't the usual one of events. */
+  streamType?(ask: Ask): string
   /** Headers that come with every answer. */
   headers(requestId: string): Readonly<Record<string, string>>
   /** The provider's own words for a status. */

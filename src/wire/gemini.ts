@@ -21,12 +21,12 @@ export interface GeminiFamily {
 /** The family of a model, by its name alone, whatever stands before the last slash. */
 export function geminiFamily(model: string): GeminiFamily {
   const name = model.slice(model.lastIndexOf('/') + 1).toLowerCase()
-  const found = /^gem(?:ini|ma)-(\d+(?:\.\d+)?)/.exec(name)
-  const latest = /^gemini-.*latest$/.test(name) ? 3 : null
+  const found = /\bgem(?:ini|ma)-(\d+(?:\.\d+)?)/.exec(name)
+  const latest = /\bgemini-.*latest$/.test(name) ? 3 : null
   return {
     version: found === null ? latest : Number(found[1]),
     isPro: /-pro\b/.test(name),
-    isGemma: name.startsWith('gemma-'),
+    isGemma: /\bgemma-/.test(name),
   }
 }
 

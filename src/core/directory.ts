@@ -5,6 +5,7 @@ import type { Price } from './price.ts'
 export type DialectName =
   | 'openai-chat'
   | 'openai-responses'
+  | 'openai-completions'
   | 'anthropic-messages'
   | 'bedrock-converse'
   | 'gemini'
@@ -15,7 +16,7 @@ export type DialectName =
 /** A task: one question, one answer, of any form. */
 export type TaskName =
   'embeddings' | 'rerank' | 'moderations' | 'images' | 'image-edits' | 'speech' | 'transcriptions' | 'translations'
-export type ProtocolName = 'chat' | 'responses' | 'messages'
+export type ProtocolName = 'chat' | 'responses' | 'messages' | 'completions'
 /** A concrete JSON and stream format. A protocol and a dialect with the same wire make the native lane. */
 export type Wire =
   | 'openai-chat'

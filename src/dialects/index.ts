@@ -8,6 +8,7 @@ import type { Dialect } from './dialect.ts'
 import { ollama } from './ollama.ts'
 import { gemini } from './gemini.ts'
 import { openaiChat } from './openai-chat.ts'
+import { openaiCompletions } from './openai-completions.ts'
 import { openaiResponses } from './openai-responses.ts'
 import { tgi } from './tgi.ts'
 import { workersAi } from './workers-ai.ts'
@@ -15,6 +16,7 @@ import { workersAi } from './workers-ai.ts'
 export const dialects: Readonly<Record<DialectName, Dialect>> = {
   'openai-chat': openaiChat,
   'openai-responses': openaiResponses,
+  'openai-completions': openaiCompletions,
   'anthropic-messages': anthropicMessages,
   cohere,
   ollama,

@@ -13,6 +13,7 @@ export function shown(wire: Wire, reply: NeutralReply): NeutralReply {
 
 const SHOWN: Readonly<Partial<Record<Wire, (reply: NeutralReply) => NeutralReply>>> = {
   'anthropic-messages': shownAsMessage,
+  'openai-responses': (reply) => ({ ...reply, choices: reply.choices.slice(0, 1) }),
 }
 
 /** One choice; sound is among the other tokens; who signs is Anthropic; and no time is told. */

@@ -1,0 +1,40 @@
+// The running numbers of a streamed response: of its events, and of its items, whose final forms are kept for the last event.
+// https://platform.openai.com/docs/api-reference/responses-streaming
+import type { JsonObject } from '../core/json.ts'
+import { eventText } from './responses-failure.ts'
+
+/** Numbers the events and the items of one stream. */
+export class EventLog {
+  readonly output: JsonObject[] = []
+  readonly nextId: (prefix: string) => string
+  private sequence = 0
+  private items = 0
+
+  constructor(nextId: (prefix: string) => string) {
+    this.nextId = nextId
+  }
+
+  event(type: string, fields: JsonObject): string {
+    const sequence_number = this.sequence
+    this.sequence += 1
+    return eventText({ type, sequence_number, ...fields })
+  }
+
+  /** The next item's place, and the event that adds it. */
+  add(item: JsonObject): { readonly index: number; readonly text: string } {
+    const index = this.items
+    this.items += 1
+    return { index, text: this.event('response.output_item.added', { output_index: index, item }) }
+  }
+
+  done(index: number, item: JsonObject): string {
+    this.output[index] = item
+    return this.event('response.output_item.done', { output_index: index, item })
+  }
+
+  /** An item that comes in one piece. */
+  whole(begun: JsonObject, item: JsonObject): string {
+    const { index, text } = this.add(begun)
+    return text + this.done(index, item)
+  }
+}

@@ -1,0 +1,156 @@
+// The message that a streamed response is saying: its content parts, added, said and done. Apart from the items around it,
+// because it stays open as long as nothing else begins.
+import type { JsonObject } from '../core/json.ts'
+import type { Citation, TokenLogprob } from '../core/neutral.ts'
+import { writeResponsesAnnotation } from '../wire/openai-responses.ts'
+import { messageItem, refusalContent, textContent } from '../wire/openai-responses-items.ts'
+import type { EventLog } from './responses-event-log.ts'
+
+interface Content {
+  readonly part: number
+  readonly kind: 'text' | 'refusal'
+  readonly place: JsonObject
+  text: string
+  readonly annotations: JsonObject[]
+  readonly logprobs: TokenLogprob[]
+  /** Whether its part has ended. */
+  isEnded: boolean
+  /** What it came to, once it is done. */
+  done: JsonObject | null
+}
+
+interface OpenMessage {
+  readonly index: number
+  readonly id: string
+  readonly contents: Content[]
+}
+
+/** Writes the text and refusal parts of a reply, by their numbers. */
+export class MessageWriter {
+  private readonly log: EventLog
+  private message: OpenMessage | null = null
+  private readonly kinds = new Map<number, 'text' | 'refusal'>()
+  private readonly open = new Map<number, Content>()
+  /** Probabilities of tokens whose text is still to come. */
+  private pending: readonly TokenLogprob[] = []
+
+  constructor(log: EventLog) {
+    this.log = log
+  }
+
+  /** A part begins; it is added when it says something. */
+  start(part: number, kind: 'text' | 'refusal'): void {
+    this.kinds.set(part, kind)
+  }
+
+  /** Whether the part has said anything. */
+  hasText(part: number): boolean {
+    return this.open.has(part)
+  }
+
+  delta(part: number, delta: string): string {
+    const before = this.begin(part)
+    const content = this.open.get(part)
+    if (content === undefined) return before
+    content.text += delta
+    if (content.kind === 'refusal')
+      return before + this.log.event('response.refusal.delta', { ...content.place, delta })
+    const logprobs = this.pending
+    this.pending = []
+    content.logprobs.push(...logprobs)
+    return before + this.log.event('response.output_text.delta', { ...content.place, delta, logprobs })
+  }
+
+  citation(part: number, citation: Citation): string {
+    const before = this.begin(part)
+    const content = this.open.get(part)
+    if (content === undefined) return before
+    const annotation = writeResponsesAnnotation(citation, content.text.length)
+    const annotation_index = content.annotations.push(annotation) - 1
+    const fields = { ...content.place, annotation_index, annotation }
+    return before + this.log.event('response.output_text.annotation.added', fields)
+  }
+
+  /** Probabilities of what was just said, or is said next. */
+  logprobs(tokens: readonly TokenLogprob[]): string {
+    const content = this.message?.contents.findLast(({ kind, done }) => kind === 'text' && done === null)
+    if (content === undefined) {
+      this.pending = [...this.pending, ...tokens]
+      return ''
+    }
+    content.logprobs.push(...tokens)
+    return this.log.event('response.output_text.delta', { ...content.place, delta: '', logprobs: tokens })
+  }
+
+  endPart(part: number): void {
+    const content = this.open.get(part)
+    if (content !== undefined) content.isEnded = true
+    this.open.delete(part)
+    this.kinds.delete(part)
+  }
+
+  /** Something else begins: a message that has nothing more to say is done. */
+  rest(): string {
+    const text = this.finishContents(false)
+    const isOpen = this.message?.contents.some(({ done }) => done === null) === true
+    return isOpen ? text : text + this.finishMessage('completed')
+  }
+
+  /** The reply ends. */
+  close(status: string): string {
+    return this.finishContents(true) + this.finishMessage(status)
+  }
+
+  private begin(part: number): string {
+    const kind = this.kinds.get(part)
+    if (kind === undefined || this.open.has(part)) return ''
+    let text = this.finishContents(false)
+    if (this.message === null) {
+      const id = this.log.nextId('msg')
+      const added = this.log.add(messageItem(id, 'in_progress', []))
+      this.message = { index: added.index, id, contents: [] }
+      text += added.text
+    }
+    const { id, index, contents } = this.message
+    const place = { item_id: id, output_index: index, content_index: contents.length }
+    const content: Content = { part, kind, place, text: '', annotations: [], logprobs: [], isEnded: false, done: null }
+    contents.push(content)
+    this.open.set(part, content)
+    return text + this.log.event('response.content_part.added', { ...place, part: contentOf(content) })
+  }
+
+  private finishContents(isAll: boolean): string {
+    let text = ''
+    for (const content of this.message?.contents ?? []) {
+      if (content.done !== null || !(isAll || content.isEnded)) continue
+      const part = contentOf(content)
+      content.done = part
+      const { place, kind } = content
+      text +=
+        kind === 'refusal'
+          ? this.log.event('response.refusal.done', { ...place, refusal: content.text })
+          : this.log.event('response.output_text.done', { ...place, text: content.text, logprobs: part['logprobs'] })
+      text += this.log.event('response.content_part.done', { ...place, part })
+    }
+    return text
+  }
+
+  private finishMessage(status: string): string {
+    if (this.message === null) return ''
+    const { id, index, contents } = this.message
+    this.message = null
+    return this.log.done(
+      index,
+      messageItem(
+        id,
+        status,
+        contents.map((content) => contentOf(content)),
+      ),
+    )
+  }
+}
+
+function contentOf(content: Content): JsonObject {
+  if (content.kind === 'refusal') return refusalContent(content.text)
+  return textContent(content.text, [...content.annotations], [...content.logprobs])
+}

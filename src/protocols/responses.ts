@@ -1,0 +1,24 @@
+// The responses protocol: OpenAI Responses as the `openai` SDKs speak it. Stateless: whatever would have to be stored is for
+// targets that store it themselves, on the native lane.
+// https://platform.openai.com/docs/api-reference/responses
+import type { Protocol } from './protocol.ts'
+import { failResponses, failResponsesInStream, RESPONSE_ID_PREFIX } from './responses-failure.ts'
+import { responsesFacts } from './responses-facts.ts'
+import { writeResponse } from './responses-reply.ts'
+import { readResponsesRequest } from './responses-request.ts'
+import { createResponsesWriter } from './responses-writer.ts'
+
+export const responses: Protocol = {
+  name: 'responses',
+  endpoint: '/v1/responses',
+  wire: 'openai-responses',
+  idPrefix: RESPONSE_ID_PREFIX,
+  // Pieces of its own wire are told; those of others have no place.
+  hides: new Set(['choices', 'audio', 'other']),
+  facts: responsesFacts,
+  read: readResponsesRequest,
+  write: writeResponse,
+  writer: createResponsesWriter,
+  fail: failResponses,
+  failInStream: failResponsesInStream,
+}

@@ -1,5 +1,6 @@
 // From what an operator writes to the target that the data plane calls: defaults from the catalogue, address and credential
 // checked, price looked up. Separate from the endpoints because it is where a mistake would cost money or leak a secret.
+import { fillAddress, namesIn } from '../catalog/address.ts'
 import { findPrice } from '../catalog/price-catalogue.ts'
 import { priceVersionOf } from '../catalog/price-units.ts'
 import { findProvider, type Provider } from '../catalog/providers.ts'
@@ -11,7 +12,15 @@ import type { GatewayEnv } from '../env.ts'
 import { readUsdPerMillion } from './amount.ts'
 import type { AdminPorts } from './ports.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
-import type { NewTarget, PricesBody, TargetChange } from './schemas.ts'
+import { CREDENTIAL_NAME, type NewTarget, type PricesBody, type TargetChange } from './schemas.ts'
+import {
+  changeOptions,
+  providerOptions,
+  settingField,
+  SIGNING_SCHEMES,
+  type TargetOptions,
+  withoutOptions,
+} from './target-options.ts'
 
 const DEFAULT_RETRIES = 1
 const DEFAULT_OUTPUT_TOKENS = 4096
@@ -38,6 +47,7 @@ export async function compileTarget(body: NewTarget, context: CompileContext): P
     price: null,
     priceVersion: null,
     costCenter: null,
+    ...providerOptions(provider, body.dialect ?? provider.dialect),
   }
   const listed = await findPrice(blank.provider, blank.model)
   return changeTarget({ ...blank, ...listed }, body, context)
@@ -49,15 +59,22 @@ export async function changeTarget(
   body: TargetChange,
   context: CompileContext,
 ): Promise<Result<Target, Refusal>> {
-  const baseUrl = readBaseUrl(body.base_url ?? before.baseUrl, context)
+  const options = changeOptions(before, body)
+  const address = addressAfter(before, options, body)
+  if (!address.ok) return address
+  const baseUrl = readBaseUrl(address.value, context)
   if (!baseUrl.ok) return baseUrl
   const credential = body.credential === undefined ? before.credential : body.credential
   if (credential !== null && !holdsCredential(context.env, credential)) return err(missingCredential(credential))
+  if (credential === null && options.auth !== undefined && SIGNING_SCHEMES.has(options.auth)) {
+    return err(unacceptable('credential', 'invalid_field', `credential is needed to sign with ${options.auth}.`))
+  }
   const timeouts = readTimeouts(body.timeouts, before.timeouts)
   if (!timeouts.ok) return timeouts
   const model = body.model ?? before.model
   return ok({
-    ...before,
+    ...withoutOptions(before),
+    ...options,
     dialect: body.dialect ?? before.dialect,
     baseUrl: baseUrl.value,
     model,
@@ -72,13 +89,38 @@ export async function changeTarget(
 
 /** Whether a change touches what a probe would exercise. */
 export function needsProbe(before: Target, after: Target): boolean {
-  const called = ({ dialect, baseUrl, model, credential }: Target) => [dialect, baseUrl, model, credential].join('\n')
+  const called = ({ dialect, baseUrl, model, credential, auth, settings, quirks }: Target) =>
+    JSON.stringify([dialect, baseUrl, model, credential, auth, settings, quirks])
   return called(before) !== called(after)
 }
 
 function defaultId(provider: Provider, model: string): string {
   const name = model === '*' ? 'any' : model.replace(/[^A-Za-z0-9._-]+/g, '-')
   return `${provider.name}-${name}`.slice(0, 100)
+}
+
+/** The address that is written, or the one of before. An address that the catalogue gives in braces is filled anew when
+ *  its settings change. */
+function addressAfter(before: Target, options: TargetOptions, body: TargetChange): Result<string, Refusal> {
+  const template = body.base_url ?? findProvider(before.provider)?.baseUrl ?? ''
+  if (body.base_url === undefined && (namesIn(template).length === 0 || isOwnAddress(before, template))) {
+    return ok(before.baseUrl)
+  }
+  const filled = fillAddress(template, options.settings)
+  if (filled.ok) return filled
+  const { setting, isMissing } = filled.error
+  const field = settingField(setting)
+  const message = isMissing
+    ? `${field} is needed for the address ${template}.`
+    : `${field} must be a name that can stand in the address ${template}.`
+  return err(unacceptable(field, 'invalid_field', message))
+}
+
+/** True where the address of before is not what the catalogue's template gives. */
+function isOwnAddress({ baseUrl, settings }: Target, template: string): boolean {
+  if (baseUrl === template || baseUrl === '') return false
+  const filled = fillAddress(template, settings)
+  return !filled.ok || filled.value !== baseUrl
 }
 
 function readBaseUrl(text: string, context: CompileContext): Result<string, Refusal> {
@@ -91,9 +133,8 @@ function readBaseUrl(text: string, context: CompileContext): Result<string, Refu
   return checked.ok ? ok(url.href.replace(/\/+$/, '')) : refused(checked.error)
 }
 
-/** Only secrets named `…_API_KEY` can be credentials, so that no other secret can be sent to an endpoint. */
 function holdsCredential(env: GatewayEnv, name: string): boolean {
-  const value: unknown = /^[A-Z][A-Z0-9_]*_API_KEY$/.test(name) ? Reflect.get(env, name) : undefined
+  const value: unknown = CREDENTIAL_NAME.test(name) ? Reflect.get(env, name) : undefined
   return typeof value === 'string' && value !== ''
 }
 

@@ -10,6 +10,8 @@ export interface ProbeResult {
   readonly latencyMs: number
   /** In words: the model's answer, the provider's message, or the connection's error. */
   readonly saw: string
+  /** The field that it must be, where the probe knows. */
+  readonly field?: string
 }
 
 export interface AdminPorts {

@@ -29,7 +29,7 @@ export function probeRefusal(result: ProbeResult): Refusal {
   const answer =
     result.status === 0 ? 'The target could not be reached' : `The target answered with status ${result.status}`
   const message = `${answer}: ${result.saw} (Send "force": true to accept it all the same.)`
-  return { status: 422, code: 'probe_failed', field: suspect(result.status), message }
+  return { status: 422, code: 'probe_failed', field: result.field ?? suspect(result.status), message }
 }
 
 export const NO_PROBE_MODEL: Refusal = unacceptable(

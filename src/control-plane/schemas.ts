@@ -1,6 +1,9 @@
 // What the admin API takes, as schemas. Every message completes the sentence "<field> …" and says what is allowed.
 import * as z from 'zod/mini'
 import { PROVIDERS } from '../catalog/providers.ts'
+import type { AuthScheme, DialectName } from '../core/directory.ts'
+import { QUIRKS } from '../core/quirk.ts'
+import { dialects } from '../dialects/index.ts'
 import { AMOUNT_USD_MAX, readUsd, readUsdPerMillion } from './amount.ts'
 
 const OBJECT = 'must be a JSON object'
@@ -82,9 +85,67 @@ const PROVIDER_ALLOWED = `must be one of ${PROVIDERS.map((provider) => provider.
 const PROVIDER = z
   .string(PROVIDER_ALLOWED)
   .check(z.refine((value) => PROVIDERS.some((provider) => provider.name === value), PROVIDER_ALLOWED))
-const CREDENTIAL_ALLOWED = 'must be the name of a secret that ends in _API_KEY, such as OPENAI_API_KEY, or null'
-const CREDENTIAL = z.string(CREDENTIAL_ALLOWED).check(z.regex(/^[A-Z][A-Z0-9_]{0,99}_API_KEY$/, CREDENTIAL_ALLOWED))
-const DIALECTS = ['openai-chat', 'anthropic-messages'] as const
+/** Only secrets of such names can be credentials, so that no other secret can be sent to an endpoint. */
+export const CREDENTIAL_NAME = /^[A-Z][A-Z0-9_]{0,99}_(?:API_KEY|CREDENTIALS|ACCESS_KEY)$/
+const CREDENTIAL_ALLOWED =
+  'must be null or the name of a secret that ends in _API_KEY, _CREDENTIALS or _ACCESS_KEY, such as OPENAI_API_KEY'
+const CREDENTIAL = z.string(CREDENTIAL_ALLOWED).check(z.regex(CREDENTIAL_NAME, CREDENTIAL_ALLOWED))
+const DIALECT = z.custom<DialectName>(
+  (value) => typeof value === 'string' && Object.hasOwn(dialects, value),
+  `must be one of ${Object.keys(dialects).join(', ')}`,
+)
+const AUTH_SCHEMES = [
+  'bearer',
+  'x-api-key',
+  'api-key',
+  'x-goog-api-key',
+  'aws-sigv4',
+  'google-service-account',
+  'none',
+] as const satisfies readonly AuthScheme[]
+const AUTH = z.nullable(z.enum(AUTH_SCHEMES, `must be null or one of ${AUTH_SCHEMES.join(', ')}`))
+
+/** A setting becomes part of an address: nothing but a name can get in. */
+const SETTING_ALLOWED =
+  'must be null or 1 to 100 letters, digits, dots, dashes or underscores, without two dots in a row'
+const SETTING = z.optional(
+  z.nullable(z.string(SETTING_ALLOWED).check(z.regex(/^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, SETTING_ALLOWED))),
+)
+const SETTINGS = z.strictObject(
+  {
+    region: SETTING,
+    project: SETTING,
+    location: SETTING,
+    account: SETTING,
+    resource: SETTING,
+    workspace: SETTING,
+    api_version: SETTING,
+    deployment: SETTING,
+    host: SETTING,
+  },
+  OBJECT,
+)
+const QUIRK_ALLOWED = `must be one of ${QUIRKS.join(', ')}`
+const QUIRKS_ALLOWED = `must be null or a list of at most ${QUIRKS.length} quirks`
+const QUIRK_LIST = z.nullable(
+  z.array(z.enum(QUIRKS, QUIRK_ALLOWED), QUIRKS_ALLOWED).check(z.maxLength(QUIRKS.length, QUIRKS_ALLOWED)),
+)
+const CAPABLE = z.optional(z.nullable(FLAG))
+const TOKENS = z.optional(z.nullable(integer(1, 1_000_000_000)))
+const CAPABILITIES = z.strictObject(
+  {
+    context_tokens: TOKENS,
+    output_tokens: TOKENS,
+    vision: CAPABLE,
+    documents: CAPABLE,
+    audio: CAPABLE,
+    tools: CAPABLE,
+    json_schema: CAPABLE,
+    reasoning: CAPABLE,
+    prefix: CAPABLE,
+  },
+  OBJECT,
+)
 const TIMEOUTS = z.strictObject(
   {
     first_content_ms: z.optional(integer(1, 3_600_000)),
@@ -110,9 +171,14 @@ export type PricesBody = z.infer<typeof PRICES>
 
 const TARGET = {
   name: z.optional(NAME),
-  dialect: z.optional(z.enum(DIALECTS, `must be one of ${DIALECTS.join(', ')}`)),
+  dialect: z.optional(DIALECT),
   base_url: z.optional(text(500)),
   credential: z.optional(z.nullable(CREDENTIAL)),
+  auth: z.optional(AUTH),
+  settings: z.optional(SETTINGS),
+  quirks: z.optional(QUIRK_LIST),
+  capabilities: z.optional(CAPABILITIES),
+  max_batch_size: z.optional(z.nullable(integer(1, 100_000))),
   max_retries: z.optional(integer(0, 5)),
   timeouts: z.optional(TIMEOUTS),
   max_output_tokens: z.optional(integer(1, 10_000_000)),

@@ -11,6 +11,7 @@ import { publishRouting, readCompiled } from './publish.ts'
 import { exists, notFound, notStored, referenced, refuse, type Refusal } from './refusal.ts'
 import { NEW_TARGET, TARGET_CHANGE } from './schemas.ts'
 import { commit, deleteRow, findRow, insertRow, listRows, updateRow, type TargetRow } from './store.ts'
+import { viewOptions } from './target-options.ts'
 import { jsonBody } from './validate.ts'
 
 /** The admin API's `/targets`. */
@@ -75,6 +76,7 @@ export function viewTarget(row: TargetRow) {
     base_url: target.baseUrl,
     model: target.model,
     credential: target.credential,
+    ...viewOptions(target),
     max_retries: target.maxRetries,
     timeouts: {
       first_content_ms: target.timeouts.firstContentMs,

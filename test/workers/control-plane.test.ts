@@ -147,6 +147,20 @@ describe('validation', () => {
     ['/targets', { ...target, credential: 'ADMIN_TOKEN' }, 'credential'],
     ['/targets', { ...target, credential: 'KEY_PEPPER' }, 'credential'],
     ['/targets', { ...target, credential: 'MISSING_API_KEY' }, 'credential'],
+    ['/targets', { ...target, credential: 'UPSTASH_REDIS_REST_TOKEN' }, 'credential'],
+    ['/targets', { ...target, credential: 'MISSING_CREDENTIALS' }, 'credential'],
+    ['/targets', { ...target, auth: 'basic' }, 'auth'],
+    ['/targets', { ...target, auth: 'aws-sigv4', credential: null }, 'credential'],
+    ['/targets', { ...target, settings: { regoin: 'eu-west-1' } }, 'settings.regoin'],
+    ['/targets', { ...target, settings: { region: 'eu/../x' } }, 'settings.region'],
+    ['/targets', { ...target, settings: { api_version: 'a..b' } }, 'settings.api_version'],
+    ['/targets', { ...target, settings: { host: 'a@b' } }, 'settings.host'],
+    ['/targets', { ...target, provider: 'bedrock-anthropic' }, 'settings.region'],
+    ['/targets', { ...target, quirks: ['left-handed'] }, 'quirks[0]'],
+    ['/targets', { ...target, capabilities: { vision: 'yes' } }, 'capabilities.vision'],
+    ['/targets', { ...target, capabilities: { context_tokens: 0 } }, 'capabilities.context_tokens'],
+    ['/targets', { ...target, capabilities: { smell: true } }, 'capabilities.smell'],
+    ['/targets', { ...target, max_batch_size: 0 }, 'max_batch_size'],
     ['/targets', { ...target, price: { input_usd_per_million: '1' } }, 'price.output_usd_per_million'],
     [
       '/targets',
@@ -442,6 +456,7 @@ describe('targets', () => {
     [{ ok: false, status: 401, latencyMs: 3, saw: 'Incorrect API key' }, 'credential'],
     [{ ok: false, status: 404, latencyMs: 3, saw: 'The model does not exist' }, 'model'],
     [{ ok: false, status: 500, latencyMs: 3, saw: 'oops' }, null],
+    [{ ok: false, status: 0, latencyMs: 3, saw: 'no such key', field: 'credential' }, 'credential'],
     [new Error('Network connection lost.'), 'base_url'],
   ])('are refused with what the probe saw, unless forced: %j', async (answer, field) => {
     probeAnswer = answer
@@ -530,6 +545,84 @@ describe('targets', () => {
     expect((await call('GET', '/targets/t')).body.model).toBe('gpt-4o')
     const forced = await call('PATCH', '/targets/t', { model: 'gpt-4o-mini', force: true })
     expect(forced.body).toMatchObject({ model: 'gpt-4o-mini', price: { input_pico_usd_per_token: 150_000 } })
+  })
+})
+
+describe('options of targets', () => {
+  const bedrock = {
+    provider: 'bedrock-anthropic',
+    model: 'anthropic.claude-haiku-4-5-20251001-v1:0',
+    credential: 'BEDROCK_CREDENTIALS',
+    id: 't',
+  }
+
+  beforeEach(() => {
+    variables = { ...variables, BEDROCK_CREDENTIALS: 'AKIDEXAMPLE:secret', BEDROCK_ACCESS_KEY: 'AKIDEXAMPLE:other' }
+  })
+
+  it('fill the address, and are published and shown', async () => {
+    const made = await call('POST', '/targets', {
+      ...bedrock,
+      auth: 'aws-sigv4',
+      settings: { region: 'eu-west-1', api_version: '2023-09-30' },
+      quirks: ['strict-fields'],
+      capabilities: { vision: true, context_tokens: 200_000, json_schema: false },
+      max_batch_size: 96,
+    })
+    expect(made).toMatchObject({
+      status: 201,
+      body: {
+        base_url: 'https://bedrock-runtime.eu-west-1.amazonaws.com',
+        auth: 'aws-sigv4',
+        settings: { region: 'eu-west-1', api_version: '2023-09-30', host: 'bedrock' },
+        quirks: ['strict-fields'],
+        capabilities: { vision: true, context_tokens: 200_000, json_schema: false },
+        max_batch_size: 96,
+      },
+    })
+    expect((await directory<RoutingSnapshot>('routing'))?.targets['t']).toMatchObject({
+      auth: 'aws-sigv4',
+      settings: { region: 'eu-west-1', apiVersion: '2023-09-30', host: 'bedrock' },
+      quirks: ['strict-fields'],
+      capabilities: { vision: true, contextTokens: 200_000, jsonSchema: false },
+      maxBatchSize: 96,
+    })
+  })
+
+  it('come from the catalogue, and are shown empty where there are none', async () => {
+    const made = await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' } })
+    expect(made.body).toMatchObject({ auth: 'bearer', settings: { host: 'bedrock', region: 'us-east-1' } })
+    const plain = await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o' })
+    expect(plain.body).toMatchObject({ auth: null, settings: {}, quirks: [], capabilities: {}, max_batch_size: null })
+  })
+
+  it('change one by one, null takes them away, and the address follows', async () => {
+    await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' }, capabilities: { vision: true } })
+    const changed = await call('PATCH', '/targets/t', {
+      auth: 'aws-sigv4',
+      credential: 'BEDROCK_ACCESS_KEY',
+      settings: { region: 'eu-west-3' },
+      capabilities: { vision: null, tools: true },
+    })
+    expect(changed.body).toMatchObject({
+      base_url: 'https://bedrock-runtime.eu-west-3.amazonaws.com',
+      auth: 'aws-sigv4',
+      settings: { region: 'eu-west-3', host: 'bedrock' },
+      capabilities: { tools: true },
+    })
+    expect(changed.body.capabilities).toEqual({ tools: true })
+    expect(probed).toHaveLength(2)
+    const without = await call('PATCH', '/targets/t', {
+      auth: null,
+      settings: { region: null },
+      capabilities: { tools: null },
+    })
+    expect(without).toMatchObject({ status: 422, body: { error: { field: 'settings.region' } } })
+    const own = await call('PATCH', '/targets/t', { base_url: 'https://bedrock.example.com', auth: null })
+    expect(own.body).toMatchObject({ base_url: 'https://bedrock.example.com', auth: null })
+    const kept = await call('PATCH', '/targets/t', { settings: { region: 'eu-west-1', host: null } })
+    expect(kept.body).toMatchObject({ base_url: 'https://bedrock.example.com', settings: { region: 'eu-west-1' } })
+    expect(kept.body.settings).toEqual({ region: 'eu-west-1' })
   })
 })
 
@@ -667,6 +760,8 @@ interface Answer<Body> {
 
 /** The fields of the API's answers that tests look at one by one. Which of them there are differs by endpoint. */
 interface AnyBody {
+  readonly capabilities: unknown
+  readonly settings: unknown
   readonly error: { readonly message: string; readonly code: string; readonly field: string | null }
   readonly id: string
   readonly kid: string

@@ -1,0 +1,139 @@
+// What a target says besides its model and its address: how its credential is sent, settings, quirks, capabilities. From
+// the operator's words to the target's, and back for the API's answers.
+import type { Provider } from '../catalog/providers.ts'
+import type { AuthScheme, DialectName, ModelCapabilities, Target } from '../core/directory.ts'
+import type { TargetChange } from './schemas.ts'
+
+/** The members of a target that may be missing. */
+export type TargetOptions = Pick<Target, 'auth' | 'settings' | 'quirks' | 'capabilities' | 'maxBatchSize'>
+
+/** What the catalogue says of every target of this provider. Quirks are peculiarities of a wire: for another one than the
+ *  provider's own they say nothing. */
+export function providerOptions(provider: Provider, dialect: DialectName): TargetOptions {
+  const isUsual = provider.dialect === dialect
+  return written({
+    auth: isUsual ? provider.auth : undefined,
+    settings: provider.settings,
+    quirks: isUsual ? provider.quirks : undefined,
+    capabilities: undefined,
+    maxBatchSize: undefined,
+  })
+}
+
+/** Options after a change. What is left out stays, null takes away; settings and capabilities change one by one. */
+export function changeOptions(before: TargetOptions, body: TargetChange): TargetOptions {
+  return written({
+    auth: changed(before.auth, body.auth),
+    settings: changedSettings(before.settings, body.settings),
+    quirks: changed(before.quirks, body.quirks),
+    capabilities: changedCapabilities(before.capabilities, body.capabilities),
+    maxBatchSize: changed(before.maxBatchSize, body.max_batch_size),
+  })
+}
+
+/** The target without its options. */
+export function withoutOptions(target: Target): Target {
+  const {
+    auth: _auth,
+    settings: _settings,
+    quirks: _quirks,
+    capabilities: _capabilities,
+    maxBatchSize: _max,
+    ...rest
+  } = target
+  return rest
+}
+
+/** Options as the API shows them; null for what a target leaves to its dialect. */
+export function viewOptions({ auth, settings, quirks, capabilities, maxBatchSize }: TargetOptions) {
+  return {
+    auth: auth ?? null,
+    settings: Object.fromEntries(Object.entries(settings ?? {}).map(([name, value]) => [toSnakeCase(name), value])),
+    quirks: quirks ?? [],
+    capabilities: viewCapabilities(capabilities ?? {}),
+    max_batch_size: maxBatchSize ?? null,
+  }
+}
+
+/** What the API calls a setting. */
+export function settingField(name: string): string {
+  return `settings.${toSnakeCase(name)}`
+}
+
+/** Schemes that nobody can follow without a credential. */
+export const SIGNING_SCHEMES: ReadonlySet<AuthScheme> = new Set(['aws-sigv4', 'google-service-account'])
+
+type Missable<Values> = { readonly [Name in keyof Values]-?: Values[Name] | undefined }
+
+function written(options: Missable<TargetOptions>): TargetOptions {
+  const { auth, settings, quirks, capabilities, maxBatchSize } = options
+  return {
+    ...(auth === undefined ? {} : { auth }),
+    ...(settings === undefined ? {} : { settings }),
+    ...(quirks === undefined ? {} : { quirks }),
+    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(maxBatchSize === undefined ? {} : { maxBatchSize }),
+  }
+}
+
+function changed<Value>(before: Value | undefined, given: Value | null | undefined): Value | undefined {
+  return given === undefined ? before : (given ?? undefined)
+}
+
+function changedSettings(before: Target['settings'], given: TargetChange['settings']): Target['settings'] {
+  const settings = new Map(Object.entries(before ?? {}))
+  for (const [field, value] of Object.entries(given ?? {})) {
+    if (value === null) settings.delete(toCamelCase(field))
+    else if (value !== undefined) settings.set(toCamelCase(field), value)
+  }
+  return settings.size === 0 ? undefined : Object.fromEntries(settings)
+}
+
+function changedCapabilities(
+  before: ModelCapabilities = {},
+  given: TargetChange['capabilities'] = {},
+): ModelCapabilities | undefined {
+  const capabilities: { -readonly [Name in keyof ModelCapabilities]: ModelCapabilities[Name] } = { ...before }
+  for (const [field, name] of TOKEN_FIELDS) {
+    const value = given[field]
+    if (value === null) delete capabilities[name]
+    else if (value !== undefined) capabilities[name] = value
+  }
+  for (const [field, name] of FLAG_FIELDS) {
+    const value = given[field]
+    if (value === null) delete capabilities[name]
+    else if (value !== undefined) capabilities[name] = value
+  }
+  return Object.keys(capabilities).length === 0 ? undefined : capabilities
+}
+
+function viewCapabilities(capabilities: ModelCapabilities): Record<string, number | boolean> {
+  const shown: Record<string, number | boolean> = {}
+  for (const [field, name] of [...TOKEN_FIELDS, ...FLAG_FIELDS]) {
+    const value = capabilities[name]
+    if (value !== undefined) shown[field] = value
+  }
+  return shown
+}
+
+const TOKEN_FIELDS = [
+  ['context_tokens', 'contextTokens'],
+  ['output_tokens', 'outputTokens'],
+] as const
+const FLAG_FIELDS = [
+  ['vision', 'vision'],
+  ['documents', 'documents'],
+  ['audio', 'audio'],
+  ['tools', 'tools'],
+  ['json_schema', 'jsonSchema'],
+  ['reasoning', 'reasoning'],
+  ['prefix', 'prefix'],
+] as const
+
+function toSnakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+function toCamelCase(field: string): string {
+  return field.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}

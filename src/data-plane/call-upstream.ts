@@ -78,8 +78,11 @@ export function noAnswer(signal: AbortSignal, error: unknown): UpstreamFailure {
   if (signal.aborted && signal.reason === 'timed-out') {
     return { ...SILENT, message: 'The provider did not answer in time.' }
   }
-  const message = error instanceof Error && error.name === 'ConfigurationError' ? error.message : NO_CONNECTION
-  return { ...SILENT, class: 'connection', message }
+  const name = error instanceof Error ? error.name : ''
+  if (error instanceof Error && (name === 'ConfigurationError' || name === 'CredentialError')) {
+    return { ...SILENT, class: name === 'CredentialError' ? 'credential' : 'connection', message: error.message }
+  }
+  return { ...SILENT, class: 'connection', message: NO_CONNECTION }
 }
 
 const NO_CONNECTION = 'The provider could not be reached.'

@@ -6,6 +6,7 @@ import { parseJson } from '../core/json.ts'
 import { dialects } from '../dialects/index.ts'
 import { limitedText } from '../data-plane/call-upstream.ts'
 import type { GatewayEnv } from '../env.ts'
+import { CredentialError } from './auth/credential-error.ts'
 import { ConfigurationError, fetchUpstream } from './upstream.ts'
 
 const TIMEOUT_MS = 15_000
@@ -28,7 +29,8 @@ export async function probeTarget(target: Target, env: GatewayEnv): Promise<Prob
     }
     return { status: response.status, latencyMs: elapsed(), ...judge(target, text) }
   } catch (error) {
-    return { ok: false, status: 0, latencyMs: elapsed(), saw: connectionProblem(error, signal) }
+    const field = error instanceof CredentialError ? { field: 'credential' } : {}
+    return { ok: false, status: 0, latencyMs: elapsed(), saw: connectionProblem(error, signal), ...field }
   }
 }
 
@@ -44,7 +46,7 @@ function judge(target: Target, text: string): { readonly ok: boolean; readonly s
 
 function connectionProblem(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return `no answer within ${TIMEOUT_MS / 1000} s`
-  if (error instanceof ConfigurationError) return error.message
+  if (error instanceof ConfigurationError || error instanceof CredentialError) return error.message
   return `no connection: ${shown(error instanceof Error ? error.message : String(error))}`
 }
 

@@ -1,6 +1,6 @@
 // Calls providers: address and credential come together here and nowhere else. A target may be an HTTP endpoint or, as
 // `service://NAME/path`, another Worker bound to this one.
-import type { DialectName, Target } from '../core/directory.ts'
+import type { Target } from '../core/directory.ts'
 import { dialects } from '../dialects/index.ts'
 import type { OutgoingCall, Upstream } from '../ports.ts'
 
@@ -18,17 +18,87 @@ export type Bindings = Readonly<Record<string, unknown>>
 export function fetchUpstream(bindings: Bindings): Upstream {
   return {
     call(target, call, dialect, signal) {
-      const init = { ...methodAndBody(call), headers: headers(target, call, dialect, bindings), signal }
-      if (!target.baseUrl.startsWith(SERVICE)) return fetch(target.baseUrl + call.path, { ...init, redirect: 'manual' })
-      const { name, path } = serviceAddress(target.baseUrl)
-      return service(bindings, name).fetch(`https://${name.toLowerCase()}.internal/${path}${call.path}`, init)
+      const outgoing = prepare(target, call, bindings, signal)
+      const secret = secretOf(target, bindings)
+      const scheme = target.auth ?? dialects[dialect].auth
+      if (secret === null || scheme === 'none') return send(outgoing)
+      const { headers } = outgoing.init
+      switch (scheme) {
+        case 'bearer':
+          headers['authorization'] = `Bearer ${secret}`
+          return send(outgoing)
+        case 'x-api-key':
+        case 'api-key':
+        case 'x-goog-api-key':
+          headers[scheme] = secret
+          return send(outgoing)
+        case 'aws-sigv4':
+          return signed(outgoing, target, secret)
+        case 'google-service-account':
+          return withToken(outgoing, secret, bindings)
+      }
     },
   }
 }
 
+type Body = string | ArrayBuffer | ReadableStream | null
+
+/** A call with its address, short of its credential. */
+interface Prepared {
+  readonly url: string
+  /** Null: over the network. */
+  readonly service: Fetcher | null
+  readonly init: {
+    readonly method: string
+    readonly body: Body
+    readonly headers: Record<string, string>
+    readonly signal: AbortSignal
+  }
+}
+
+function prepare(target: Target, call: OutgoingCall, bindings: Bindings, signal: AbortSignal): Prepared {
+  const headers = { ...call.headers, 'accept-encoding': 'identity', 'user-agent': 'tidegate' }
+  const { method, body } = methodAndBody(call)
+  const init = { method, body, headers, signal }
+  if (!target.baseUrl.startsWith(SERVICE)) return { url: target.baseUrl + call.path, service: null, init }
+  const { name, path } = serviceAddress(target.baseUrl)
+  const url = `https://${name.toLowerCase()}.internal/${path}${call.path}`
+  return { url, service: service(bindings, name), init }
+}
+
+function send({ url, service: binding, init }: Prepared): Promise<Response> {
+  return binding === null ? fetch(url, { ...init, redirect: 'manual' }) : binding.fetch(url, init)
+}
+
+function secretOf(target: Target, bindings: Bindings): string | null {
+  if (target.credential === null) return null
+  const secret = bindings[target.credential]
+  if (typeof secret === 'string' && secret !== '') return secret
+  throw new ConfigurationError(`The gateway has no secret named ${target.credential}.`)
+}
+
+/** Signing schemes are rare: what they need is loaded when somebody needs it. */
+async function signed(outgoing: Prepared, target: Target, credential: string): Promise<Response> {
+  const { signingHeaders } = await import('./auth/sigv4.ts')
+  const { method, body } = outgoing.init
+  if (body instanceof ReadableStream) throw new ConfigurationError('A body that is streamed cannot be signed.')
+  const region = target.settings?.['region'] ?? null
+  const call = { method, url: outgoing.url, body: body ?? '', credential, region, nowMs: Date.now() }
+  Object.assign(outgoing.init.headers, await signingHeaders(call))
+  return send(outgoing)
+}
+
+async function withToken(outgoing: Prepared, credential: string, bindings: Bindings): Promise<Response> {
+  const { accessToken } = await import('./auth/google-service-account.ts')
+  const allowPrivate = bindings['ALLOW_PRIVATE_ENDPOINTS'] === 'true'
+  const token = await accessToken(credential, { allowPrivate, nowMs: Date.now })
+  outgoing.init.headers['authorization'] = `Bearer ${token}`
+  return send(outgoing)
+}
+
 const BODILESS = /^(?:GET|HEAD)$/
 
-function methodAndBody(call: OutgoingCall): { method: string; body: string | ArrayBuffer | ReadableStream | null } {
+function methodAndBody(call: OutgoingCall): { method: string; body: Body } {
   const method = call.method ?? 'POST'
   if (BODILESS.test(method)) return { method, body: null }
   if (call.stream === undefined) return { method, body: call.body }
@@ -36,18 +106,6 @@ function methodAndBody(call: OutgoingCall): { method: string; body: string | Arr
   // Many servers refuse a form in chunks: a body of known length says so.
   const body = length === null ? call.stream : call.stream.pipeThrough(new FixedLengthStream(length))
   return { method, body }
-}
-
-function headers(target: Target, call: OutgoingCall, dialect: DialectName, bindings: Bindings): Record<string, string> {
-  const all: Record<string, string> = { ...call.headers, 'accept-encoding': 'identity', 'user-agent': 'tidegate' }
-  if (target.credential === null) return all
-  const secret = bindings[target.credential]
-  if (typeof secret !== 'string' || secret === '') {
-    throw new ConfigurationError(`The gateway has no secret named ${target.credential}.`)
-  }
-  if ((target.auth ?? dialects[dialect].auth) === 'x-api-key') all['x-api-key'] = secret
-  else all['authorization'] = `Bearer ${secret}`
-  return all
 }
 
 function serviceAddress(baseUrl: string): { readonly name: string; readonly path: string } {

@@ -100,6 +100,7 @@ export function callOf(attempt: Attempt): OutgoingCall {
     forceUsage: facts.isStreamed,
     // The client's own bound is no lower than this, unless it names two: then the higher one is lowered.
     maxOutputTokens: attempt.reservation.limitsMoney ? need.maxOutputTokens : null,
+    headers: exchange.passed,
   }
   if (!attempt.isNative && plan.neutral !== null) return dialect.write(plan.neutral, plan.target, edits)
   return editedShort(attempt, edits) ?? edited(attempt, edits)

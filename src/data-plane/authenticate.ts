@@ -1,4 +1,5 @@
-// Who is calling. The presented key only authenticates; spending is authorised by the lease.
+// Who is calling. The presented key only authenticates; spending is authorised by the lease. SDKs differ in the header
+// that they send their key in; any of them will do at any endpoint.
 import type { Caller } from '../core/directory.ts'
 import type { Failure } from '../core/failure.ts'
 import { err, ok, type Result } from '../core/result.ts'
@@ -6,14 +7,29 @@ import type { Services } from '../ports.ts'
 
 const BEARER = /^bearer +(\S+) *$/i
 
-/** The caller behind a request's `Authorization: Bearer …`, or why there is none. */
+/** Headers with a plain key, as the SDKs of Anthropic, Azure and Google send it. */
+const KEY_HEADERS = ['x-api-key', 'api-key', 'x-goog-api-key']
+
+/** The caller behind a request's `Authorization: Bearer …`, or one of the other headers with a key where that isn't
+ *  there; or why there is none. */
 export async function authenticate(headers: Headers, services: Services): Promise<Result<Caller, Failure>> {
-  const header = headers.get('authorization')
-  if (header === null || header === '') return err({ kind: 'unauthenticated', reason: 'missing' })
-  const presented = BEARER.exec(header)?.[1]
-  if (presented === undefined) return err({ kind: 'unauthenticated', reason: 'malformed' })
+  const presented = presentedKey(headers)
+  if (presented === null) return err({ kind: 'unauthenticated', reason: 'missing' })
+  if (presented === '') return err({ kind: 'unauthenticated', reason: 'malformed' })
   const found = services.directory.caller(presented)
   const caller = found instanceof Promise ? await found : found
   if (caller === 'unavailable') return err({ kind: 'directory-unavailable' })
   return typeof caller === 'string' ? err({ kind: 'unauthenticated', reason: caller }) : ok(caller)
+}
+
+/** The key; null for none, empty for an authorization that isn't one by key. */
+function presentedKey(headers: Headers): string | null {
+  const authorization = headers.get('authorization') ?? ''
+  const bearer = authorization === '' ? undefined : BEARER.exec(authorization)?.[1]
+  if (bearer !== undefined) return bearer
+  for (const name of KEY_HEADERS) {
+    const key = headers.get(name)?.trim() ?? ''
+    if (key !== '') return key
+  }
+  return authorization === '' ? null : ''
 }

@@ -27,6 +27,8 @@ export interface Exchange<P extends Speaker = Protocol> {
   readonly startedAtMs: number
   readonly protocol: P
   readonly options: RequestOptions
+  /** Headers of the client's that its protocol passes on. */
+  readonly passed: Readonly<Record<string, string>>
   readonly client: Client
   readonly services: Services
   readonly later: Later
@@ -57,10 +59,23 @@ export function begin<P extends Speaker>(request: Request, protocol: P, services
     startedAtMs: services.nowMs(),
     protocol,
     options: options(request.headers),
+    passed: passedHeaders(request.headers, protocol.passesHeaders),
     client: new Client(request.signal, later),
     services,
     later,
   }
+}
+
+const NONE_PASSED: Readonly<Record<string, string>> = {}
+
+function passedHeaders(headers: Headers, names: readonly string[] | undefined): Readonly<Record<string, string>> {
+  if (names === undefined) return NONE_PASSED
+  const passed: Record<string, string> = {}
+  for (const name of names) {
+    const value = headers.get(name)
+    if (value !== null) passed[name] = value
+  }
+  return passed
 }
 
 /** The usage event of this exchange as far as it is known before anything was tried. */

@@ -18,6 +18,8 @@ export function answerHeaders(
     'x-tidegate-route': headerSafe(plan.route.model),
     'x-tidegate-cache': cache,
   }
+  const { idHeader } = exchange.protocol
+  if (idHeader !== undefined) headers[idHeader] = exchange.requestId
   if (exchange.traceId !== null) headers['x-trace-id'] = exchange.traceId
   if (attempt === null) return headers
   headers['x-tidegate-provider'] = attempt.plan.target.provider

@@ -23,7 +23,7 @@ export interface NativeEdits {
   readonly forceUsage: boolean
   /** Output bound for one reply that the client's own may not exceed, or null to leave the client's as it is. */
   readonly maxOutputTokens: number | null
-  /** Headers of the client's that its protocol passes on (`Protocol.passesHeaders`), by their names in lower case. */
+  /** Headers of the client's that its protocol passes on (`Speaker.passesHeaders`), by their names in lower case. */
   readonly headers?: Readonly<Record<string, string>>
 }
 

@@ -12,6 +12,7 @@ export const messages: Protocol = {
   endpoint: '/v1/messages',
   wire: 'anthropic-messages',
   idPrefix: 'msg_',
+  idHeader: 'request-id',
   passesHeaders: ['anthropic-beta', 'anthropic-version'],
   hides: HIDDEN,
   facts: messagesFacts,

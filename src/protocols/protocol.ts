@@ -65,6 +65,10 @@ export interface Speaker {
   readonly name: string
   /** Absent where no dialect can have it. */
   readonly wire?: Wire
+  /** Headers of the client's, in lower case, that go on to a provider of the same wire. */
+  readonly passesHeaders?: readonly string[]
+  /** A header of its own that its SDKs read the request's id from. */
+  readonly idHeader?: string
   fail(failure: Failure, requestId: string): WireFailure
   /** The text that tells a client in mid-stream that its reply broke off. Never a clean end. */
   failInStream(failure: Failure, requestId: string): string
@@ -81,8 +85,6 @@ export interface Protocol extends Speaker {
   read(body: JsonObject): Result<NeutralRequest, InvalidRequest>
   /** How the ids of its replies begin, e.g. `chatcmpl-`. */
   readonly idPrefix: string
-  /** Headers of the client's, in lower case, that go on to a provider of the same wire. */
-  readonly passesHeaders?: readonly string[]
   /** What of a reply this protocol has no place for: it is left out of the answer. Missing: nothing. */
   readonly hides?: ReadonlySet<ReplyFeature>
   write(reply: NeutralReply, context: ReplyContext): Json

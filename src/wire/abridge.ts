@@ -33,11 +33,13 @@ const BRACES_MAX = 256
 
 const QUOTE = 34
 const BACKSLASH = 92
+/** What a string begins with is told of it: it decides what becomes of it. */
+const KEPT_PREFIXES = ['data:', 'tg1']
 const STAND_IN = 'tidegate-stand-in-'
 
 /**
  * `text` with its long strings taken out, so that the whole is valid JSON exactly when the short text is. The prefix
- * `data:` of a string stays. Null where there is nothing to be gained: no long strings, or none whose ends are found
+ * `data:` of a string stays, and so does that of a sealed signature. Null where there is nothing to be gained: no long strings, or none whose ends are found
  * cheaply, or something odd.
  */
 export function abridge(text: string): Abridged | null {
@@ -50,7 +52,8 @@ export function abridge(text: string): Abridged | null {
     if (end === -1) return null
     if (end - start >= CUT_CHARS_MIN) {
       if (!isStringLiteral(text.slice(start, end))) return null
-      const standIn = `${text.startsWith('data:', start + 1) ? 'data:' : ''}${STAND_IN}${cuts.length}-`
+      const kept = KEPT_PREFIXES.find((prefix) => text.startsWith(prefix, start + 1)) ?? ''
+      const standIn = `${kept}${STAND_IN}${cuts.length}-`
       cuts.push({ standIn, raw: text.slice(start + 1, end - 1) })
       short += `${text.slice(copied, start)}"${standIn}"`
       copied = end

@@ -548,84 +548,6 @@ describe('targets', () => {
   })
 })
 
-describe('options of targets', () => {
-  const bedrock = {
-    provider: 'bedrock-anthropic',
-    model: 'anthropic.claude-haiku-4-5-20251001-v1:0',
-    credential: 'BEDROCK_CREDENTIALS',
-    id: 't',
-  }
-
-  beforeEach(() => {
-    variables = { ...variables, BEDROCK_CREDENTIALS: 'AKIDEXAMPLE:secret', BEDROCK_ACCESS_KEY: 'AKIDEXAMPLE:other' }
-  })
-
-  it('fill the address, and are published and shown', async () => {
-    const made = await call('POST', '/targets', {
-      ...bedrock,
-      auth: 'aws-sigv4',
-      settings: { region: 'eu-west-1', api_version: '2023-09-30' },
-      quirks: ['strict-fields'],
-      capabilities: { vision: true, context_tokens: 200_000, json_schema: false },
-      max_batch_size: 96,
-    })
-    expect(made).toMatchObject({
-      status: 201,
-      body: {
-        base_url: 'https://bedrock-runtime.eu-west-1.amazonaws.com',
-        auth: 'aws-sigv4',
-        settings: { region: 'eu-west-1', api_version: '2023-09-30', host: 'bedrock' },
-        quirks: ['strict-fields'],
-        capabilities: { vision: true, context_tokens: 200_000, json_schema: false },
-        max_batch_size: 96,
-      },
-    })
-    expect((await directory<RoutingSnapshot>('routing'))?.targets['t']).toMatchObject({
-      auth: 'aws-sigv4',
-      settings: { region: 'eu-west-1', apiVersion: '2023-09-30', host: 'bedrock' },
-      quirks: ['strict-fields'],
-      capabilities: { vision: true, contextTokens: 200_000, jsonSchema: false },
-      maxBatchSize: 96,
-    })
-  })
-
-  it('come from the catalogue, and are shown empty where there are none', async () => {
-    const made = await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' } })
-    expect(made.body).toMatchObject({ auth: 'bearer', settings: { host: 'bedrock', region: 'us-east-1' } })
-    const plain = await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o' })
-    expect(plain.body).toMatchObject({ auth: null, settings: {}, quirks: [], capabilities: {}, max_batch_size: null })
-  })
-
-  it('change one by one, null takes them away, and the address follows', async () => {
-    await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' }, capabilities: { vision: true } })
-    const changed = await call('PATCH', '/targets/t', {
-      auth: 'aws-sigv4',
-      credential: 'BEDROCK_ACCESS_KEY',
-      settings: { region: 'eu-west-3' },
-      capabilities: { vision: null, tools: true },
-    })
-    expect(changed.body).toMatchObject({
-      base_url: 'https://bedrock-runtime.eu-west-3.amazonaws.com',
-      auth: 'aws-sigv4',
-      settings: { region: 'eu-west-3', host: 'bedrock' },
-      capabilities: { tools: true },
-    })
-    expect(changed.body.capabilities).toEqual({ tools: true })
-    expect(probed).toHaveLength(2)
-    const without = await call('PATCH', '/targets/t', {
-      auth: null,
-      settings: { region: null },
-      capabilities: { tools: null },
-    })
-    expect(without).toMatchObject({ status: 422, body: { error: { field: 'settings.region' } } })
-    const own = await call('PATCH', '/targets/t', { base_url: 'https://bedrock.example.com', auth: null })
-    expect(own.body).toMatchObject({ base_url: 'https://bedrock.example.com', auth: null })
-    const kept = await call('PATCH', '/targets/t', { settings: { region: 'eu-west-1', host: null } })
-    expect(kept.body).toMatchObject({ base_url: 'https://bedrock.example.com', settings: { region: 'eu-west-1' } })
-    expect(kept.body.settings).toEqual({ region: 'eu-west-1' })
-  })
-})
-
 describe('routes', () => {
   beforeEach(async () => {
     await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o', id: 'a' })
@@ -760,8 +682,6 @@ interface Answer<Body> {
 
 /** The fields of the API's answers that tests look at one by one. Which of them there are differs by endpoint. */
 interface AnyBody {
-  readonly capabilities: unknown
-  readonly settings: unknown
   readonly error: { readonly message: string; readonly code: string; readonly field: string | null }
   readonly id: string
   readonly kid: string

@@ -1,0 +1,121 @@
+// What a target says besides its model and its address, through the admin API: filled in, published, shown, changed.
+import { applyD1Migrations } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { Hono } from 'hono'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { RoutingSnapshot, Target } from '../../src/core/directory.ts'
+import { createAdmin } from '../../src/control-plane/admin.ts'
+
+const TOKEN = 'admin-token-of-the-tests'
+const SECRETS = {
+  ADMIN_TOKEN: TOKEN,
+  KEY_PEPPER: 'pepper-of-the-tests',
+  ENVIRONMENT: 'local',
+  OPENAI_API_KEY: 'sk-provider',
+  BEDROCK_CREDENTIALS: 'AKIDEXAMPLE:secret',
+  BEDROCK_ACCESS_KEY: 'AKIDEXAMPLE:other',
+}
+
+let probed: Target[]
+
+const admin = createAdmin({
+  services: [],
+  nowMs: Date.now,
+  probe: async (target) => {
+    probed.push(target)
+    return { ok: true, status: 200, latencyMs: 1, saw: 'ok' }
+  },
+})
+const app = new Hono().route('/admin', admin)
+
+beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
+beforeEach(async () => {
+  await env.DB.batch(['routes', 'targets'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  probed = []
+})
+
+interface Answer {
+  readonly status: number
+  readonly body: { readonly settings: unknown; readonly capabilities: unknown }
+}
+
+async function call(method: string, path: string, body: unknown): Promise<Answer> {
+  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
+  const bindings = { DB: env.DB, DIRECTORY: env.DIRECTORY, TENANT_LIMITER: env.TENANT_LIMITER, ...SECRETS }
+  const response = await app.request(`/admin${path}`, { method, headers, body: JSON.stringify(body) }, bindings)
+  return { status: response.status, body: await response.json() }
+}
+
+describe('options of targets', () => {
+  const bedrock = {
+    provider: 'bedrock-anthropic',
+    model: 'anthropic.claude-haiku-4-5-20251001-v1:0',
+    credential: 'BEDROCK_CREDENTIALS',
+    id: 't',
+  }
+
+  it('fill the address, and are published and shown', async () => {
+    const made = await call('POST', '/targets', {
+      ...bedrock,
+      auth: 'aws-sigv4',
+      settings: { region: 'eu-west-1', api_version: '2023-09-30' },
+      quirks: ['strict-fields'],
+      capabilities: { vision: true, context_tokens: 200_000, json_schema: false },
+      max_batch_size: 96,
+    })
+    expect(made).toMatchObject({
+      status: 201,
+      body: {
+        base_url: 'https://bedrock-runtime.eu-west-1.amazonaws.com',
+        auth: 'aws-sigv4',
+        settings: { region: 'eu-west-1', api_version: '2023-09-30', host: 'bedrock' },
+        quirks: ['strict-fields'],
+        capabilities: { vision: true, context_tokens: 200_000, json_schema: false },
+        max_batch_size: 96,
+      },
+    })
+    expect((await env.DIRECTORY.get<RoutingSnapshot>('routing', 'json'))?.targets['t']).toMatchObject({
+      auth: 'aws-sigv4',
+      settings: { region: 'eu-west-1', apiVersion: '2023-09-30', host: 'bedrock' },
+      quirks: ['strict-fields'],
+      capabilities: { vision: true, contextTokens: 200_000, jsonSchema: false },
+      maxBatchSize: 96,
+    })
+  })
+
+  it('come from the catalogue, and are shown empty where there are none', async () => {
+    const made = await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' } })
+    expect(made.body).toMatchObject({ auth: 'bearer', settings: { host: 'bedrock', region: 'us-east-1' } })
+    const plain = await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o' })
+    expect(plain.body).toMatchObject({ auth: null, settings: {}, quirks: [], capabilities: {}, max_batch_size: null })
+  })
+
+  it('change one by one, null takes them away, and the address follows', async () => {
+    await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' }, capabilities: { vision: true } })
+    const changed = await call('PATCH', '/targets/t', {
+      auth: 'aws-sigv4',
+      credential: 'BEDROCK_ACCESS_KEY',
+      settings: { region: 'eu-west-3' },
+      capabilities: { vision: null, tools: true },
+    })
+    expect(changed.body).toMatchObject({
+      base_url: 'https://bedrock-runtime.eu-west-3.amazonaws.com',
+      auth: 'aws-sigv4',
+      settings: { region: 'eu-west-3', host: 'bedrock' },
+      capabilities: { tools: true },
+    })
+    expect(changed.body.capabilities).toEqual({ tools: true })
+    expect(probed).toHaveLength(2)
+    const without = await call('PATCH', '/targets/t', {
+      auth: null,
+      settings: { region: null },
+      capabilities: { tools: null },
+    })
+    expect(without).toMatchObject({ status: 422, body: { error: { field: 'settings.region' } } })
+    const own = await call('PATCH', '/targets/t', { base_url: 'https://bedrock.example.com', auth: null })
+    expect(own.body).toMatchObject({ base_url: 'https://bedrock.example.com', auth: null })
+    const kept = await call('PATCH', '/targets/t', { settings: { region: 'eu-west-1', host: null } })
+    expect(kept.body).toMatchObject({ base_url: 'https://bedrock.example.com', settings: { region: 'eu-west-1' } })
+    expect(kept.body.settings).toEqual({ region: 'eu-west-1' })
+  })
+})

@@ -13,6 +13,7 @@ export type DialectName =
   | 'ollama'
   | 'tgi'
   | 'workers-ai'
+  | 'declared'
 /** A task: one question, one answer, of any form. */
 export type TaskName =
   'embeddings' | 'rerank' | 'moderations' | 'images' | 'image-edits' | 'speech' | 'transcriptions' | 'translations'

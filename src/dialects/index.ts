@@ -4,6 +4,7 @@ import type { DialectName } from '../core/directory.ts'
 import { anthropicMessages } from './anthropic-messages.ts'
 import { bedrockConverse } from './bedrock-converse.ts'
 import { cohere } from './cohere.ts'
+import { declared } from './declared.ts'
 import type { Dialect } from './dialect.ts'
 import { ollama } from './ollama.ts'
 import { gemini } from './gemini.ts'
@@ -24,4 +25,5 @@ export const dialects: Readonly<Record<DialectName, Dialect>> = {
   gemini,
   tgi,
   'workers-ai': workersAi,
+  declared,
 }

@@ -4,7 +4,7 @@ import type { Target } from '../core/directory.ts'
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import { STRICT_HINTS, hasQuirk } from '../core/quirk.ts'
-import { arrayOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
+import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { spliceMembers, withoutMember } from '../wire/splice.ts'
 import type { NativeEdits } from './dialect.ts'
 import { callIdMap } from './openai-chat-call-ids.ts'
@@ -13,7 +13,7 @@ import { isEffort } from './openai-chat-thinking.ts'
 /** Members to set; undefined takes one out. */
 type Members = Record<string, Json | undefined>
 
-/** The body to send. */
+/** The body of a chat completion to send. */
 export function editChat(text: string, body: JsonObject, edits: NativeEdits, target: Target): string {
   const members: Members = {}
   if (edits.model !== null && edits.model !== body['model']) members['model'] = edits.model
@@ -21,6 +21,19 @@ export function editChat(text: string, body: JsonObject, edits: NativeEdits, tar
   if (edits.maxOutputTokens !== null) setBound(members, body, edits.maxOutputTokens)
   if (target.quirks !== undefined && target.quirks.length > 0) heedQuirks(members, body, target)
   // The gateway's own options aren't the provider's business.
+  if (body['tidegate'] !== undefined) members['tidegate'] = undefined
+  return applied(text, body, members)
+}
+
+/** The body of an older completion to send: it has one name for the bound, and no messages. */
+export function editCompletions(text: string, body: JsonObject, edits: NativeEdits, target: Target): string {
+  const members: Members = {}
+  if (edits.model !== null && edits.model !== body['model']) members['model'] = edits.model
+  setUsage(members, body, edits.forceUsage && !hasQuirk(target, 'no-stream-options'))
+  const given = numberOf(body['max_tokens'])
+  const bound = edits.maxOutputTokens
+  if (bound !== null && (given === null || given > bound)) members['max_tokens'] = bound
+  if (hasQuirk(target, 'no-stream-options')) takeOut(members, body, ['stream_options'])
   if (body['tidegate'] !== undefined) members['tidegate'] = undefined
   return applied(text, body, members)
 }

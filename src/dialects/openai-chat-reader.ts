@@ -22,7 +22,7 @@ export function readChatReply(body: Json): readonly NeutralEvent[] {
   const reply = objectOf(body)
   const error = errorIn(reply, '')
   if (error !== undefined) events.fail(readErrorBody(error))
-  else if (!isJsonArray(reply['choices'])) events.fail(unreadable(reply))
+  else if (!isJsonArray(reply['choices'])) events.fail(unreadable(reply, 'chat completion'))
   else {
     events.report(usageIn(reply))
     new ChatChoices(events).readReply(reply)
@@ -61,9 +61,10 @@ export function malformedFrame(): ReturnType<typeof brokenStream> {
   return brokenStream('The provider sent a message that is not JSON.')
 }
 
-function unreadable(reply: JsonObject): ReturnType<typeof brokenStream> {
+/** The failure that a body stands for which should have been a reply: an error of some shape, or anything else. */
+export function unreadable(reply: JsonObject, expected: string): ReturnType<typeof brokenStream> {
   const isError = ['message', 'detail', 'code', 'errors'].some((name) => reply[name] !== undefined)
-  return isError ? readErrorBody(reply) : brokenStream("The provider's reply is not a chat completion.")
+  return isError ? readErrorBody(reply) : brokenStream(`The provider's reply is not a ${expected}.`)
 }
 
 class ChatReader implements StreamReader {

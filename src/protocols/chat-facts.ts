@@ -38,7 +38,8 @@ export function outputBoundOf(body: JsonObject): number | null {
   return Math.min(older, newer)
 }
 
-function checkModel(body: JsonObject): InvalidRequest | null {
+/** A complaint about `model`; null for none. */
+export function checkModel(body: JsonObject): InvalidRequest | null {
   const model = body['model']
   if (model === undefined || model === null) return invalidRequest('model', "Missing required parameter: 'model'.")
   if (typeof model !== 'string') return wrongType('model', 'a string', model)
@@ -87,7 +88,8 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   tools: ARRAY,
 }
 
-function checkSettings(body: JsonObject): InvalidRequest | null {
+/** A complaint about a setting that the gateway relies on; null for none. */
+export function checkSettings(body: JsonObject): InvalidRequest | null {
   for (const name in SETTINGS) {
     const value = body[name]
     const setting = SETTINGS[name]
@@ -103,7 +105,8 @@ function missing(field: string): InvalidRequest {
   return invalidRequest(field, `Missing required parameter: '${field}'.`)
 }
 
-function wrongType(field: string, expected: string, value: Json | undefined): InvalidRequest {
+/** A complaint about a value of another type. */
+export function wrongType(field: string, expected: string, value: Json | undefined): InvalidRequest {
   const received = value === null ? 'null' : isJsonArray(value) ? 'an array' : describe(value)
   return invalidRequest(field, `Invalid type for '${field}': expected ${expected}, but got ${received} instead.`)
 }

@@ -111,7 +111,8 @@ function readToolSettings(body: JsonObject): Settings {
   }
 }
 
-function readSampling(body: JsonObject): Settings {
+/** How tokens are drawn, and how much thinking goes before them. */
+export function readSampling(body: JsonObject): Settings {
   const top = numberOf(body['top_logprobs'])
   const reasoning = readReasoningSettings(body)
   return {
@@ -138,7 +139,8 @@ function readBounds(body: JsonObject): Settings {
   }
 }
 
-function readBookkeeping(body: JsonObject): Settings {
+/** What is asked of the provider's house, not of its model. */
+export function readBookkeeping(body: JsonObject): Settings {
   const tier = stringOf(body['service_tier'])
   return {
     ...setting('serviceTier', tier === 'auto' ? null : tier),
@@ -158,7 +160,8 @@ function setting<Name extends string, Value>(name: Name, value: Value | null): {
   return result
 }
 
-function readStop(stop: Json | undefined): readonly string[] {
+/** Stop sequences, given as one or as a list. */
+export function readStop(stop: Json | undefined): readonly string[] {
   if (typeof stop === 'string') return [stop]
   return arrayOf(stop).flatMap((value) => (typeof value === 'string' ? [value] : []))
 }

@@ -13,7 +13,20 @@ export function shown(wire: Wire, reply: NeutralReply): NeutralReply {
 
 const SHOWN: Readonly<Partial<Record<Wire, (reply: NeutralReply) => NeutralReply>>> = {
   'anthropic-messages': shownAsMessage,
+  'openai-completions': shownAsText,
   'openai-responses': (reply) => ({ ...reply, choices: reply.choices.slice(0, 1) }),
+}
+
+/** Nothing but text, and no calls to stop for. */
+function shownAsText(reply: NeutralReply): NeutralReply {
+  return {
+    ...reply,
+    choices: reply.choices.map((choice) => ({
+      ...choice,
+      parts: choice.parts.filter((part) => part.kind === 'text'),
+      finish: choice.finish === 'tool-calls' ? 'stop' : choice.finish,
+    })),
+  }
 }
 
 /** One choice; sound is among the other tokens; who signs is Anthropic; and no time is told. */

@@ -127,12 +127,15 @@ function essenceOf(choice: NeutralChoice, hides: ReadonlySet<ReplyFeature>): unk
       'logprobs',
       (choice.logprobs ?? []).map((token) => [token['token'], token['logprob']]),
     ),
-    finish: hides.has('refusal') && choice.finish === 'stop' && all('refusal').length > 0 ? REFUSED : choice.finish,
+    finish: finishOf(choice, hides),
   }
 }
 
-/** How a choice ends that refuses, where a refusal is told by how it ends. */
-const REFUSED: NeutralChoice['finish'] = 'filtered'
+/** How a choice ends: where a refusal has no place it is told by this, and where calls have none they aren't. */
+function finishOf({ finish, parts }: NeutralChoice, hides: ReadonlySet<ReplyFeature>): NeutralChoice['finish'] {
+  if (hides.has('refusal') && finish === 'stop' && parts.some((part) => part.kind === 'refusal')) return 'filtered'
+  return hides.has('tool-call') && finish === 'tool-calls' ? 'stop' : finish
+}
 
 /** Arguments as they are understood. `null` is none; and where a wire takes nothing but an object, text that is none (a
  *  custom tool's, or what a bound cut off) is its only member. */

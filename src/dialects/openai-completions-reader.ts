@@ -1,0 +1,112 @@
+// Reads a reply of the older completions wire, streamed or whole, into events.
+import { parseJson } from '../core/json.ts'
+import type { Json, JsonObject } from '../core/json.ts'
+import type { NeutralEvent } from '../core/neutral.ts'
+import type { Usage } from '../core/usage.ts'
+import { DONE_DATA, readChatFinish } from '../wire/openai-chat.ts'
+import { readLogprobs } from '../wire/openai-chat-logprobs.ts'
+import { textOfChoice } from '../wire/openai-completions.ts'
+import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
+import type { Frame, StreamMeter } from './dialect.ts'
+import { createEventMeter } from './event-meter.ts'
+import type { WatchedReader } from './event-meter.ts'
+import { errorIn, malformedFrame, unreadable, usageIn } from './openai-chat-reader.ts'
+import { readErrorBody } from './provider-error.ts'
+import { ReplyEvents } from './reply-events.ts'
+
+/** A reader for one streamed reply. */
+export function createCompletionsReader(): WatchedReader {
+  return new CompletionsReader()
+}
+
+/** A chunk that has nothing but usage. In a text the quotes would be escaped. */
+const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
+
+/** A meter for one stream. These streams are rare: it reads along. */
+export function createCompletionsMeter(): StreamMeter {
+  const reader = createCompletionsReader()
+  const meter = createEventMeter(reader)
+  return {
+    push(frame) {
+      const before = reader.usage
+      const kind = meter.push(frame)
+      return kind === 'other' && reader.usage !== before && NO_CHOICES.test(frame.data) ? 'usage-only' : kind
+    },
+    get usage() {
+      return meter.usage
+    },
+    get visibleChars() {
+      return meter.visibleChars
+    },
+    get isComplete() {
+      return meter.isComplete
+    },
+    get isTerminated() {
+      return meter.isTerminated
+    },
+    get failure() {
+      return meter.failure
+    },
+  }
+}
+
+/** A whole reply as events. A body that isn't a reply becomes a failure. */
+export function readCompletions(body: Json): readonly NeutralEvent[] {
+  const events = new ReplyEvents()
+  const reply = objectOf(body)
+  const error = errorIn(reply, '')
+  if (error !== undefined) events.fail(readErrorBody(error))
+  else if (!isJsonArray(reply['choices'])) events.fail(unreadable(reply, 'completion'))
+  else readBody(events, reply)
+  events.close(true)
+  return events.take()
+}
+
+class CompletionsReader implements WatchedReader {
+  private readonly events = new ReplyEvents()
+
+  get usage(): Usage | null {
+    return this.events.reported
+  }
+
+  get isFinished(): boolean {
+    return this.events.isFinished
+  }
+
+  push(frame: Frame): readonly NeutralEvent[] {
+    if (frame.data === '' || this.events.isOver) return []
+    if (frame.data.trim() === DONE_DATA) this.events.close(true)
+    else this.read(parseJson(frame.data), frame.event)
+    return this.events.take()
+  }
+
+  end(): readonly NeutralEvent[] {
+    this.events.close(false)
+    return this.events.take()
+  }
+
+  private read(chunk: Json | undefined, event: string): void {
+    if (chunk === undefined && event !== 'error') return this.events.fail(malformedFrame())
+    const object = objectOf(chunk)
+    const error = errorIn(object, event)
+    if (error === undefined) return readBody(this.events, object)
+    this.events.report(usageIn(object))
+    this.events.fail(readErrorBody(error))
+  }
+}
+
+function readBody(events: ReplyEvents, body: JsonObject): void {
+  events.report(usageIn(body))
+  const choices = arrayOf(body['choices'])
+  if (choices.length === 0) return
+  events.start(stringOf(body['id']) ?? '', stringOf(body['model']) ?? '', numberOf(body['created']))
+  choices.forEach((value, position) => {
+    const choice = objectOf(value)
+    const number = typeof choice['index'] === 'number' ? countOf(choice['index']) : position
+    events.touch(number)
+    events.text(number, 'text', textOfChoice(choice))
+    events.logprobs(number, readLogprobs(objectOf(choice['logprobs'])))
+    const finish = stringOf(choice['finish_reason'])
+    if (finish !== null) events.finish(number, readChatFinish(finish))
+  })
+}

@@ -33,6 +33,7 @@ const router = IttyRouter<IRequest, [SimulatedClock]>()
   .get('/openai/v1/models', (request) => listModels(openai, request))
   .all('/openai/*', (request) => handleTask(request) ?? unknownPath(openai, request))
   .post('/anthropic/v1/messages', (request, clock) => answer(anthropic, request, clock))
+  .post('/anthropic/v1/messages/count_tokens', (request) => countTokens(request))
   .get('/anthropic/v1/models', (request) => listModels(anthropic, request))
   .all('/anthropic/*', (request) => unknownPath(anthropic, request))
   .post('/gemini/v1beta/models/:call', (request, clock) => answer(gemini, request, clock))
@@ -84,6 +85,20 @@ async function answer(provider: SimulatedProvider, request: Request, clock: Simu
     if (!call.signal.aborted) throw error
     return new Response(null, { status: CLIENT_GONE })
   }
+}
+
+/** Anthropic counts a request's tokens without running it: nothing is booked. */
+async function countTokens(request: Request): Promise<Response> {
+  const requestId = `req_${newId()}`
+  const unwelcome = anthropic.refuse(request.headers)
+  if (unwelcome) return refused(anthropic, unwelcome, requestId)
+  const body = parseJson(await request.text())
+  if (!isJsonObject(body)) return refused(anthropic, anthropic.notJson, requestId)
+  const read = anthropic.read({ ...body, max_tokens: 1 }, new URL(request.url))
+  if (!read.ok) return refused(anthropic, read.error, requestId)
+  const { errorStatus } = readBehaviour(read.value.model)
+  if (errorStatus !== null) return refused(anthropic, anthropic.refusalFor(errorStatus, read.value.model), requestId)
+  return Response.json({ input_tokens: promptTokensOf(read.value) }, { headers: anthropic.headers(requestId) })
 }
 
 function streamed(call: Call, reply: Reply): Response {

@@ -1,6 +1,7 @@
 // The gateway's HTTP surface: which path leads where, and what happens when something is wrong that nobody expected.
 import { type Context, Hono } from 'hono'
 import { createAdmin } from './control-plane/admin.ts'
+import { countTokens } from './data-plane/count-tokens.ts'
 import { acrossOrigins, allows, failAt, parseOrigins, preflight } from './data-plane/http-surface.ts'
 import { listModels, retrieveModel } from './data-plane/list-models.ts'
 import { passThrough } from './data-plane/pass-through.ts'
@@ -10,6 +11,7 @@ import type { GatewayEnv } from './env.ts'
 import { servicesOf } from './platform/services.ts'
 import { probeTarget } from './platform/probe.ts'
 import { protocols } from './protocols/index.ts'
+import { countTokensProtocol } from './protocols/messages.ts'
 import { tasks } from './protocols/tasks/index.ts'
 
 /** Service bindings that a target may name as `service://NAME/…`. */
@@ -57,6 +59,8 @@ function addDataPlane(app: Hono<Bindings>): void {
     app.post(protocol.endpoint, (c) => serve(c.req.raw, protocol, servicesOf(c.env), later(c)))
     closeOthers(app, protocol.endpoint, 'POST')
   }
+  app.post(countTokensProtocol.endpoint, (c) => countTokens(c.req.raw, servicesOf(c.env), later(c)))
+  closeOthers(app, countTokensProtocol.endpoint, 'POST')
   for (const task of Object.values(tasks)) {
     app.post(task.endpoint, (c) => serveTask(c.req.raw, task, servicesOf(c.env), later(c)))
     closeOthers(app, task.endpoint, 'POST')

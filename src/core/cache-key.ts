@@ -27,6 +27,9 @@ export function cacheKeyText(
   scope: { readonly tenantId: string; readonly protocol: string; readonly routing: string },
 ): string {
   const members = Object.entries(body).filter(([name, value]) => !IRRELEVANT.has(name) && (value ?? null) !== null)
+  const own = body['tidegate']
+  const options = isJsonObject(own) ? own['provider_options'] : undefined
+  if (isJsonObject(options)) members.push(['tidegate', { provider_options: options }])
   const { tenantId, protocol, routing } = scope
   // From entries, not by assignment: a member may have any name, `__proto__` included.
   return canonicalText({ v: CACHE_KEY_VERSION, tenantId, protocol, routing, request: Object.fromEntries(members) })

@@ -4,6 +4,7 @@ import { taskCodec } from '../dialects/tasks/index.ts'
 import { readTaskUsage } from '../dialects/tasks/task-usage.ts'
 import type { OutgoingCall } from '../ports.ts'
 import type { Task } from '../protocols/task.ts'
+import { taskCall } from './answer-task.ts'
 import type { Attempt } from './attempt.ts'
 import { answerHeaders } from './headers.ts'
 import { pursue } from './pursue.ts'
@@ -32,10 +33,12 @@ export async function relayTask(
   return refuse(exchange, result.error, answerHeaders(exchange, routed.plan, null, 'off'))
 }
 
-function callOf({ form, body, text }: TaskExchange, { exchange, plan }: Attempt<Task>): OutgoingCall {
-  const { target } = plan
-  const call = taskCodec(exchange.protocol.name, target)?.write({ body: body(), text, model: target.model }, target)
-  if (call === undefined) throw new Error(`${target.id} has no ${exchange.protocol.name}`)
+function callOf({ form, body, text }: TaskExchange, attempt: Attempt<Task>): OutgoingCall {
+  const { target } = attempt.plan
+  const { name } = attempt.exchange.protocol
+  const codec = taskCodec(name, target)
+  if (codec === null) throw new Error(`${target.id} has no ${name}`)
+  const call = taskCall(attempt, codec, { body: body(), text, model: target.model })
   return form === null ? call : formCall(form, call.path, target.model)
 }
 

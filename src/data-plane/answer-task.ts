@@ -8,11 +8,13 @@ import { type Usage, USAGE_BUCKETS, NO_USAGE } from '../core/usage.ts'
 import { brokenStream } from '../dialects/provider-error.ts'
 import type { TaskCodec, TaskReply, TaskRequest } from '../dialects/tasks/codec.ts'
 import { taskCodec } from '../dialects/tasks/index.ts'
+import type { OutgoingCall } from '../ports.ts'
 import type { Task } from '../protocols/task.ts'
 import { usd } from './answer-whole.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
 import { type OpenCall, callWith, limitedText, noAnswer, openCall } from './call-upstream.ts'
 import { answerHeaders, headerSafe } from './headers.ts'
+import { withProviderOptions } from './provider-options.ts'
 import { pursue } from './pursue.ts'
 import { refuse } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
@@ -120,7 +122,7 @@ async function callOne(
   call: OpenCall,
   request: TaskRequest,
 ): Promise<Result<TaskReply & { readonly text: string }, UpstreamFailure>> {
-  const response = await callWith(attempt, call, () => codec.write(request, attempt.plan.target))
+  const response = await callWith(attempt, call, () => taskCall(attempt, codec, request))
   if (!response.ok) return response
   let text: string | null
   try {
@@ -138,6 +140,13 @@ async function callOne(
   if (reply === null) return err(brokenStream("The provider's reply is not what was asked for."))
   // What needed no change goes back as it came.
   return ok({ ...reply, text: reply.body === json ? text : '' })
+}
+
+/** One call, with what the client has for this provider alone. */
+export function taskCall({ exchange, plan }: TaskAttempt, codec: TaskCodec, request: TaskRequest): OutgoingCall {
+  const call = codec.write(request, plan.target)
+  const isPlain = request.body['tidegate'] === undefined
+  return isPlain ? call : withProviderOptions(call, exchange.body(), plan.target.provider)
 }
 
 function joined(attempt: TaskAttempt, replies: readonly (TaskReply & { readonly text: string })[]): TaskAnswer {

@@ -14,6 +14,7 @@ import { dialects } from '../dialects/index.ts'
 import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
+import { withProviderOptions } from './provider-options.ts'
 import { lengthen } from './large-body.ts'
 
 /** What an attempt is for. */
@@ -93,6 +94,13 @@ export async function admit<P extends Speaker>(
 
 /** The provider's request for this attempt. */
 export function callOf(attempt: Attempt): OutgoingCall {
+  const { short, body } = attempt.exchange
+  const call = writtenCall(attempt)
+  const isPlain = (short?.body ?? body())['tidegate'] === undefined
+  return isPlain ? call : withProviderOptions(call, body(), attempt.plan.target.provider)
+}
+
+function writtenCall(attempt: Attempt): OutgoingCall {
   const { exchange, plan, dialect, demand: need } = attempt
   const { facts } = exchange
   const edits = {

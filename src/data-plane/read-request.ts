@@ -4,6 +4,7 @@ import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { RequestFacts } from '../protocols/protocol.ts'
 import { type ShortBody, shortBody } from './large-body.ts'
+import { checkOwnMember } from './provider-options.ts'
 
 /** Largest request body. Images travel inline, so it is generous; an isolate has 128 MB for all its requests. */
 export const REQUEST_BYTES_MAX = 20 * 1024 * 1024
@@ -43,6 +44,8 @@ export async function readRequest<Facts>(
   if (!isJsonObject(body)) return err(invalid('The request body must be a JSON object.'))
   const facts = protocol.facts(body)
   if (!facts.ok) return facts
+  const own = body['tidegate'] === undefined ? null : checkOwnMember(body)
+  if (own !== null) return err(own)
   return ok({ text, bytes, body: short === null ? () => body : once(() => wholeBody(text)), short, facts: facts.value })
 }
 

@@ -98,7 +98,7 @@ describe('what reaches the provider', () => {
         { stream: true },
         { max_tokens: 9_000 },
         { tidegate: { note: LARGE } },
-        { tidegate: 1, x: LARGE },
+        { tidegate: { note: 1 }, x: LARGE },
       ]) {
         const parts = [
           { type: 'text', text: LARGE },

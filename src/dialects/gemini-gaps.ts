@@ -3,7 +3,7 @@
 // without a signature are hints: they change no meaning and are no gaps.
 import type { Target } from '../core/directory.ts'
 import type { Gap } from '../core/failure.ts'
-import type { MediaSource, NeutralMessage, NeutralPart, NeutralRequest, SettingName } from '../core/neutral.ts'
+import type { MediaSource, NeutralPart, NeutralRequest, SettingName } from '../core/neutral.ts'
 import { settingGap, uncarried } from '../core/request-gaps.ts'
 import { geminiFamily, isVertex } from '../wire/gemini.ts'
 import { objectOf, stringOf } from '../wire/read.ts'
@@ -19,7 +19,9 @@ import {
   STOP_SEQUENCES_MAX,
 } from './gemini-request.ts'
 import { thinkingObjection } from './gemini-thinking.ts'
-import { canCombine, hostedToolObjection } from './gemini-tools.ts'
+import { canCombine, canValidate, hostedToolObjection } from './gemini-tools.ts'
+import { onceEach, partGaps, strictToolGaps } from './part-gaps.ts'
+import type { PartPlace } from './part-gaps.ts'
 
 const CARRIED: ReadonlySet<SettingName> = new Set([
   'hostedTools',
@@ -45,13 +47,11 @@ const VERTEX_EXTRAS = ['labels', 'modelArmorConfig', 'audioTimestamp', 'routingC
 
 /** Everything in the request that can't be carried; a field is named once. */
 export function geminiGaps(request: NeutralRequest, target: Target): readonly Gap[] {
-  const gaps = [
+  return onceEach([
     ...uncarried(request, CARRIED, carriedExtras(target)),
     ...settingGaps(request, target),
-    ...request.messages.flatMap((message) => messageGaps(message)),
-  ]
-  const seen = new Set<string>()
-  return gaps.filter((gap) => !seen.has(gap.field) && seen.add(gap.field))
+    ...partGaps(request, partObjection),
+  ])
 }
 
 function carriedExtras(target: Target): ReadonlySet<string> {
@@ -83,6 +83,7 @@ function settingGaps(request: NeutralRequest, target: Target): readonly Gap[] {
   if ((request.stop ?? []).length > STOP_SEQUENCES_MAX)
     refuse('stop', `this model takes ${STOP_SEQUENCES_MAX} sequences at most`)
   if (request.seed !== undefined && !isSeed(request.seed)) refuse('seed', 'this model takes a 32-bit integer')
+  if (!canValidate(family)) gaps.push(...strictToolGaps(request))
   const objection = thinkingObjection(request.reasoning, family)
   if (objection !== null) refuse('reasoning', objection)
   if (request.serviceTier !== undefined && !isTier(request.serviceTier))
@@ -92,48 +93,38 @@ function settingGaps(request: NeutralRequest, target: Target): readonly Gap[] {
   return gaps
 }
 
-function messageGaps(message: NeutralMessage): readonly Gap[] {
-  const gaps = message.parts.flatMap((part) => (message.role === 'system' ? systemGaps(part) : partGaps(part)))
-  if (message.name === undefined) return gaps
-  return [...gaps, { field: 'messages.name', reason: 'this model knows no names of participants' }]
-}
-
-function systemGaps(part: NeutralPart): readonly Gap[] {
-  return part.kind === 'text' ? [] : [{ field: `messages.content.${part.kind}`, reason: 'instructions are text' }]
-}
-
-function partGaps(part: NeutralPart): readonly Gap[] {
+/** Why a part can't be sent; null where it can. */
+function partObjection(part: NeutralPart, place: PartPlace): string | null {
+  if (place === 'system') return part.kind === 'text' ? null : 'instructions are text'
   switch (part.kind) {
     case 'image':
     case 'video':
-      return mediaGaps(part.kind, part.source)
+      return mediaObjection(part.source)
     case 'audio':
-      return part.transcript === undefined || part.transcript === '' ? mediaGaps(part.kind, part.source) : []
+      return part.transcript === undefined || part.transcript === '' ? mediaObjection(part.source) : null
     case 'document':
-      return documentGaps(part)
+      return documentObjection(part)
     case 'other':
-      if (part.wire === 'gemini') return []
-      return [{ field: `messages.content.${part.type}`, reason: 'this model cannot be sent it' }]
+      return part.wire === 'gemini' ? null : 'this model cannot be sent it'
     case 'tool-call':
-      if (areArguments(part.argumentsText)) return []
-      return [{ field: 'messages.tool_calls.function.arguments', reason: 'this model takes nothing but a JSON object' }]
-    case 'tool-result':
-      return part.content.flatMap((inner) => partGaps(inner))
+      return areArguments(part.argumentsText) ? null : 'this model takes nothing but a JSON object'
     default:
-      return []
+      return null
   }
 }
 
-function documentGaps(part: Extract<NeutralPart, { readonly kind: 'document' }>): readonly Gap[] {
-  const cited = part.isCited === true ? [{ field: 'messages.content.document.citations', reason: CITES_NOTHING }] : []
-  if (part.source.kind === 'text') return cited
-  if (part.source.kind === 'parts') return [...cited, ...part.source.parts.flatMap((inner) => partGaps(inner))]
-  return [...cited, ...mediaGaps('document', part.source)]
+function documentObjection(part: Extract<NeutralPart, { readonly kind: 'document' }>): string | null {
+  const { source, isCited } = part
+  if (isCited === true) return 'this model cites no documents of the request'
+  if (source.kind === 'text') return null
+  if (source.kind !== 'parts') return mediaObjection(source)
+  for (const inner of source.parts) {
+    const objection = partObjection(inner, 'user')
+    if (objection !== null) return objection
+  }
+  return null
 }
 
-const CITES_NOTHING = 'this model cites no documents of the request'
-
-function mediaGaps(kind: string, source: MediaSource): readonly Gap[] {
-  if (source.kind !== 'file' || isGoogleFile(source.id)) return []
-  return [{ field: `messages.content.${kind}`, reason: 'the file is not kept by Google' }]
+function mediaObjection(source: MediaSource): string | null {
+  return source.kind !== 'file' || isGoogleFile(source.id) ? null : 'the file is not kept by Google'
 }

@@ -15,14 +15,19 @@ export function canCombine({ version }: GeminiFamily): boolean {
   return version === null || version >= 3
 }
 
+/** True where calls can be held to the schemas of their functions. */
+export function canValidate({ version }: GeminiFamily): boolean {
+  return version === null || version >= 2.5
+}
+
 /** Why a hosted tool can't be carried; null where it can. */
 export function hostedToolObjection(tool: HostedTool): string | null {
   if (tool.wire === 'gemini') return null
   if (tool.kind !== 'web-search') return `this model has no tool '${tool.type}'`
-  const { value } = tool
-  const filters = { ...value, ...objectOf(value['filters']) }
-  const isNarrowed = ['allowed_domains', 'blocked_domains'].some((name) => arrayOf(filters[name]).length > 0)
-  return isNarrowed ? 'this model searches the whole web' : null
+  const bounds = { ...tool.value, ...objectOf(tool.value['filters']) }
+  const isBounded = ['allowed_domains', 'blocked_domains'].some((name) => arrayOf(bounds[name]).length > 0)
+  const isPlaced = (bounds['user_location'] ?? bounds['max_uses'] ?? null) !== null
+  return isBounded || isPlaced ? 'this model searches the whole web, from anywhere, as often as it likes' : null
 }
 
 /** The hosted tools that go out beside the functions. */
@@ -54,7 +59,7 @@ function writeHosted(tool: HostedTool): JsonObject {
 
 /** The `toolConfig`; undefined where nothing needs to be said. */
 export function writeToolConfig(request: NeutralRequest, family: GeminiFamily, target: Target): JsonObject | undefined {
-  const functionCallingConfig = writeCalling(request)
+  const functionCallingConfig = writeCalling(request, family)
   // AI Studio wants to be asked for it, Vertex refuses to be (https://github.com/vercel/ai/issues/13911).
   const isMixed = request.tools.length > 0 && hostedTools(request, family).length > 0 && !isVertex(target)
   const includeServerSideToolInvocations = isMixed && (family.version ?? 0) >= 3 ? true : undefined
@@ -62,11 +67,15 @@ export function writeToolConfig(request: NeutralRequest, family: GeminiFamily, t
   return Object.keys(config).length === 0 ? undefined : config
 }
 
-function writeCalling({ tools, toolChoice }: NeutralRequest): JsonObject | undefined {
-  if (toolChoice === undefined || tools.length === 0) return undefined
-  switch (toolChoice.kind) {
+/** `ANY` and `VALIDATED` hold calls to their schemas, `AUTO` doesn't. */
+function writeCalling({ tools, toolChoice }: NeutralRequest, family: GeminiFamily): JsonObject | undefined {
+  if (tools.length === 0) return undefined
+  const isStrict = canValidate(family) && tools.some((tool) => tool.strict === true)
+  switch (toolChoice?.kind) {
+    case undefined:
+      return isStrict ? { mode: 'VALIDATED' } : undefined
     case 'auto':
-      return { mode: 'AUTO' }
+      return { mode: isStrict ? 'VALIDATED' : 'AUTO' }
     case 'none':
       return { mode: 'NONE' }
     case 'required':

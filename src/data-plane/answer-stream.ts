@@ -8,7 +8,7 @@ import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
 import { type OpenCall, callUpstream, openCall } from './call-upstream.ts'
 import { ClientStream } from './client-stream.ts'
 import { type ReadExchange, replyContext } from './exchange.ts'
-import { createFramer } from './framing/index.ts'
+import { framerFor } from './framing/index.ts'
 import { answerHeaders } from './headers.ts'
 import { type Lane, BROKEN_OFF, nativeLane, translatedLane } from './lane.ts'
 import { type Answered, pursue } from './pursue.ts'
@@ -98,7 +98,7 @@ function laneOf(attempt: Attempt, recall: Recall, contentType: string | null): L
   const collects = recall.key !== null
   const context = replyContext(exchange, attempt.event.model ?? plan.target.model)
   if (!attempt.isNative) {
-    const framer = createFramer(contentType, dialect.framing)
+    const framer = framerFor(dialect, plan.target, contentType)
     return translatedLane(framer, dialect.reader(plan.target), protocol.writer(context), collects)
   }
   const ending = (): string => protocol.writer(context).end()

@@ -13,6 +13,10 @@ export interface UpstreamCall {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** POST unless it says otherwise. */
+  readonly method?: string
+  /** The body is the first message on a WebSocket; what comes back are its messages, a line of JSON each. */
+  readonly isWebSocket?: boolean
 }
 
 /** A native-lane body and what the gateway changes in it. */

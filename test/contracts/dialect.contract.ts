@@ -6,7 +6,7 @@ import { fold, isWhole } from '../../src/core/fold.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralEvent, NeutralRequest } from '../../src/core/neutral.ts'
-import { createFramer } from '../../src/data-plane/framing/index.ts'
+import { framerFor } from '../../src/data-plane/framing/index.ts'
 import type { Dialect, Frame, NativeEdits, UpstreamCall } from '../../src/dialects/dialect.ts'
 import { objectOf } from '../../src/wire/read.ts'
 import { fixturesOf, requiredCases, targetOf } from '../fixtures/replies.ts'
@@ -304,7 +304,7 @@ function readFixture(dialect: Dialect, fixture: Fixture): readonly NeutralEvent[
 
 /** The frames of a fixture's stream that comes in these chunks, cut as the gateway cuts it. */
 function framesOf(dialect: Dialect, fixture: Fixture, chunks: readonly Uint8Array[]): readonly Frame[] {
-  const framer = createFramer(fixture.contentType, dialect.framing)
+  const framer = framerFor(dialect, fixture.target, fixture.contentType)
   return [...chunks.flatMap((chunk) => framer.push(chunk)), ...framer.end()]
 }
 

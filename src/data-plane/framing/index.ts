@@ -1,6 +1,7 @@
 // Cuts a provider's bytes into messages, whatever the framing. One line a framing; the response's content type has the
 // last word on which it is, because providers answer errors and short replies in another than the one they were asked for.
-import type { Frame, Framing } from '../../dialects/dialect.ts'
+import type { Target } from '../../core/directory.ts'
+import type { Dialect, Frame, Framing } from '../../dialects/dialect.ts'
 import { createEventStreamFramer } from './event-stream.ts'
 import { createJsonArrayFramer } from './json-array.ts'
 import { createLineFramer, type LineFramer } from './ndjson.ts'
@@ -51,6 +52,12 @@ function createGuessingFramer(): LineFramer {
     },
     end: () => framer?.end() ?? [],
   }
+}
+
+/** A framer for one stream of that target's. */
+export function framerFor(dialect: Dialect, target: Target, contentType: string | null): Framer {
+  const declared = dialect.framingOf?.(target) ?? null
+  return declared === null ? createFramer(contentType, dialect.framing) : framings[declared]()
 }
 
 /** Decodes a stream's text. Keeps a byte order mark: it is the provider's, and the framer knows what it is. */

@@ -33,15 +33,13 @@ function rewrite(schema: JsonObject, place: Place): JsonObject {
   const reference = schema['$ref']
   if (typeof reference === 'string') return rewriteReference(schema, reference, place)
   const inner = { ...place, depth: place.depth + 1 }
-  const result: Record<string, Json> = {}
-  for (const [name, value] of Object.entries(schema)) {
-    if (value === undefined || name === '$schema') continue
-    if (name === 'const' && (typeof value === 'string' || typeof value === 'number')) result['enum'] = [value]
-    else if (VALUES.has(name)) result[name] = value
-    else if (NAMED.has(name) && isJsonObject(value)) result[name] = rewriteEach(value, inner)
-    else result[name] = rewriteValue(value, inner)
-  }
-  return result
+  const members = Object.entries(schema).map(([name, value]): readonly [string, Json | undefined] => {
+    if (value === undefined || name === '$schema') return [name, undefined]
+    if (name === 'const' && (typeof value === 'string' || typeof value === 'number')) return ['enum', [value]]
+    if (VALUES.has(name)) return [name, value]
+    return [name, NAMED.has(name) && isJsonObject(value) ? rewriteEach(value, inner) : rewriteValue(value, inner)]
+  })
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined))
 }
 
 function rewriteReference(schema: JsonObject, reference: string, place: Place): JsonObject {

@@ -3,16 +3,32 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
-import { NO_USAGE } from '../core/usage.ts'
+import { NO_USAGE, USAGE_BUCKETS } from '../core/usage.ts'
 import type { Usage } from '../core/usage.ts'
-import { countOf, objectOf, stringOf } from './read.ts'
+import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from './read.ts'
 
 /** The version of the API that is asked for; it names a behaviour, not a release. */
 export const ANTHROPIC_VERSION = '2023-06-01'
 
-/** Usage in disjoint buckets; null where `value` holds no counts. Thinking is part of the output. */
+/** Usage in disjoint buckets; null where `value` holds no counts. Thinking is part of the output. Where the conversation
+ *  was compacted, the whole report leaves that out, and its iterations have it all. */
 export function readMessagesUsage(value: Json | undefined): Usage | null {
   if (!isJsonObject(value)) return null
+  const iterations = arrayOf(value['iterations']).map((iteration) => objectOf(iteration))
+  if (!iterations.some((iteration) => iteration['type'] === 'compaction')) return readCounts(value)
+  // Others are of other models, with prices of their own.
+  const own = iterations.filter(({ type }) => type === 'compaction' || type === 'message')
+  return own.reduce<Usage | null>((sum, iteration) => added(sum, readCounts(iteration)), null)
+}
+
+function added(a: Usage | null, b: Usage | null): Usage | null {
+  if (a === null || b === null) return a ?? b
+  const sum = { ...a }
+  for (const bucket of USAGE_BUCKETS) sum[bucket] += b[bucket]
+  return sum
+}
+
+function readCounts(value: JsonObject): Usage | null {
   const output = countOf(value['output_tokens'])
   const reasoning = Math.min(output, countOf(objectOf(value['output_tokens_details'])['thinking_tokens']))
   const usage: Usage = {
@@ -45,6 +61,7 @@ export function mergeMessagesUsage(earlier: JsonObject, later: Json | undefined)
   for (const [name, value] of Object.entries(objectOf(later))) {
     const before = merged[name]
     if (typeof value === 'number') merged[name] = Math.max(value, countOf(before))
+    else if (isJsonArray(value)) merged[name] = value
     else if (isJsonObject(value)) merged[name] = mergeMessagesUsage(objectOf(before), value)
   }
   return merged

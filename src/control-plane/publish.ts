@@ -191,5 +191,6 @@ function tenantRecord(row: TenantRow): TenantRecord {
     name: row.name,
     cache: { mode: row.cache_mode, ttlSeconds: row.cache_ttl_seconds },
     timeZone: row.time_zone,
+    ...(row.cors_origins === '[]' ? {} : { corsOrigins: readTexts(row.cors_origins) }),
   }
 }

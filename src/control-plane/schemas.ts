@@ -62,7 +62,18 @@ const TIME_ZONE = z.string(TIME_ZONE_ALLOWED).check(z.refine(isTimeZone, TIME_ZO
 const EXPIRY_ALLOWED = 'must be null or a date and time with its zone, such as "2027-01-31T00:00:00Z"'
 const EXPIRY = z.string(EXPIRY_ALLOWED).check(z.refine((value) => readInstant(value) !== null, EXPIRY_ALLOWED))
 
-const TENANT = { limits: z.optional(LIMITS), cache: z.optional(CACHE), time_zone: z.optional(TIME_ZONE) }
+const ORIGIN_ALLOWED = 'must be an origin such as "https://app.example.com", or *'
+const ORIGIN = z.string(ORIGIN_ALLOWED).check(z.refine(isOrigin, ORIGIN_ALLOWED))
+const ORIGINS = z
+  .array(ORIGIN, 'must be a list of origins')
+  .check(z.maxLength(50, 'must be a list of at most 50 origins'))
+
+const TENANT = {
+  limits: z.optional(LIMITS),
+  cache: z.optional(CACHE),
+  time_zone: z.optional(TIME_ZONE),
+  cors_origins: z.optional(ORIGINS),
+}
 export const NEW_TENANT = z.strictObject({ name: NAME, ...TENANT }, OBJECT)
 export const TENANT_CHANGE = z.strictObject({ name: z.optional(NAME), ...TENANT }, OBJECT)
 
@@ -206,6 +217,10 @@ export const NEW_ROUTE = z.strictObject(
   OBJECT,
 )
 export const ROUTE_CHANGE = z.strictObject({ targets: z.optional(TARGETS), allowed_gaps: GAPS }, OBJECT)
+
+function isOrigin(value: string): boolean {
+  return value === '*' || URL.parse(value)?.origin === value
+}
 
 function isTimeZone(name: string): boolean {
   try {

@@ -11,6 +11,7 @@ export interface TenantRow extends LimitColumns {
   readonly cache_mode: CacheMode
   readonly cache_ttl_seconds: number
   readonly time_zone: string
+  readonly cors_origins: string
   readonly created_at_ms: number
 }
 

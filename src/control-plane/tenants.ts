@@ -7,7 +7,7 @@ import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTenant, pushLimits } from './publish.ts'
 import { exists, notFound, notStored, referenced, refuse } from './refusal.ts'
 import { NEW_TENANT, TENANT_CHANGE } from './schemas.ts'
-import { commit, deleteRow, findTenant, insertRow, listRows, updateRow, type TenantRow } from './store.ts'
+import { commit, deleteRow, findTenant, insertRow, listRows, readTexts, updateRow, type TenantRow } from './store.ts'
 import { jsonBody } from './validate.ts'
 
 const CACHE_TTL_SECONDS = 3600
@@ -26,6 +26,7 @@ export function tenantEndpoints(ports: AdminPorts) {
         cache_mode: body.cache?.mode ?? 'off',
         cache_ttl_seconds: body.cache?.ttl_seconds ?? CACHE_TTL_SECONDS,
         time_zone: body.time_zone ?? 'UTC',
+        cors_origins: JSON.stringify(body.cors_origins ?? []),
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
@@ -53,6 +54,7 @@ export function tenantEndpoints(ports: AdminPorts) {
         cache_mode: body.cache?.mode ?? before.cache_mode,
         cache_ttl_seconds: body.cache?.ttl_seconds ?? before.cache_ttl_seconds,
         time_zone: body.time_zone ?? before.time_zone,
+        cors_origins: body.cors_origins === undefined ? before.cors_origins : JSON.stringify(body.cors_origins),
       }
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
@@ -80,6 +82,7 @@ export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
     limits: viewLimits(row, spentNanoUsd),
     cache: { mode: row.cache_mode, ttl_seconds: row.cache_ttl_seconds },
     time_zone: row.time_zone,
+    cors_origins: readTexts(row.cors_origins),
     created_at_ms: row.created_at_ms,
   }
 }

@@ -37,14 +37,11 @@ export function passedQuery(url: URL): string {
   return kept.length === 0 ? '' : `?${kept.join('&')}`
 }
 
-/** The client's key wherever its SDK puts it, as the headers that authenticate. */
+/** The headers that authenticate, also for a client that puts its key in the query. */
 export function keyOf({ headers }: Request, url: URL): Headers {
-  if (headers.has('authorization')) return headers
-  const key = ['x-api-key', 'x-goog-api-key', 'api-key']
-    .map((name) => headers.get(name))
-    .find((value) => value !== null)
-  const presented = key ?? url.searchParams.get('key')
-  return presented === null ? headers : new Headers({ authorization: `Bearer ${presented}` })
+  const key = url.searchParams.get('key')
+  if (key === null || headers.has('authorization') || headers.has('x-goog-api-key')) return headers
+  return new Headers({ authorization: `Bearer ${key}` })
 }
 
 function nameOf(member: string): string {

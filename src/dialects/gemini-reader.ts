@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, Signature, TokenLogprob } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import { isPromptBlocked, madeUpId, readGeminiFinish, readGeminiUsage } from '../wire/gemini.ts'
+import { DONE_DATA } from '../wire/openai-chat.ts'
 import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import type { Frame } from './dialect.ts'
 import type { WatchedReader } from './event-meter.ts'
@@ -39,13 +40,12 @@ class GeminiReader implements WatchedReader {
     return this.events.isFinished
   }
 
-  push(frame: Frame): readonly NeutralEvent[] {
-    if (frame.data.trim() === '' || this.events.isOver) return []
-    const json = parseJson(frame.data)
-    if (json !== undefined) readMessage(json, frame.event, this.events, this.candidates)
-    else if (frame.event === 'error') this.events.fail(readErrorBody({ error: frame.data }))
-    else if (frame.data.trim() !== '[DONE]')
-      this.events.fail(brokenStream('The provider sent a message that is not JSON.'))
+  push({ data, event }: Frame): readonly NeutralEvent[] {
+    const text = data.trim()
+    if (text === '' || text === DONE_DATA || this.events.isOver) return []
+    const messages = messagesIn(text)
+    if (messages !== null) readMessage(messages, event, this.events, this.candidates)
+    else this.events.fail(event === 'error' ? readErrorBody({ error: text }) : brokenStream(NOT_JSON))
     return this.events.take()
   }
 
@@ -53,6 +53,16 @@ class GeminiReader implements WatchedReader {
     this.events.close(false)
     return this.events.take()
   }
+}
+
+const NOT_JSON = 'The provider sent a message that is not JSON.'
+
+/** What an event says: one message, or one a line where the blank lines between events are missing. Null for no JSON. */
+function messagesIn(text: string): Json | null {
+  const whole = parseJson(text)
+  if (whole !== undefined) return whole
+  const lines = text.split('\n').map((line) => parseJson(line))
+  return lines.every((line) => line !== undefined) ? lines : null
 }
 
 /** One message, or the array that a whole stream is. What came outside of events (`error`) may be a reply all the same. */

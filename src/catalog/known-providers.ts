@@ -48,6 +48,16 @@ export const KNOWN_PROVIDERS = [
     settings: { host: 'vertex' },
   },
   {
+    name: 'bedrock',
+    title: 'Amazon Bedrock',
+    baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
+    dialect: 'bedrock-converse',
+    credential: 'BEDROCK_API_KEY',
+    priceProvider: 'aws',
+    probeModel: null,
+    docsUrl: 'https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html',
+  },
+  {
     name: 'bedrock-anthropic',
     title: 'Anthropic on Amazon Bedrock',
     baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',

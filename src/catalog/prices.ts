@@ -19,11 +19,14 @@ const SIMULATED_OPENAI: UsdPerMillion = { input: 2.5, cacheRead: 1.25, output: 1
 const SIMULATED_ANTHROPIC: UsdPerMillion = { input: 3, cacheRead: 0.3, cacheWrite: 3.75, cacheWriteLong: 6, output: 15 }
 /** What the simulated Gemini models charge: cached input at a tenth. */
 const SIMULATED_GEMINI: UsdPerMillion = { input: 2, cacheRead: 0.2, output: 12 }
+/** What the simulated Bedrock models charge. */
+const SIMULATED_BEDROCK: UsdPerMillion = { input: 0.8, cacheRead: 0.2, output: 3.2 }
 
 export const PRICE_OVERRIDES: readonly PriceOverride[] = [
   simulated('simulated-openai', '*', SIMULATED_OPENAI),
   simulated('simulated-anthropic', '*', SIMULATED_ANTHROPIC),
   simulated('simulated-gemini', '*', SIMULATED_GEMINI),
+  simulated('simulated-bedrock', '*', SIMULATED_BEDROCK),
 ]
 
 function simulated(provider: string, model: string, usdPerMillion: UsdPerMillion): PriceOverride {

@@ -59,6 +59,16 @@ const CATALOGUE = [
     probeModel: 'sim-gemini',
     docsUrl: null,
   },
+  {
+    name: 'simulated-bedrock',
+    title: 'Simulated Bedrock',
+    baseUrl: 'service://SIMULATED/bedrock',
+    dialect: 'bedrock-converse',
+    credential: 'SIMULATED_API_KEY',
+    priceProvider: null,
+    probeModel: 'sim-bedrock',
+    docsUrl: null,
+  },
 ] as const satisfies readonly Provider[]
 
 /** Every provider, in the order of the catalogue. */

@@ -20,7 +20,12 @@ export interface SeedModel {
   readonly target: SeedTarget
 }
 
-function simulated(route: string, id: string, wire: 'openai' | 'anthropic' | 'gemini', model: string): SeedModel {
+function simulated(
+  route: string,
+  id: string,
+  wire: 'openai' | 'anthropic' | 'gemini' | 'bedrock',
+  model: string,
+): SeedModel {
   return { route, target: { id, provider: `simulated-${wire}`, model, credential: SIMULATED_CREDENTIAL } }
 }
 
@@ -28,9 +33,11 @@ const SIMULATED: readonly SeedModel[] = [
   simulated('sim-gpt-4o', 'sim-gpt-4o', 'openai', 'sim-gpt-4o'),
   simulated('sim-claude', 'sim-claude', 'anthropic', 'sim-claude'),
   simulated('sim-gemini', 'sim-gemini', 'gemini', 'sim-gemini'),
+  simulated('sim-bedrock', 'sim-bedrock', 'bedrock', 'sim-bedrock'),
   simulated('sim-gpt*', 'sim-gpt-any', 'openai', '*'),
   simulated('sim-claude*', 'sim-claude-any', 'anthropic', '*'),
   simulated('sim-gemini*', 'sim-gemini-any', 'gemini', '*'),
+  simulated('sim-bedrock*', 'sim-bedrock-any', 'bedrock', '*'),
 ]
 
 interface ProviderModels {

@@ -3,6 +3,7 @@
 import { IttyRouter, type IRequest } from 'itty-router'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import { anthropic } from './anthropic.ts'
+import { bedrock } from './bedrock.ts'
 import { readBehaviour, type Behaviour } from './behaviour.ts'
 import { bookCall, readBooks, release, resetBooks, type BookedCall } from './books.ts'
 import { hashText } from './chance.ts'
@@ -20,6 +21,7 @@ export const SIMULATED_MODELS = {
   openai: ['sim-gpt-4o', 'sim-gpt-4o-mini', 'sim-gpt-4o-fast'],
   anthropic: ['sim-claude-sonnet', 'sim-claude-haiku', 'sim-claude-haiku-fast'],
   gemini: ['sim-gemini-3-pro', 'sim-gemini-3-flash', 'sim-gemini-3-flash-fast'],
+  bedrock: ['sim-bedrock-nova', 'sim-bedrock-claude', 'sim-bedrock-nova-fast'],
 } as const
 
 const RETRY_AFTER_SECONDS = '2'
@@ -39,6 +41,8 @@ const router = IttyRouter<IRequest, [SimulatedClock]>()
   .post('/gemini/v1beta/models/:call', (request, clock) => answer(gemini, request, clock))
   .get('/gemini/v1beta/models', (request) => listModels(gemini, request))
   .all('/gemini/*', (request) => unknownPath(gemini, request))
+  .post('/bedrock/model/:model/:action', (request, clock) => answer(bedrock, request, clock))
+  .all('/bedrock/*', (request) => unknownPath(bedrock, request))
   .get('/books', () => Response.json({ models: readBooks() }))
   .post('/books/reset', () => {
     resetBooks()
@@ -105,7 +109,8 @@ function streamed(call: Call, reply: Reply): Response {
   const { provider, ask, behaviour } = call
   const failure = provider.failureFrame(provider.refusalFor(500, ask.model), call.requestId)
   const texts = { failure, garbage: provider.garbageFrame }
-  const steps = scriptStream(provider.frames(reply, ask), behaviour, texts, hashText(ask.promptText))
+  const seed = hashText(ask.promptText)
+  const steps = scriptStream(provider.frames(reply, ask), behaviour, texts, seed, provider.encode)
   const body = deliver(steps, call.booked, call.clock, call.signal)
   const type = provider.streamType === undefined ? {} : { 'content-type': provider.streamType(ask) }
   return new Response(body, { headers: { ...provider.headers(call.requestId), ...STREAM_TYPE, ...type } })
@@ -142,7 +147,7 @@ function failed(call: Call, status: number, isIn200 = false): Response {
 function refused(provider: SimulatedProvider, refusal: Refusal, requestId: string, isIn200 = false): Response {
   // Google says it in the body.
   const retryAfter = refusal.status === 429 && provider.name !== 'gemini' ? { 'retry-after': RETRY_AFTER_SECONDS } : {}
-  const headers = { ...provider.headers(requestId), ...retryAfter }
+  const headers = { ...provider.headers(requestId), ...provider.failureHeaders?.(refusal), ...retryAfter }
   return Response.json(provider.failureBody(refusal, requestId), { status: isIn200 ? 200 : refusal.status, headers })
 }
 

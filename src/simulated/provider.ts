@@ -92,7 +92,7 @@ export interface ReplyFrame {
 
 /** One provider's wire format. All pure. */
 export interface SimulatedProvider {
-  readonly name: 'openai' | 'anthropic' | 'gemini'
+  readonly name: 'openai' | 'anthropic' | 'gemini' | 'bedrock'
   /** Checks the headers as the provider does; null when they are in order. */
   refuse(headers: Headers): Refusal | null
   /** `url` is where the request was sent: some wires say the model there. */
@@ -103,6 +103,10 @@ export interface SimulatedProvider {
   frames(reply: Reply, ask: Ask): Iterable<ReplyFrame>
   /** Content type of a stream that isn't the usual one of events. */
   streamType?(ask: Ask): string
+  /** The bytes of a frame's text, where that isn't UTF-8. */
+  encode?(text: string): Uint8Array
+  /** Headers that come with a refusal. */
+  failureHeaders?(refusal: Refusal): Readonly<Record<string, string>>
   /** Headers that come with every answer. */
   headers(requestId: string): Readonly<Record<string, string>>
   /** The provider's own words for a status. */

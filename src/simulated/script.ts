@@ -41,11 +41,18 @@ export function scriptStream(
   behaviour: Behaviour,
   texts: FaultTexts,
   seed: number,
+  encode: Encode = utf8,
 ): Iterable<Step> {
   const faulty = withFaults(frames, behaviour, texts, seed)
   const lumped = behaviour.eventsPerWrite > 1 ? inLumps(faulty, behaviour.eventsPerWrite) : faulty
-  return inBytes(lumped, behaviour.isSplit)
+  return inBytes(lumped, behaviour.isSplit, encode)
 }
+
+/** The bytes of a frame's text. */
+export type Encode = (text: string) => Uint8Array
+
+const encoder = new TextEncoder()
+const utf8: Encode = (text) => encoder.encode(text)
 
 /** The delivery of a whole body, its delays being over already. */
 export function scriptWhole(text: string, behaviour: Behaviour): Iterable<Step> {
@@ -160,8 +167,7 @@ function joined(one: TextWrite, other: TextWrite): TextWrite {
 }
 
 /** Text to bytes. When split, each write keeps its end back for the next, so that none ends where an event does. */
-function* inBytes(steps: Iterable<TextStep>, isSplit: boolean): Generator<Step> {
-  const encoder = new TextEncoder()
+function* inBytes(steps: Iterable<TextStep>, isSplit: boolean, encode = utf8): Generator<Step> {
   let held = new Uint8Array()
   const flush = (): Step => ({ do: 'write', bytes: held, gapMs: 0, tokens: 0, isFailure: false })
   for (const step of steps) {
@@ -172,7 +178,7 @@ function* inBytes(steps: Iterable<TextStep>, isSplit: boolean): Generator<Step> 
       continue
     }
     const { gapMs, tokens, isFailure } = step
-    const encoded = encoder.encode(step.text)
+    const encoded = encode(step.text)
     const cut = isSplit ? placeToCut(encoded) : encoded.length
     yield { do: 'write', bytes: concatenated(held, encoded.subarray(0, cut)), gapMs, tokens, isFailure }
     held = encoded.slice(cut)

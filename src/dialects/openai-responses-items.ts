@@ -16,6 +16,8 @@ interface Slot {
   readonly said: Set<string>
   /** Which kind of reasoning is told: a server may give the text and its summary. */
   reasoning: 'summary' | 'content' | null
+  /** The numbers of its content parts, in the order in which they were heard of: some servers don't count from 0. */
+  readonly contents: number[]
   /** How many annotations of each of its texts were told. */
   readonly annotations: Map<number, number>
   hasLogprobs: boolean
@@ -28,6 +30,8 @@ interface Slot {
 export class ResponseItems {
   private readonly events: ReplyEvents
   private readonly slots = new Map<string, Slot>()
+  /** Places of items by their ids: some servers give the place only where an item begins. */
+  private readonly places = new Map<string, string>()
   /** The item that spoke last. */
   private current: string | null = null
   /** The signature of the call to come. */
@@ -55,6 +59,8 @@ export class ResponseItems {
         return this.text(message, message['text'], false)
       case 'response.output_text.annotation.added':
         return this.annotation(this.slotOf(this.keyOf(message)), contentIndex(message), message['annotation'])
+      case 'response.content_part.added':
+        return hear(this.slotOf(this.keyOf(message)), contentIndex(message))
       case 'response.content_part.done':
         return this.contentPart(message)
       case 'response.refusal.delta':
@@ -117,7 +123,10 @@ export class ResponseItems {
     this.speak(key)
     const content = item['content']
     if (typeof content === 'string') return this.sayText(key, slot, 0, content, false)
-    arrayOf(content).forEach((part, index) => this.content(key, slot, index, objectOf(part)))
+    const { contents } = slot
+    arrayOf(content).forEach((part, at) => {
+      this.content(key, slot, contents[at] ?? 1 + Math.max(-1, ...contents), objectOf(part))
+    })
   }
 
   private contentPart(message: JsonObject): void {
@@ -129,6 +138,7 @@ export class ResponseItems {
 
   /** A whole piece of a message: what of it wasn't said yet. */
   private content(key: string, slot: Slot, index: number, part: JsonObject): void {
+    hear(slot, index)
     if (part['type'] === 'refusal') return this.sayRefusal(key, slot, index, part['refusal'], false)
     this.sayText(key, slot, index, part['text'], false)
     if (!slot.hasLogprobs) this.logprobs(slot, part['logprobs'])
@@ -171,6 +181,7 @@ export class ResponseItems {
   }
 
   private sayText(key: string, slot: Slot, index: number, value: Json | undefined, isDelta: boolean): void {
+    hear(slot, index)
     if (typeof value !== 'string' || !this.maySay(key, slot, `text.${index}`, isDelta, value)) return
     this.events.text(ONLY_CHOICE, 'text', value)
   }
@@ -181,6 +192,7 @@ export class ResponseItems {
   }
 
   private sayRefusal(key: string, slot: Slot, index: number, value: Json | undefined, isDelta: boolean): void {
+    hear(slot, index)
     if (typeof value !== 'string' || !this.maySay(key, slot, `refusal.${index}`, isDelta, value)) return
     this.events.text(ONLY_CHOICE, 'refusal', value)
   }
@@ -249,8 +261,10 @@ export class ResponseItems {
 
   private keyOf(message: JsonObject): string {
     const index = numberOf(message['output_index'])
-    if (index !== null) return `#${index}`
-    return stringOf(message['item_id']) ?? stringOf(objectOf(message['item'])['id']) ?? this.current ?? '#0'
+    const id = stringOf(message['item_id']) ?? stringOf(objectOf(message['item'])['id'])
+    if (index === null) return (id === null ? this.current : (this.places.get(id) ?? id)) ?? '#0'
+    if (id !== null) this.places.set(id, `#${index}`)
+    return `#${index}`
   }
 
   private slotOf(key: string): Slot {
@@ -259,6 +273,7 @@ export class ResponseItems {
     const slot: Slot = {
       said: new Set(),
       reasoning: null,
+      contents: [],
       annotations: new Map(),
       hasLogprobs: false,
       call: null,
@@ -268,6 +283,10 @@ export class ResponseItems {
     this.slots.set(key, slot)
     return slot
   }
+}
+
+function hear(slot: Slot, index: number): void {
+  if (!slot.contents.includes(index)) slot.contents.push(index)
 }
 
 function contentIndex(message: JsonObject): number {

@@ -1,5 +1,6 @@
 // How long a provider asks us to wait, in whatever form it says so: seconds, milliseconds, durations, dates, epochs,
 // in headers, in the body or in prose. Separate because every dialect needs all of them: gateways mix their providers.
+import { isJsonObject } from '../core/json.ts'
 import type { Json } from '../core/json.ts'
 import { arrayOf, numberOf, objectOf, stringOf } from '../wire/read.ts'
 
@@ -62,24 +63,33 @@ export function readDuration(text: string): number | null {
 }
 
 function waitInBody(body: Json | undefined, nowMs: number): number | null {
-  const error = objectOf(objectOf(body)['error'])
+  const whole = objectOf(body)
+  const error = isJsonObject(whole['error']) ? whole['error'] : whole
   for (const detail of arrayOf(error['details'])) {
     const delay = readWait(stringOf(objectOf(detail)['retryDelay']), nowMs)
     if (delay !== null) return delay
   }
   const metadata = objectOf(error['metadata'])
-  const seconds = numberOf(metadata['retry_after_seconds'])
-  if (seconds !== null) return bounded(seconds * 1000)
+  const millis = numberOf(error['retry_after_ms'])
+  const seconds =
+    numberOf(metadata['retry_after_seconds']) ?? numberOf(error['retry_after']) ?? numberOf(whole['retry_after'])
+  if (millis !== null || seconds !== null) return bounded(millis ?? Number(seconds) * 1000)
   const reset = objectOf(metadata['headers'])['X-RateLimit-Reset']
   return typeof reset === 'number' ? waitOfNumber(reset, nowMs) : readWait(stringOf(reset), nowMs)
 }
 
-/** "Please try again in 9m38.016s", "Please retry in 48.9s", "retry after 3 seconds". */
+const UNITS_MS: Readonly<Record<string, number>> = { millisecond: 1, second: 1000, minute: 60_000, hour: 3_600_000 }
+
+/** "Please try again in 9m38.016s", "Please retry in 48.9s", "retry after 3 seconds", "wait 2 minutes". */
 function waitInMessage(message: string): number | null {
-  const match = /(?:try again|retry) (?:in|after) (\d[\dhms.]*)( seconds?)?/i.exec(message)
+  const match =
+    /(?:(?:try again|retry|retrying) (?:in|after)|please wait|wait for) (?:about )?(\d[\dhms.]*)(?: (millisecond|second|minute|hour)s?)?/i.exec(
+      message,
+    )
   if (match === null) return null
   const amount = (match[1] ?? '').replace(/\.$/, '')
-  return match[2] === undefined ? readDuration(amount) : bounded(Number(amount) * 1000)
+  const unit = UNITS_MS[match[2]?.toLowerCase() ?? '']
+  return unit === undefined ? readDuration(amount) : bounded(Number(amount) * unit)
 }
 
 /** Families of limit headers: where what is left stands, and where the time of its reset. */
@@ -92,7 +102,10 @@ const LIMIT_HEADERS: readonly (readonly [remaining: string, reset: string])[] = 
   ['anthropic-ratelimit-output-tokens-remaining', 'anthropic-ratelimit-output-tokens-reset'],
   ['x-ratelimit-remaining-requests-day', 'x-ratelimit-reset-requests-day'],
   ['x-ratelimit-remaining-tokens-minute', 'x-ratelimit-reset-tokens-minute'],
+  ['x-ratelimit-remaining-project-requests', 'x-ratelimit-reset-project-requests'],
+  ['x-ratelimit-remaining-project-tokens', 'x-ratelimit-reset-project-tokens'],
   ['x-ratelimit-remaining', 'x-ratelimit-reset'],
+  ['ratelimit-remaining', 'ratelimit-reset'],
   ['ratelimitbysize-remaining', 'ratelimitbysize-reset'],
 ]
 
@@ -106,8 +119,9 @@ function waitOfLimits(headers: HeaderReader, nowMs: number): number | null {
   return longest
 }
 
+/** Null where it isn't known what time it is, as inside a stream. */
 function waitUntil(atMs: number, nowMs: number): number | null {
-  return Number.isNaN(atMs) ? null : bounded(Math.max(0, atMs - nowMs))
+  return Number.isNaN(atMs) || nowMs <= 0 ? null : bounded(Math.max(0, atMs - nowMs))
 }
 
 function bounded(ms: number): number | null {

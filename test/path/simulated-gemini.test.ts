@@ -1,5 +1,6 @@
 // The simulated Gemini's wire, byte by byte, and read by the dialect as the gateway reads it.
-import { beforeEach, describe, expect, test } from 'vitest'
+import { GoogleGenAI } from '@google/genai'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { fold } from '../../src/core/fold.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { JsonObject } from '../../src/core/json.ts'
@@ -141,5 +142,42 @@ describe('simulated Gemini', () => {
     const reply = await streamed('sim-fast-split-tokens60:streamGenerateContent?alt=sse')
     expect(reply).toMatchObject({ failure: null, usage: { output: 60 } })
     expect(JSON.stringify(reply)).not.toContain('\ufffd')
+  })
+})
+
+describe('read by @google/genai', () => {
+  const model = 'sim-gemini-3-flash'
+
+  function client(): GoogleGenAI {
+    vi.stubGlobal('fetch', (url: string | URL | Request, init?: RequestInit) =>
+      handleSimulated(new Request(url, init), instantClock()),
+    )
+    return new GoogleGenAI({ apiKey: 'test', httpOptions: { baseUrl: 'http://simulated/gemini' } })
+  }
+
+  afterEach(() => vi.unstubAllGlobals())
+
+  test('whole and streamed say and count the same', async () => {
+    const ask = { model, contents: 'Why does the tide come in twice a day?' }
+    const whole = await client().models.generateContent(ask)
+    const chunks = []
+    for await (const chunk of await client().models.generateContentStream(ask)) chunks.push(chunk)
+    expect(chunks.map((chunk) => chunk.text ?? '').join('')).toBe(whole.text)
+    expect(chunks.at(-1)?.usageMetadata).toEqual(whole.usageMetadata)
+    expect(chunks.at(-1)?.candidates?.[0]?.finishReason).toBe('STOP')
+  })
+
+  test('a chat with tools goes on, its signatures brought back by the SDK', async () => {
+    const chat = client().chats.create({ model, config: { tools: [{ functionDeclarations: TOOLS }] } })
+    const first = await chat.sendMessage({ message: 'When is high tide?' })
+    expect(first.functionCalls?.map((call) => call.name)).toEqual(['tide_table', 'moon'])
+    const message = (first.functionCalls ?? []).map(({ id, name }) => ({
+      functionResponse: {
+        ...(id === undefined ? {} : { id }),
+        ...(name === undefined ? {} : { name }),
+        response: { output: 'six' },
+      },
+    }))
+    expect((await chat.sendMessage({ message })).text).toMatch(/./)
   })
 })

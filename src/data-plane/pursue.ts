@@ -132,13 +132,25 @@ function giveUp(pursuit: Pursuit): Failure {
   const { exchange, routed, last } = pursuit
   if (last !== null) {
     const { provider } = last.attempt.plan.target
-    const failure: Failure = { kind: 'upstream-failed', provider, upstream: last.failure }
+    const suggestions = mayHelp(last.failure) ? alternatives(pursuit) : []
+    const failure: Failure = { kind: 'upstream-failed', provider, upstream: last.failure, suggestions }
     settleFailed(last, exchange.protocol.fail(failure, exchange.requestId).status)
     return failure
   }
   const event = eventTemplate(exchange, routed.plan.route.id, pursuit.purpose.cache, 0)
   exchange.services.limiter.record({ ...event, status: 503, failure: 'no-target' }, exchange.later)
-  return { kind: 'no-target-available', model: exchange.facts.model, retryAfterMs: pursuit.retryAfterMs }
+  const { retryAfterMs } = pursuit
+  const suggestions = alternatives(pursuit)
+  return { kind: 'no-target-available', model: exchange.facts.model, retryAfterMs, suggestions }
+}
+
+/** Another model doesn't help with a mistake in the request, unless the model is the mistake. */
+function mayHelp(failure: UpstreamFailure): boolean {
+  return failure.class !== 'client' || failure.status === 404 || failure.code === 'model_not_found'
+}
+
+function alternatives({ routed }: Pursuit): readonly string[] {
+  return routed.suggest?.(routed.plan.candidates.map(({ target }) => target)) ?? []
 }
 
 async function permitFor(pursuit: Pursuit, target: Target): Promise<CallPermit | null> {

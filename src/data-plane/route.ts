@@ -1,10 +1,11 @@
 // Which targets may serve a request, and in which order.
-import { type Caller, modelMatches } from '../core/directory.ts'
+import { type Caller, type Target, modelMatches } from '../core/directory.ts'
 import type { Failure, Gap } from '../core/failure.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { type Plan, plan } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
+import { suggestModels } from '../core/suggest.ts'
 import { dialects } from '../dialects/index.ts'
 import type { ReadExchange } from './exchange.ts'
 
@@ -13,13 +14,16 @@ export interface RoutedRequest {
   readonly plan: Plan
   /** Null when every candidate is on the native lane. */
   readonly neutral: NeutralRequest | null
+  /** What to ask for instead, now that these targets have failed. */
+  readonly suggest?: (failed: readonly Target[]) => readonly string[]
 }
 
 /** Plans a request, or tells why nothing can serve it. */
 export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedRequest, Failure> {
   const { caller, facts, protocol } = exchange
   const found = table.find(caller.tenantId, facts.model)
-  if (found === null) return err({ kind: 'model-not-found', model: facts.model })
+  const suggest = (failed: readonly Target[]): readonly string[] => suggestModels(table, caller, facts.model, failed)
+  if (found === null) return err({ kind: 'model-not-found', model: facts.model, suggestions: suggest([]) })
   if (!isAllowed(caller, facts.model)) return err({ kind: 'model-not-allowed', model: facts.model })
   const targets = table.targets(found)
   const isTranslated = targets.some((target) => dialects[target.dialect].nativeWire(target) !== protocol.wire)
@@ -39,10 +43,11 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
     },
     exchange.services.draw,
   )
-  if (planned.candidates.length > 0) return ok({ plan: planned, neutral: request })
+  if (planned.candidates.length > 0) return ok({ plan: planned, neutral: request, suggest })
   const gaps: readonly Gap[] = planned.excluded.flatMap((exclusion) => exclusion.gaps)
-  if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps })
-  return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null })
+  if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps, suggestions: suggest(targets) })
+  const suggestions = suggest(targets)
+  return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null, suggestions })
 }
 
 /** Whether a key may use a model: it names the model, or names none. */

@@ -25,9 +25,15 @@ export class BlockWriter {
   private signature: Signature | null = null
   private isRedacted = false
 
-  /** True while a call is open whose arguments are all there. */
-  get isWhole(): boolean {
-    return this.start?.kind === 'tool-call' && this.start.isCustom !== true && isJsonObject(parseJson(this.text))
+  /** Id of the call that is open, if its arguments are all there; null for any other part. */
+  get wholeCall(): string | null {
+    if (this.start?.kind !== 'tool-call' || this.start.isCustom === true) return null
+    return isJsonObject(parseJson(this.text)) ? this.start.id : null
+  }
+
+  /** The signature of a call whose block has ended. */
+  sign(callId: string, signature: Signature): string {
+    return this.whole(callSignatureBlock(callId, signature))
   }
 
   /** Begins with a part. */

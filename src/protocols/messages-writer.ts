@@ -2,7 +2,7 @@
 // overlap are put in line: one that begins while another is open is held back until that one ends, or is seen to be whole.
 // https://platform.claude.com/docs/en/build-with-claude/streaming
 import type { JsonObject } from '../core/json.ts'
-import type { FinishReason, NeutralEvent, PartStart } from '../core/neutral.ts'
+import type { FinishReason, NeutralEvent, PartStart, Signature } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import { writeStopReason } from '../wire/anthropic-messages.ts'
 import { BlockWriter, streamEvent } from './messages-block-writer.ts'
@@ -31,6 +31,8 @@ class MessagesWriter implements StreamWriter {
   /** The part whose block is being written; -1 for none. */
   private part = -1
   private readonly held: HeldPart[] = []
+  /** Calls whose blocks were ended before their parts: they may still be signed. */
+  private readonly ended = new Map<number, { readonly id: string; signature: Signature | null }>()
   private finish: FinishReason | null = null
   private stopSequence: string | null = null
   private usage: Usage | null = null
@@ -74,6 +76,7 @@ class MessagesWriter implements StreamWriter {
     for (let next = this.held.shift(); next !== undefined; next = this.held.shift()) {
       text += this.replay(next) + this.block.end()
     }
+    for (const { id, signature } of this.ended.values()) if (signature !== null) text += this.block.sign(id, signature)
     const delta = writeStopReason(finishFor(this.finish, this.isRefusal), this.stopSequence)
     const usage = writeUsage(this.usage, this.tier)
     return text + streamEvent({ type: 'message_delta', delta, usage }) + streamEvent({ type: 'message_stop' })
@@ -86,10 +89,12 @@ class MessagesWriter implements StreamWriter {
 
   private begin(part: number, start: PartStart): string {
     this.isRefusal ||= start.kind === 'refusal'
-    if (this.part !== -1 && !(this.held.length === 0 && this.block.isWhole)) {
+    const call = this.part === -1 || this.held.length > 0 ? null : this.block.wholeCall
+    if (this.part !== -1 && call === null) {
       this.held.push({ part, start, events: [] })
       return ''
     }
+    if (call !== null) this.ended.set(this.part, { id: call, signature: null })
     const ended = this.part === -1 ? '' : this.block.end()
     this.part = part
     return ended + this.block.begin(start)
@@ -97,6 +102,9 @@ class MessagesWriter implements StreamWriter {
 
   private tell(event: PartEvent): string {
     if (event.part !== this.part) {
+      const call = this.ended.get(event.part)
+      if (call !== undefined && event.type === 'part-signature')
+        call.signature = joined(call.signature, event.signature)
       this.held.find(({ part }) => part === event.part)?.events.push(event)
       return ''
     }
@@ -121,4 +129,8 @@ class MessagesWriter implements StreamWriter {
   private replay({ start, events }: HeldPart): string {
     return this.block.begin(start) + events.map((event) => this.block.add(event)).join('')
   }
+}
+
+function joined(before: Signature | null, more: Signature): Signature {
+  return { ...more, value: (before?.value ?? '') + more.value }
 }

@@ -146,9 +146,9 @@ export function createBlockContext(takesCacheMarks: boolean): BlockContext {
   }
 }
 
-/** Letters, digits, single spaces, hyphens and brackets: what a name may have. */
+/** Letters, digits, single spaces, hyphens and brackets are what a name may have; underscores are taken, too. */
 function documentName(title: string): string {
-  const plain = title.replaceAll(/[^\p{L}\p{N}\s()[\]-]/gu, ' ').replaceAll(/\s+/g, ' ')
+  const plain = title.replaceAll(/[^\p{L}\p{N}\s()[\]_-]/gu, ' ').replaceAll(/\s+/g, ' ')
   return plain.slice(0, NAME_CHARS_MAX - 10).trim() || 'Document'
 }
 

@@ -31,7 +31,7 @@ export function writeConverseRequest(
   const asksForSequence = family === 'anthropic' && stop.length > 0
   return withoutUndefined({
     ...(asksForSequence ? { additionalModelResponseFieldPaths: ['/stop_sequence'] } : {}),
-    ...carriedExtras(request),
+    ...withoutUndefined(carriedExtras(request)),
     messages: writeMessages(request.messages, context),
     system: system.length === 0 ? undefined : system,
     inferenceConfig: Object.keys(inference).length === 0 ? undefined : inference,

@@ -4,9 +4,10 @@
 import type { UpstreamFailure } from '../core/failure.ts'
 import type { Failure } from '../core/failure.ts'
 import { err, ok, type Result } from '../core/result.ts'
+import type { ReplyContext, StreamWriter } from '../protocols/protocol.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
 import { type OpenCall, callUpstream, openCall } from './call-upstream.ts'
-import { ClientStream } from './client-stream.ts'
+import { type ClientSink, ClientStream } from './client-stream.ts'
 import { type ReadExchange, replyContext } from './exchange.ts'
 import { framerFor } from './framing/index.ts'
 import { answerHeaders } from './headers.ts'
@@ -15,6 +16,7 @@ import { type Answered, pursue } from './pursue.ts'
 import { type Recall, collected, keep } from './recall.ts'
 import { refuse } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
+import { SmoothStream, splittingWriter } from './smooth.ts'
 import { PING_AFTER_MS, type RelayEnd, UpstreamStream } from './upstream-stream.ts'
 
 /** A client that has waited so long for its status gets one. */
@@ -42,7 +44,7 @@ export async function answerStream(
   if (first === 'late') return commitEarly(exchange, routed, recall, outcome)
   if (!first.ok) return refuse(exchange, first.error, answerHeaders(exchange, routed.plan, null, recall.state))
   const client = clientStream(exchange)
-  exchange.later(relay(exchange, recall, first.value, client))
+  exchange.later(relay(exchange, recall, first.value, sinkOf(exchange, client)))
   return respond(client, answerHeaders(exchange, routed.plan, first.value.attempt, recall.state))
 }
 
@@ -58,7 +60,7 @@ function commitEarly(
   const finish = async (): Promise<void> => {
     const result = await outcome
     clearInterval(heartbeat)
-    if (result.ok) return relay(exchange, recall, result.value, client)
+    if (result.ok) return relay(exchange, recall, result.value, sinkOf(exchange, client))
     await client.close(exchange.protocol.failInStream(result.error, exchange.requestId)).catch(() => {})
   }
   exchange.later(finish())
@@ -99,7 +101,7 @@ function laneOf(attempt: Attempt, recall: Recall, contentType: string | null): L
   const context = replyContext(exchange, attempt.event.model ?? plan.target.model)
   if (!attempt.isNative) {
     const framer = framerFor(dialect, plan.target, contentType)
-    return translatedLane(framer, dialect.reader(plan.target), protocol.writer(context), collects)
+    return translatedLane(framer, dialect.reader(plan.target), writerOf(exchange, context), collects)
   }
   const ending = (): string => protocol.writer(context).end()
   return nativeLane(dialect, plan.target, { hidesUsage: !facts.wantsUsage, collects, ending })
@@ -128,7 +130,7 @@ async function relay(
   exchange: ReadExchange,
   recall: Recall,
   answered: Answered<OpenAnswer>,
-  client: ClientStream,
+  client: ClientSink,
 ): Promise<void> {
   const { answer, attempt } = answered
   const end = await answer.stream.relay(client)
@@ -157,7 +159,7 @@ async function tell(
   exchange: ReadExchange,
   attempt: Attempt,
   upstream: UpstreamFailure,
-  client: ClientStream,
+  client: ClientSink,
 ): Promise<void> {
   const { provider } = attempt.plan.target
   const text = exchange.protocol.failInStream({ kind: 'upstream-failed', provider, upstream }, exchange.requestId)
@@ -178,6 +180,17 @@ async function orLate(outcome: Promise<Outcome>): Promise<Outcome | 'late'> {
 
 function clientStream(exchange: ReadExchange): ClientStream {
   return new ClientStream(exchange.services.byteChannel(), exchange.services.nowMs)
+}
+
+/** What is written to: the client's stream itself, unless the client wants its text evenly. */
+function sinkOf({ options, services }: ReadExchange, client: ClientStream): ClientSink {
+  const lagMs = options.smoothLagMs()
+  return lagMs === null ? client : new SmoothStream(client, lagMs, services.nowMs)
+}
+
+function writerOf({ options, protocol }: ReadExchange, context: ReplyContext): StreamWriter {
+  const writer = protocol.writer(context)
+  return options.smoothLagMs() === null ? writer : splittingWriter(writer)
 }
 
 function respond(client: ClientStream, headers: Record<string, string>): Response {

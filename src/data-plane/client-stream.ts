@@ -18,6 +18,12 @@ export interface ByteChannel {
   readonly writable: WritableStream<Uint8Array>
 }
 
+/** What a relay writes to. */
+export type ClientSink = Pick<
+  ClientStream,
+  'isBlocked' | 'isGone' | 'lastWriteMs' | 'write' | 'begin' | 'ping' | 'close' | 'abort'
+>
+
 export class ClientStream {
   readonly readable: ReadableStream<Uint8Array>
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>

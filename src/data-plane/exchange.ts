@@ -6,6 +6,7 @@ import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
 import { Client } from './client.ts'
+import { smoothLagMs } from './smooth.ts'
 import type { ShortBody } from './large-body.ts'
 import type { Protocol, ReplyContext, RequestFacts, Speaker } from '../protocols/protocol.ts'
 
@@ -17,6 +18,8 @@ export interface RequestOptions {
   readonly idleMs: number | null
   /** `x-tidegate-cache: off`, or `cache-control: no-store`. */
   readonly isCacheOff: () => boolean
+  /** `x-tidegate-smooth`: how long text may be held back to leave evenly; null for not at all. Ms. */
+  readonly smoothLagMs: () => number | null
   readonly tags: readonly string[]
   readonly costCenter: string | null
 }
@@ -140,6 +143,7 @@ function options(headers: Headers): RequestOptions {
     idleMs: timeout(headers.get('x-tidegate-idle-timeout-ms')),
     isCacheOff: () =>
       headers.get('x-tidegate-cache') === 'off' || /no-store|no-cache/.test(headers.get('cache-control') ?? ''),
+    smoothLagMs: () => smoothLagMs(headers.get('x-tidegate-smooth')),
     tags: tags(headers.get('x-tidegate-tags')),
     costCenter: headers.get('x-tidegate-cost-center')?.slice(0, TAG_CHARS_MAX) ?? null,
   }

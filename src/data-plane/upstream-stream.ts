@@ -3,7 +3,7 @@
 import type { TargetTimeouts } from '../core/directory.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
 import type { Ending } from '../core/usage-event.ts'
-import type { ClientStream } from './client-stream.ts'
+import type { ClientSink } from './client-stream.ts'
 import { BROKEN_OFF, type Lane, type LaneStep } from './lane.ts'
 
 /** Bytes or characters held back while waiting for the first content. */
@@ -80,7 +80,7 @@ export class UpstreamStream {
 
   /** Relays everything to the client, the held beginning first. Never rejects; ends exactly once. The client's stream is
    *  left open when there is a failure to tell, closed or given up otherwise. */
-  async relay(client: ClientStream): Promise<RelayEnd> {
+  async relay(client: ClientSink): Promise<RelayEnd> {
     const timer = setInterval(() => this.#tick(client), tickMs(this.#watch))
     try {
       await client.begin(this.#held)
@@ -106,7 +106,7 @@ export class UpstreamStream {
     return done ? this.lane.end() : this.lane.push(value)
   }
 
-  #tick(client: ClientStream): void {
+  #tick(client: ClientSink): void {
     const nowMs = this.#watch.nowMs()
     this.#watch.onTick()
     if (client.isGone) return this.cut('client-left')
@@ -120,13 +120,13 @@ export class UpstreamStream {
   }
 
   /** The provider's stream broke, or was cut by us. A reply that was whole by then is a good one. */
-  #broken(client: ClientStream): RelayEnd | Promise<RelayEnd> {
+  #broken(client: ClientSink): RelayEnd | Promise<RelayEnd> {
     if (this.#cut === 'client-left') return this.#left(client)
     if (this.lane.isComplete) return this.#finish(client)
     return this.#failed(this.#cut ?? 'provider-cut', this.#cut === 'timed-out' ? SILENT : BROKEN_OFF)
   }
 
-  async #finish(client: ClientStream): Promise<RelayEnd> {
+  async #finish(client: ClientSink): Promise<RelayEnd> {
     try {
       await client.close(null)
       return { ending: 'finished', failure: null }
@@ -135,7 +135,7 @@ export class UpstreamStream {
     }
   }
 
-  #left(client: ClientStream): RelayEnd {
+  #left(client: ClientSink): RelayEnd {
     this.#abort.abort('client-left')
     client.abort('client-left')
     return { ending: 'client-left', failure: null }

@@ -1,6 +1,7 @@
 // The providers we know, as data: one entry each. A provider that speaks a known dialect needs no code. Base URLs end where
 // the dialect's own path begins.
 import type { AuthScheme, DialectName } from '../core/directory.ts'
+import type { JsonObject } from '../core/json.ts'
 import type { Quirk } from '../core/quirk.ts'
 import { KNOWN_PROVIDERS } from './known-providers.ts'
 
@@ -25,6 +26,8 @@ export interface Provider {
   readonly quirks?: readonly Quirk[]
   /** Settings that its targets have unless they say otherwise. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Its wire as data, for the `declared` dialect. */
+  readonly declared?: JsonObject
 }
 
 const CATALOGUE = [

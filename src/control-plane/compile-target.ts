@@ -9,6 +9,7 @@ import { checkEndpoint } from '../core/endpoint-guard.ts'
 import type { Price } from '../core/price.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { GatewayEnv } from '../env.ts'
+import { readDeclared } from '../wire/declared.ts'
 import { readUsdPerMillion } from './amount.ts'
 import type { AdminPorts } from './ports.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
@@ -71,11 +72,16 @@ export async function changeTarget(
   }
   const timeouts = readTimeouts(body.timeouts, before.timeouts)
   if (!timeouts.ok) return timeouts
+  const dialect = body.dialect ?? before.dialect
+  const declared = dialect === 'declared' ? readDeclared(options.declared) : null
+  if (declared?.ok === false) {
+    return err(unacceptable(declared.error.field ?? 'declared', 'invalid_field', declared.error.message))
+  }
   const model = body.model ?? before.model
   return ok({
     ...withoutOptions(before),
     ...options,
-    dialect: body.dialect ?? before.dialect,
+    dialect,
     baseUrl: baseUrl.value,
     model,
     credential,
@@ -89,8 +95,8 @@ export async function changeTarget(
 
 /** Whether a change touches what a probe would exercise. */
 export function needsProbe(before: Target, after: Target): boolean {
-  const called = ({ dialect, baseUrl, model, credential, auth, settings, quirks }: Target) =>
-    JSON.stringify([dialect, baseUrl, model, credential, auth, settings, quirks])
+  const called = ({ dialect, baseUrl, model, credential, auth, settings, quirks, declared }: Target) =>
+    JSON.stringify([dialect, baseUrl, model, credential, auth, settings, quirks, declared])
   return called(before) !== called(after)
 }
 
@@ -129,8 +135,16 @@ function readBaseUrl(text: string, context: CompileContext): Result<string, Refu
   const url = URL.parse(text)
   if (url === null) return refused('must be a URL such as https://api.example.com/v1')
   const allowPrivate = context.env.ALLOW_PRIVATE_ENDPOINTS === 'true'
-  const checked = checkEndpoint(url, { allowPrivate, services: context.services })
+  const checked = checkEndpoint(url, { allowPrivate, services: context.services, ai: aiBindings(context.env) })
   return checked.ok ? ok(url.href.replace(/\/+$/, '')) : refused(checked.error)
+}
+
+/** Names of the bindings of Workers AI. */
+function aiBindings(env: GatewayEnv): readonly string[] {
+  return Object.entries(env).flatMap(([name, value]: readonly [string, unknown]) => {
+    const isAi = typeof value === 'object' && value !== null && 'run' in value && typeof value.run === 'function'
+    return isAi ? [name] : []
+  })
 }
 
 function holdsCredential(env: GatewayEnv, name: string): boolean {

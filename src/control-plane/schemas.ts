@@ -1,5 +1,6 @@
 // What the admin API takes, as schemas. Every message completes the sentence "<field> …" and says what is allowed.
 import * as z from 'zod/mini'
+import { isJsonObject, type JsonObject } from '../core/json.ts'
 import { PROVIDERS } from '../catalog/providers.ts'
 import type { AuthScheme, DialectName } from '../core/directory.ts'
 import { QUIRKS } from '../core/quirk.ts'
@@ -180,6 +181,9 @@ const PRICES = z.strictObject(
 )
 export type PricesBody = z.infer<typeof PRICES>
 
+/** Read in whole by `wire/declared.ts`, which knows what is wrong with it. */
+const DECLARED = z.custom<JsonObject>(isJsonObject, 'must be null or a JSON object')
+
 const TARGET = {
   name: z.optional(NAME),
   dialect: z.optional(DIALECT),
@@ -190,6 +194,7 @@ const TARGET = {
   quirks: z.optional(QUIRK_LIST),
   capabilities: z.optional(CAPABILITIES),
   max_batch_size: z.optional(z.nullable(integer(1, 100_000))),
+  declared: z.optional(z.nullable(DECLARED)),
   max_retries: z.optional(integer(0, 5)),
   timeouts: z.optional(TIMEOUTS),
   max_output_tokens: z.optional(integer(1, 10_000_000)),

@@ -1,11 +1,11 @@
-// What a target says besides its model and its address: how its credential is sent, settings, quirks, capabilities. From
+// What a target says besides its model and its address: how its credential is sent, settings, quirks, capabilities, its wire as data. From
 // the operator's words to the target's, and back for the API's answers.
 import type { Provider } from '../catalog/providers.ts'
 import type { AuthScheme, DialectName, ModelCapabilities, Target } from '../core/directory.ts'
 import type { TargetChange } from './schemas.ts'
 
 /** The members of a target that may be missing. */
-export type TargetOptions = Pick<Target, 'auth' | 'settings' | 'quirks' | 'capabilities' | 'maxBatchSize'>
+export type TargetOptions = Pick<Target, 'auth' | 'settings' | 'quirks' | 'capabilities' | 'maxBatchSize' | 'declared'>
 
 /** What the catalogue says of every target of this provider. Quirks are peculiarities of a wire: for another one than the
  *  provider's own they say nothing. */
@@ -17,6 +17,7 @@ export function providerOptions(provider: Provider, dialect: DialectName): Targe
     quirks: isUsual ? provider.quirks : undefined,
     capabilities: undefined,
     maxBatchSize: undefined,
+    declared: isUsual ? provider.declared : undefined,
   })
 }
 
@@ -28,6 +29,7 @@ export function changeOptions(before: TargetOptions, body: TargetChange): Target
     quirks: changed(before.quirks, body.quirks),
     capabilities: changedCapabilities(before.capabilities, body.capabilities),
     maxBatchSize: changed(before.maxBatchSize, body.max_batch_size),
+    declared: changed(before.declared, body.declared),
   })
 }
 
@@ -39,19 +41,21 @@ export function withoutOptions(target: Target): Target {
     quirks: _quirks,
     capabilities: _capabilities,
     maxBatchSize: _max,
+    declared: _declared,
     ...rest
   } = target
   return rest
 }
 
 /** Options as the API shows them; null for what a target leaves to its dialect. */
-export function viewOptions({ auth, settings, quirks, capabilities, maxBatchSize }: TargetOptions) {
+export function viewOptions({ auth, settings, quirks, capabilities, maxBatchSize, declared }: TargetOptions) {
   return {
     auth: auth ?? null,
     settings: Object.fromEntries(Object.entries(settings ?? {}).map(([name, value]) => [toSnakeCase(name), value])),
     quirks: quirks ?? [],
     capabilities: viewCapabilities(capabilities ?? {}),
     max_batch_size: maxBatchSize ?? null,
+    declared: declared ?? null,
   }
 }
 
@@ -66,13 +70,14 @@ export const SIGNING_SCHEMES: ReadonlySet<AuthScheme> = new Set(['aws-sigv4', 'g
 type Missable<Values> = { readonly [Name in keyof Values]-?: Values[Name] | undefined }
 
 function written(options: Missable<TargetOptions>): TargetOptions {
-  const { auth, settings, quirks, capabilities, maxBatchSize } = options
+  const { auth, settings, quirks, capabilities, maxBatchSize, declared } = options
   return {
     ...(auth === undefined ? {} : { auth }),
     ...(settings === undefined ? {} : { settings }),
     ...(quirks === undefined ? {} : { quirks }),
     ...(capabilities === undefined ? {} : { capabilities }),
     ...(maxBatchSize === undefined ? {} : { maxBatchSize }),
+    ...(declared === undefined ? {} : { declared }),
   }
 }
 

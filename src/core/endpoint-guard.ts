@@ -22,6 +22,8 @@ export interface EndpointPolicy {
   readonly allowPrivate: boolean
   /** Service bindings that `service://NAME/…` may name. */
   readonly services: readonly string[]
+  /** Bindings of Workers AI that `ai://NAME` may name; none unless given. */
+  readonly ai?: readonly string[]
 }
 
 const SERVICE_NAME = /^[A-Z][A-Z0-9_]{0,63}$/
@@ -44,6 +46,7 @@ export function checkEndpoint(endpoint: ParsedEndpoint, policy: EndpointPolicy):
   }
   if (endpoint.search !== '' || endpoint.hash !== '') return err('must not have a query or a fragment')
   if (endpoint.protocol === 'service:') return checkService(endpoint, policy)
+  if (endpoint.protocol === 'ai:') return checkAi(endpoint, policy)
   if (endpoint.hostname === '') return err('must name a host')
   if (policy.allowPrivate)
     return isWebProtocol(endpoint.protocol) ? ok(null) : err('must begin with https:// or http://')
@@ -61,6 +64,11 @@ function checkService(endpoint: ParsedEndpoint, policy: EndpointPolicy): Result<
   const isKnown = SERVICE_NAME.test(endpoint.hostname) && policy.services.includes(endpoint.hostname)
   if (!isKnown) return err(`must name a service binding that targets may use (${allowed})`)
   return endpoint.port === '' ? ok(null) : err('must not have a port: a service binding has none')
+}
+
+function checkAi(endpoint: ParsedEndpoint, { ai = [] }: EndpointPolicy): Result<null, string> {
+  const isKnown = ai.includes(endpoint.hostname) && endpoint.port === '' && /^\/?$/.test(endpoint.pathname)
+  return isKnown ? ok(null) : err('must name an AI binding of this Worker and nothing else, such as ai://AI')
 }
 
 function hostRefusal(hostname: string): string | null {

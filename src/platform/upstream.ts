@@ -1,10 +1,11 @@
 // Calls providers: address and credential come together here and nowhere else. A target may be an HTTP endpoint or, as
-// `service://NAME/path`, another Worker bound to this one.
+// `service://NAME/path`, another Worker bound to this one, or `ai://NAME`, Workers AI bound to this one.
 import type { Target } from '../core/directory.ts'
 import { dialects } from '../dialects/index.ts'
 import type { OutgoingCall, Upstream } from '../ports.ts'
 
 const SERVICE = 'service://'
+const AI_SCHEME = 'ai://'
 
 /** The deployment lacks something that a target needs. The message may be shown to a client: it names no secret's value. */
 export class ConfigurationError extends Error {
@@ -18,6 +19,7 @@ export type Bindings = Readonly<Record<string, unknown>>
 export function fetchUpstream(bindings: Bindings): Upstream {
   return {
     call(target, call, dialect, signal) {
+      if (target.baseUrl.startsWith(AI_SCHEME)) return runOnBinding(target, call, bindings, signal)
       const outgoing = prepare(target, call, bindings, signal)
       const secret = secretOf(target, bindings)
       const scheme = target.auth ?? dialects[dialect].auth
@@ -48,6 +50,7 @@ interface Prepared {
   readonly url: string
   /** Null: over the network. */
   readonly service: Fetcher | null
+  readonly isWebSocket: boolean
   readonly init: {
     readonly method: string
     readonly body: Body
@@ -60,14 +63,40 @@ function prepare(target: Target, call: OutgoingCall, bindings: Bindings, signal:
   const headers = { ...call.headers, 'accept-encoding': 'identity', 'user-agent': 'tidegate' }
   const { method, body } = methodAndBody(call)
   const init = { method, body, headers, signal }
-  if (!target.baseUrl.startsWith(SERVICE)) return { url: target.baseUrl + call.path, service: null, init }
+  const isWebSocket = call.isWebSocket === true
+  if (!target.baseUrl.startsWith(SERVICE)) return { url: target.baseUrl + call.path, service: null, isWebSocket, init }
   const { name, path } = serviceAddress(target.baseUrl)
   const url = `https://${name.toLowerCase()}.internal/${path}${call.path}`
-  return { url, service: service(bindings, name), init }
+  return { url, service: service(bindings, name), isWebSocket, init }
 }
 
-function send({ url, service: binding, init }: Prepared): Promise<Response> {
+function send(outgoing: Prepared): Promise<Response> {
+  const { url, service: binding, isWebSocket, init } = outgoing
+  if (isWebSocket) return sendOnSocket(outgoing)
   return binding === null ? fetch(url, { ...init, redirect: 'manual' }) : binding.fetch(url, init)
+}
+
+/** Sockets are rare too. */
+async function sendOnSocket(outgoing: Prepared): Promise<Response> {
+  const { answerOf, upgradeHeaders } = await import('./websocket.ts')
+  const { headers, body, signal } = outgoing.init
+  const init = { method: 'GET', body: null, headers: upgradeHeaders(headers), signal }
+  const response = await send({ ...outgoing, isWebSocket: false, init })
+  return answerOf(response, typeof body === 'string' ? body : '', signal)
+}
+
+/** Workers AI by a binding of this Worker: neither an address nor a credential. */
+async function runOnBinding(
+  target: Target,
+  call: OutgoingCall,
+  bindings: Bindings,
+  signal: AbortSignal,
+): Promise<Response> {
+  const name = target.baseUrl.slice(AI_SCHEME.length)
+  const { isAiBinding, runBinding } = await import('./workers-ai.ts')
+  const binding = bindings[name]
+  if (!isAiBinding(binding)) throw new ConfigurationError(`The gateway has no AI binding named ${name}.`)
+  return runBinding(binding, call.path, typeof call.body === 'string' ? call.body : '', signal)
 }
 
 function secretOf(target: Target, bindings: Bindings): string | null {

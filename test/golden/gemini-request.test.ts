@@ -285,3 +285,89 @@ describe('a chat request in Gemini form', () => {
     })
   })
 })
+
+describe('a messages request in Gemini form', () => {
+  test('thoughts, calls, results, documents and settings', () => {
+    const thinking = { type: 'thinking', thinking: 'Hm.', signature: 'tg1.gemini.dGlkZQ==' }
+    const foreign = { type: 'thinking', thinking: 'Hm?', signature: 'Zm9yZWlnbg==' }
+    const read = protocols.messages.read({
+      model: 'asked',
+      max_tokens: 2000,
+      stop_sequences: ['END'],
+      thinking: { type: 'enabled', budget_tokens: 1500 },
+      system: [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }],
+      tools: [{ name: 'camera', input_schema: { type: 'object', properties: {} } }],
+      tool_choice: { type: 'auto' },
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: 'JVBERg==' } },
+            { type: 'text', text: 'What is on it?' },
+          ],
+        },
+        {
+          role: 'assistant',
+          content: [thinking, foreign, { type: 'tool_use', id: 'toolu_1', name: 'camera', input: {} }],
+        },
+        {
+          role: 'user',
+          content: [
+            {
+              type: 'tool_result',
+              tool_use_id: 'toolu_1',
+              content: [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'aGk=' } }],
+            },
+          ],
+        },
+      ],
+    })
+    if (!read.ok) throw new Error(read.error.message)
+    expect(dialect.gaps(read.value, FLASH_3)).toEqual([])
+    expect(parseJson(dialect.write(read.value, FLASH_3, NO_EDITS).body)).toEqual({
+      systemInstruction: { parts: [{ text: 'Be brief.' }] },
+      contents: [
+        {
+          role: 'user',
+          parts: [{ inlineData: { mimeType: 'application/pdf', data: 'JVBERg==' } }, { text: 'What is on it?' }],
+        },
+        {
+          role: 'model',
+          parts: [
+            { text: 'Hm.', thought: true, thoughtSignature: 'dGlkZQ==' },
+            {
+              functionCall: { id: 'toolu_1', name: 'camera', args: {} },
+              thoughtSignature: 'skip_thought_signature_validator',
+            },
+          ],
+        },
+        {
+          role: 'user',
+          parts: [
+            {
+              functionResponse: {
+                id: 'toolu_1',
+                name: 'camera',
+                response: { output: '' },
+                parts: [{ inlineData: { mimeType: 'image/png', data: 'aGk=' } }],
+              },
+            },
+          ],
+        },
+      ],
+      tools: [
+        {
+          functionDeclarations: [
+            { name: 'camera', description: '', parametersJsonSchema: { type: 'object', properties: {} } },
+          ],
+        },
+      ],
+      toolConfig: { functionCallingConfig: { mode: 'AUTO' } },
+      generationConfig: {
+        maxOutputTokens: 2000,
+        stopSequences: ['END'],
+        thinkingConfig: { includeThoughts: true, thinkingBudget: 1500 },
+      },
+    })
+  })
+})

@@ -259,6 +259,75 @@ describe('what is wrong with a request', () => {
   })
 })
 
+describe('thinking', () => {
+  test('is told with its signature, streamed and whole, and taken back', async () => {
+    const client = clientOf(owner.key)
+    const thinking = { type: 'enabled' as const, budget_tokens: 1024 }
+    const body = { model: 'sim-claude-fast', max_tokens: 4000, messages: says('Think of the tide.'), thinking }
+    const whole = await client.messages.create(body)
+    const streamed = await client.messages.stream(body).finalMessage()
+    for (const message of [whole, streamed]) {
+      expect(message.content.map((block) => block.type)).toEqual(['thinking', 'text'])
+      expect(message.content[0]).toMatchObject({ signature: expect.stringMatching(/.{20}/) })
+    }
+    const again = await client.messages.create({
+      ...body,
+      messages: [...body.messages, { role: 'assistant', content: streamed.content }, ...says('And now?')],
+    })
+    expect(textOf(again)).not.toBe('')
+  })
+})
+
+describe('counting tokens', () => {
+  test('has the errors of the endpoint beside it', async () => {
+    const client = clientOf(owner.key)
+    const own = 'sim-claude-counted-e500'
+    await createRoute(system, own, [simulatedTarget(own, own)])
+    const messages = says('How much?')
+    await expect(client.messages.countTokens({ model: own, messages })).rejects.toThrow(Anthropic.InternalServerError)
+    await expect(client.messages.countTokens({ model: 'nobody-knows', messages })).rejects.toThrow(
+      Anthropic.NotFoundError,
+    )
+    await expect(clientOf('none').messages.countTokens({ model: own, messages })).rejects.toThrow(
+      Anthropic.AuthenticationError,
+    )
+    await expect(client.messages.countTokens({ model: own, messages: [] })).rejects.toThrow('at least one message')
+  })
+
+  test('what nothing can count is estimated: a target that is not asked, a request that would be translated', async () => {
+    const own = 'sim-gpt-counted'
+    await createRoute(system, own, [
+      simulatedTarget('counted-first', own),
+      simulatedTarget('counted-second', 'sim-claude'),
+    ])
+    const { data, response } = await clientOf(owner.key)
+      .messages.countTokens({ model: own, messages: says('How much is this then?'), system: 'Count.' })
+      .withResponse()
+    expect(response.headers.get('x-tidegate-estimated')).toBe('true')
+    expect(data).toEqual({ input_tokens: expect.any(Number) })
+  })
+})
+
+describe('the endpoint', () => {
+  test.each([
+    ['GET', '/v1/messages', 405, 'invalid_request_error'],
+    ['DELETE', '/v1/messages/count_tokens', 405, 'invalid_request_error'],
+    ['POST', '/v1/messages/batches', 404, 'not_found_error'],
+  ])('%s %s is refused in its own words', async (method, path, status, type) => {
+    const response = await fetch(system.url + path, { method, headers: { 'x-api-key': owner.key } })
+    expect(response.status).toBe(status)
+    expect(await response.json()).toMatchObject({ type: 'error', error: { type } })
+    expect(response.headers.get('request-id')).toMatch(/./)
+  })
+
+  test('another content type too', async () => {
+    const headers = { 'x-api-key': owner.key, 'content-type': 'text/plain' }
+    const response = await fetch(`${system.url}/v1/messages`, { method: 'POST', headers, body: '{}' })
+    expect(response.status).toBe(415)
+    expect(await response.json()).toMatchObject({ type: 'error', error: { type: 'invalid_request_error' } })
+  })
+})
+
 describe('the key', () => {
   const body = JSON.stringify({ model: 'sim-claude-fast', max_tokens: 5, messages: says('Hello') })
   const ask = (headers: Record<string, string>): Promise<Response> =>

@@ -197,6 +197,71 @@ describe('a chat request in Anthropic form', () => {
     expect(translate({ messages: HELLO, reasoning_effort: 'none' })).toEqual(BASE)
   })
 
+  test('a newer model is told how hard to think, and decides how much', () => {
+    const target = { ...TARGET, model: 'claude-opus-4-7-20270101' }
+    const translated = (effort: string) =>
+      parseJson(
+        dialect.write(read({ messages: HELLO, reasoning_effort: effort }), target, {
+          model: null,
+          forceUsage: false,
+          maxOutputTokens: null,
+        }).body,
+      )
+    const base = { ...BASE, model: target.model }
+    expect(translated('xhigh')).toEqual({
+      ...base,
+      thinking: { type: 'adaptive' },
+      output_config: { effort: 'xhigh' },
+    })
+    expect(translated('none')).toEqual({ ...base, thinking: { type: 'disabled' } })
+  })
+
+  test('a search that the provider runs, with the settings that both know', () => {
+    const search = (value: JsonObject) => {
+      const request = { ...read({ messages: HELLO }), hostedTools: [hosted(value)] }
+      const gaps = dialect.gaps(request, TARGET).map((gap) => gap.field)
+      const edits = { model: null, forceUsage: false, maxOutputTokens: null }
+      const body: JsonObject = JSON.parse(dialect.write(request, TARGET, edits).body)
+      return gaps.length === 0 ? body['tools'] : gaps
+    }
+    const hosted = (value: JsonObject) => {
+      return { kind: 'web-search' as const, wire: 'openai-responses' as const, type: 'web_search', value }
+    }
+    const tool = { type: 'web_search_20250305', name: 'web_search' }
+    expect(search({ type: 'web_search', search_context_size: 'low' })).toEqual([tool])
+    expect(search({ filters: { allowed_domains: ['a.test'] } })).toEqual([{ ...tool, allowed_domains: ['a.test'] }])
+    const place = { type: 'approximate', city: 'Brest' }
+    expect(search({ user_location: place })).toEqual([{ ...tool, user_location: place }])
+    expect(search({ user_location: { type: 'approximate', approximate: { city: 'Brest' } } })).toEqual([
+      { ...tool, user_location: place },
+    ])
+    expect(search({ anything_new: 1 })).toEqual(['tools'])
+  })
+
+  test('a service tier in words of its own', () => {
+    const tiers = ['auto', 'default', 'flex'].map((serviceTier) => {
+      const request = { ...read({ messages: HELLO }), serviceTier }
+      const edits = { model: null, forceUsage: false, maxOutputTokens: null }
+      const body: JsonObject = JSON.parse(dialect.write(request, TARGET, edits).body)
+      return [body['service_tier'], dialect.gaps(request, TARGET).map((gap) => gap.field)]
+    })
+    expect(tiers).toEqual([
+      ['auto', []],
+      ['standard_only', []],
+      [undefined, ['service_tier']],
+    ])
+  })
+
+  test('a beginning of the reply goes last, without the blanks at its end, where the model goes on from it', () => {
+    const messages = [...HELLO, { role: 'assistant', content: 'Well, ' }]
+    expect(translate({ messages })).toEqual({
+      ...BASE,
+      messages: [...HELLO, { role: 'assistant', content: 'Well,' }],
+    })
+    const target = { ...TARGET, capabilities: { prefix: false } }
+    expect(dialect.gaps(read({ messages }), target)).toMatchObject([{ field: 'messages' }])
+  })
+
   test('a strict schema is carried', () => {
     const schema = { type: 'object', properties: {}, additionalProperties: false }
     const response_format = { type: 'json_schema', json_schema: { name: 'x', schema, strict: true } }

@@ -29,25 +29,27 @@ export function readInput(input: Json | undefined): Result<readonly NeutralMessa
 interface Turn {
   readonly role: Role
   readonly parts: NeutralPart[]
-  /** Whether parts of other items may join. */
-  readonly isOpen: boolean
 }
 
 class Turns {
   readonly messages: Turn[] = []
+  /** Whether parts of other items may join the last turn. */
+  private isOpen = false
   /** Signatures of calls that are still to come. */
   private pending: Signature | null = null
 
   /** A message of its own. */
   message(role: Role, parts: readonly NeutralPart[]): void {
-    this.messages.push({ role, parts: [...parts], isOpen: false })
+    this.messages.push({ role, parts: [...parts] })
+    this.isOpen = false
   }
 
   /** Parts that join what the same side did just before. */
   join(role: Role, ...parts: readonly NeutralPart[]): void {
     const last = this.messages.at(-1)
-    if (last?.role === role && last.isOpen) last.parts.push(...parts)
-    else this.messages.push({ role, parts: [...parts], isOpen: true })
+    if (last?.role === role && this.isOpen) last.parts.push(...parts)
+    else this.messages.push({ role, parts: [...parts] })
+    this.isOpen = true
   }
 
   call(part: Extract<NeutralPart, { kind: 'tool-call' }>): void {

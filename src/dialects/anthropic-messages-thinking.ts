@@ -1,7 +1,7 @@
 // How much an Anthropic model is to think: newer ones decide for themselves and take an effort, older ones take a budget
 // of tokens. https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking and /extended-thinking
 import type { JsonObject } from '../core/json.ts'
-import type { NeutralMessage, NeutralRequest, ReasoningRequest } from '../core/neutral.ts'
+import type { NeutralMessage, NeutralRequest, ReasoningRequest, Signature } from '../core/neutral.ts'
 import { isOwnSignature } from '../wire/anthropic-messages-write-block.ts'
 
 /** What the request says of thinking, in this wire's words. */
@@ -34,9 +34,15 @@ const THINKING_SHARE = 0.8
 
 /**
  * Thinking for what was asked for. None where the bound leaves no room, or where the conversation is in the middle of a
- * tool call that was made without signed thinking: the API takes no thinking that starts in mid-turn.
+ * tool call that was made without signed thinking: the API takes no thinking that starts in mid-turn. `isOwn` tells
+ * whether a signature can be checked where the request goes.
  */
-export function writeThinking(request: NeutralRequest, model: string, maxTokens: number): Thinking {
+export function writeThinking(
+  request: NeutralRequest,
+  model: string,
+  maxTokens: number,
+  isOwn: (signature: Signature | undefined) => boolean = isOwnSignature,
+): Thinking {
   const reasoning = request.reasoning
   if (reasoning === undefined) return { isOn: false }
   const { effort, mode, maxTokens: budget } = reasoning
@@ -44,7 +50,7 @@ export function writeThinking(request: NeutralRequest, model: string, maxTokens:
   const version = versionOf(model)
   const isNew = version !== null && version >= ADAPTIVE_VERSION
   if (mode === 'off' || (effort === 'none' && isNew)) return { thinking: { type: 'disabled' }, isOn: false }
-  if (!asksForThinking(request) || isInUnsignedTurn(request.messages)) return { isOn: false }
+  if (!asksForThinking(request) || isInUnsignedTurn(request.messages, isOwn)) return { isOn: false }
   const isAdaptive = version === null ? mode === 'adaptive' : isNew && !(mode === 'on' && budget !== undefined)
   if (isAdaptive)
     return { thinking: { type: 'adaptive', ...display(reasoning) }, ...adaptiveEffort(effort, version), isOn: true }
@@ -92,11 +98,12 @@ function budgetFor({ effort, maxTokens: wanted }: ReasoningRequest, maxTokens: n
   return budget < THINKING_TOKENS_MIN ? null : budget
 }
 
-function isInUnsignedTurn(messages: readonly NeutralMessage[]): boolean {
+function isInUnsignedTurn(
+  messages: readonly NeutralMessage[],
+  isOwn: (signature: Signature | undefined) => boolean,
+): boolean {
   const isContinued = messages.at(-1)?.parts.some((part) => part.kind === 'tool-result') ?? false
   if (!isContinued) return false
   const turn = messages.findLast((message) => message.role === 'assistant')
-  return (
-    turn?.parts.some((part) => part.kind === 'reasoning' && isOwnSignature(part.signature ?? part.redacted)) !== true
-  )
+  return turn?.parts.some((part) => part.kind === 'reasoning' && isOwn(part.signature ?? part.redacted)) !== true
 }

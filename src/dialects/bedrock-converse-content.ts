@@ -103,15 +103,16 @@ function writeDocument(part: Extract<NeutralPart, { kind: 'document' }>, context
 }
 
 /** True for a signature that Bedrock itself can check, as far as is known. */
-function isOwn(signature: Signature): boolean {
-  return signature.maker === null || signature.maker === 'bedrock'
+export function isBedrockSignature(signature: Signature | undefined): boolean {
+  return signature !== undefined && (signature.maker === null || signature.maker === 'bedrock')
 }
 
 /** Only signed reasoning can be sent back; models reject any other. */
 function writeReasoning(part: Extract<NeutralPart, { kind: 'reasoning' }>): readonly JsonObject[] {
   const { redacted, signature, text } = part
-  if (redacted !== undefined && isOwn(redacted)) return [{ reasoningContent: { redactedContent: redacted.value } }]
-  if (redacted !== undefined || signature === undefined || !isOwn(signature)) return []
+  if (redacted !== undefined && isBedrockSignature(redacted))
+    return [{ reasoningContent: { redactedContent: redacted.value } }]
+  if (redacted !== undefined || signature === undefined || !isBedrockSignature(signature)) return []
   return [{ reasoningContent: { reasoningText: { text, signature: signature.value } } }]
 }
 

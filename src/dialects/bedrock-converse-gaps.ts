@@ -7,8 +7,9 @@ import type { JsonObject } from '../core/json.ts'
 import type { NeutralMessage, NeutralPart, NeutralRequest, SettingName } from '../core/neutral.ts'
 import { settingGap, uncarried } from '../core/request-gaps.ts'
 import { familyOf, type ModelFamily } from '../wire/bedrock-converse.ts'
+import { asksForThinking } from './anthropic-messages-thinking.ts'
 import { documentOf, mediaOf } from './bedrock-converse-content.ts'
-import { asksForThinking, canBeAskedToThink } from './bedrock-converse-thinking.ts'
+import { canBeAskedToThink } from './bedrock-converse-thinking.ts'
 
 /** Fields of the wire's own that a client may give by name. */
 export const CARRIED_EXTRAS: readonly string[] = [
@@ -24,7 +25,7 @@ const EXTRAS: ReadonlySet<string> = new Set([...CARRIED_EXTRAS, 'additionalModel
 export function converseGaps(request: NeutralRequest, model: string): readonly Gap[] {
   const family = familyOf(model)
   const gaps = [
-    ...uncarried(request, carriedSettings(request, family), EXTRAS),
+    ...uncarried(request, carriedSettings(request, model), EXTRAS),
     ...valueGaps(request),
     ...toolGaps(request, family),
     ...request.messages.flatMap((message) => messageGaps(message)),
@@ -44,9 +45,10 @@ const ALWAYS: readonly SettingName[] = [
   'serviceTier',
 ]
 
-function carriedSettings(request: NeutralRequest, family: ModelFamily): ReadonlySet<SettingName> {
+function carriedSettings(request: NeutralRequest, model: string): ReadonlySet<SettingName> {
+  const family = familyOf(model)
   const carried = new Set<SettingName>(ALWAYS)
-  if (canBeAskedToThink(family) || !asksForThinking(request)) carried.add('reasoning')
+  if (canBeAskedToThink(model) || !asksForThinking(request)) carried.add('reasoning')
   if (family === 'anthropic' || family === 'nova' || family === 'mistral') carried.add('topK')
   if (request.parallelToolCalls !== false || request.tools.length === 0) carried.add('parallelToolCalls')
   if (request.hostedTools?.every((tool) => tool.wire === 'bedrock-converse') === true) carried.add('hostedTools')

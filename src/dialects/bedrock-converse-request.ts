@@ -18,7 +18,7 @@ export function writeConverseRequest(
   assumedBound: number,
 ): JsonObject {
   const family = familyOf(model)
-  const thinking = converseThinking(request, family, bound ?? assumedBound)
+  const thinking = converseThinking(request, model, bound, assumedBound)
   const context = createBlockContext(family === 'anthropic' || family === 'nova')
   const stop = request.stop?.filter((sequence) => sequence.trim() !== '') ?? []
   const tier = serviceTierOf(request)

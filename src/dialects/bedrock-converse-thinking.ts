@@ -2,9 +2,11 @@
 // https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html
 // https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
 import type { JsonObject } from '../core/json.ts'
-import type { NeutralMessage, NeutralRequest } from '../core/neutral.ts'
-import type { ModelFamily } from '../wire/bedrock-converse.ts'
+import type { NeutralRequest } from '../core/neutral.ts'
+import { familyOf } from '../wire/bedrock-converse.ts'
 import { withoutUndefined } from '../wire/write.ts'
+import { asksForThinking, writeThinking } from './anthropic-messages-thinking.ts'
+import { isBedrockSignature } from './bedrock-converse-content.ts'
 
 /** What to send so that a model thinks, or doesn't. */
 export interface Thinking {
@@ -15,16 +17,6 @@ export interface Thinking {
   readonly needsBound: boolean
 }
 
-/** The API's own minimum of thinking. */
-const THINKING_TOKENS_MIN = 1024
-/** How much thinking an effort buys at most, in tokens; what is left of the bound stays for the answer. */
-const THINKING_TOKENS: Readonly<Record<string, number>> = {
-  low: 2048,
-  medium: 8192,
-  high: 24_576,
-  xhigh: 32_768,
-  max: 32_768,
-}
 /** Efforts that Nova and the open models of OpenAI know. */
 const PLAIN_EFFORTS: Readonly<Record<string, string>> = {
   minimal: 'low',
@@ -35,58 +27,46 @@ const PLAIN_EFFORTS: Readonly<Record<string, string>> = {
   max: 'high',
 }
 
-/** True for a request that means thinking at all. */
-export function asksForThinking(request: NeutralRequest): boolean {
-  const { effort, maxTokens, mode } = request.reasoning ?? {}
-  if (mode === 'off' || effort === 'none') return false
-  if (mode !== undefined || maxTokens !== undefined) return true
-  return effort !== undefined && effort !== 'minimal'
+/** True for a model that can be asked to think, or not to. */
+export function canBeAskedToThink(model: string): boolean {
+  const family = familyOf(model)
+  return family === 'anthropic' || family === 'openai' || (family === 'nova' && THINKING_NOVA.test(model))
 }
 
-/** True for a family that can be asked to think, or not to. */
-export function canBeAskedToThink(family: ModelFamily): boolean {
-  return family === 'anthropic' || family === 'nova' || family === 'openai'
-}
+/** Nova thinks from its second generation on. */
+const THINKING_NOVA = /nova-[2-9]/i
 
-/** What asks this family of models to think as the client wants; null for nothing to say. `bound`: the output bound. */
-export function converseThinking(request: NeutralRequest, family: ModelFamily, bound: number): Thinking | null {
+/** What asks the model to think as the client wants; null for nothing to say. `bound`: the output bound, null where there
+ *  is none and `assumedBound` is to be reckoned with. */
+export function converseThinking(
+  request: NeutralRequest,
+  model: string,
+  bound: number | null,
+  assumedBound: number,
+): Thinking | null {
   const { reasoning } = request
-  if (reasoning === undefined) return null
-  if (family === 'anthropic') return anthropicThinking(request, bound)
+  if (reasoning === undefined || !canBeAskedToThink(model)) return null
+  const family = familyOf(model)
+  if (family === 'anthropic') return anthropicThinking(request, model, bound ?? assumedBound)
+  const isOn = asksForThinking(request)
   const effort = PLAIN_EFFORTS[reasoning.effort ?? 'medium'] ?? 'medium'
-  if (family === 'openai') return plain({ reasoning_effort: asksForThinking(request) ? effort : 'low' })
-  if (family !== 'nova') return null
-  if (!asksForThinking(request)) return plain({ reasoningConfig: { type: 'disabled' } })
-  // At high effort Nova takes neither a temperature nor a bound.
-  return plain({ reasoningConfig: { type: 'enabled', maxReasoningEffort: effort } }, effort === 'high')
+  if (family === 'openai') return plain({ reasoning_effort: isOn ? effort : 'low' })
+  if (!isOn) return plain({ reasoningConfig: { type: 'disabled' } })
+  // At high effort Nova takes neither a bound nor a temperature: what the client set stands above how hard it thinks.
+  const isBound = bound !== null || request.temperature !== undefined || request.topP !== undefined
+  const maxReasoningEffort = effort === 'high' && isBound ? 'medium' : effort
+  return plain({ reasoningConfig: { type: 'enabled', maxReasoningEffort } })
 }
 
-function plain(fields: JsonObject, fixesSampling = false): Thinking {
-  return { fields, fixesSampling, needsBound: false }
+function plain(fields: JsonObject): Thinking {
+  return { fields, fixesSampling: false, needsBound: false }
 }
 
-/**
- * None where the bound leaves no room, or where the conversation is in the middle of a tool call that was made without
- * signed thinking: the model takes no thinking that starts in mid-turn.
- */
-function anthropicThinking(request: NeutralRequest, bound: number): Thinking | null {
-  const { effort, maxTokens, mode } = request.reasoning ?? {}
-  if (!asksForThinking(request)) return mode === 'off' ? plain({ thinking: { type: 'disabled' } }) : null
-  if (isInUnsignedTurn(request.messages)) return null
-  if (mode === 'adaptive') {
-    const config = effort === undefined ? undefined : { effort }
-    const fields = withoutUndefined({ thinking: { type: 'adaptive' }, output_config: config })
-    return { fields, fixesSampling: true, needsBound: false }
-  }
-  const wanted = maxTokens ?? THINKING_TOKENS[effort ?? 'medium'] ?? THINKING_TOKENS_MIN
-  const budget = Math.min(wanted, Math.floor(bound * 0.8))
-  if (budget < THINKING_TOKENS_MIN) return null
-  return { fields: { thinking: { type: 'enabled', budget_tokens: budget } }, fixesSampling: true, needsBound: true }
-}
-
-function isInUnsignedTurn(messages: readonly NeutralMessage[]): boolean {
-  const isContinued = messages.at(-1)?.parts.some((part) => part.kind === 'tool-result') ?? false
-  if (!isContinued) return false
-  const turn = messages.findLast((message) => message.role === 'assistant')
-  return turn?.parts.some((part) => part.kind === 'reasoning' && (part.signature ?? part.redacted)) !== true
+/** Anthropic's own words for it, under the names that they have in its own API. */
+function anthropicThinking(request: NeutralRequest, model: string, bound: number): Thinking | null {
+  const { thinking, effort, isOn } = writeThinking(request, model, bound, isBedrockSignature)
+  const config = effort === undefined ? undefined : { effort }
+  const fields = withoutUndefined({ thinking, output_config: config })
+  if (Object.keys(fields).length === 0) return null
+  return { fields, fixesSampling: isOn, needsBound: thinking?.['type'] === 'enabled' }
 }

@@ -193,6 +193,9 @@ describe('thinking', () => {
       ...GREETING,
       additionalModelRequestFields: { reasoningConfig: { type: 'enabled', maxReasoningEffort: 'medium' } },
     })
+    const hard = (body: JsonObject) => JSON.stringify(translate({ reasoning_effort: 'high', ...body }, NOVA))
+    expect(hard({})).toContain('"maxReasoningEffort":"high"')
+    expect(hard({ max_tokens: 500 })).toContain('"maxReasoningEffort":"medium"')
     expect(translate({ reasoning_effort: 'high' }, 'openai.gpt-oss-120b-1:0')).toEqual({
       ...GREETING,
       additionalModelRequestFields: { reasoning_effort: 'high' },
@@ -201,6 +204,7 @@ describe('thinking', () => {
 
   test('cannot be asked of others', () => {
     expect(gapsOf({ reasoning_effort: 'high' }, LLAMA)).toEqual(['reasoning_effort'])
+    expect(gapsOf({ reasoning_effort: 'high' }, 'amazon.nova-pro-v1:0')).toEqual(['reasoning_effort'])
     expect(gapsOf({ reasoning_effort: 'none' }, LLAMA)).toEqual([])
     expect(gapsOf({ reasoning_effort: 'high', temperature: 0, tools: [TOOL], tool_choice: 'required' })).toEqual([
       'tool_choice',

@@ -95,8 +95,9 @@ class MessagesMeter implements StreamMeter {
   }
 
   private report(message: JsonObject): void {
-    this.reported = usageIn(message, this.reported)
-    this.usage = readMessagesUsage(this.reported)
+    const reported = usageIn(message, this.reported)
+    if (reported !== this.reported) this.usage = readMessagesUsage(reported)
+    this.reported = reported
   }
 
   private begin(index: number, block: JsonObject): Sight {

@@ -68,11 +68,13 @@ export function messageType(message: JsonObject, { event }: Frame): string {
   return stringOf(message['type']) ?? event
 }
 
-/** Usage in a message of a stream, wherever it has some: Bedrock counts again at the end, in words of its own, where the
- *  model itself didn't. */
+/** What was reported, with the usage in a message of a stream, wherever it has some; `reported` itself where it has none.
+ *  Bedrock counts again at the end, in words of its own, where the model itself didn't. */
 export function usageIn(message: JsonObject, reported: JsonObject): JsonObject {
   const given = objectOf(message['message'])['usage'] ?? message['usage']
-  const metrics = objectOf(message['amazon-bedrock-invocationMetrics'])
+  const counted = message['amazon-bedrock-invocationMetrics']
+  if (given === undefined && counted === undefined) return reported
+  const metrics = objectOf(counted)
   const merged = mergeMessagesUsage(reported, given)
   if (metrics['inputTokenCount'] === undefined || readMessagesUsage(merged) !== null) return merged
   return mergeMessagesUsage(merged, {
@@ -105,8 +107,9 @@ class MessagesReader implements StreamReader {
   private read(message: JsonObject, frame: Frame): void {
     const error = errorIn(message, frame)
     if (error !== null) return this.events.fail(readErrorBody(error))
-    this.reported = usageIn(message, this.reported)
-    this.events.report(readMessagesUsage(this.reported))
+    const reported = usageIn(message, this.reported)
+    if (reported !== this.reported) this.events.report(readMessagesUsage(reported))
+    this.reported = reported
     const index = countOf(message['index'])
     switch (messageType(message, frame)) {
       case 'message_start':

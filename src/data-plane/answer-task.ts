@@ -84,7 +84,7 @@ function requestsOf(attempt: TaskAttempt, codec: TaskCodec): readonly TaskReques
   const { exchange, plan } = attempt
   const { text } = exchange
   const body = exchange.body()
-  const sizeMax = Math.max(1, plan.target.maxBatchSize ?? codec.batchMax)
+  const sizeMax = Math.max(1, plan.target.maxBatchSize ?? codec.batchMax(plan.target))
   const pieces = exchange.protocol.batches?.split(body, sizeMax) ?? [body]
   return pieces.map((piece) => ({ body: piece, text: piece === body ? text : null, model: plan.target.model }))
 }

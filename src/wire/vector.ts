@@ -40,6 +40,7 @@ function encodeBase64(bytes: Uint8Array): string {
 }
 
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> | null {
+  if (text.length % 4 !== 0) return null
   const end = text.length - (text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0)
   const bytes = new Uint8Array(Math.floor((end * 3) / 4))
   let group = 0

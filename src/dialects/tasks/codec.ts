@@ -24,7 +24,7 @@ export interface TaskReply {
 
 export interface TaskCodec {
   /** Most inputs of one call unless the target says otherwise. */
-  readonly batchMax: number
+  batchMax(target: Target): number
   /** What of this request the provider can't do, by the client's own field. */
   gaps(body: JsonObject, target: Target): readonly Gap[]
   write(request: TaskRequest, target: Target): UpstreamCall

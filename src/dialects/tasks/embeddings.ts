@@ -2,9 +2,11 @@
 // has but one.
 import type { Gap } from '../../core/failure.ts'
 import type { Json, JsonObject } from '../../core/json.ts'
-import { arrayOf, isJsonArray, objectOf } from '../../wire/read.ts'
+import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../../wire/read.ts'
+import { geminiModelPath, isVertex } from '../../wire/gemini.ts'
+import { readGeminiEmbeddings, writeGeminiEmbeddings } from '../../wire/gemini-embeddings.ts'
 import { pathSegment } from '../../wire/path-segment.ts'
-import { withoutUndefined } from '../../wire/write.ts'
+import { runPath, unwrap } from '../../wire/workers-ai.ts'
 import { type TaskCodec, type TaskCodecs, jsonCall, memberGaps, versionedPath } from './codec.ts'
 import { asFormatted, embeddingsReply, hasTokens, inputTexts } from './embeddings-reply.ts'
 import { likeOpenai, nativeCodec } from './native.ts'
@@ -12,7 +14,7 @@ import { promptUsage } from './task-usage.ts'
 
 /** https://docs.cohere.com/reference/embed (read 2026-11-21) */
 const cohere: TaskCodec = {
-  batchMax: 96,
+  batchMax: () => 96,
   gaps: (body) => textGaps(body, ['dimensions', 'input_type', 'truncate', 'max_tokens']),
   write: ({ body, model }, target) =>
     jsonCall(versionedPath(target, 'v2', '/embed'), {
@@ -30,15 +32,12 @@ const cohere: TaskCodec = {
 
 /** https://github.com/ollama/ollama/blob/main/docs/api.md#generate-embeddings (read 2026-11-21) */
 const ollama: TaskCodec = {
-  batchMax: 512,
+  batchMax: () => 512,
   gaps: (body) => textGaps(body, ['dimensions', 'truncate', 'options', 'keep_alive']),
   write({ body, model }, target) {
     const { dimensions, truncate, options, keep_alive } = body
     const input = inputTexts(body)
-    return jsonCall(
-      versionedPath(target, 'api', '/embed'),
-      withoutUndefined({ model, input, dimensions, truncate, options, keep_alive }),
-    )
+    return jsonCall(versionedPath(target, 'api', '/embed'), { model, input, dimensions, truncate, options, keep_alive })
   },
   read(reply, request) {
     const object = objectOf(reply)
@@ -48,38 +47,57 @@ const ollama: TaskCodec = {
 
 /** Text Embeddings Inference. https://huggingface.github.io/text-embeddings-inference/ (read 2026-11-21) */
 const tei: TaskCodec = {
-  batchMax: 32,
+  batchMax: () => 32,
   gaps: (body) => textGaps(body, ['dimensions', 'truncate', 'normalize', 'prompt_name']),
   write({ body }) {
     const { dimensions, truncate, normalize, prompt_name } = body
-    return jsonCall(
-      '/embed',
-      withoutUndefined({ inputs: inputTexts(body), dimensions, truncate, normalize, prompt_name }),
-    )
+    return jsonCall('/embed', { inputs: inputTexts(body), dimensions, truncate, normalize, prompt_name })
   },
   read: (reply, request) => embeddingsReply(arrayOf(reply), request, null),
 }
 
 /** https://developers.cloudflare.com/workers-ai/models/bge-m3/ (read 2026-11-21) */
 const workersAi: TaskCodec = {
-  batchMax: 100,
+  batchMax: () => 100,
   gaps: (body) => textGaps(body, ['pooling', 'truncate_inputs']),
   write({ body, model }) {
     const { pooling, truncate_inputs } = body
-    const path = `/run/${model.split('/').map(pathSegment).join('/')}`
-    return jsonCall(path, withoutUndefined({ text: inputTexts(body), pooling, truncate_inputs }))
+    return jsonCall(runPath(model), { text: inputTexts(body), pooling, truncate_inputs })
   },
   read(reply, request) {
-    const object = objectOf(reply)
-    const result = object['result'] === undefined ? object : objectOf(object['result'])
+    const result = unwrap(reply)
     return embeddingsReply(arrayOf(result['data']), request, promptUsage(objectOf(result['usage'])['prompt_tokens']))
+  },
+}
+
+/** The Gemini wire, of AI Studio and of Vertex. */
+const gemini: TaskCodec = {
+  batchMax: (target) => (!isVertex(target) ? 100 : target.model.includes('gemini') ? 1 : 250),
+  gaps: (body) => textGaps(body, ['dimensions', 'task_type', 'title']),
+  write({ body, model }, target) {
+    const dimensions = numberOf(body['dimensions'])
+    const taskType = stringOf(body['task_type'])
+    const title = stringOf(body['title'])
+    const options = {
+      target,
+      ...(dimensions === null ? {} : { dimensions }),
+      ...(taskType === null ? {} : { taskType }),
+      ...(title === null ? {} : { title }),
+    }
+    const call = writeGeminiEmbeddings(inputTexts(body), model, options)
+    // Null for a batch on a host that takes none, whatever `maxBatchSize` says: its first text alone is no reply.
+    return jsonCall(call?.path ?? `${geminiModelPath(model, target)}:embedContent`, call?.body ?? {})
+  },
+  read(reply, request) {
+    const embeddings = readGeminiEmbeddings(reply)
+    return embeddings === null ? null : embeddingsReply(embeddings.vectors, request, embeddings.usage)
   },
 }
 
 /** Titan takes one text a call, Cohere's models many.
  *  https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html (read 2026-11-21) */
 const bedrock: TaskCodec = {
-  batchMax: 1,
+  batchMax: () => 1,
   gaps(body, target) {
     const own = isCohere(target.model) ? ['input_type', 'truncate'] : ['dimensions', 'normalize']
     return textGaps(body, isTitanOne(target.model) ? [] : own)
@@ -89,7 +107,7 @@ const bedrock: TaskCodec = {
     if (isCohere(model)) return jsonCall(path, cohereMembers(body))
     const [inputText] = inputTexts(body)
     const { dimensions, normalize } = body
-    return jsonCall(path, withoutUndefined({ inputText, dimensions, normalize }))
+    return jsonCall(path, { inputText, dimensions, normalize })
   },
   read(reply, request) {
     const object = objectOf(reply)
@@ -101,6 +119,7 @@ const bedrock: TaskCodec = {
 /** By the name of the dialect. */
 export const embeddingsCodecs: TaskCodecs = {
   ...likeOpenai(nativeCodec('/embeddings', asFormatted)),
+  gemini,
   cohere,
   ollama,
   tgi: tei,
@@ -114,12 +133,12 @@ function textGaps(body: JsonObject, carried: readonly string[]): readonly Gap[] 
 }
 
 function cohereMembers(body: JsonObject): JsonObject {
-  return withoutUndefined({
+  return {
     texts: inputTexts(body),
     input_type: body['input_type'] ?? 'search_document',
     embedding_types: ['float'],
     truncate: body['truncate'],
-  })
+  }
 }
 
 /** By type in newer replies, bare in older ones. */

@@ -15,7 +15,7 @@ export function nativeCodec(
   amend: (reply: JsonObject, request: TaskRequest) => JsonObject | null = (reply) => reply,
 ): TaskCodec {
   return {
-    batchMax: Number.MAX_SAFE_INTEGER,
+    batchMax: () => Number.MAX_SAFE_INTEGER,
     gaps: () => [],
     write: (request) => ({ path, headers: HEADERS, body: nativeBody(request) }),
     read: (reply, request) => readNative(reply, (body) => amend(body, request)),

@@ -14,7 +14,7 @@ import type { Gap } from '../../core/failure.ts'
 /** Jina's wire, which vLLM, Together and others share; Voyage says `top_k` and `data`.
  *  https://docs.voyageai.com/reference/reranker-api (read 2026-11-21) */
 const jina: TaskCodec = {
-  batchMax: Number.MAX_SAFE_INTEGER,
+  batchMax: () => Number.MAX_SAFE_INTEGER,
   gaps: () => [],
   write(request, target) {
     const { top_n, ...rest } = request.body
@@ -34,14 +34,18 @@ const jina: TaskCodec = {
 
 /** https://docs.cohere.com/reference/rerank (read 2026-11-21) */
 const cohere: TaskCodec = {
-  batchMax: Number.MAX_SAFE_INTEGER,
+  batchMax: () => Number.MAX_SAFE_INTEGER,
   gaps: (body) => textGaps(body, ['max_tokens_per_doc', 'priority']),
   write({ body, model }, target) {
     const { query, top_n, max_tokens_per_doc, priority } = body
-    return jsonCall(
-      versionedPath(target, 'v2', '/rerank'),
-      withoutUndefined({ model, query, documents: documentTexts(body), top_n, max_tokens_per_doc, priority }),
-    )
+    return jsonCall(versionedPath(target, 'v2', '/rerank'), {
+      model,
+      query,
+      documents: documentTexts(body),
+      top_n,
+      max_tokens_per_doc,
+      priority,
+    })
   },
   read(reply, request) {
     const object = objectOf(reply)
@@ -52,11 +56,11 @@ const cohere: TaskCodec = {
 
 /** Text Embeddings Inference. https://huggingface.github.io/text-embeddings-inference/#/rerank (read 2026-11-21) */
 const tei: TaskCodec = {
-  batchMax: Number.MAX_SAFE_INTEGER,
+  batchMax: () => Number.MAX_SAFE_INTEGER,
   gaps: (body) => textGaps(body, ['truncate', 'raw_scores']),
   write({ body }) {
     const { query, truncate, raw_scores } = body
-    return jsonCall('/rerank', withoutUndefined({ query, texts: documentTexts(body), truncate, raw_scores }))
+    return jsonCall('/rerank', { query, texts: documentTexts(body), truncate, raw_scores })
   },
   read(reply, request) {
     if (!isJsonArray(reply)) return null

@@ -11,7 +11,7 @@ export const chat: Protocol = {
   endpoint: '/v1/chat/completions',
   wire: 'openai-chat',
   idPrefix: 'chatcmpl-',
-  hides: new Set(['other']),
+  hides: new Set(['other', 'paused']),
   facts: chatFacts,
   read: readChatRequest,
   write: writeChatReply,

@@ -11,7 +11,7 @@ export const completions: Protocol = {
   endpoint: '/v1/completions',
   wire: 'openai-completions',
   idPrefix: 'cmpl-',
-  hides: new Set(['reasoning', 'signature', 'refusal', 'tool-call', 'image', 'audio', 'other', 'citation']),
+  hides: new Set(['reasoning', 'signature', 'refusal', 'tool-call', 'image', 'audio', 'other', 'citation', 'paused']),
   facts: completionsFacts,
   read: readCompletionsRequest,
   write: writeCompletions,

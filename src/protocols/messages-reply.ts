@@ -12,7 +12,13 @@ import { CLIENT, writePart } from '../wire/anthropic-messages-write-block.ts'
 import type { ReplyContext, ReplyFeature } from './protocol.ts'
 
 /** What of a reply is left out, or told as something else. */
-export const HIDDEN: ReadonlySet<ReplyFeature> = new Set<ReplyFeature>(['choices', 'logprobs', 'audio', 'refusal'])
+export const HIDDEN: ReadonlySet<ReplyFeature> = new Set<ReplyFeature>([
+  'choices',
+  'logprobs',
+  'audio',
+  'refusal',
+  'other',
+])
 
 /** A whole reply as a message: its first choice. Usage that isn't known is zero. */
 export function writeMessagesReply(reply: NeutralReply, context: ReplyContext): Json {

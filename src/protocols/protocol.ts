@@ -55,7 +55,10 @@ export type ReplyFeature =
   | 'tool-call'
   | 'image'
   | 'audio'
+  /** A part that only another wire knows. */
   | 'other'
+  /** The provider wants to go on when it is asked again. */
+  | 'paused'
   | 'citation'
   | 'logprobs'
   | 'choices'

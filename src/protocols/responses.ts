@@ -2,7 +2,8 @@
 // targets that store it themselves, on the native lane.
 // https://platform.openai.com/docs/api-reference/responses
 import type { Protocol } from './protocol.ts'
-import { failResponses, failResponsesInStream, RESPONSE_ID_PREFIX } from './responses-failure.ts'
+import { RESPONSE_ID_PREFIX } from './responses-event-log.ts'
+import { failResponses, failResponsesInStream } from './responses-failure.ts'
 import { responsesFacts } from './responses-facts.ts'
 import { writeResponse } from './responses-reply.ts'
 import { readResponsesRequest } from './responses-request.ts'
@@ -14,7 +15,7 @@ export const responses: Protocol = {
   wire: 'openai-responses',
   idPrefix: RESPONSE_ID_PREFIX,
   // Pieces of its own wire are told; those of others have no place.
-  hides: new Set(['choices', 'audio', 'other']),
+  hides: new Set(['choices', 'audio', 'other', 'paused']),
   facts: responsesFacts,
   read: readResponsesRequest,
   write: writeResponse,

@@ -1,6 +1,7 @@
 // Writes a reply in a protocol and reads it back as a client of that wire would: what must have survived, and what the
 // protocol declares that it has no place for.
 import { fold, unfold } from '../../src/core/fold.ts'
+import type { Wire } from '../../src/core/directory.ts'
 import type { Failure } from '../../src/core/failure.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { NeutralChoice, NeutralEvent, NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
@@ -24,17 +25,18 @@ export function judge(protocol: Protocol, events: readonly NeutralEvent[]): Verd
   const reply = fold(events)
   if (reply.failure !== null) return { gaps: [], failure: judgeFailure(protocol, mirror, reply, events) }
   const hides = protocol.hides ?? new Set<ReplyFeature>()
-  const gaps = [...hides].filter((feature) => holds(reply, feature))
-  const expected = JSON.stringify(essence(reply, hides))
+  const gaps = [...hides].filter((feature) => holds(reply, feature, protocol.wire))
+  const told = (said: NeutralReply): string => JSON.stringify(essence(said, hides, protocol.wire))
+  const expected = told(reply)
   const whole = fold(mirror.read(parseJson(JSON.stringify(protocol.write(reply, CONTEXT))) ?? null, TARGET))
-  if (JSON.stringify(essence(whole, hides)) !== expected) {
-    return { gaps, failure: `whole: ${expected} became ${JSON.stringify(essence(whole, hides))}` }
+  if (told(whole) !== expected) {
+    return { gaps, failure: `whole: ${expected} became ${told(whole)}` }
   }
-  for (const [name, told] of [
+  for (const [name, pushed] of [
     ['as it came', events],
     ['in one delta', unfold(reply)],
   ] as const) {
-    const streamed = JSON.stringify(essence(readBack(mirror, streamText(protocol, told, true)), hides))
+    const streamed = told(readBack(mirror, streamText(protocol, pushed, true)))
     if (streamed !== expected) return { gaps, failure: `stream ${name}: ${expected} became ${streamed}` }
   }
   return { gaps, failure: null }
@@ -72,13 +74,15 @@ function judgeFailure(
   return readBack(mirror, text).failure === null ? 'the failure was lost in the stream' : null
 }
 
-function holds(reply: NeutralReply, feature: ReplyFeature): boolean {
+function holds(reply: NeutralReply, feature: ReplyFeature, wire: Wire): boolean {
   if (feature === 'choices') return reply.choices.length > 1
   if (feature === 'logprobs') return reply.choices.some((choice) => choice.logprobs !== undefined)
-  return reply.choices.some((choice) => choice.parts.some((part) => partHolds(part, feature)))
+  if (feature === 'paused') return reply.choices.some((choice) => choice.finish === 'paused')
+  return reply.choices.some((choice) => choice.parts.some((part) => partHolds(part, feature, wire)))
 }
 
-function partHolds(part: NeutralPart, feature: ReplyFeature): boolean {
+function partHolds(part: NeutralPart, feature: ReplyFeature, wire: Wire): boolean {
+  if (feature === 'other') return part.kind === 'other' && part.wire !== wire
   if (feature === 'signature') {
     return (
       ('signature' in part && part.signature !== undefined) ||
@@ -90,13 +94,17 @@ function partHolds(part: NeutralPart, feature: ReplyFeature): boolean {
 }
 
 /** What a reply says, in a form in which two wires can be compared. */
-function essence(reply: NeutralReply, hides: ReadonlySet<ReplyFeature>): unknown {
+function essence(reply: NeutralReply, hides: ReadonlySet<ReplyFeature>, wire: Wire): unknown {
   const choices = hides.has('choices') ? reply.choices.slice(0, 1) : reply.choices
   const usage = reply.usage === null ? null : [promptTokens(reply.usage), completionTokens(reply.usage)]
-  return { choices: choices.map((choice) => essenceOf(choice, hides)), usage, failure: reply.failure?.message ?? null }
+  return {
+    choices: choices.map((choice) => essenceOf(choice, hides, wire)),
+    usage,
+    failure: reply.failure?.message ?? null,
+  }
 }
 
-function essenceOf(choice: NeutralChoice, hides: ReadonlySet<ReplyFeature>): unknown {
+function essenceOf(choice: NeutralChoice, hides: ReadonlySet<ReplyFeature>, wire: Wire): unknown {
   const all = <Kind extends NeutralPart['kind']>(kind: Kind) =>
     choice.parts.filter((part): part is Extract<NeutralPart, { kind: Kind }> => part.kind === kind)
   const unless = (feature: ReplyFeature, value: unknown): unknown => (hides.has(feature) ? null : value)
@@ -127,6 +135,7 @@ function essenceOf(choice: NeutralChoice, hides: ReadonlySet<ReplyFeature>): unk
       'logprobs',
       (choice.logprobs ?? []).map((token) => [token['token'], token['logprob']]),
     ),
+    others: all('other').flatMap((part) => (part.wire === wire ? [part.type] : [])),
     finish: finishOf(choice, hides),
   }
 }
@@ -134,7 +143,8 @@ function essenceOf(choice: NeutralChoice, hides: ReadonlySet<ReplyFeature>): unk
 /** How a choice ends: where a refusal has no place it is told by this, and where calls have none they aren't. */
 function finishOf({ finish, parts }: NeutralChoice, hides: ReadonlySet<ReplyFeature>): NeutralChoice['finish'] {
   if (hides.has('refusal') && finish === 'stop' && parts.some((part) => part.kind === 'refusal')) return 'filtered'
-  return hides.has('tool-call') && finish === 'tool-calls' ? 'stop' : finish
+  const isUntold = (finish === 'tool-calls' && hides.has('tool-call')) || (finish === 'paused' && hides.has('paused'))
+  return isUntold ? 'stop' : finish
 }
 
 /** Arguments as they are understood. `null` is none; and where a wire takes nothing but an object, text that is none (a

@@ -37,13 +37,17 @@ const NOT_KNOWN = 'this model has no such setting'
 export function chatGaps(request: NeutralRequest, target: Target): readonly Gap[] {
   const isSame = request.wire === 'openai-chat'
   const gaps = [
-    ...uncarried(request, carriedBy(target), new Set(isSame ? Object.keys(request.extra) : [])),
+    ...uncarried(request, carriedBy(target), new Set(isSame ? ownWords(request, target) : [])),
     ...quirkGaps(request, target),
     ...toolGaps(request),
     ...request.messages.flatMap((message) => messageGaps(message, request, target)),
   ]
   const seen = new Set<string>()
   return gaps.filter((gap) => !seen.has(gap.field) && seen.add(gap.field))
+}
+
+function ownWords({ extra }: NeutralRequest, target: Target): readonly string[] {
+  return Object.keys(extra).filter((name) => name !== 'store' || !hasQuirk(target, 'strict-fields'))
 }
 
 function carriedBy(target: Target): ReadonlySet<SettingName> {

@@ -12,8 +12,6 @@ import { callIdMap } from './openai-chat-call-ids.ts'
 
 /** How messages are written for one request to one target. */
 export interface MessageForm extends AssistantForm {
-  /** Whether marks for the prompt cache are taken. */
-  readonly hasMarks: boolean
   /** Whether the client's own wire is this one: what only this wire knows goes on. */
   readonly isSame: boolean
 }
@@ -29,7 +27,7 @@ export function messageForm(request: NeutralRequest, target: Target): MessageFor
   return {
     reasoning: isLenient ? 'both' : hasDetails ? 'details' : hasContent ? 'content' : 'none',
     callSignature: hasDetails && !isSame ? 'details' : inExtra ? 'extra-content' : 'none',
-    isListed: true,
+    isListed: isSame || hasMarks,
     text: (part) => marked({ type: 'text', text: part.text }, part.cacheMark, hasMarks),
     callId: hasQuirk(target, 'tool-ids-9') ? callIdMap() : (id) => id,
     hasMarks,

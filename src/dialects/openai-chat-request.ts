@@ -3,7 +3,7 @@
 import type { Target } from '../core/directory.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { HostedTool, NeutralRequest, NeutralTool, ResponseFormat, ToolChoice } from '../core/neutral.ts'
-import { hasQuirk } from '../core/quirk.ts'
+import { STRICT_HINTS, hasQuirk } from '../core/quirk.ts'
 import { objectOf, stringOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { type MessageForm, marked, messageForm, writeChatMessages } from './openai-chat-messages.ts'
@@ -20,8 +20,7 @@ export function writeChatRequest(
   const form = messageForm(request, target)
   const has = (quirk: Parameters<typeof hasQuirk>[1]): boolean => hasQuirk(target, quirk)
   const isStrict = has('strict-fields')
-  return withoutUndefined({
-    ...(form.isSame ? request.extra : {}),
+  const settings = withoutUndefined({
     model,
     messages: writeChatMessages(request.messages, form),
     stream: request.stream ? true : undefined,
@@ -47,6 +46,13 @@ export function writeChatRequest(
     prompt_cache_key: isStrict ? undefined : request.promptCacheKey,
     user: isStrict ? undefined : request.endUser,
   })
+  return { ...(form.isSame ? ownWords(request.extra, isStrict) : {}), ...settings }
+}
+
+/** What only this wire knows; without hints where they would be refused. */
+function ownWords(extra: JsonObject, isStrict: boolean): JsonObject {
+  if (!isStrict) return extra
+  return Object.fromEntries(Object.entries(extra).filter(([name]) => name !== 'store' && !STRICT_HINTS.includes(name)))
 }
 
 function writeToolSettings(request: NeutralRequest, form: MessageForm, isNeverParallel: boolean): JsonObject {

@@ -15,6 +15,8 @@ export interface AssistantForm {
   readonly callSignature: 'extra-content' | 'details' | 'none'
   /** Several texts as a list of parts; joined, as a client expects it of a reply, if not. */
   readonly isListed: boolean
+  /** Whether marks for the prompt cache are taken. */
+  readonly hasMarks: boolean
   /** How the text that a list holds is written. */
   readonly text: (part: NeutralPart & { readonly kind: 'text' }) => JsonObject
   /** The call's id as the provider takes it. */
@@ -26,6 +28,7 @@ export const REPLY_FORM: AssistantForm = {
   reasoning: 'both',
   callSignature: 'extra-content',
   isListed: false,
+  hasMarks: false,
   text: ({ text }) => ({ type: 'text', text }),
   callId: (id) => id,
 }
@@ -64,7 +67,8 @@ export function writeCall(call: Call, form: AssistantForm): JsonObject {
 function writeContent(parts: readonly NeutralPart[], form: AssistantForm): Json {
   const texts = parts.flatMap((part) => (part.kind === 'text' ? [part] : []))
   const others = parts.flatMap((part) => (part.kind === 'other' ? [part.value] : []))
-  const isPlain = !form.isListed || (texts.length < 2 && others.length === 0 && texts[0]?.cacheMark === undefined)
+  const isPlain =
+    !form.isListed || (texts.length < 2 && others.length === 0 && !(form.hasMarks && texts[0]?.cacheMark !== undefined))
   return isPlain ? textOfKind(parts, 'text') : [...texts.map((part) => form.text(part)), ...others]
 }
 

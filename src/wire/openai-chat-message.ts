@@ -51,8 +51,8 @@ export function readPieces(message: JsonObject): readonly ChatPiece[] {
   readContent(message['content'], pieces)
   const signature = readExtraContent(message['extra_content'])
   if (signature !== null) pieces.push({ kind: 'text-signature', signature })
-  push(pieces, 'refusal', message['refusal'])
   if (isJsonArray(message['annotations'])) readAnnotations(message['annotations'], pieces)
+  push(pieces, 'refusal', message['refusal'])
   if (isJsonArray(message['images'])) for (const image of message['images']) readImage(image, pieces)
   if (isJsonObject(message['audio'])) readAudio(message['audio'], pieces)
   if (isJsonArray(message['tool_calls'])) {

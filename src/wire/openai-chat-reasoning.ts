@@ -50,11 +50,14 @@ function readDetail(detail: JsonObject, pieces: ReasoningPiece[]): void {
   // LiteLLM's `thinking_blocks` are Anthropic's own.
   const isAnthropic = type === 'thinking' || type === 'redacted_thinking'
   const maker = isAnthropic ? 'anthropic' : makerOf(stringOf(detail['format']))
+  const id = stringOf(detail['id'])
   const signed = stringOf(detail['signature'])
-  if (signed !== null) pieces.push({ kind: 'signature', signature: signatureOf(maker, signed, null) })
+  // An Anthropic signature belongs to its text, not to an item: gateways make the id up.
+  if (signed !== null) {
+    pieces.push({ kind: 'signature', signature: signatureOf(maker, signed, maker === 'anthropic' ? null : id) })
+  }
   const data = type === 'reasoning.encrypted' || type === 'redacted_thinking' ? stringOf(detail['data']) : null
   if (data === null) return
-  const id = stringOf(detail['id'])
   if (maker === 'gemini' && id !== null) {
     pieces.push({ kind: 'call-signature', callId: id, signature: signatureOf(maker, data, null) })
   } else pieces.push({ kind: 'redacted', signature: signatureOf(maker, data, id), block })

@@ -6,9 +6,8 @@ import { parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { Usage } from '../core/usage.ts'
 import { readMessagesUsage } from '../wire/anthropic-messages.ts'
-import { DONE_DATA } from '../wire/openai-chat.ts'
 import { countOf, objectOf, stringOf } from '../wire/read.ts'
-import { errorIn, givenInput, malformed, messageType, usageIn } from './anthropic-messages-reader.ts'
+import { errorIn, givenInput, isDone, malformed, messageType, usageIn } from './anthropic-messages-reader.ts'
 import type { Frame, StreamMeter } from './dialect.ts'
 import { type FrameTemplate, cutTemplate, templateChars } from './frame-template.ts'
 import { readErrorBody } from './provider-error.ts'
@@ -61,7 +60,7 @@ class MessagesMeter implements StreamMeter {
       this.visibleChars += chars
       return chars > 0 ? 'content' : 'other'
     }
-    return data.trim() === DONE_DATA ? 'other' : this.parse(frame)
+    return isDone(data) ? 'other' : this.parse(frame)
   }
 
   private parse(frame: Frame): Sight {

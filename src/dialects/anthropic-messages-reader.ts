@@ -85,13 +85,20 @@ export function usageIn(message: JsonObject, reported: JsonObject): JsonObject {
   })
 }
 
+/** The last word of another wire, which some send after the message has ended. */
+export function isDone(data: string): boolean {
+  return data.charCodeAt(0) !== OPENING_BRACE && data.trim() === DONE_DATA
+}
+
+const OPENING_BRACE = 123
+
 class MessagesReader implements StreamReader {
   private readonly events = new ReplyEvents()
   private readonly blocks = new MessageBlocks(this.events)
   private reported: JsonObject = {}
 
   push(frame: Frame): readonly NeutralEvent[] {
-    if (frame.data === '' || this.events.isOver || frame.data.trim() === DONE_DATA) return []
+    if (frame.data === '' || this.events.isOver || isDone(frame.data)) return []
     const json = parseJson(frame.data)
     const failure = malformed(json, frame)
     if (failure !== null) this.events.fail(failure)

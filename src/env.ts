@@ -3,7 +3,8 @@ import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
 import type { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
 import type { UsageBatch } from './core/usage-event.ts'
 
-/** Worker 1, the gateway. Credentials are further string secrets (`OPENAI_API_KEY`, …) read by name. */
+/** Worker 1, the gateway. Credentials are further string secrets (`…_API_KEY`, `…_CREDENTIALS`, `…_ACCESS_KEY`) read by
+ *  name. */
 export interface GatewayEnv {
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
   readonly TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>

@@ -3,6 +3,7 @@
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { Citation } from '../core/neutral.ts'
+import { joinBase64 } from '../wire/base64.ts'
 import { arrayOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 import type { ReplyEvents } from './reply-events.ts'
 
@@ -16,7 +17,7 @@ type Block =
   /** A call of a tool that the provider runs. */
   | { readonly kind: 'server-call'; readonly call: JsonObject; input: string }
   | { readonly kind: 'server-result'; readonly result: JsonObject; readonly content: Json[] }
-  | { readonly kind: 'image'; readonly format: string; data: string }
+  | { readonly kind: 'image'; readonly format: string; readonly pieces: string[] }
 
 export class ConverseBlocks {
   private readonly events: ReplyEvents
@@ -44,7 +45,7 @@ export class ConverseBlocks {
     else if (isJsonArray(delta['toolResult'])) {
       if (block?.kind === 'server-result') block.content.push(...delta['toolResult'])
     } else if (isJsonObject(delta['image']) && block?.kind === 'image') {
-      block.data += stringOf(objectOf(delta['image']['source'])['bytes']) ?? ''
+      block.pieces.push(stringOf(objectOf(delta['image']['source'])['bytes']) ?? '')
     }
   }
 
@@ -65,7 +66,7 @@ export class ConverseBlocks {
         return this.events.image(ONLY_CHOICE, {
           kind: 'base64',
           mediaType: `image/${block.format}`,
-          data: block.data,
+          data: joinBase64(block.pieces),
         })
     }
   }
@@ -99,7 +100,7 @@ export class ConverseBlocks {
   }
 
   private beginImage(index: number, image: JsonObject): void {
-    this.open.set(index, { kind: 'image', format: stringOf(image['format']) ?? 'png', data: '' })
+    this.open.set(index, { kind: 'image', format: stringOf(image['format']) ?? 'png', pieces: [] })
   }
 
   private addInput(block: Block | undefined, text: string): void {

@@ -7,6 +7,7 @@ import type { NeutralEvent } from '../../src/core/neutral.ts'
 import { promptTokens } from '../../src/core/usage.ts'
 import { bedrockConverse } from '../../src/dialects/bedrock-converse.ts'
 import type { Frame } from '../../src/dialects/dialect.ts'
+import { joinBase64 } from '../../src/wire/base64.ts'
 import { familyOf, formatOf, readConverseUsage } from '../../src/wire/bedrock-converse.ts'
 import { orderObjection } from '../contracts/event-order.ts'
 import { TARGET } from '../support/target.ts'
@@ -115,6 +116,17 @@ describe('Converse usage', () => {
   test('is read in the older spelling too', () => {
     const usage = { inputTokens: 1, outputTokens: 2, cacheReadInputTokenCount: 3, cacheWriteInputTokenCount: 4 }
     expect(readConverseUsage(usage)).toMatchObject({ input: 1, cacheRead: 3, cacheWrite: 4, output: 2 })
+  })
+})
+
+describe('base64 in pieces', () => {
+  test('holds what the pieces hold, wherever they were cut', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 9 }), { maxLength: 6 }), (pieces) => {
+        const joined = joinBase64(pieces.map((piece) => Buffer.from(piece).toString('base64')))
+        expect(joined).toBe(Buffer.concat(pieces).toString('base64'))
+      }),
+    )
   })
 })
 

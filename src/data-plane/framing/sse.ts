@@ -3,8 +3,9 @@
 // outside any `data:` field are reported instead of dropped. https://html.spec.whatwg.org/multipage/server-sent-events.html
 import type { Frame } from '../../dialects/dialect.ts'
 
-/** Most characters that one event may take; a longer one is reported as an error and nothing is read after it. */
-export const EVENT_CHARS_MAX = 1024 * 1024
+/** Most characters that one event may take (a picture comes in one); a longer one is reported as an error and nothing is
+ *  read after it. */
+export const EVENT_CHARS_MAX = 16 * 1024 * 1024
 
 /** An event with the exact text it was cut from. */
 export interface SseFrame extends Frame {
@@ -43,6 +44,8 @@ class Framer implements SseFramer {
   isOverflowed = false
   /** The last, unfinished line. */
   private pending = ''
+  /** The unfinished line ends in a carriage return. Kept, because to look at a long line costs its length. */
+  private isOpenReturn = false
   /** Finished lines of the unfinished event. */
   private rawHead = ''
   private isFirstLine = true
@@ -63,8 +66,7 @@ class Framer implements SseFramer {
     if (this.isOverflowed || text === '') return []
     const frames: SseFrame[] = []
     // A pending carriage return may be half of a CRLF: the line ends only when the next character is known.
-    const isOpenReturn = this.pending.endsWith('\r')
-    if (!isOpenReturn && text.indexOf('\n') === -1 && text.indexOf('\r') === -1) {
+    if (!this.isOpenReturn && text.indexOf('\n') === -1 && text.indexOf('\r') === -1) {
       this.pending += text
     } else {
       this.cut(this.pending + text, frames, false)
@@ -104,6 +106,7 @@ class Framer implements SseFramer {
     }
     this.rawHead += buffer.slice(eventStart, lineStart)
     this.pending = buffer.slice(lineStart)
+    this.isOpenReturn = this.pending.endsWith('\r')
   }
 
   private line(text: string): void {

@@ -10,6 +10,8 @@ import { arrayOf, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { ONLY_CHOICE } from './json-reader.ts'
 import type { ReplyEvents } from './reply-events.ts'
 
+const TEXT_DELTA = 'response.output_text.delta'
+
 /** What of an item has been said. */
 interface Slot {
   /** Which of its texts were said, by kind and number. */
@@ -34,6 +36,8 @@ export class ResponseItems {
   private readonly places = new Map<string, string>()
   /** The item that spoke last. */
   private current: string | null = null
+  /** The text that was said last, if nothing else came after it. */
+  private lastDelta: JsonObject | null = null
   /** The signature of the call to come. */
   private callSignature: Signature | null = null
 
@@ -48,12 +52,34 @@ export class ResponseItems {
 
   /** One event of a stream. Unknown ones say nothing: what they tell of comes with the item. */
   read(type: string, message: JsonObject): void {
+    if (type === TEXT_DELTA && this.goesOn(message)) return
+    this.lastDelta = null
+    this.readNew(type, message)
+    if (type !== TEXT_DELTA) return
+    const key = this.keyOf(message)
+    const isSaid = this.slotOf(key).said.has(`text.${contentIndex(message)}`)
+    if (isSaid && this.current === key) this.lastDelta = message
+  }
+
+  /** Whether a delta went on where the one before it was: then it needs no more than to be said. */
+  private goesOn(message: JsonObject): boolean {
+    const last = this.lastDelta
+    const delta = message['delta']
+    if (last === null || typeof delta !== 'string' || delta === '') return false
+    if (last['output_index'] !== message['output_index'] || last['content_index'] !== message['content_index'])
+      return false
+    if (typeof last['output_index'] !== 'number' || arrayOf(message['logprobs']).length > 0) return false
+    this.events.text(ONLY_CHOICE, 'text', delta)
+    return true
+  }
+
+  private readNew(type: string, message: JsonObject): void {
     switch (type) {
       case 'response.output_item.added':
         return this.begin(this.keyOf(message), objectOf(message['item']))
       case 'response.output_item.done':
         return this.whole(this.keyOf(message), objectOf(message['item']))
-      case 'response.output_text.delta':
+      case TEXT_DELTA:
         return this.text(message, message['delta'], true)
       case 'response.output_text.done':
         return this.text(message, message['text'], false)
@@ -108,6 +134,8 @@ export class ResponseItems {
 
   private begin(key: string, item: JsonObject): void {
     const slot = this.slotOf(key)
+    const itemId = stringOf(item['id'])
+    if (itemId !== null) this.places.set(itemId, key)
     const type = item['type']
     if (type === 'message') this.speak(key)
     if ((type !== 'function_call' && type !== 'custom_tool_call') || slot.call !== null) return
@@ -261,10 +289,9 @@ export class ResponseItems {
 
   private keyOf(message: JsonObject): string {
     const index = numberOf(message['output_index'])
+    if (index !== null) return `#${index}`
     const id = stringOf(message['item_id']) ?? stringOf(objectOf(message['item'])['id'])
-    if (index === null) return (id === null ? this.current : (this.places.get(id) ?? id)) ?? '#0'
-    if (id !== null) this.places.set(id, `#${index}`)
-    return `#${index}`
+    return (id === null ? this.current : (this.places.get(id) ?? id)) ?? '#0'
   }
 
   private slotOf(key: string): Slot {

@@ -1,7 +1,19 @@
 // The running numbers of a streamed response: of its events, and of its items, whose final forms are kept for the last event.
 // https://platform.openai.com/docs/api-reference/responses-streaming
 import type { JsonObject } from '../core/json.ts'
-import { eventText } from './responses-failure.ts'
+
+/** How the ids of responses begin. */
+export const RESPONSE_ID_PREFIX = 'resp_'
+
+/** An event as text; its name is its type. */
+export function eventText(event: JsonObject & { readonly type: string }): string {
+  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+}
+
+/** The members of an object as text, without its braces. */
+export function membersText(members: JsonObject): string {
+  return JSON.stringify(members).slice(1, -1)
+}
 
 /** Numbers the events and the items of one stream. */
 export class EventLog {
@@ -18,6 +30,13 @@ export class EventLog {
     const sequence_number = this.sequence
     this.sequence += 1
     return eventText({ type, sequence_number, ...fields })
+  }
+
+  /** A delta at `place`, the text of its members: nearly all events of a stream are of this kind. */
+  delta(type: string, place: string, delta: string, more = ''): string {
+    const head = `event: ${type}\ndata: {"type":"${type}","sequence_number":${this.sequence},${place}`
+    this.sequence += 1
+    return `${head},"delta":${JSON.stringify(delta)}${more}}\n\n`
   }
 
   /** The next item's place, and the event that adds it. */

@@ -2,38 +2,32 @@
 // throw, and the one that clients with a parser of their own wait for.
 // https://platform.openai.com/docs/api-reference/responses-streaming/error
 import type { Failure } from '../core/failure.ts'
-import type { JsonObject } from '../core/json.ts'
+import { objectOf } from '../wire/read.ts'
 import { failChat } from './chat-failure.ts'
-import { phraseOf } from './phrase.ts'
 import type { WireFailure } from './protocol.ts'
-
-/** How the ids of responses begin. */
-export const RESPONSE_ID_PREFIX = 'resp_'
+import { eventText, RESPONSE_ID_PREFIX } from './responses-event-log.ts'
+import { responseObject } from './responses-reply.ts'
 
 /** The HTTP answer for a failure: the same for all of OpenAI's endpoints. */
 export function failResponses(failure: Failure, requestId: string): WireFailure {
   return failChat(failure, requestId)
 }
 
+/** The words that a response's own error has for a status: fewer than an error event has. */
+const RESPONSE_CODES: Readonly<Record<number, string>> = { 429: 'rate_limit_exceeded' }
+
 /** A stream's last events. What was said before is not repeated: whoever tells of the failure may not have written it. */
 export function failResponsesInStream(failure: Failure, requestId: string): string {
-  const { message, type, code, param = null } = phraseOf(failure)
+  const { status, body } = failChat(failure, requestId)
+  const inner = objectOf(objectOf(body)['error'])
+  const { code, message, param } = inner
   // The documented event has the members flat, the one that the API sends has them nested.
-  const flat = { code, message, param }
-  const error = { type: 'error', sequence_number: 0, ...flat, error: { type, ...flat, request_id: requestId } }
+  const error = { type: 'error', sequence_number: 0, code, message, param, error: inner }
+  const context = { id: RESPONSE_ID_PREFIX + requestId, createdSeconds: 0, model: '', wantsUsage: false, request: {} }
+  const end = { status: 'failed', incomplete_details: null }
   const response = {
-    id: RESPONSE_ID_PREFIX + requestId,
-    object: 'response',
-    status: 'failed',
-    error: { code: code ?? 'server_error', message },
-    incomplete_details: null,
-    output: [],
-    usage: null,
+    ...responseObject(context, { end, output: [], usage: null, serviceTier: null }),
+    error: { code: RESPONSE_CODES[status] ?? (status < 500 ? 'invalid_prompt' : 'server_error'), message },
   }
   return eventText(error) + eventText({ type: 'response.failed', sequence_number: 1, response })
-}
-
-/** An event as text; its name is its type. */
-export function eventText(event: JsonObject & { readonly type: string }): string {
-  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }

@@ -4,12 +4,13 @@ import type { JsonObject } from '../core/json.ts'
 import type { Citation, TokenLogprob } from '../core/neutral.ts'
 import { writeResponsesAnnotation } from '../wire/openai-responses.ts'
 import { messageItem, refusalContent, textContent } from '../wire/openai-responses-items.ts'
-import type { EventLog } from './responses-event-log.ts'
+import { type EventLog, membersText } from './responses-event-log.ts'
 
 interface Content {
   readonly part: number
   readonly kind: 'text' | 'refusal'
   readonly place: JsonObject
+  readonly placeText: string
   text: string
   readonly annotations: JsonObject[]
   readonly logprobs: TokenLogprob[]
@@ -58,7 +59,7 @@ export class MessageWriter {
     const logprobs = this.pending
     this.pending = []
     content.logprobs.push(...logprobs)
-    return before + this.log.event('response.output_text.delta', { ...content.place, delta, logprobs })
+    return before + this.textDelta(content, delta, logprobs)
   }
 
   citation(part: number, citation: Citation): string {
@@ -79,7 +80,12 @@ export class MessageWriter {
       return ''
     }
     content.logprobs.push(...tokens)
-    return this.log.event('response.output_text.delta', { ...content.place, delta: '', logprobs: tokens })
+    return this.textDelta(content, '', tokens)
+  }
+
+  private textDelta(content: Content, delta: string, logprobs: readonly TokenLogprob[]): string {
+    const more = logprobs.length === 0 ? ',"logprobs":[]' : `,"logprobs":${JSON.stringify(logprobs)}`
+    return this.log.delta('response.output_text.delta', content.placeText, delta, more)
   }
 
   endPart(part: number): void {
@@ -113,7 +119,18 @@ export class MessageWriter {
     }
     const { id, index, contents } = this.message
     const place = { item_id: id, output_index: index, content_index: contents.length }
-    const content: Content = { part, kind, place, text: '', annotations: [], logprobs: [], isEnded: false, done: null }
+    const placeText = membersText(place)
+    const content: Content = {
+      part,
+      kind,
+      place,
+      placeText,
+      text: '',
+      annotations: [],
+      logprobs: [],
+      isEnded: false,
+      done: null,
+    }
     contents.push(content)
     this.open.set(part, content)
     return text + this.log.event('response.content_part.added', { ...place, part: contentOf(content) })

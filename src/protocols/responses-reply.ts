@@ -9,7 +9,7 @@ import { outputItems } from '../wire/openai-responses-items.ts'
 import { arrayOf, isJsonArray, objectOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import type { ReplyContext } from './protocol.ts'
-import { RESPONSE_ID_PREFIX } from './responses-failure.ts'
+import { RESPONSE_ID_PREFIX } from './responses-event-log.ts'
 
 /** What of a response isn't known from its request. */
 export interface ResponseState {

@@ -8,7 +8,7 @@ import { RESPONSES_WIRE, writeResponseEnd } from '../wire/openai-responses.ts'
 import { callItem, imageItem, ownItemId, reasoningItem, signatureItem } from '../wire/openai-responses-items.ts'
 import { sealForItem } from '../wire/openai-responses-reasoning.ts'
 import type { ReplyContext, StreamWriter } from './protocol.ts'
-import { EventLog } from './responses-event-log.ts'
+import { EventLog, membersText } from './responses-event-log.ts'
 import { MessageWriter } from './responses-message-writer.ts'
 import { createItemIds, responseObject } from './responses-reply.ts'
 
@@ -19,7 +19,14 @@ export function createResponsesWriter(context: ReplyContext): StreamWriter {
 
 type OpenPart =
   | { readonly kind: 'said'; signature: Signature | null }
-  | { readonly kind: 'call'; readonly index: number; readonly id: string; readonly start: CallStart; text: string }
+  | {
+      readonly kind: 'call'
+      readonly index: number
+      readonly id: string
+      readonly placeText: string
+      readonly start: CallStart
+      text: string
+    }
   | ReasoningPart
   | { readonly kind: 'whole' }
 
@@ -28,7 +35,7 @@ type CallStart = Extract<PartStart, { kind: 'tool-call' }>
 interface ReasoningPart {
   readonly kind: 'reasoning'
   /** Null until something is said: a signature that comes first decides the item's id. */
-  item: { readonly index: number; readonly id: string } | null
+  item: { readonly id: string; readonly index: number; readonly place: JsonObject; readonly placeText: string } | null
   text: string
   signature: Signature | null
   isRedacted: boolean
@@ -137,7 +144,8 @@ class ResponsesWriter implements StreamWriter {
         : this.signatureItem(signatureItem(this.nextReasoningId(), start.signature, 'call'))
     const id = this.log.nextId(start.isCustom === true ? 'ctc' : 'fc')
     const { index, text } = this.log.add(callItem(id, start, 'in_progress', ''))
-    this.parts.set(part, { kind: 'call', index, id, start, text: '' })
+    const placeText = membersText({ item_id: id, output_index: index })
+    this.parts.set(part, { kind: 'call', index, id, placeText, start, text: '' })
     return signed + text
   }
 
@@ -147,24 +155,22 @@ class ResponsesWriter implements StreamWriter {
     if (open?.kind === 'reasoning') return this.reasoningDelta(open, text)
     if (open?.kind !== 'call') return ''
     open.text += text
-    const fields = { item_id: open.id, output_index: open.index, delta: text }
-    return this.log.event(`${callEvent(open.start)}.delta`, fields)
+    return this.log.delta(`${callEvent(open.start)}.delta`, open.placeText, text)
   }
 
   private reasoningDelta(open: ReasoningPart, delta: string): string {
     const begun = open.item === null ? this.beginReasoning(open) : ''
     if (open.item === null) return ''
     open.text += delta
-    const place = { item_id: open.item.id, output_index: open.item.index, summary_index: 0 }
-    return begun + this.log.event('response.reasoning_summary_text.delta', { ...place, delta })
+    return begun + this.log.delta('response.reasoning_summary_text.delta', open.item.placeText, delta)
   }
 
   private beginReasoning(open: ReasoningPart): string {
     const rest = this.message.rest()
     const id = ownItemId(open.signature ?? undefined) ?? this.nextReasoningId()
     const { index, text } = this.log.add(reasoningItem(id, [], null))
-    open.item = { id, index }
     const place = { item_id: id, output_index: index, summary_index: 0 }
+    open.item = { id, index, place, placeText: membersText(place) }
     const part = { type: 'summary_text', text: '' }
     return rest + text + this.log.event('response.reasoning_summary_part.added', { ...place, part })
   }
@@ -204,7 +210,7 @@ class ResponsesWriter implements StreamWriter {
       if (encrypted === null) return ''
       return this.message.rest() + this.signatureItem(reasoningItem(id, [], encrypted))
     }
-    const place = { item_id: id, output_index: item.index, summary_index: 0 }
+    const { place } = item
     const part = { type: 'summary_text', text }
     return (
       this.log.event('response.reasoning_summary_text.done', { ...place, text }) +

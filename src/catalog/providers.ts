@@ -30,6 +30,19 @@ export interface Provider {
   readonly declared?: JsonObject
 }
 
+/** The wire of the simulated in-house server (`wire/declared.ts` tells what its members mean). */
+const INHOUSE: JsonObject = {
+  body: { turns: '$messages', limit: '$max_tokens', live: '$stream' },
+  reply: {
+    id: 'ticket',
+    text: 'out.text',
+    finish: { at: 'state', values: { run: null, done: 'stop', full: 'length' } },
+    usage: { input: 'count.in', output: 'count.out' },
+    error: { at: 'problem', message: 'problem.text', code: 'problem.kind' },
+  },
+  stream: { text_is: 'cumulative' },
+}
+
 const CATALOGUE = [
   ...KNOWN_PROVIDERS,
   {
@@ -71,6 +84,48 @@ const CATALOGUE = [
     priceProvider: null,
     probeModel: 'sim-bedrock',
     docsUrl: null,
+  },
+  {
+    name: 'simulated-ollama',
+    title: 'Simulated Ollama',
+    baseUrl: 'service://SIMULATED/ollama/api',
+    dialect: 'ollama',
+    credential: 'SIMULATED_API_KEY',
+    priceProvider: null,
+    probeModel: 'sim-llama',
+    docsUrl: null,
+  },
+  {
+    name: 'simulated-cohere',
+    title: 'Simulated Cohere',
+    baseUrl: 'service://SIMULATED/cohere/v2',
+    dialect: 'cohere',
+    credential: 'SIMULATED_API_KEY',
+    priceProvider: null,
+    probeModel: 'sim-command',
+    docsUrl: null,
+  },
+  {
+    name: 'simulated-inhouse',
+    title: 'Simulated in-house server',
+    baseUrl: 'service://SIMULATED/inhouse',
+    dialect: 'declared',
+    credential: 'SIMULATED_API_KEY',
+    priceProvider: null,
+    probeModel: 'sim-inhouse',
+    docsUrl: null,
+    declared: { ...INHOUSE, path: '/models/{model}/answer', framing: 'ndjson' },
+  },
+  {
+    name: 'simulated-socket',
+    title: 'Simulated in-house server behind a WebSocket',
+    baseUrl: 'service://SIMULATED/inhouse',
+    dialect: 'declared',
+    credential: 'SIMULATED_API_KEY',
+    priceProvider: null,
+    probeModel: 'sim-socket',
+    docsUrl: null,
+    declared: { ...INHOUSE, path: '/models/{model}/socket', framing: 'websocket' },
   },
 ] as const satisfies readonly Provider[]
 

@@ -60,10 +60,10 @@ class DeclaredReader extends JsonReader {
     this.say(message, 'reasoning', textOf(valueAt(message, places.reasoning)))
     const text = textOf(valueAt(message, places.text))
     this.say(message, 'text', places.isCumulative ? this.news(text) : text)
-    const finish = codeOf(valueAt(message, places.finish))
+    const finish = readFinish(codeOf(valueAt(message, places.finish)), places)
     if (finish !== null) {
       this.begin(message)
-      this.events.finish(ONLY_CHOICE, readFinish(finish, places))
+      this.events.finish(ONLY_CHOICE, finish)
     }
     if (isDone(message, places)) {
       this.begin(message)
@@ -148,7 +148,9 @@ function textOf(value: Json | undefined): string {
   return isJsonArray(value) && value.every((item) => typeof item === 'string') ? value.join('') : JSON.stringify(value)
 }
 
-function readFinish(value: string, { finishValues }: ReplyPlaces): FinishReason {
+/** As declared, else by what such words usually mean; null for no end. */
+function readFinish(value: string | null, { finishValues }: ReplyPlaces): FinishReason | null {
+  if (value === null) return null
   const declared = Object.hasOwn(finishValues, value) ? finishValues[value] : undefined
   if (declared !== undefined) return declared
   if (/length|max_?tokens|limit/i.test(value)) return 'length'

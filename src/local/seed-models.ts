@@ -23,7 +23,7 @@ export interface SeedModel {
 function simulated(
   route: string,
   id: string,
-  wire: 'openai' | 'anthropic' | 'gemini' | 'bedrock',
+  wire: 'openai' | 'anthropic' | 'gemini' | 'bedrock' | 'ollama' | 'cohere' | 'inhouse' | 'socket',
   model: string,
 ): SeedModel {
   return { route, target: { id, provider: `simulated-${wire}`, model, credential: SIMULATED_CREDENTIAL } }
@@ -38,6 +38,10 @@ const SIMULATED: readonly SeedModel[] = [
   simulated('sim-claude*', 'sim-claude-any', 'anthropic', '*'),
   simulated('sim-gemini*', 'sim-gemini-any', 'gemini', '*'),
   simulated('sim-bedrock*', 'sim-bedrock-any', 'bedrock', '*'),
+  simulated('sim-llama*', 'sim-llama-any', 'ollama', '*'),
+  simulated('sim-command*', 'sim-command-any', 'cohere', '*'),
+  simulated('sim-inhouse*', 'sim-inhouse-any', 'inhouse', '*'),
+  simulated('sim-socket*', 'sim-socket-any', 'socket', '*'),
 ]
 
 interface ProviderModels {

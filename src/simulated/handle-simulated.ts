@@ -7,9 +7,13 @@ import { bedrock } from './bedrock.ts'
 import { readBehaviour, type Behaviour } from './behaviour.ts'
 import { bookCall, readBooks, release, resetBooks, type BookedCall } from './books.ts'
 import { hashText } from './chance.ts'
+import { cohere } from './cohere.ts'
 import { systemClock, waitForever, waitUntil, type SimulatedClock } from './clock.ts'
 import { deliver } from './delivery.ts'
 import { gemini } from './gemini.ts'
+import { answerOnSocket } from './inhouse-socket.ts'
+import { inhouse } from './inhouse.ts'
+import { ollama } from './ollama.ts'
 import { handleTask } from './openai-tasks.ts'
 import { openai } from './openai.ts'
 import type { Ask, Refusal, Reply, SimulatedProvider } from './provider.ts'
@@ -22,6 +26,9 @@ export const SIMULATED_MODELS = {
   anthropic: ['sim-claude-sonnet', 'sim-claude-haiku', 'sim-claude-haiku-fast'],
   gemini: ['sim-gemini-3-pro', 'sim-gemini-3-flash', 'sim-gemini-3-flash-fast'],
   bedrock: ['sim-bedrock-nova', 'sim-bedrock-claude', 'sim-bedrock-nova-fast'],
+  ollama: ['sim-llama', 'sim-llama-fast'],
+  cohere: ['sim-command', 'sim-command-fast'],
+  inhouse: ['sim-inhouse', 'sim-inhouse-fast'],
 } as const
 
 const RETRY_AFTER_SECONDS = '2'
@@ -43,6 +50,18 @@ const router = IttyRouter<IRequest, [SimulatedClock]>()
   .all('/gemini/*', (request) => unknownPath(gemini, request))
   .post('/bedrock/model/:model/:action', (request, clock) => answer(bedrock, request, clock))
   .all('/bedrock/*', (request) => unknownPath(bedrock, request))
+  .post('/ollama/api/chat', (request, clock) => answer(ollama, request, clock))
+  .get('/ollama/api/tags', (request) => listModels(ollama, request))
+  .all('/ollama/*', (request) => unknownPath(ollama, request))
+  .post('/cohere/v2/chat', (request, clock) => answer(cohere, request, clock))
+  .get('/cohere/v2/models', (request) => listModels(cohere, request))
+  .all('/cohere/*', (request) => unknownPath(cohere, request))
+  .post('/inhouse/models/:model/answer', (request, clock) => answer(inhouse, request, clock))
+  .get('/inhouse/models/:model/socket', (request, clock) =>
+    answerOnSocket(request, (inner) => answer(inhouse, inner, clock)),
+  )
+  .get('/inhouse/models', (request) => listModels(inhouse, request))
+  .all('/inhouse/*', (request) => unknownPath(inhouse, request))
   .get('/books', () => Response.json({ models: readBooks() }))
   .post('/books/reset', () => {
     resetBooks()

@@ -92,7 +92,7 @@ export interface ReplyFrame {
 
 /** One provider's wire format. All pure. */
 export interface SimulatedProvider {
-  readonly name: 'openai' | 'anthropic' | 'gemini' | 'bedrock'
+  readonly name: 'openai' | 'anthropic' | 'gemini' | 'bedrock' | 'ollama' | 'cohere' | 'inhouse'
   /** Checks the headers as the provider does; null when they are in order. */
   refuse(headers: Headers): Refusal | null
   /** `url` is where the request was sent: some wires say the model there. */

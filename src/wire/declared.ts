@@ -13,7 +13,7 @@
 //     },
 //     "reply": {
 //       "text": "out.text",
-//       "finish": { "at": "state", "values": { "done": "stop", "full": "length" } },
+//       "finish": { "at": "state", "values": { "run": null, "done": "stop", "full": "length" } },
 //       "usage": { "input": "/count/in", "output": "/count/out" },
 //       "error": { "at": "problem", "message": "problem.text" }
 //     },
@@ -39,7 +39,8 @@ export interface ReplyPlaces {
   readonly isCumulative: boolean
   readonly reasoning: Place | null
   readonly finish: Place | null
-  readonly finishValues: Readonly<Record<string, FinishReason>>
+  /** What its values mean; null: not yet at an end. */
+  readonly finishValues: Readonly<Record<string, FinishReason | null>>
   readonly input: Place | null
   readonly output: Place | null
   /** Part of `input` that was cached. */
@@ -213,11 +214,13 @@ function readFinish(field: string, value: Json | undefined): Pick<ReplyPlaces, '
   if (!isJsonObject(value)) return { finish: optional(field, value), finishValues: {} }
   const { at, values = {} } = membersOf(field, value, ['at', 'values'])
   if (!isJsonObject(values)) throw new Objection(`${field}.values`, 'must be a JSON object')
-  const finishValues: Record<string, FinishReason> = {}
+  const finishValues: Record<string, FinishReason | null> = {}
   for (const [name, meaning] of Object.entries(values)) {
     const finish = FINISHES.find((known) => known === meaning)
-    if (finish === undefined) throw new Objection(`${field}.values.${name}`, `must be one of ${FINISHES.join(', ')}`)
-    finishValues[name] = finish
+    if (finish === undefined && meaning !== null) {
+      throw new Objection(`${field}.values.${name}`, `must be null or one of ${FINISHES.join(', ')}`)
+    }
+    finishValues[name] = finish ?? null
   }
   return { finish: optional(`${field}.at`, at ?? ''), finishValues }
 }

@@ -41,6 +41,7 @@ export function parseOrigins(setting: string | undefined): readonly string[] {
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 const EXPOSED = [
+  'request-id',
   'retry-after',
   'retry-after-ms',
   'x-request-id',

@@ -31,7 +31,9 @@ export async function recall(exchange: ReadExchange, routed: RoutedRequest): Pro
   const isFit =
     facts.cacheability === 'deterministic' || (facts.cacheability === 'cacheable' && caller.cache.mode === 'all')
   if (!isFit || options.isCacheOff()) return SILENT_STATES.bypass
-  const routing = routed.plan.candidates.map(({ target }) => `${target.id}/${target.model}`).join(' ')
+  // Headers that go on to the provider (Anthropic's betas) change what it answers.
+  const passed = Object.entries(exchange.passed).map(([name, value]) => `${name}=${value}`)
+  const routing = [...routed.plan.candidates.map(({ target }) => `${target.id}/${target.model}`), ...passed].join(' ')
   const text = cacheKeyText(exchange.body(), { tenantId: caller.tenantId, protocol: exchange.protocol.name, routing })
   const key = await services.digest(text)
   const entry = await services.replies.get(key)

@@ -14,6 +14,7 @@ import { dialects } from '../dialects/index.ts'
 import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type ReadExchange, eventTemplate } from './exchange.ts'
+import { droppedFields } from './dropped.ts'
 import { withProviderOptions } from './provider-options.ts'
 import { lengthen } from './large-body.ts'
 
@@ -96,8 +97,10 @@ export async function admit<P extends Speaker>(
 export function callOf(attempt: Attempt): OutgoingCall {
   const { short, body } = attempt.exchange
   const call = writtenCall(attempt)
-  const isPlain = (short?.body ?? body())['tidegate'] === undefined
-  return isPlain ? call : withProviderOptions(call, body(), attempt.plan.target.provider)
+  // A translated request was written without what is dropped.
+  const dropped = attempt.isNative ? droppedFields(attempt) : []
+  if ((short?.body ?? body())['tidegate'] === undefined && dropped.length === 0) return call
+  return withProviderOptions(call, body(), attempt.plan.target.provider, dropped)
 }
 
 function writtenCall(attempt: Attempt): OutgoingCall {

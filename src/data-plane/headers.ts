@@ -3,6 +3,7 @@ import type { Plan } from '../core/plan.ts'
 import type { CacheState } from '../core/usage-event.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
+import { droppedFields } from './dropped.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Response headers of an answer; `attempt` is null while it isn't known who answers. */
@@ -26,20 +27,9 @@ export function answerHeaders(
   headers['x-tidegate-model'] = headerSafe(attempt.event.model ?? '')
   headers['x-tidegate-target'] = headerSafe(attempt.plan.target.id)
   headers['x-tidegate-attempts'] = String(attempt.plan.number)
-  const dropped = droppedFields(plan, attempt)
-  if (dropped !== '') headers['x-tidegate-dropped'] = dropped
+  const dropped = droppedFields(attempt)
+  if (dropped.length > 0) headers['x-tidegate-dropped'] = dropped.map(headerSafe).join(', ')
   return headers
-}
-
-/** Fields that the route lets go of for this target. */
-function droppedFields(plan: Plan, attempt: Attempt<Speaker>): string {
-  if (attempt.isNative || attempt.plan.neutral === null) return ''
-  return attempt.dialect
-    .gaps(attempt.plan.neutral, attempt.plan.target)
-    .map((gap) => gap.field)
-    .filter((field) => plan.route.allowedGaps.includes(field))
-    .map(headerSafe)
-    .join(', ')
 }
 
 /** Model names are free text; header values aren't. */

@@ -50,12 +50,20 @@ export function checkOwnMember(body: JsonObject): InvalidRequest | null {
   return null
 }
 
-/** The call with the options for `provider` merged into its body, and without the gateway's own member. */
-export function withProviderOptions(call: OutgoingCall, body: JsonObject, provider: string): OutgoingCall {
+/** The call with the options for `provider` merged into its body, and without the gateway's own member and those that are
+ *  `dropped`. */
+export function withProviderOptions(
+  call: OutgoingCall,
+  body: JsonObject,
+  provider: string,
+  dropped: readonly string[] = [],
+): OutgoingCall {
   const text = typeof call.body === 'string' ? call.body : new TextDecoder().decode(call.body)
   const parsed = parseJson(text)
   if (!isJsonObject(parsed)) return call
-  const { tidegate: _, ...sent } = parsed
+  const sent = Object.fromEntries(
+    Object.entries(parsed).filter(([name]) => name !== 'tidegate' && !dropped.includes(name)),
+  )
   const own = body['tidegate']
   const options = isJsonObject(own) ? own['provider_options'] : null
   const members = isJsonObject(options) ? options[provider] : null

@@ -13,7 +13,11 @@ const DEPTH_MAX = 64
  * it, or to nothing, loses its neighbours instead. `$schema` is left out and `const` becomes an `enum` of one.
  */
 export function geminiSchema(schema: JsonObject): JsonObject {
-  return rewrite(schema, { root: schema, around: [], depth: 0 })
+  const { definitions, ...rest } = schema
+  // Drafts before 2019-09 call them so.
+  const isOld = isJsonObject(definitions) && rest['$defs'] === undefined
+  const root = isOld ? { ...rest, $defs: definitions } : schema
+  return rewrite(root, { root, around: [], depth: 0 })
 }
 
 interface Place {
@@ -31,7 +35,10 @@ const VALUES = new Set(['enum', 'default', 'example', 'examples', 'required', 'p
 function rewrite(schema: JsonObject, place: Place): JsonObject {
   if (place.depth > DEPTH_MAX) return schema
   const reference = schema['$ref']
-  if (typeof reference === 'string') return rewriteReference(schema, reference, place)
+  if (typeof reference === 'string') {
+    const isOld = reference.startsWith('#/definitions/') && place.root['definitions'] === undefined
+    return rewriteReference(schema, isOld ? reference.replace('definitions', '$$defs') : reference, place)
+  }
   const inner = { ...place, depth: place.depth + 1 }
   const members = Object.entries(schema).map(([name, value]): readonly [string, Json | undefined] => {
     if (value === undefined || name === '$schema') return [name, undefined]

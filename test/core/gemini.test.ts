@@ -229,13 +229,26 @@ describe('schemas', () => {
     })
   })
 
+  test('definitions of older drafts are found where the API looks for them', () => {
+    const definitions = { Port: { type: 'string' } }
+    const schema = {
+      $ref: '#/definitions/Tide',
+      definitions: { ...definitions, Tide: { properties: { definitions: { $ref: '#/definitions/Port' } } } },
+    }
+    expect(geminiSchema({ type: 'object', ...schema })).toEqual({
+      type: 'object',
+      properties: { definitions: { $ref: '#/$defs/Port' } },
+      $defs: { ...definitions, Tide: { properties: { definitions: { $ref: '#/$defs/Port' } } } },
+    })
+  })
+
   test('any schema is rewritten without throwing, and one without references and constants stays as it is', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
         const schema = objectOf(parseJson(JSON.stringify(value)))
         const text = JSON.stringify(schema)
         const written = geminiSchema(schema)
-        if (!/\$ref|const|\$schema/.test(text)) expect(written).toEqual(schema)
+        if (!/\$ref|const|\$schema|definitions/.test(text)) expect(written).toEqual(schema)
       }),
     )
   })

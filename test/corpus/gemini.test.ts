@@ -6,10 +6,12 @@ import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
 import { completionTokens, promptTokens, totalTokens } from '../../src/core/usage.ts'
+import { readGeminiEmbeddings, writeGeminiEmbeddings } from '../../src/wire/gemini-embeddings.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
 import { chunkings, loadExchanges, missingCorpus } from './exchanges.ts'
 import type { Exchange } from './exchanges.ts'
 import { eventsOf, readingOf } from './readers.ts'
+import { TARGET } from '../support/target.ts'
 
 if (missingCorpus !== null) test.skip(`recorded exchanges: ${missingCorpus}`, () => {})
 
@@ -184,4 +186,19 @@ describe.runIf(exchanges.length > 0)('recorded Gemini replies', () => {
       if (delay !== undefined) expect(failure.retryAfterMs).toBeGreaterThan(Number(delay) * 900)
     },
   )
+})
+
+const embeddings = loadExchanges('gemini.embedContent').filter((exchange) => exchange.status === 200)
+
+describe.runIf(embeddings.length > 0)('recorded Gemini embeddings', () => {
+  test.each(named(embeddings))('%s: is asked for and read', (_, exchange) => {
+    const { model, requestBody, provider, url, body } = exchange
+    const text = String(objectOf(arrayOf(objectOf(requestBody['content'])['parts'])[0])['text'])
+    const target = { ...TARGET, settings: provider === 'vertex' ? { host: 'vertex' } : {} }
+    const call = writeGeminiEmbeddings([text], model, { target })
+    expect(call?.body).toEqual(requestBody)
+    expect(url).toContain(call?.path ?? 'no call')
+    const read = readGeminiEmbeddings(parseJson(body) ?? null)
+    expect(read?.vectors).toEqual([objectOf(objectOf(parseJson(body))['embedding'])['values']])
+  })
 })

@@ -4,6 +4,7 @@ import { IttyRouter, type IRequest } from 'itty-router'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import { anthropic } from './anthropic.ts'
 import { bedrock } from './bedrock.ts'
+import { bedrockInvoke } from './bedrock-invoke.ts'
 import { readBehaviour, type Behaviour } from './behaviour.ts'
 import { bookCall, readBooks, release, resetBooks, type BookedCall } from './books.ts'
 import { hashText } from './chance.ts'
@@ -48,6 +49,8 @@ const router = IttyRouter<IRequest, [SimulatedClock]>()
   .post('/gemini/:version/models/:call', (request, clock) => answer(gemini, request, clock))
   .get('/gemini/:version/models', (request) => listModels(gemini, request))
   .all('/gemini/*', (request) => unknownPath(gemini, request))
+  .post('/bedrock/model/:model/invoke', (request, clock) => answer(bedrockInvoke, request, clock))
+  .post('/bedrock/model/:model/invoke-with-response-stream', (request, clock) => answer(bedrockInvoke, request, clock))
   .post('/bedrock/model/:model/:action', (request, clock) => answer(bedrock, request, clock))
   .all('/bedrock/*', (request) => unknownPath(bedrock, request))
   .post('/ollama/api/chat', (request, clock) => answer(ollama, request, clock))

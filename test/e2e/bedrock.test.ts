@@ -1,5 +1,6 @@
 // The official `openai` SDK against the whole running gateway, in front of a Bedrock that streams its binary events and
 // wants its calls signed.
+import Anthropic from '@anthropic-ai/sdk'
 import type { ChatCompletionChunk, ChatCompletionMessageParam, ChatCompletionTool } from 'openai/resources'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type MintedKey, ask, clientOf, createRoute, createTenant, says } from '../support/account.ts'
@@ -17,6 +18,11 @@ beforeAll(async () => {
   owner = await createTenant(system, 'acme')
   const settings = { provider: 'simulated-bedrock', model: '*', max_retries: 0 }
   await createRoute(system, 'sim-bedrock*', [{ id: 'signed', ...settings, ...SIGNED }])
+  const anthropic = { provider: 'custom', dialect: 'anthropic-messages', base_url: 'service://SIMULATED/bedrock' }
+  const place = { ...SIGNED, settings: { ...SIGNED.settings, host: 'bedrock' } }
+  await createRoute(system, 'sim-claude*', [
+    { id: 'claude-on-bedrock', ...anthropic, ...place, model: '*', max_retries: 0 },
+  ])
   await createRoute(system, 'bearer', [{ id: 'bearer', ...settings, model: 'sim-bedrock-fast' }])
   for (const model of ['sim-bedrock-errchunk2', 'sim-bedrock-garbage2', 'sim-bedrock-e429', 'sim-bedrock-e503']) {
     await createRoute(system, model, [{ id: model, ...settings, ...SIGNED, model }])
@@ -151,5 +157,37 @@ describe('Bedrock through the chat protocol', () => {
     const answer = await ask(system, owner.key, { model: 'wrong', messages: QUESTION })
     expect(answer.status).toBeGreaterThanOrEqual(500)
     expect(await answer.text()).not.toContain('AKID')
+  })
+})
+
+describe('Anthropic on Bedrock through the messages protocol', () => {
+  const question = { max_tokens: 4000, messages: says('Why does the tide come in twice a day?') }
+  const clientOfAnthropic = () =>
+    new Anthropic({ apiKey: owner.key, baseURL: system.url, maxRetries: 0, logLevel: 'off' })
+
+  test.each(['sim-claude-fast', 'sim-claude-fast-split'])(
+    '%s: a stream says what the whole reply says',
+    async (model) => {
+      const client = clientOfAnthropic()
+      const whole = await client.messages.create({ model, ...question })
+      const streamed = await client.messages.stream({ model, ...question }).finalMessage()
+      expect(streamed.content).toEqual(whole.content)
+      expect(streamed.usage.output_tokens).toBe(whole.usage.output_tokens)
+      expect(streamed.stop_reason).toBe('end_turn')
+    },
+  )
+
+  test('thinking comes with the signature that goes back', async () => {
+    const thinking = { type: 'enabled', budget_tokens: 1024 } as const
+    for (const model of ['sim-claude-fast', 'sim-bedrock-claude-fast']) {
+      const client = clientOfAnthropic()
+      const streamed = await client.messages.stream({ model, ...question, thinking }).finalMessage()
+      const [thought] = streamed.content
+      if (thought?.type !== 'thinking') throw new Error('no thinking')
+      expect(thought.signature).not.toBe('')
+      const turn = [...question.messages, { role: 'assistant' as const, content: streamed.content }, ...says('And?')]
+      const again = await client.messages.create({ model, ...question, messages: turn, thinking })
+      expect(again.stop_reason).toBe('end_turn')
+    }
   })
 })

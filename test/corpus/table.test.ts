@@ -5,6 +5,7 @@ import { protocols } from '../../src/protocols/index.ts'
 import type { Protocol } from '../../src/protocols/protocol.ts'
 import { type Exchange, chunkings, loadExchanges, missingCorpus, recordedApis } from './exchanges.ts'
 import { eventsOf, readingOf } from './readers.ts'
+import { isEmbeddings, vectorsObjection } from './vectors.ts'
 import { judge } from './written.ts'
 
 if (missingCorpus !== null) {
@@ -60,6 +61,11 @@ for (const api of recordedApis()) {
 
 /** Everything that is wrong with how an exchange is read and written. */
 function outcome(exchange: Exchange): readonly string[] {
+  if (isEmbeddings(exchange.api)) {
+    const objection = vectorsObjection(exchange)
+    table.count(exchange.api, 'read', objection === null ? 'passed' : 'failed')
+    return objection === null ? [] : [objection]
+  }
   const reading = readingOf(exchange)
   if (typeof reading === 'string') {
     const isKnown = !reading.startsWith('no dialect')

@@ -3,7 +3,7 @@ import type { Json, JsonObject } from '../../core/json.ts'
 import type { Usage } from '../../core/usage.ts'
 import { promptTokens } from '../../core/usage.ts'
 import { arrayOf, isJsonArray, objectOf } from '../../wire/read.ts'
-import { decodeVector, encodeVector } from '../../wire/vector.ts'
+import { encodeVector } from '../../wire/vector.ts'
 import type { TaskReply, TaskRequest } from './codec.ts'
 
 /** The texts of a request that has no tokens in it. */
@@ -34,12 +34,12 @@ export function embeddingsReply(
   return { body: { object: 'list', data, model: request.model, ...counted }, usage }
 }
 
-/** A reply on OpenAI's wire whose provider doesn't heed `encoding_format`, put right; itself where it does. */
+/** A reply on OpenAI's wire whose provider gives numbers where base64 is wanted, put right; itself otherwise. Text that
+ *  nobody asked for stays: it need not be floats (Perplexity's are bytes, https://docs.perplexity.ai/api-reference/embeddings-post). */
 export function asFormatted(reply: JsonObject, { body }: TaskRequest): JsonObject | null {
   if (!isJsonArray(reply['data'])) return null
   const first = objectOf(reply['data'][0])['embedding']
-  const isRight = body['encoding_format'] === 'base64' ? typeof first === 'string' : typeof first !== 'string'
-  if (isRight) return reply
+  if (body['encoding_format'] !== 'base64' || typeof first === 'string') return reply
   const data = reply['data'].map((item) => {
     const entry = objectOf(item)
     return { ...entry, embedding: asWanted(entry['embedding'] ?? null, body) }
@@ -52,7 +52,5 @@ function isVector(value: Json | undefined): value is Json {
 }
 
 function asWanted(vector: Json, body: JsonObject): Json {
-  const wantsText = body['encoding_format'] === 'base64'
-  if (typeof vector === 'string') return wantsText ? vector : (decodeVector(vector) ?? vector)
-  return wantsText ? encodeVector(arrayOf(vector).map(Number)) : vector
+  return body['encoding_format'] === 'base64' && isJsonArray(vector) ? encodeVector(vector.map(Number)) : vector
 }

@@ -41,7 +41,9 @@ const ollama: TaskCodec = {
   },
   read(reply, request) {
     const object = objectOf(reply)
-    return embeddingsReply(arrayOf(object['embeddings']), request, promptUsage(object['prompt_eval_count']))
+    // The older `/api/embeddings` answers with one.
+    const vectors = object['embedding'] === undefined ? arrayOf(object['embeddings']) : [object['embedding']]
+    return embeddingsReply(vectors, request, promptUsage(object['prompt_eval_count']))
   },
 }
 
@@ -144,7 +146,10 @@ function cohereMembers(body: JsonObject): JsonObject {
 /** By type in newer replies, bare in older ones. */
 function cohereVectors(reply: JsonObject): readonly (Json | undefined)[] {
   const { embeddings } = reply
-  return isJsonArray(embeddings) ? embeddings : arrayOf(objectOf(embeddings)['float'])
+  if (isJsonArray(embeddings)) return embeddings
+  // One list a type that was asked for; we ask for floats.
+  const byType = objectOf(embeddings)
+  return arrayOf(byType['float'] ?? Object.values(byType)[0])
 }
 
 function isCohere(model: string): boolean {

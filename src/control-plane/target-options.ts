@@ -1,5 +1,5 @@
-// What a target says besides its model and its address: how its credential is sent, settings, quirks, capabilities, its wire as data. From
-// the operator's words to the target's, and back for the API's answers.
+// What a target says besides its model and its address: how its credential is sent, settings, quirks, capabilities, a wire
+// as data. From the operator's words to the target's, and back for the API's answers.
 import type { Provider } from '../catalog/providers.ts'
 import type { AuthScheme, DialectName, ModelCapabilities, Target } from '../core/directory.ts'
 import type { TargetChange } from './schemas.ts'

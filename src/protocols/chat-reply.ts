@@ -5,29 +5,29 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralChoice, NeutralEvent, NeutralPart, NeutralReply, PartStart, Signature } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import { urlOfMedia } from '../wire/media-url.ts'
-import { writeChatFinish, writeChatUsage } from '../wire/openai-chat.ts'
+import { writeChatFinish, writeChatUsage, writeServiceTier } from '../wire/openai-chat.ts'
 import { REPLY_FORM, writeAssistantMessage } from '../wire/openai-chat-assistant.ts'
 import { writeAnnotation } from '../wire/openai-chat-citation.ts'
 import { writeLogprobs } from '../wire/openai-chat-logprobs.ts'
 import { sealDetail, textDetail, writeExtraContent } from '../wire/openai-chat-reasoning.ts'
 import type { ReplyContext, StreamWriter } from './protocol.ts'
 
-/** A whole reply as a `chat.completion`. Usage that isn't known is null. */
+/** A whole reply as a `chat.completion`. Usage that isn't known is left out. */
 export function writeChatReply(reply: NeutralReply, context: ReplyContext): Json {
-  const tier = reply.serviceTier === undefined ? {} : { service_tier: reply.serviceTier }
+  const tier = writeServiceTier(reply.serviceTier)
   return {
     id: context.id,
     object: 'chat.completion',
     created: context.createdSeconds,
     model: context.model,
-    ...tier,
+    ...(tier === undefined ? {} : { service_tier: tier }),
     choices: reply.choices.map((choice, index) => ({
       index,
       message: { refusal: null, ...writeMessage(choice, context) },
       logprobs: choice.logprobs === undefined ? null : writeLogprobs(choice.logprobs, isRefusal(choice)),
       finish_reason: writeChatFinish(choice.finish ?? 'stop'),
     })),
-    usage: reply.usage === null ? null : writeChatUsage(reply.usage),
+    ...(reply.usage === null ? {} : { usage: writeChatUsage(reply.usage) }),
   }
 }
 
@@ -78,7 +78,7 @@ class ChatWriter implements StreamWriter {
   push(event: NeutralEvent): string {
     switch (event.type) {
       case 'reply-start':
-        this.tier = event.serviceTier
+        this.tier = writeServiceTier(event.serviceTier)
         return ''
       case 'failure':
         return ''

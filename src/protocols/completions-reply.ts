@@ -16,7 +16,7 @@ export function writeCompletions(reply: NeutralReply, context: ReplyContext): Js
       logprobs: choice.logprobs === undefined ? null : writeOlderLogprobs(choice.logprobs, 0),
       finish_reason: finishOf(choice.finish ?? 'stop', choice.parts.some(isRefusal)),
     })),
-    usage: reply.usage === null ? null : writeChatUsage(reply.usage),
+    ...(reply.usage === null ? {} : { usage: writeChatUsage(reply.usage) }),
   }
 }
 
@@ -72,7 +72,7 @@ class CompletionsWriter implements StreamWriter {
       case 'finish':
         return this.choice(event.choice, '', null, finishOf(event.reason, this.refusing.has(event.choice)))
       case 'usage':
-        return this.context.wantsUsage ? this.chunk([], writeChatUsage(event.usage)) : ''
+        return this.context.wantsUsage ? this.chunk([], { usage: writeChatUsage(event.usage) }) : ''
       default:
         return ''
     }
@@ -83,11 +83,10 @@ class CompletionsWriter implements StreamWriter {
   }
 
   private choice(index: number, text: string, logprobs: Json, finish: string | null): string {
-    return this.chunk([{ text, index, logprobs, finish_reason: finish }], null)
+    return this.chunk([{ text, index, logprobs, finish_reason: finish }], {})
   }
 
-  private chunk(choices: readonly Json[], usage: JsonObject | null): string {
-    const body = { ...headOf(this.context), choices }
-    return `data: ${JSON.stringify(this.context.wantsUsage ? { ...body, usage } : body)}\n\n`
+  private chunk(choices: readonly Json[], usage: JsonObject): string {
+    return `data: ${JSON.stringify({ ...headOf(this.context), choices, ...usage })}\n\n`
   }
 }

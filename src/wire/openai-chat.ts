@@ -121,3 +121,17 @@ export function writeChatFinish(reason: FinishReason): string {
       return 'content_filter'
   }
 }
+
+const TIERS: Readonly<Record<string, string>> = {
+  auto: 'auto',
+  default: 'default',
+  standard: 'default',
+  flex: 'flex',
+  scale: 'scale',
+  priority: 'priority',
+}
+
+/** The tier that a reply was made in, in this wire's words; undefined for one that it has no word for. */
+export function writeServiceTier(tier: string | undefined): string | undefined {
+  return tier === undefined ? undefined : TIERS[tier.toLowerCase()]
+}

@@ -15,12 +15,13 @@ export function writeMessagesRequest(request: NeutralRequest, model: string, max
   const thinking = writeThinking(request, model, maxTokens)
   const stop = request.stop?.filter((sequence) => sequence.trim() !== '') ?? []
   const output = writeOutput(request, thinking)
+  const { system, turns } = divided(request)
   return withoutUndefined({
     ...extras,
     model,
     max_tokens: maxTokens,
-    system: writeSystem(request.messages),
-    messages: writeMessages(request.messages),
+    system: writeSystem(system),
+    messages: writeMessages(turns),
     stream: request.stream ? true : undefined,
     tools: writeTools(request),
     tool_choice: writeToolChoice(request, thinking.isOn),
@@ -54,14 +55,27 @@ function writeOutput(request: NeutralRequest, { effort }: Thinking): JsonObject 
   })
 }
 
-/** All system messages, wherever they stood: the API has one place for them. */
+interface Divided {
+  readonly system: readonly NeutralMessage[]
+  readonly turns: readonly NeutralMessage[]
+}
+
+/** System messages and the rest. Most models have one place for the former, wherever they stood; who speaks this very
+ *  wire, and puts one among the turns, knows a model that takes it there. */
+function divided({ wire, messages }: NeutralRequest): Divided {
+  const isSystem = ({ role }: NeutralMessage, at: number): boolean =>
+    role === 'system' && (wire !== 'anthropic-messages' || at === 0)
+  return {
+    system: messages.filter(isSystem),
+    turns: messages.filter((message, at) => !isSystem(message, at)),
+  }
+}
+
 function writeSystem(messages: readonly NeutralMessage[]): Json | undefined {
   const reader: BlockReader = { kind: 'provider', id: (id) => id }
-  const blocks = messages
-    .filter((message) => message.role === 'system')
-    .flatMap((message) =>
-      message.parts.filter((part) => part.kind === 'text').flatMap((part) => writePart(part, reader)),
-    )
+  const blocks = messages.flatMap((message) =>
+    message.parts.filter((part) => part.kind === 'text').flatMap((part) => writePart(part, reader)),
+  )
   return blocks.length === 0 ? undefined : writeContent(blocks)
 }
 
@@ -70,7 +84,6 @@ function writeMessages(messages: readonly NeutralMessage[]): readonly JsonObject
   const reader: BlockReader = { kind: 'provider', id: createIdMap() }
   const turns: { role: string; content: JsonObject[] }[] = []
   for (const message of messages) {
-    if (message.role === 'system') continue
     const blocks = message.parts.flatMap((part) => writePart(part, reader))
     if (blocks.length === 0) continue
     const last = turns.at(-1)

@@ -33,9 +33,9 @@ const USUAL_THINKING_TOKENS = 8192
 const THINKING_SHARE = 0.8
 
 /**
- * Thinking for what was asked for. None where the bound leaves no room, or where the conversation is in the middle of a
- * tool call that was made without signed thinking: the API takes no thinking that starts in mid-turn. `isOwn` tells
- * whether a signature can be checked where the request goes.
+ * Thinking for what was asked for. No budget where the bound leaves no room, or where the conversation is in the middle of
+ * a tool call that was made without signed thinking: the API takes none that starts in mid-turn. (Models that decide for
+ * themselves don't mind.) `isOwn` tells whether a signature can be checked where the request goes.
  */
 export function writeThinking(
   request: NeutralRequest,
@@ -50,11 +50,11 @@ export function writeThinking(
   const version = versionOf(model)
   const isNew = version !== null && version >= ADAPTIVE_VERSION
   if (mode === 'off' || (effort === 'none' && isNew)) return { thinking: { type: 'disabled' }, isOn: false }
-  if (!asksForThinking(request) || isInUnsignedTurn(request.messages, isOwn)) return { isOn: false }
+  if (!asksForThinking(request)) return { isOn: false }
   const isAdaptive = version === null ? mode === 'adaptive' : isNew && !(mode === 'on' && budget !== undefined)
   if (isAdaptive)
     return { thinking: { type: 'adaptive', ...display(reasoning) }, ...adaptiveEffort(effort, version), isOn: true }
-  const tokens = budgetFor(reasoning, maxTokens)
+  const tokens = isInUnsignedTurn(request.messages, isOwn) ? null : budgetFor(reasoning, maxTokens)
   if (tokens === null) return { isOn: false }
   const thinking = { type: 'enabled', budget_tokens: tokens, ...display(reasoning) }
   const isBoth = mode === 'on' && budget !== undefined && effort !== undefined

@@ -195,7 +195,7 @@ function readTools(values: readonly Json[]): Result<Tools, InvalidRequest> {
 }
 
 function readTool(name: string, tool: JsonObject): NeutralTool {
-  const { name: _, type: __, description, input_schema: schema, strict, cache_control: ___, ...more } = tool
+  const { name: _, description, input_schema: schema, strict, cache_control: __, ...more } = tool
   const mark = readCacheMark(tool)
   const said = withoutUndefined(more)
   return {

@@ -168,6 +168,12 @@ describe('towards a provider of the same wire', () => {
     expect(native.body).toContain('"messages": [\n  {\n')
   })
 
+  test('a system message among the turns stays there', () => {
+    const messages = [...HELLO, { role: 'system', content: 'Now be brief.' }, ...HELLO]
+    const call = anthropicMessages.write(read({ messages, system: 'Be kind.' }), TARGET, NO_EDITS)
+    expect(parseJson(call.body)).toMatchObject({ system: 'Be kind.', messages })
+  })
+
   test('a file is asked for with the beta that it needs', () => {
     const content = [{ type: 'document', source: { type: 'file', file_id: 'file_1' } }]
     const request = read({ messages: [{ role: 'user', content }] })

@@ -87,7 +87,9 @@ function runOf({ event, data }: Frame): Run | null {
 function deltaChars({ event, data }: Frame, { event: name, marks }: Run): number {
   if (event !== name) return 0
   const start = data.indexOf(DELTA)
-  if (start === -1 || !marks.every((mark) => hasMark(data, mark))) return 0
+  // A member of the event itself, not of something in it.
+  if (start === -1 || (start > 1 && data[start - 1] !== ',')) return 0
+  if (!marks.every((mark) => hasMark(data, mark))) return 0
   const quote = start + DELTA.length - 1
   const end = stringEnd(data, quote)
   if (end === -1) return 0

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
-import { invalidRequest } from './chat-facts.ts'
+import { checkModel, invalidRequest, wrongType } from './chat-facts.ts'
 import type { RequestFacts } from './protocol.ts'
 
 /** Checks a responses request and reads its facts. The error names the first field that is wrong. */
@@ -27,14 +27,7 @@ export function responsesFacts(body: JsonObject): Result<RequestFacts, InvalidRe
 }
 
 /** Members that refer to what the provider has stored. */
-export const STORED = ['previous_response_id', 'conversation', 'prompt'] as const
-
-function checkModel(body: JsonObject): InvalidRequest | null {
-  const model = body['model']
-  if (model === undefined || model === null) return invalidRequest('model', "Missing required parameter: 'model'.")
-  if (typeof model !== 'string') return wrongType('model', 'a string')
-  return model.trim() === '' ? invalidRequest('model', "Invalid 'model': the name of a model is expected.") : null
-}
+const STORED = ['previous_response_id', 'conversation', 'prompt'] as const
 
 /** The input may be missing where something stored stands for it. */
 function checkInput(body: JsonObject): InvalidRequest | null {
@@ -44,9 +37,9 @@ function checkInput(body: JsonObject): InvalidRequest | null {
     return isStored ? null : invalidRequest('input', "Missing required parameter: 'input'.")
   }
   if (typeof input === 'string') return null
-  if (!isJsonArray(input)) return wrongType('input', 'a string or an array of items')
+  if (!isJsonArray(input)) return wrongType('input', 'a string or an array of items', input)
   const wrong = input.findIndex((item) => !isJsonObject(item))
-  return wrong === -1 ? null : wrongType(`input[${wrong}]`, 'an object')
+  return wrong === -1 ? null : wrongType(`input[${wrong}]`, 'an object', input[wrong])
 }
 
 interface Setting {
@@ -82,13 +75,9 @@ function checkSettings(body: JsonObject): InvalidRequest | null {
   for (const [name, setting] of Object.entries(SETTINGS)) {
     const value = body[name]
     if (value === undefined || value === null || setting.isValid(value)) continue
-    return wrongType(name, setting.expected)
+    return wrongType(name, setting.expected, value)
   }
   return null
-}
-
-function wrongType(field: string, expected: string): InvalidRequest {
-  return invalidRequest(field, `Invalid type for '${field}': expected ${expected}.`)
 }
 
 /** A reply that the provider keeps (the default here) can be referred to by its id, and one from the cache could not. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
+import { lengthen, shortBody } from '../../src/data-plane/large-body.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages.ts'
 import { openaiChat } from '../../src/dialects/openai-chat.ts'
 import { messages } from '../../src/protocols/messages.ts'
@@ -221,6 +222,24 @@ describe('towards a provider of the same wire', () => {
     const translated = anthropicMessages.write(read(body), TARGET, NO_EDITS)
     const native = anthropicMessages.edit(JSON.stringify(body, null, 2), body, NO_EDITS, TARGET)
     for (const call of [translated, native]) expect(parseJson(call.body)).toEqual({ ...body, messages: turns(kept) })
+  })
+
+  test('nor is it where a body is so large that it is looked into without its long strings', () => {
+    const content = [
+      { type: 'thinking', thinking: 'Of another.', signature: `tg1.gemini.${'c2ln'.repeat(3000)}` },
+      { type: 'text', text: 'Six.' },
+    ]
+    const body = {
+      model: TARGET.model,
+      max_tokens: 100,
+      messages: [...HELLO, { role: 'assistant', content }, ...HELLO],
+    }
+    const short = shortBody(JSON.stringify(body))
+    if (short === null) throw new Error('no short body')
+    const edited = anthropicMessages.edit(short.text, short.body, NO_EDITS, TARGET)
+    expect(edited.body).not.toContain('thinking')
+    // A long string has gone: the whole body is edited instead.
+    expect(lengthen(edited.body, short)).toBeNull()
   })
 
   test('a foreign signature comes back to whom it belongs', () => {

@@ -15,9 +15,8 @@ export function speakerAt(path: string): Omit<Speaker, 'name'> {
   const all: readonly Protocol[] = Object.values(protocols)
   const own = all.find(({ endpoint }) => path === endpoint || path.startsWith(`${endpoint}/`))
   if (own !== undefined) return own
-  const name = path.split('/')[1] ?? ''
-  if (/^(?:gemini|vertex)/.test(name)) return GOOGLE
-  const dialect = findProvider(name)?.dialect
+  const dialect = findProvider(path.split('/')[1] ?? '')?.dialect
+  if (dialect === 'gemini') return GOOGLE
   return all.find(({ wire }) => wire === dialect) ?? protocols.chat
 }
 
@@ -39,7 +38,8 @@ export function parseOrigins(setting: string | undefined): readonly string[] {
   return (setting ?? '').split(',').flatMap((origin) => origin.trim().replace(/\/$/, '') || [])
 }
 
-const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+/** Every method that a provider may be asked by. */
+export const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 const EXPOSED = [
   'request-id',
   'retry-after',

@@ -2,7 +2,7 @@
 import type { Target } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Usage } from '../core/usage.ts'
-import type { Dialect } from '../dialects/dialect.ts'
+import type { Dialect, Frame } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { readTaskUsage } from '../dialects/tasks/task-usage.ts'
 import { createFramer } from './framing/index.ts'
@@ -19,6 +19,11 @@ const WIRES: readonly (readonly [RegExp, string])[] = [
 const TASKS = /\/(?:embeddings|rerank|images\/\w+|audio\/\w+)$/
 const STREAMS = /^(?:text\/event-stream|application\/(?:x-ndjson|vnd\.amazon\.eventstream))\b/i
 const JSON_TYPE = /^application\/([\w.+-]+\+)?json\b/i
+
+/** Whether a call of this path is a call of the model that it names: there a key for some models can be held to them. */
+export function callsModel(path: string): boolean {
+  return readsTokens(path) || TASKS.test(path) || /\/models\/[^/]+:\w+$|\/model\/[^/]+\/invoke/.test(path)
+}
 
 /** Whether a reply at this path is made of output tokens. */
 export function readsTokens(path: string): boolean {
@@ -43,8 +48,8 @@ export function watchReply(path: string, target: Target, contentType: string): R
   if (isJson && !path.includes(':stream')) return jsonWatch((reply) => usageIn(dialect, reply, target))
   if (!isJson && !STREAMS.test(contentType)) return blindWatch()
   const meter = dialect.meter(target)
-  return streamWatch(createFramer(contentType, dialect.framing), {
-    see: (frame) => (meter.push(frame) === 'error' ? meter.failure : null),
+  const watched = {
+    see: (frame: Frame) => (meter.push(frame) === 'error' ? meter.failure : null),
     get usage() {
       return meter.usage
     },
@@ -54,7 +59,8 @@ export function watchReply(path: string, target: Target, contentType: string): R
     get isComplete() {
       return meter.isComplete
     },
-  })
+  }
+  return streamWatch(createFramer(contentType, dialect.framing), watched, false)
 }
 
 function dialectAt(path: string): Dialect | undefined {

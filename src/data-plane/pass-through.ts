@@ -16,9 +16,9 @@ import { authenticate } from './authenticate.ts'
 import { concreteTarget } from './concrete-target.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
-import { speakerAt } from './http-surface.ts'
+import { METHODS, allows, speakerAt } from './http-surface.ts'
 import { FORWARDED, keyOf, passedHeaders, passedQuery } from './pass-through-headers.ts'
-import { modelInPath, readsTokens, watchReply } from './pass-through-meter.ts'
+import { callsModel, modelInPath, readsTokens, watchReply } from './pass-through-meter.ts'
 import { pursue } from './pursue.ts'
 import { REQUEST_BYTES_MAX } from './read-request.ts'
 import { refuse } from './refuse.ts'
@@ -52,6 +52,7 @@ export async function passThrough(request: Request, services: Services, later: L
   const begun = begin(request, speaker, services, later)
   const caller = await authenticate(keyOf(request, url), services)
   const isProvider = findProvider(name) !== undefined
+  if (isProvider && request.method === 'OPTIONS') return allows(METHODS)
   if (!caller.ok) return isProvider ? refuse(begun, caller.error) : null
   const table = await services.directory.routes(later)
   if (table === null) return refuse(begun, { kind: 'directory-unavailable' })
@@ -157,7 +158,9 @@ async function wayTo(
   asked: { readonly model: string | null; readonly path: string; readonly name: string },
 ): Promise<Result<Way, Failure>> {
   const { model, path, name } = asked
-  if (caller.allowedModels.length > 0 && (model === null || !isAllowed(caller, model))) {
+  // Files, batches and the like belong to all models: a key for some has no business there.
+  const isNamed = model !== null && callsModel(path) && isAllowed(caller, model)
+  if (caller.allowedModels.length > 0 && !isNamed) {
     return err({ kind: 'model-not-allowed', model: model ?? `${name}${path}` })
   }
   const found =

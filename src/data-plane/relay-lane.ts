@@ -26,6 +26,8 @@ export function relayLane(watch: ReplyWatch): Lane {
 
 class RelayLane implements Lane {
   hasContent = false
+  /** Whether the provider told of its failure itself. */
+  #isTold = false
   readonly events: readonly NeutralEvent[] | null = null
   readonly #watch: ReplyWatch
 
@@ -47,14 +49,15 @@ class RelayLane implements Lane {
 
   push(chunk: Uint8Array): LaneStep {
     const failure = this.#watch.push(chunk)
-    this.hasContent ||= failure === null && chunk.byteLength > 0
+    this.#isTold ||= failure !== null
+    this.hasContent ||= chunk.byteLength > 0 && (failure === null || this.#watch.visibleChars > 0)
     // A failure that comes first is told by status; later ones are in the bytes, in the provider's own words.
     return this.hasContent ? { out: chunk, failure: null } : { out: null, failure }
   }
 
   end(): LaneStep {
     const failure = this.#watch.end()
-    return { out: null, failure: this.hasContent ? null : failure }
+    return { out: null, failure: this.#isTold && this.hasContent ? null : failure }
   }
 }
 
@@ -100,8 +103,9 @@ interface FrameMeter extends Pick<ReplyWatch, 'usage' | 'visibleChars' | 'isComp
   see(frame: Frame): UpstreamFailure | null
 }
 
-/** A stream of events. `see` looks at each: the failure it carries, if any. */
-export function streamWatch(framer: Framer, meter: FrameMeter): ReplyWatch {
+/** A stream of events. `see` looks at each: the failure it carries, if any. `knowsEnd`: one that ends before it is complete has
+ *  broken off. */
+export function streamWatch(framer: Framer, meter: FrameMeter, knowsEnd: boolean): ReplyWatch {
   const seen = (frames: readonly Frame[]): UpstreamFailure | null => {
     for (const frame of frames) {
       const failure = meter.see(frame)
@@ -111,7 +115,7 @@ export function streamWatch(framer: Framer, meter: FrameMeter): ReplyWatch {
   }
   return {
     push: (chunk) => seen(framer.push(chunk)),
-    end: () => seen(framer.end()) ?? (meter.isComplete ? null : BROKEN_OFF),
+    end: () => seen(framer.end()) ?? (meter.isComplete || !knowsEnd ? null : BROKEN_OFF),
     get usage() {
       return meter.usage
     },
@@ -141,5 +145,5 @@ export function taskStreamWatch(contentType: string, read: (event: JsonObject) =
       return null
     },
   }
-  return streamWatch(createFramer(contentType, 'sse'), meter)
+  return streamWatch(createFramer(contentType, 'sse'), meter, true)
 }

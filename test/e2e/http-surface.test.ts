@@ -1,6 +1,7 @@
 // The HTTP surface of the running gateway without any SDK: errors in each protocol's own shape, methods, pages of other origins,
 // lists of models, and what is passed through to providers.
 import Anthropic from '@anthropic-ai/sdk'
+import { GoogleGenAI } from '@google/genai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod/mini'
 import {
@@ -29,6 +30,7 @@ beforeAll(async () => {
   owner = await createTenant(system, 'harbour')
   other = await createTenant(system, 'lighthouse', { cors_origins: [TENANTS_PAGE] })
   await routeSimulated(system)
+  await createRoute(system, 'sim-gemini*', [{ id: 'google', provider: 'simulated-gemini', model: '*', max_retries: 0 }])
   await createRoute(system, 'pier/tide-1', [
     simulatedTarget('tide', 'sim-gpt-tide', { capabilities: { context_tokens: 9_000 } }),
   ])
@@ -120,7 +122,10 @@ describe('models', () => {
     const page = await (await call('/v1/models?limit=1', { headers })).json()
     expect(page).toMatchObject({ data: [{ type: 'model', id: 'pier/tide-1' }], has_more: true, last_id: 'pier/tide-1' })
     const next = await (await call('/v1/models?after_id=pier/tide-1', { headers })).json()
-    expect(next).toMatchObject({ data: [{ id: 'sim-claude*' }, { id: 'sim-gpt*' }], has_more: false })
+    expect(next).toMatchObject({
+      data: [{ id: 'sim-claude*' }, { id: 'sim-gemini*' }, { id: 'sim-gpt*' }],
+      has_more: false,
+    })
     const lost = await call('/v1/models/nobody', { headers })
     expect([lost.status, await lost.json()]).toMatchObject([404, { type: 'error' }])
   })
@@ -248,6 +253,25 @@ describe('what has no protocol is passed through', () => {
     const client = new Anthropic({ apiKey: owner.key, baseURL: `${system.url}/simulated-anthropic`, maxRetries: 0 })
     const message = await client.messages.create({ model: 'sim-claude-fast', max_tokens: 50, messages: says('Tide?') })
     expect(message.content[0]?.type).toBe('text')
+  })
+
+  test("Google's own client reaches the provider behind the gateway, streamed and whole", async () => {
+    const httpOptions = { baseUrl: `${system.url}/simulated-gemini` }
+    const client = new GoogleGenAI({ apiKey: owner.key, httpOptions })
+    const asked = { model: 'sim-gemini-passed-fast', contents: 'When is high tide?' }
+    const whole = await client.models.generateContent(asked)
+    expect(whole.text).toMatch(/\w/)
+    let text = ''
+    for await (const chunk of await client.models.generateContentStream(asked)) text += chunk.text ?? ''
+    expect(text).toBe(whole.text)
+    const rows = await eventually(
+      async () => (await latestAttempts(system)).filter((row) => row.requested_model === asked.model),
+      (found) => found.length === 2,
+    )
+    for (const row of rows)
+      expect(row).toMatchObject({ protocol: 'pass-through', is_estimated: false, provider: 'simulated-gemini' })
+    const lost = new GoogleGenAI({ apiKey: 'nobody', httpOptions })
+    await expect(lost.models.generateContent(asked)).rejects.toMatchObject({ status: 401 })
   })
 
   test.each([

@@ -13,6 +13,7 @@ import type {
   CallPermit,
   Closed,
   KeyProblem,
+  Later,
   OutgoingCall,
   Refusal,
   Reservation,
@@ -61,6 +62,8 @@ export interface PathWorld {
   readonly waits: number[]
   /** Serves a chat request; time passes as needed until the answer begins. */
   ask(body: object | string, init?: { headers?: Record<string, string>; signal?: AbortSignal }): Promise<Response>
+  /** Has something else served; time passes as needed until the answer begins. */
+  serve(run: (services: Services, later: Later) => Promise<Response>): Promise<Response>
   /** Lets everything in the background end; time passes as needed. Throws when it doesn't, or fails. */
   finish(): Promise<void>
 }
@@ -122,6 +125,7 @@ export function pathWorld(targets: readonly Target[]): PathWorld {
       })
       return passing(serve(request, protocols.chat, servicesOf(world), (work) => void background.push(work)))
     },
+    serve: (run) => passing(run(servicesOf(world), (work) => void background.push(work))),
     async finish() {
       for (let at = 0; at < background.length; at += 1) await passing(background[at] ?? Promise.resolve())
     },

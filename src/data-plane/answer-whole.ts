@@ -1,16 +1,15 @@
 // Answers a request that wants its reply in one piece. On the native lane the provider's own text goes back as it came.
 import type { UpstreamFailure } from '../core/failure.ts'
 import { fold } from '../core/fold.ts'
-import { parseJson } from '../core/json.ts'
 import type { NeutralEvent, NeutralReply } from '../core/neutral.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { Usage } from '../core/usage.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
 import { callUpstream, limitedText, noAnswer, openCall } from './call-upstream.ts'
 import { type ReadExchange, replyContext } from './exchange.ts'
-import { framerFor } from './framing/index.ts'
 import { answerHeaders } from './headers.ts'
 import { pursue } from './pursue.ts'
+import { readWhole } from './read-whole.ts'
 import { type Recall, keep } from './recall.ts'
 import { refuse } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
@@ -77,25 +76,17 @@ async function readAnswer(
     return err(signal.aborted ? noAnswer(signal, error) : unreadable('The provider broke off its reply.'))
   }
   if (text === null) return err(unreadable("The provider's reply is too large."))
-  const events = eventsOf(attempt, text, response.headers.get('content-type'))
+  const { dialect, plan, isNative } = attempt
+  const events = readWhole(dialect, plan.target, text, response.headers.get('content-type'))
   if (events === null) return err(unreadable("The provider's reply is not valid JSON."))
   const failure = failureIn(events)
   if (failure !== null) return err(failure)
   if (!events.some((event) => 'choice' in event)) return err(unreadable("The provider's reply is empty."))
-  return ok({ text: attempt.isNative ? text : written(attempt, fold(events)), events, usage: usageIn(events) })
-}
-
-/** What the provider's answer says; null for what can't be read. Some servers stream whether one asks for it or not. */
-function eventsOf(attempt: Attempt, text: string, contentType: string | null): readonly NeutralEvent[] | null {
-  const { dialect, plan } = attempt
-  const body = parseJson(text)
-  if (body !== undefined) return dialect.read(body, plan.target)
-  if (attempt.isNative) return null
-  const framer = framerFor(dialect, plan.target, contentType)
-  const reader = dialect.reader(plan.target)
-  const frames = [...framer.push(new TextEncoder().encode(text)), ...framer.end()]
-  const events = [...frames.flatMap((frame) => reader.push(frame)), ...reader.end()]
-  return failureIn(events)?.class === 'stream' ? null : events
+  return ok({
+    text: isNative && text.trimStart().startsWith('{') ? text : written(attempt, fold(events)),
+    events,
+    usage: usageIn(events),
+  })
 }
 
 function written(attempt: Attempt, reply: NeutralReply): string {

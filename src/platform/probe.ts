@@ -2,9 +2,9 @@
 import type { ProbeResult } from '../control-plane/ports.ts'
 import type { Target } from '../core/directory.ts'
 import { fold } from '../core/fold.ts'
-import { parseJson } from '../core/json.ts'
 import { dialects } from '../dialects/index.ts'
 import { limitedText } from '../data-plane/call-upstream.ts'
+import { readWhole } from '../data-plane/read-whole.ts'
 import type { GatewayEnv } from '../env.ts'
 import { CredentialError } from './auth/credential-error.ts'
 import { ConfigurationError, fetchUpstream } from './upstream.ts'
@@ -27,17 +27,22 @@ export async function probeTarget(target: Target, env: GatewayEnv): Promise<Prob
       const failure = dialect.fail(response.status, response.headers, text, Date.now())
       return { ok: false, status: response.status, latencyMs: elapsed(), saw: shown(failure.message) }
     }
-    return { status: response.status, latencyMs: elapsed(), ...judge(target, text) }
+    const contentType = response.headers.get('content-type')
+    return { status: response.status, latencyMs: elapsed(), ...judge(target, text, contentType) }
   } catch (error) {
     const field = error instanceof CredentialError ? { field: 'credential' } : {}
     return { ok: false, status: 0, latencyMs: elapsed(), saw: connectionProblem(error, signal), ...field }
   }
 }
 
-function judge(target: Target, text: string): { readonly ok: boolean; readonly saw: string } {
-  const body = parseJson(text)
-  if (body === undefined) return { ok: false, saw: `an answer that is not JSON: ${shown(text)}` }
-  const reply = fold(dialects[target.dialect].read(body, target))
+function judge(
+  target: Target,
+  text: string,
+  contentType: string | null,
+): { readonly ok: boolean; readonly saw: string } {
+  const events = readWhole(dialects[target.dialect], target, text, contentType)
+  if (events === null) return { ok: false, saw: `an answer that is not JSON: ${shown(text)}` }
+  const reply = fold(events)
   if (reply.failure !== null) return { ok: false, saw: shown(reply.failure.message) }
   if (reply.choices.length === 0) return { ok: false, saw: `an answer without a reply: ${shown(text)}` }
   const said = reply.choices.flatMap((choice) => choice.parts.flatMap((part) => ('text' in part ? [part.text] : [])))

@@ -20,6 +20,9 @@ const DESCRIPTION = {
   stream: { text_is: 'cumulative' },
 }
 
+/** Backends that stream whether one asks for it or not. */
+const STREAM_ONLY = { lines: {}, messages: { path: '/models/{model}/socket', framing: 'websocket' } }
+
 beforeAll(async () => {
   system = await startTestSystem()
   key = (await createTenant(system, 'harbour')).key
@@ -29,10 +32,14 @@ beforeAll(async () => {
   }
   const own = { provider: 'simulated-inhouse', declared: DESCRIPTION, credential: 'SIMULATED_API_KEY' }
   await createRoute(system, 'sim-own*', [{ id: 'own', ...own, ...settings }])
+  for (const [id, changes] of Object.entries(STREAM_ONLY)) {
+    const declared = { ...DESCRIPTION, ...changes, body: { turns: '$messages', live: true } }
+    await createRoute(system, `sim-${id}*`, [{ id, ...own, ...settings, declared }])
+  }
 }, 60_000)
 afterAll(() => system.dispose())
 
-describe.each(['inhouse', 'socket', 'own', 'ollama', 'cohere'])('%s', (name) => {
+describe.each(['inhouse', 'socket', 'own', 'lines', 'messages', 'ollama', 'cohere'])('%s', (name) => {
   const request = { model: `sim-${name}-fast`, messages: says('When is high tide?') }
 
   test('says and counts the same whole and in a stream', async () => {
@@ -56,6 +63,16 @@ describe.each(['inhouse', 'socket', 'own', 'ollama', 'cohere'])('%s', (name) => 
     }
     await expect(read()).rejects.toThrow(/failed to process/)
     expect(text).not.toBe('')
+  })
+})
+
+describe('a described backend that is registered', () => {
+  test.each(Object.entries(STREAM_ONLY))('is tried first, streaming or not: %s', async (id, changes) => {
+    const declared = { ...DESCRIPTION, ...changes, body: { turns: '$messages', live: true } }
+    const target = { id: `tried-${id}`, provider: 'simulated-inhouse', credential: 'SIMULATED_API_KEY', declared }
+    const answer = await system.admin('POST', '/admin/targets', { ...target, model: 'sim-tried-fast' })
+    expect(answer.status).toBe(201)
+    expect(answer.body).toMatchObject({ declared, probe: { ok: true } })
   })
 })
 

@@ -22,7 +22,13 @@ export function readErrorResponse(status: number, headers: HeaderReader, body: s
   const amazonType = headers.get('x-amzn-errortype')?.split(':')[0] ?? null
   return toFailure(
     { ...fields, type: fields.type ?? amazonType },
-    { status, json, headers, nowMs, fallback: typeof json === 'string' ? json : plainText(body) },
+    {
+      status,
+      json,
+      headers,
+      nowMs,
+      fallback: json === undefined ? plainText(body) : typeof json === 'string' ? json : '',
+    },
   )
 }
 

@@ -1,0 +1,231 @@
+// Recorded exchanges of the chat and the completions wire against a second, naive reading of the same bytes: what was said,
+// which tools were called, how it ended, what it cost. And requests, from the client's words to the provider's.
+import { describe, expect, test } from 'vitest'
+import { fold } from '../../src/core/fold.ts'
+import { isJsonObject, parseJson } from '../../src/core/json.ts'
+import type { Json, JsonObject } from '../../src/core/json.ts'
+import type { NeutralChoice } from '../../src/core/neutral.ts'
+import { completionTokens, promptTokens } from '../../src/core/usage.ts'
+import { dialects } from '../../src/dialects/index.ts'
+import { protocols } from '../../src/protocols/index.ts'
+import { arrayOf, countOf, objectOf, stringOf } from '../../src/wire/read.ts'
+import { TARGET } from '../support/target.ts'
+import { loadExchanges, missingCorpus } from './exchanges.ts'
+import type { Exchange } from './exchanges.ts'
+import { eventsOf, readingOf } from './readers.ts'
+
+if (missingCorpus !== null) test.skip(`recorded exchanges: ${missingCorpus}`, () => {})
+
+const all = [...loadExchanges('openai.chat'), ...loadExchanges('openai.completions')]
+const replies = all.filter(({ status, body }) => status === 200 && !hasError(body))
+const requests = all.filter(({ status, requestBody }) => status === 200 && requestBody['model'] !== undefined)
+
+/** Bodies of replies, whole ones and chunks: by the letter of the framing, nothing else. */
+function bodiesOf({ body, isStreamed }: Exchange): readonly JsonObject[] {
+  if (!isStreamed) return [objectOf(parseJson(body))]
+  return body
+    .split(/\r\n|\n|\r/)
+    .filter((line) => line.startsWith('data:'))
+    .map((line) => objectOf(parseJson(line.slice('data:'.length).trim())))
+}
+
+function hasError(body: string): boolean {
+  return /^(?:data: ?)?\s*\{"?\s*"?error"?/m.test(body) || /"error":\s?\{"/.test(body) || /^error:/m.test(body)
+}
+
+interface Told {
+  text: string
+  reasoning: string
+  readonly calls: { name: string; text: string; readonly key: string }[]
+  finish: string
+}
+
+/** The choices as somebody would note them down who reads the bodies from the first to the last. */
+function noted(exchange: Exchange): readonly Told[] {
+  const choices = new Map<number, Told>()
+  for (const body of bodiesOf(exchange)) {
+    arrayOf(body['choices']).forEach((value, position) => {
+      const choice = objectOf(value)
+      const number = typeof choice['index'] === 'number' ? choice['index'] : position
+      const told = choices.get(number) ?? { text: '', reasoning: '', calls: [], finish: '' }
+      choices.set(number, told)
+      noteMessage(told, objectOf(exchange.isStreamed ? choice['delta'] : choice['message']), exchange.isStreamed)
+      if (exchange.api === 'openai.completions') told.text += completionText(choice)
+      told.finish = stringOf(choice['finish_reason']) ?? told.finish
+    })
+  }
+  return [...choices].toSorted(([a], [b]) => a - b).map(([, told]) => told)
+}
+
+function completionText(choice: JsonObject): string {
+  return isJsonObject(choice['delta']) ? '' : (stringOf(choice['text']) ?? '')
+}
+
+function noteMessage(told: Told, message: JsonObject, isStreamed: boolean): void {
+  const { content } = message
+  if (typeof content === 'string') told.text += content
+  else if (Array.isArray(content)) noteList(told, content)
+  else if (isJsonObject(content)) told.text += JSON.stringify(content)
+  const details = arrayOf(message['reasoning_details']).map((detail) => stringOf(objectOf(detail)['text']) ?? '')
+  told.reasoning += stringOf(message['reasoning_content']) ?? stringOf(message['reasoning']) ?? details.join('')
+  arrayOf(message['tool_calls']).forEach((value, at) => noteCall(told, objectOf(value), at, isStreamed))
+  const legacy = objectOf(message['function_call'])
+  if (stringOf(legacy['name']) !== null) noteCall(told, { function: legacy }, 0, isStreamed)
+}
+
+function noteList(told: Told, content: readonly Json[]): void {
+  for (const item of content) {
+    const part = objectOf(item)
+    told.text += stringOf(part['text']) ?? ''
+    for (const inner of arrayOf(part['thinking'])) told.reasoning += stringOf(objectOf(inner)['text']) ?? ''
+  }
+}
+
+function noteCall(told: Told, call: JsonObject, at: number, isStreamed: boolean): void {
+  const callee = objectOf(call['function'])
+  const name = stringOf(callee['name'])
+  const text = stringOf(callee['arguments']) ?? ''
+  const key = typeof call['index'] === 'number' && isStreamed ? `#${call['index']}` : `${stringOf(call['id']) ?? at}`
+  const known = isStreamed ? told.calls.find((other) => other.key === key) : undefined
+  if (known !== undefined && (name === null || typeof call['index'] === 'number')) known.text += text
+  else told.calls.push({ name: name ?? '', text, key })
+}
+
+/** The last report that holds anything; cumulative ones are never added up. */
+function notedUsage(exchange: Exchange): readonly [number, number] | null {
+  let last: readonly [number, number] | null = null
+  for (const body of bodiesOf(exchange)) {
+    const usage = objectOf(body['usage'] ?? objectOf(body['x_groq'])['usage'])
+    const prompt = countOf(usage['prompt_tokens'])
+    const completion = countOf(usage['completion_tokens'])
+    const reasoning = countOf(objectOf(usage['completion_tokens_details'])['reasoning_tokens'])
+    const isBeside = reasoning > 0 && countOf(usage['total_tokens']) === prompt + completion + reasoning
+    if (prompt + completion > 0) last = [prompt, isBeside ? completion + reasoning : completion]
+  }
+  return last
+}
+
+const FINISHES: Readonly<Record<string, string>> = { length: 'length', content_filter: 'filtered' }
+
+function spoken(choice: NeutralChoice) {
+  const textOf = (kind: 'text' | 'reasoning') =>
+    choice.parts.map((part) => (part.kind === kind ? part.text : '')).join('')
+  const calls = choice.parts.flatMap((part) => (part.kind === 'tool-call' ? [[part.name, part.argumentsText]] : []))
+  return { text: textOf('text'), reasoning: textOf('reasoning'), calls, finish: choice.finish }
+}
+
+describe.runIf(replies.length > 0)('replies', () => {
+  test.each(replies.map((exchange) => [exchange.id, exchange] as const))('%s: reads as noted down', (_, exchange) => {
+    const reading = readingOf(exchange)
+    if (typeof reading === 'string') throw new Error(reading)
+    const reply = fold(eventsOf(reading, exchange, [exchange.bytes]))
+    const expected = noted(exchange).map(({ text, reasoning, calls, finish }) => ({
+      text,
+      reasoning,
+      calls: calls.map((call) => [call.name, call.text]),
+      finish: FINISHES[finish] ?? (calls.length > 0 ? 'tool-calls' : 'stop'),
+    }))
+    expect(reply.failure).toBeNull()
+    expect(reply.choices.map(spoken)).toEqual(expected)
+    const usage = reply.usage === null ? null : [promptTokens(reply.usage), completionTokens(reply.usage)]
+    expect(usage).toEqual(notedUsage(exchange))
+  })
+})
+
+/** Spellings that the neutral form doesn't tell apart: what a request says, without how. */
+function meaningOf(body: JsonObject): Json {
+  const { reasoning, thinking, enable_thinking: isEnabled, reasoning_effort: effort, ...rest } = body
+  const bound = rest['max_completion_tokens'] ?? rest['max_tokens']
+  const seed = rest['seed'] ?? rest['random_seed']
+  const stop = typeof rest['stop'] === 'string' ? [rest['stop']] : rest['stop']
+  const dropped = ['max_completion_tokens', 'max_tokens', 'random_seed', 'stream_options', 'model', 'stream', 'user']
+  const kept = Object.entries(rest).filter(
+    ([name, value]) => !dropped.includes(name) && !asksNothing(name, value ?? null),
+  )
+  const asked = [reasoning, thinking, effort, isEnabled].some((value) => value !== undefined && value !== null)
+  const meaning: JsonObject = {
+    ...Object.fromEntries(kept),
+    bound: bound ?? null,
+    seed: seed ?? null,
+    stop: stop ?? null,
+    asked,
+    messages: arrayOf(rest['messages']).map((message) => meaningOfMessage(objectOf(message))),
+    tools: arrayOf(rest['tools']).map((tool) => ({ type: 'function', ...objectOf(tool) })),
+  }
+  return parseJson(JSON.stringify(meaning, plainly)) ?? null
+}
+
+/** What is spelled in two ways or says nothing, in one way or not at all. */
+function plainly(name: string, value: unknown): unknown {
+  if (value === null || (name === 'description' && value === '')) return undefined
+  if (name === 'tool_choice' && value === 'any') return 'required'
+  if (name === 'image_url' && typeof value === 'string') return { url: value }
+  if (name === 'input_audio' && typeof value === 'string') return { data: value, format: 'mp3' }
+  return name === 'json_schema' && isJsonObject(value) ? { name: 'response', strict: false, ...value } : value
+}
+
+/** Values that ask for nothing. */
+function asksNothing(name: string, value: Json): boolean {
+  if (value === null) return true
+  if (isJsonObject(value)) return Object.keys(value).length === 0 && name !== 'web_search_options'
+  return (name === 'frequency_penalty' || name === 'presence_penalty') && value === 0
+}
+
+function meaningOfMessage(message: JsonObject): JsonObject {
+  const {
+    content,
+    role,
+    reasoning,
+    reasoning_content: plain,
+    tool_calls: calls,
+    cache_control: _m,
+    refusal: _r,
+    reasoning_details: details,
+    ...rest
+  } = message
+  const only = Array.isArray(content) && content.length === 1 ? objectOf(content[0]) : {}
+  const isText = only['type'] === 'text' && only['cache_control'] === undefined
+  const list = Array.isArray(content) ? content : []
+  const isThinking = list.some((part) => objectOf(part)['type'] === 'thinking')
+  const text = list.map((part) => stringOf(objectOf(part)['text']) ?? '').join('')
+  const said = isText
+    ? (only['text'] ?? null)
+    : isThinking || role === 'assistant'
+      ? list.length > 0
+        ? text
+        : (content ?? null)
+      : (content ?? null)
+  const thought = stringOf(plain) ?? stringOf(reasoning) ?? (isThinking ? 'thought' : null)
+  return {
+    ...rest,
+    role: role === 'developer' ? 'system' : (role ?? null),
+    content: said === '' ? null : said,
+    hasThought: thought !== null || arrayOf(details).length > 0,
+    calls: arrayOf(calls).map((call) => ({ ...objectOf(call), type: 'function' })),
+  }
+}
+
+/** Marks on a message move to its last part; a message with a result but no call to answer can't be read. */
+const APART = new Set(['openai.chat--openrouter--b5c3b06b8f', 'openai.chat--zai--43944a31c2'])
+
+describe.runIf(requests.length > 0)('requests', () => {
+  test.each(requests.map((exchange) => [exchange.id, exchange] as const))(
+    '%s: the provider is told what the client said',
+    (id, exchange) => {
+      const isChat = exchange.api === 'openai.chat'
+      if (APART.has(id) || (isChat && exchange.requestBody['messages'] === undefined)) return
+      const protocol = isChat ? protocols.chat : protocols.completions
+      const dialect = dialects[isChat ? 'openai-chat' : 'openai-completions']
+      const request = protocol.read(exchange.requestBody)
+      if (!request.ok) throw new Error(`${request.error.field}: ${request.error.message}`)
+      expect(dialect.gaps(request.value, TARGET)).toEqual([])
+      const edits = { model: null, forceUsage: false, maxOutputTokens: null }
+      const written = objectOf(parseJson(dialect.write(request.value, TARGET, edits).body))
+      const prompt = (body: JsonObject): JsonObject =>
+        Array.isArray(body['prompt']) && body['prompt'].length === 1
+          ? { ...body, prompt: body['prompt'][0] ?? null }
+          : body
+      expect(meaningOf(prompt(written))).toEqual(meaningOf(prompt(exchange.requestBody)))
+    },
+  )
+})

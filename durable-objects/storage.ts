@@ -1,12 +1,21 @@
 // What a tenant's limiter keeps in its SQLite, and nothing else: rows in, rows out. The state machine is in src/core.
 // Every call of the object is one implicit transaction: its writes become durable together, before its reply leaves.
-import type { Authority, GrantedLease, NodeState } from '../src/core/authority.ts'
+import type { Authority, GrantedLease } from '../src/core/authority.ts'
 import type { OpenAdmission } from '../src/core/booking.ts'
-import type { AdmissionRecord, LimiterConfig } from '../src/core/limits.ts'
+import type { Gauge } from '../src/core/gauge.ts'
+import { type AdmissionRecord, LIMITS_VERSION, type LimiterConfig } from '../src/core/limits.ts'
+import {
+  type EarlierConfig,
+  type EarlierLease,
+  type EarlierNodeState,
+  configOf,
+  gaugesOf,
+  leaseOf,
+} from './earlier-version.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS node (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gauge (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lease (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holder (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS booked (id TEXT PRIMARY KEY, record TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -41,6 +50,29 @@ export class LimiterStorage {
   constructor(sql: SqlStorage) {
     this.#sql = sql
     sql.exec(SCHEMA)
+    if (this.readMeta('version') !== String(LIMITS_VERSION)) this.#migrate()
+  }
+
+  /** Rewrites what the first version stored, all of it or, should this be cut short, none. */
+  #migrate(): void {
+    const sql = this.#sql
+    const hasNodes = [...sql.exec(`SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'node'`)].length > 0
+    if (hasNodes) {
+      const gauges = [...sql.exec<{ state: string }>('SELECT state FROM node')].flatMap(({ state }) =>
+        gaugesOf(parseRow<EarlierNodeState>(state)),
+      )
+      for (const gauge of gauges) this.#put('gauge', gauge.id, JSON.stringify(gauge))
+      for (const { state } of [...sql.exec<{ state: string }>('SELECT state FROM lease')]) {
+        const lease = leaseOf(parseRow<EarlierLease>(state), gauges)
+        this.#put('lease', lease.id, JSON.stringify(lease))
+      }
+      sql.exec('DROP TABLE node')
+    }
+    const config = this.readMeta('config')
+    if (config !== null) {
+      this.writeMeta('config', JSON.stringify(configOf(parseRow<LimiterConfig | EarlierConfig>(config))))
+    }
+    this.writeMeta('version', String(LIMITS_VERSION))
   }
 
   readMeta(name: string): string | null {
@@ -54,9 +86,9 @@ export class LimiterStorage {
 
   /** Fills an authority with what was stored. */
   load(authority: Authority): void {
-    for (const row of this.#sql.exec<{ state: string }>('SELECT state FROM node')) {
-      const state = parseRow<NodeState>(row.state)
-      authority.nodes.set(state.id, state)
+    for (const row of this.#sql.exec<{ state: string }>('SELECT state FROM gauge')) {
+      const gauge = parseRow<Gauge>(row.state)
+      authority.gauges.set(gauge.id, gauge)
     }
     for (const row of this.#sql.exec<{ state: string }>('SELECT state FROM lease')) {
       const lease = parseRow<GrantedLease>(row.state)
@@ -84,11 +116,11 @@ export class LimiterStorage {
 
   /** Writes what changed since the last save. */
   save(authority: Authority): void {
-    saveChanged(authority.dirty.nodes, authority.nodes, (id, state) => this.#put('node', id, state))
+    saveChanged(authority.dirty.gauges, authority.gauges, (id, state) => this.#put('gauge', id, state))
     saveChanged(authority.dirty.leases, authority.leases, (id, state) => this.#put('lease', id, state))
   }
 
-  #put(table: 'node' | 'lease' | 'holder', id: string, state: string | null): void {
+  #put(table: 'gauge' | 'lease' | 'holder', id: string, state: string | null): void {
     if (state === null) this.#sql.exec(`DELETE FROM ${table} WHERE id = ?`, id)
     else this.#sql.exec(`INSERT INTO ${table} VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET state = ?2`, id, state)
   }

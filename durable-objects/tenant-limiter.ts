@@ -1,29 +1,33 @@
 // One per tenant: the authority over its limits and the outbox of its usage events. A shell over src/core/authority.ts
 // and src/core/grant.ts; one call of `call` is one transaction. Nothing here is on the path of a warm request.
 import { DurableObject } from 'cloudflare:workers'
+import { noteCrossings, takeCrossings } from '../src/core/alert.ts'
 import {
   type Authority,
+  type GrantedLease,
   configure,
   expireDue,
   newAuthority,
   nextExpiryMs,
+  noteInFlight,
   presumedSpentNanoUsd,
-  rollWindow,
-  takeReport,
 } from '../src/core/authority.ts'
 import { type OpenAdmission, adjusted, lost } from '../src/core/booking.ts'
-import { grant } from '../src/core/grant.ts'
-import type {
-  EventChunk,
-  LimiterCall,
-  LimiterConfig,
-  LimiterObject,
-  LimiterReply,
-  LimiterStanding,
-  NodeStanding,
+import { answer, takeReports } from '../src/core/exchange.ts'
+import { advance, gaugeId, sizeOf } from '../src/core/gauge.ts'
+import {
+  type EventChunk,
+  LIMITS_VERSION,
+  type LimiterCall,
+  type LimiterConfig,
+  type LimiterObject,
+  type LimiterReply,
+  type LimiterStanding,
+  type NodeStanding,
 } from '../src/core/limits.ts'
-import { type UsageBatch, USAGE_EVENT_VERSION } from '../src/core/usage-event.ts'
+import { type UsageBatch, USAGE_EVENT_VERSION, thresholdEvents } from '../src/core/usage-event.ts'
 import type { GatewayEnv } from '../src/env.ts'
+import { type EarlierCall, type EarlierConfig, callOf, configOf, replyTo } from './earlier-version.ts'
 import { type HolderState, LimiterStorage, type OutboxRow } from './storage.ts'
 
 const LEASE_TTL_MS = 30_000
@@ -35,6 +39,7 @@ const RESEND_AFTER_MS_MAX = 3_600_000
 /** Queue limits: 100 messages and 256 KB a batch; a row is at most 100 KB. */
 const BATCH_ROWS_MAX = 100
 const BATCH_CHARS_MAX = 200_000
+const NO_CONFIG: LimiterConfig = { v: LIMITS_VERSION, revision: 0, timeZone: 'UTC', nodes: [], revokedKeyIds: [] }
 /** Nobody reports on anything older. */
 const RETENTION_MS = 86_400_000
 const PRUNE_EVERY_MS = 3_600_000
@@ -59,7 +64,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#storage = new LimiterStorage(ctx.storage.sql)
     this.#tenantId = this.#storage.readMeta('tenant') ?? ''
     const config = this.#storage.readConfig()
-    this.#authority = newAuthority(config ?? { revision: 0, timeZone: 'UTC', nodes: [], revokedKeyIds: [] })
+    this.#authority = newAuthority(config ?? NO_CONFIG)
     this.#storage.load(this.#authority)
     for (const holder of this.#storage.readHolders()) {
       this.#holders.set(holder.id, holder)
@@ -72,39 +77,29 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   }
 
   /** Takes in a holder's reports, admissions and events, then grants what it wants. Safe to repeat, lose and reorder. */
-  async call(message: LimiterCall): Promise<LimiterReply> {
+  async call(call: LimiterCall | EarlierCall): Promise<LimiterReply> {
+    const message = callOf(call)
     const nowMs = Date.now()
+    const time = { nowMs, ttlMs: this.#ttlMs }
     if (this.#tenantId !== message.tenantId) this.#rememberTenant(message.tenantId)
     const holder = this.#holderOf(message.holder)
     const isStraggler = message.number <= holder.number
     for (const chunk of message.chunks) this.#takeChunk(holder, chunk, nowMs)
-    for (const report of message.reports) takeReport(this.#authority, report, nowMs)
-    this.#expire(nowMs)
+    this.#bookLost(takeReports(this.#authority, message, time), nowMs)
     if (!isStraggler) for (const record of message.admissions) holder.inFlight.set(record.id, record)
     holder.number = Math.max(holder.number, message.number)
     holder.seenAtMs = nowMs
     this.#storage.writeHolder(holder)
-    const answers = (isStraggler ? [] : message.wants).map((want) => ({
-      leaseId: want.leaseId,
-      ...grant(this.#authority, message.holder, want, { nowMs, ttlMs: this.#ttlMs }),
-    }))
+    const said = answer(this.#authority, message, isStraggler, time)
+    this.#announceCrossings(nowMs)
     this.#storage.save(this.#authority)
     await this.#arm(nowMs)
-    const revoked = this.#authority.config.revokedKeyIds
-    return {
-      acknowledged: holder.acknowledged,
-      ttlMs: this.#ttlMs,
-      grants: answers.flatMap((answer) => ('grant' in answer ? [answer.grant] : [])),
-      denials: answers.flatMap((answer) =>
-        'denial' in answer ? [{ leaseId: answer.leaseId, denial: answer.denial }] : [],
-      ),
-      revokedKeyIds: message.reports.map((report) => report.keyId).filter((keyId) => revoked.includes(keyId)),
-    }
+    return replyTo(call, { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said })
   }
 
   /** Replaces what is enforced. An older revision changes nothing. */
-  async configure(config: LimiterConfig): Promise<void> {
-    configure(this.#authority, config, Date.now())
+  async configure(config: LimiterConfig | EarlierConfig): Promise<void> {
+    configure(this.#authority, configOf(config), Date.now())
     this.#storage.writeMeta('config', JSON.stringify(this.#authority.config))
     this.#storage.save(this.#authority)
   }
@@ -122,22 +117,26 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#storage.confirm(outboxIds)
   }
 
-  /** Budgets as they stand, and how much is on its way to the ledger. */
+  /** Budgets as they stand, in the order in which they are set, and how much is on its way to the ledger. */
   async live(): Promise<LimiterStanding> {
     const nowMs = Date.now()
     const nodes: NodeStanding[] = []
-    for (const state of this.#authority.nodes.values()) {
-      rollWindow(this.#authority, state, nowMs)
-      if (state.node.budget === null || state.window === null) continue
-      const presumed = presumedSpentNanoUsd(this.#authority, state)
+    const { config, gauges } = this.#authority
+    for (const id of config.nodes.flatMap((node) => node.limits.map((limit) => gaugeId(node, limit)))) {
+      const gauge = gauges.get(id)
+      if (gauge?.kind !== 'budget') continue
+      if (advance(gauge, config.timeZone, nowMs)) this.#authority.dirty.gauges.add(gauge.id)
+      const presumed = presumedSpentNanoUsd(this.#authority, gauge)
       nodes.push({
-        scope: state.node.scope,
-        id: state.node.id,
-        spentNanoUsd: state.spentNanoUsd + presumed,
-        heldNanoUsd: state.heldNanoUsd - presumed,
-        limitNanoUsd: state.node.budget.amountNanoUsd,
-        windowStartMs: state.window.startMs,
-        windowEndMs: state.window.endMs,
+        scope: gauge.scope,
+        id: gauge.ownerId,
+        model: gauge.model,
+        period: gauge.limit.period,
+        spentNanoUsd: gauge.spentNanoUsd + presumed,
+        heldNanoUsd: gauge.heldNanoUsd - presumed,
+        limitNanoUsd: sizeOf(gauge.limit, nowMs),
+        windowStartMs: gauge.window.startMs,
+        windowEndMs: gauge.window.endMs,
       })
     }
     return { nodes, unconfirmed: this.#storage.unconfirmed() }
@@ -147,7 +146,9 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   override async alarm(): Promise<void> {
     this.#alarmAtMs = null
     const nowMs = Date.now()
-    this.#expire(nowMs)
+    this.#bookLost(expireDue(this.#authority, nowMs), nowMs)
+    noteCrossings(this.#authority, nowMs)
+    this.#announceCrossings(nowMs)
     this.#prune(nowMs)
     this.#storage.save(this.#authority)
     await this.#send(nowMs)
@@ -187,15 +188,22 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#sendAtMs = Math.min(this.#sendAtMs ?? sendAtMs, sendAtMs)
   }
 
-  /** Expires leases; what was in flight under them is taken for lost and booked. */
-  #expire(nowMs: number): void {
-    for (const lease of expireDue(this.#authority, nowMs)) {
+  /** Alerts leave with the events: once each, since their budget remembers them in the same transaction. */
+  #announceCrossings(nowMs: number): void {
+    const crossings = takeCrossings(this.#authority)
+    if (crossings.length > 0) this.#toOutbox(thresholdEvents(this.#tenantId, crossings), nowMs)
+  }
+
+  /** What was in flight under leases that expired is taken for lost and booked. */
+  #bookLost(expired: readonly GrantedLease[], nowMs: number): void {
+    for (const lease of expired) {
       const holder = this.#holders.get(lease.holder)
       if (holder === undefined) continue
       const booked: OpenAdmission[] = []
       for (const record of holder.inFlight.values()) {
         if (record.leaseId !== lease.id) continue
         holder.inFlight.delete(record.id)
+        noteInFlight(this.#authority, lease.id, record.reserved.nanoUsd)
         booked.push({ id: record.id, reservedNanoUsd: record.reserved.nanoUsd, event: record.event, bookedAtMs: nowMs })
       }
       if (booked.length === 0) continue

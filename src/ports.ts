@@ -19,10 +19,15 @@ export interface Reservation {
   readonly limitsMoney: boolean
   /** Replaces the reservation by what was used, and hands the event over for the ledger. */
   settle(actual: Amounts, event: UsageEvent, later: Later): void
+  /** Reserves more for the same attempt, in mid-stream: tokens and money. At once from what is in hand, else after one
+   *  call; false when the limits have no more, and nothing has changed then. */
+  extend(more: Amounts, later: Later): boolean | Promise<boolean>
   /** How often `keepAlive` wants to be called. */
   readonly keepAliveMs: number
   /** Called now and then while the attempt runs: renews the lease that covers it. */
   keepAlive(later: Later): void
+  /** True when a limit of attempts at once no longer keeps a place for this one: it has to end. */
+  hasLostSlot(): boolean
 }
 
 /** Why a request could not be admitted. */

@@ -11,9 +11,9 @@ import {
   type Target,
   type TenantRecord,
 } from '../core/directory.ts'
-import type { LimiterConfig } from '../core/limits.ts'
+import { LIMITS_VERSION, type LimiterConfig } from '../core/limits.ts'
 import type { GatewayEnv } from '../env.ts'
-import { limiterNode } from './limits-record.ts'
+import { limiterNodes } from './limits-record.ts'
 import {
   findRow,
   listRows,
@@ -82,13 +82,14 @@ export async function pushLimits(env: PublishEnv, tenantId: string): Promise<voi
   ])
   if (tenant === null) return
   const config: LimiterConfig = {
+    v: LIMITS_VERSION,
     revision,
     timeZone: tenant.time_zone,
     nodes: [
-      limiterNode('tenant', tenant.id, tenant),
-      ...teams.map((row) => limiterNode('team', row.id, row)),
-      ...keys.map((row) => limiterNode('key', row.id, row)),
-    ].filter((node) => node !== null),
+      ...limiterNodes('tenant', tenant.id, tenant),
+      ...teams.flatMap((row) => limiterNodes('team', row.id, row)),
+      ...keys.flatMap((row) => limiterNodes('key', row.id, row)),
+    ],
     revokedKeyIds: keys.filter((row) => row.revoked_at_ms !== null).map((row) => row.id),
   }
   await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).configure(config)

@@ -95,7 +95,9 @@ async function overview(env: GatewayEnv, nowMs: number) {
 /** Nano-USD spent in the running window, by id of tenant, team or key. A limiter that doesn't answer is left out. */
 async function liveSpend(env: GatewayEnv, tenants: readonly TenantRow[]): Promise<ReadonlyMap<string, number>> {
   const standings = await Promise.all(tenants.map((tenant) => standingOf(env, tenant.id)))
-  return new Map(standings.flatMap((one) => one?.nodes ?? []).map((node) => [node.id, node.spentNanoUsd]))
+  const nodes = standings.flatMap((one) => one?.nodes ?? []).filter((node) => node.model === null)
+  // The budget that is shown is a node's first: what is set twice keeps the last, so they are taken backwards.
+  return new Map(nodes.reverse().map((node) => [node.id, node.spentNanoUsd]))
 }
 
 async function standingOf(env: GatewayEnv, tenantId: string): Promise<LimiterStanding | null> {

@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from '../core/json.ts'
 import { PROVIDERS } from '../catalog/providers.ts'
 import type { AuthScheme, DialectName } from '../core/directory.ts'
 import { QUIRKS } from '../core/quirk.ts'
+import { readDay } from '../core/window.ts'
 import { dialects } from '../dialects/index.ts'
 import { AMOUNT_USD_MAX, readUsd, readUsdPerMillion } from './amount.ts'
 
@@ -43,9 +44,61 @@ const BUDGET = z.strictObject(
   { amount_usd: AMOUNT, period: z.enum(PERIODS, `must be one of ${PERIODS.join(', ')}`) },
   'must be null or an object of amount_usd and period',
 )
-/** Null takes a limit away; a member that is left out stays as it is. */
+
+const DAY_ALLOWED = 'must be a date such as "2027-01-31"'
+const EVERY_DAYS = z.strictObject(
+  {
+    every_days: integer(1, 400),
+    from: z.string(DAY_ALLOWED).check(z.refine((value) => readDay(value) !== null, DAY_ALLOWED)),
+  },
+  'must be an object of every_days and from',
+)
+const INSTANT_ALLOWED = 'must be a date and time with its zone, such as "2027-01-31T00:00:00Z"'
+const INSTANT = z.string(INSTANT_ALLOWED).check(z.refine((value) => readInstant(value) !== null, INSTANT_ALLOWED))
+const COUNT = integer(1, 1_000_000_000_000)
+const INCREASE = z.optional(
+  z.nullable(z.strictObject({ by: COUNT, until: INSTANT }, 'must be null or an object of by and until')),
+)
+const RULE_UNITS = ['requests', 'tokens', 'input_tokens', 'output_tokens'] as const
+const RULE_MODEL = z.optional(z.nullable(MODEL))
+const RULE = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({
+      kind: z.literal('rate'),
+      unit: z.enum(RULE_UNITS, `must be one of ${RULE_UNITS.join(', ')}`),
+      per_minute: COUNT,
+      burst: z.optional(z.nullable(COUNT)),
+      model: RULE_MODEL,
+      increase: INCREASE,
+    }),
+    z.strictObject({ kind: z.literal('concurrency'), most: COUNT, model: RULE_MODEL, increase: INCREASE }),
+    z.strictObject({
+      kind: z.literal('budget'),
+      amount_usd: AMOUNT,
+      period: z.union([z.enum(PERIODS), EVERY_DAYS], `must be one of ${PERIODS.join(', ')}, or {every_days, from}`),
+      alerts_percent: z.optional(
+        z.array(integer(1, 1000), 'must be a list of per cents').check(z.maxLength(10, 'must have at most 10 items')),
+      ),
+      model: RULE_MODEL,
+      increase: z.optional(
+        z.nullable(z.strictObject({ by_usd: AMOUNT, until: INSTANT }, 'must be null or an object of by_usd and until')),
+      ),
+    }),
+  ],
+  'must be an object whose kind is rate, concurrency or budget',
+)
+export type LimitRule = z.infer<typeof RULE>
+const RULES = z.array(RULE, 'must be a list of rules').check(z.maxLength(100, 'must have at most 100 items'))
+
+/** Null takes a limit away; a member that is left out stays as it is. Rules are replaced as a whole. */
 const LIMITS = z.strictObject(
-  { tokens_per_minute: z.optional(LIMIT), burst_tokens: z.optional(LIMIT), budget: z.optional(z.nullable(BUDGET)) },
+  {
+    tokens_per_minute: z.optional(LIMIT),
+    burst_tokens: z.optional(LIMIT),
+    budget: z.optional(z.nullable(BUDGET)),
+    rules: z.optional(RULES),
+  },
   OBJECT,
 )
 export type LimitsBody = z.infer<typeof LIMITS>

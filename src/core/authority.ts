@@ -1,67 +1,81 @@
 // The authority's half of leasing: one per tenant, in its limiter object. Owns every limit of the tenant's tree and
-// decides what each holder may spend on its own. Invariant, per node and budget window: spent + held ≤ limit. Grants come
+// decides what each holder may spend on its own. Invariant, per budget and window: spent + held ≤ limit. Grants come
 // only out of what is available; a report moves held to spent or releases it; expiry of a lease releases no money
-// (presumed spent) and refunds no tokens. Mutable plain data; the object persists what `dirty` names. Times are epoch ms.
+// (presumed spent), refunds no rate, and frees slots. Mutable plain data; the object persists what `dirty` names. Times
+// are epoch ms.
+import { type Counts, NOTHING, greatest, minus, plus } from './amounts.ts'
+import type { ThresholdCrossing } from './alert.ts'
 import {
-  type Bucket,
-  type BucketRule,
-  forgotten,
-  fullBucket,
-  handedBack,
-  refilled,
-  reruled,
-  spent,
-} from './token-bucket.ts'
-import type { Amounts, LeaseReport, LimiterConfig, LimiterNode } from './limits.ts'
-import { type Window, windowAt } from './window.ts'
-import { NOTHING, greatest, minus, plus } from './limits.ts'
-
-/** A node and its balances. `id` is `<scope>:<id>`. */
-export interface NodeState {
-  readonly id: string
-  node: LimiterNode
-  bucket: Bucket | null
-  window: Window | null
-  spentNanoUsd: number
-  heldNanoUsd: number
-}
+  type BudgetGauge,
+  type Gauge,
+  advance,
+  beginAnew,
+  forget,
+  gaugeId,
+  move,
+  newGauge,
+  relimit,
+  resourceOf,
+} from './gauge.ts'
+import type { LeaseReport, LimiterConfig, LimiterNode } from './limits.ts'
 
 /** A lease as the authority knows it. An expired lease keeps its money held until its holder reports or its window ends. */
 export interface GrantedLease {
   readonly id: string
   readonly holder: string
   readonly keyId: string
-  bucketNodes: readonly string[]
-  /** Budgeted nodes and the start of the window that this lease is charged to. */
-  budgetNodes: Readonly<Record<string, number>>
-  granted: Amounts
-  settled: Amounts
-  returned: Amounts
+  /** The limits that it is charged to; of a budget, the start of its window, else 0. */
+  charged: Readonly<Record<string, number>>
+  granted: Counts
+  settled: Counts
+  returned: Counts
   state: 'open' | 'expired'
   expiresAtMs: number
+  /** Until when its slots are kept for it unless it is heard of again; null once they were given to others. */
+  slotsUntilMs: number | null
   /** The limits changed since it was granted: it gets nothing more. */
   isStale: boolean
+  /** The most that its holder may have reserved without our hearing of it. */
+  blindNanoUsd: number
+  /** Reserved by attempts that were in flight under it when it expired, or were heard of since. */
+  knownNanoUsd: number
+  /** When what nobody can have spent is released; null before expiry and once it was. */
+  reconcileAtMs: number | null
 }
 
 export interface Authority {
   config: LimiterConfig
-  readonly nodes: Map<string, NodeState>
+  /** Nodes of the configuration by `<scope>:<id>`, those for some models included. */
+  tree: ReadonlyMap<string, readonly LimiterNode[]>
+  readonly gauges: Map<string, Gauge>
   readonly leases: Map<string, GrantedLease>
   /** When each holder was last heard of. */
   readonly holders: Map<string, number>
-  readonly dirty: { readonly nodes: Set<string>; readonly leases: Set<string> }
+  /** Alerts that have yet to be sent. */
+  crossings: ThresholdCrossing[]
+  readonly dirty: { readonly gauges: Set<string>; readonly leases: Set<string> }
 }
+
+/** When a message is taken in, and how long a lease is good for. */
+export interface Timing {
+  readonly nowMs: number
+  readonly ttlMs: number
+}
+
+/** After an expiry, how long late reports are waited for. Also what a holder's clock may lose while a lease lasts. */
+const RECONCILE_AFTER_MS = 20_000
 
 /** An authority over nothing: everything is admitted until it is configured. */
 export function newAuthority(config: LimiterConfig): Authority {
-  const authority: Authority = {
+  return {
     config,
-    nodes: new Map(),
+    tree: treeOf(config.nodes),
+    gauges: new Map(),
     leases: new Map(),
     holders: new Map(),
-    dirty: { nodes: new Set(), leases: new Set() },
+    crossings: [],
+    dirty: { gauges: new Set(), leases: new Set() },
   }
-  return authority
 }
 
 /** Takes a configuration over. An older revision changes nothing. Open leases go stale where their limits changed. */
@@ -69,19 +83,30 @@ export function configure(authority: Authority, config: LimiterConfig, nowMs: nu
   if (config.revision < authority.config.revision) return
   const hasZoneChanged = config.timeZone !== authority.config.timeZone
   authority.config = config
+  authority.tree = treeOf(config.nodes)
   const present = new Set<string>()
   let hasChanged = hasZoneChanged
   for (const node of config.nodes) {
-    const id = nodeId(node.scope, node.id)
-    present.add(id)
-    hasChanged = applyNode(authority, id, node, hasZoneChanged, nowMs) || hasChanged
+    for (const limit of node.limits) {
+      const id = gaugeId(node, limit)
+      present.add(id)
+      const before = authority.gauges.get(id)
+      if (before !== undefined && !hasZoneChanged && JSON.stringify(before.limit) === JSON.stringify(limit)) continue
+      hasChanged = true
+      authority.dirty.gauges.add(id)
+      if (before === undefined) authority.gauges.set(id, newGauge(node, limit, config.timeZone, nowMs))
+      else relimit(before, limit, nowMs)
+      if (before?.kind === 'budget' && hasZoneChanged) {
+        beginAnew(before, config.timeZone, nowMs)
+        detach(authority, id)
+      }
+    }
   }
-  for (const id of authority.nodes.keys()) {
+  for (const id of authority.gauges.keys()) {
     if (present.has(id)) continue
-    authority.nodes.delete(id)
-    authority.dirty.nodes.add(id)
-    detachBucket(authority, id)
-    detachBudget(authority, id)
+    authority.gauges.delete(id)
+    authority.dirty.gauges.add(id)
+    detach(authority, id)
     hasChanged = true
   }
   if (hasChanged) for (const lease of authority.leases.values()) markStale(authority, lease)
@@ -94,12 +119,17 @@ export function expireDue(authority: Authority, nowMs: number): readonly Granted
     .filter((lease) => lease.state === 'open' && lease.expiresAtMs <= nowMs)
     .sort((a, b) => a.expiresAtMs - b.expiresAtMs)
   for (const lease of due) expireOne(authority, lease)
-  for (const lease of authority.leases.values()) if (hasOutlived(authority, lease, nowMs)) remove(authority, lease)
+  for (const lease of authority.leases.values()) {
+    if (lease.slotsUntilMs !== null && lease.slotsUntilMs <= nowMs) freeSlots(authority, lease)
+    if (lease.reconcileAtMs !== null && lease.reconcileAtMs <= nowMs) reconcile(authority, lease)
+    if (hasOutlived(authority, lease, nowMs)) remove(authority, lease)
+  }
   return due
 }
 
-/** Merges a holder's totals. Lost, repeated and reordered reports are harmless; unknown leases are ignored. */
-export function takeReport(authority: Authority, report: LeaseReport, nowMs: number): void {
+/** Merges a holder's totals. Lost, repeated and reordered reports are harmless; unknown leases are ignored. A lease that
+ *  is heard of keeps its slots. */
+export function takeReport(authority: Authority, report: LeaseReport, { nowMs, ttlMs }: Timing): void {
   const lease = authority.leases.get(report.leaseId)
   if (lease === undefined) return
   const settled = greatest(minus(greatest(report.settled, lease.settled), lease.settled), NOTHING)
@@ -109,108 +139,67 @@ export function takeReport(authority: Authority, report: LeaseReport, nowMs: num
   lease.returned = plus(lease.returned, returned)
   // An attempt that cost more than it reserved has been paid out of what is free: the grant grows to match.
   lease.granted = greatest(lease.granted, plus(lease.settled, lease.returned))
-  const rest = exposure(lease)
-  const released = report.isDone ? plus(returned, rest) : returned
-  if (lease.state === 'open') moveTokens(authority, lease, settled.tokens, exposed.tokens, released.tokens, nowMs)
-  moveMoney(authority, lease, settled.nanoUsd, exposed.nanoUsd, released.nanoUsd)
+  const released = report.isDone ? plus(returned, exposure(lease)) : returned
+  moveAll(authority, lease, { settled, exposed, released }, nowMs)
+  if (lease.slotsUntilMs !== null) lease.slotsUntilMs = Math.max(lease.slotsUntilMs, nowMs + ttlMs)
   authority.dirty.leases.add(lease.id)
   if (report.isDone) remove(authority, lease)
 }
 
-/** When something is next due by itself; null for never. */
-export function nextExpiryMs(authority: Authority): number | null {
-  let next: number | null = null
-  for (const lease of authority.leases.values()) {
-    if (lease.state === 'open' && (next === null || lease.expiresAtMs < next)) next = lease.expiresAtMs
-  }
-  return next
+/** An attempt is in flight under a lease that may have expired already: what it reserved may be spent. */
+export function noteInFlight(authority: Authority, leaseId: string, nanoUsd: number): void {
+  const lease = authority.leases.get(leaseId)
+  if (lease === undefined || lease.state === 'open') return
+  lease.knownNanoUsd += nanoUsd
+  authority.dirty.leases.add(leaseId)
 }
 
-/** What expired leases hold of this node's budget in its running window: presumed spent, since nobody can say otherwise
- *  any more. Nano-USD. */
-export function presumedSpentNanoUsd(authority: Authority, state: NodeState): number {
+/** When something is next due by itself; null for never. */
+export function nextExpiryMs(authority: Authority): number | null {
+  let next = Infinity
+  for (const lease of authority.leases.values()) {
+    if (lease.state === 'open') next = Math.min(next, lease.expiresAtMs)
+    next = Math.min(next, lease.slotsUntilMs ?? Infinity, lease.reconcileAtMs ?? Infinity)
+  }
+  return next === Infinity ? null : next
+}
+
+/** What expired leases hold of this budget in its running window: presumed spent, since nobody can say otherwise any
+ *  more. Nano-USD. */
+export function presumedSpentNanoUsd(authority: Authority, gauge: BudgetGauge): number {
   let nanoUsd = 0
   for (const lease of authority.leases.values()) {
-    const isHeld = lease.state === 'expired' && lease.budgetNodes[state.id] === state.window?.startMs
-    if (isHeld) nanoUsd += exposure(lease).nanoUsd
+    if (lease.state === 'expired' && lease.charged[gauge.id] === gauge.window.startMs) {
+      nanoUsd += exposure(lease).nanoUsd
+    }
   }
   return nanoUsd
 }
 
 /** What was granted and neither settled nor returned. */
-export function exposure(lease: GrantedLease): Amounts {
+export function exposure(lease: GrantedLease): Counts {
   return greatest(minus(lease.granted, plus(lease.settled, lease.returned)), NOTHING)
 }
 
-/** The name of a node within its tenant. */
-export function nodeId(scope: string, id: string): string {
-  return `${scope}:${id}`
-}
-
-/** A node's bucket rule; null for no rate limit. */
-export function bucketRule(node: LimiterNode): BucketRule | null {
-  if (node.tokensPerMinute === null) return null
-  return { capacity: node.burstTokens ?? node.tokensPerMinute, perMinute: node.tokensPerMinute }
-}
-
-/** Begins a new window when the old one has ended: what was spent or held in the old one no longer counts. */
-export function rollWindow(authority: Authority, state: NodeState, nowMs: number): void {
-  const { budget } = state.node
-  if (budget === null || (state.window !== null && nowMs < state.window.endMs)) return
-  state.window = windowAt(budget.period, authority.config.timeZone, nowMs)
-  state.spentNanoUsd = 0
-  state.heldNanoUsd = 0
-  authority.dirty.nodes.add(state.id)
-}
-
-function applyNode(
-  authority: Authority,
-  id: string,
-  node: LimiterNode,
-  hasZoneChanged: boolean,
-  nowMs: number,
-): boolean {
-  const before = authority.nodes.get(id)
-  const rule = bucketRule(node)
-  authority.dirty.nodes.add(id)
-  if (before === undefined) {
-    const bucket = rule === null ? null : fullBucket(rule, nowMs)
-    const state: NodeState = { id, node, bucket, window: null, spentNanoUsd: 0, heldNanoUsd: 0 }
-    authority.nodes.set(id, state)
-    rollWindow(authority, state, nowMs)
-    return true
+/** Nodes by whose they are. */
+export function treeOf(nodes: readonly LimiterNode[]): ReadonlyMap<string, readonly LimiterNode[]> {
+  const tree = new Map<string, LimiterNode[]>()
+  for (const node of nodes) {
+    const name = `${node.scope}:${node.id}`
+    const known = tree.get(name)
+    if (known === undefined) tree.set(name, [node])
+    else known.push(node)
   }
-  const hasChanged = JSON.stringify(before.node) !== JSON.stringify(node)
-  const ruleBefore = bucketRule(before.node)
-  const hasNewPeriod = before.node.budget?.period !== node.budget?.period || hasZoneChanged
-  before.node = node
-  if (rule === null || ruleBefore === null || before.bucket === null) {
-    before.bucket = rule === null ? null : fullBucket(rule, nowMs)
-    detachBucket(authority, id)
-  } else before.bucket = reruled(refilled(before.bucket, ruleBefore, nowMs), rule)
-  if (node.budget === null || hasNewPeriod) {
-    before.window = null
-    detachBudget(authority, id)
-  }
-  rollWindow(authority, before, nowMs)
-  return hasChanged
+  return tree
 }
 
-/** A bucket that ends or begins anew knows nothing of what an earlier one lent. */
-function detachBucket(authority: Authority, id: string): void {
+/** A limit that ends or begins anew knows nothing of what an earlier one lent, even where its window begins at the same
+ *  instant. */
+function detach(authority: Authority, id: string): void {
   for (const lease of authority.leases.values()) {
-    if (!lease.bucketNodes.includes(id)) continue
-    lease.bucketNodes = lease.bucketNodes.filter((other) => other !== id)
-    authority.dirty.leases.add(lease.id)
-  }
-}
-
-/** Nor does a budget, even where its window begins at the same instant. */
-function detachBudget(authority: Authority, id: string): void {
-  for (const lease of authority.leases.values()) {
-    if (lease.budgetNodes[id] === undefined) continue
-    const { [id]: _, ...others } = lease.budgetNodes
-    lease.budgetNodes = others
+    if (lease.charged[id] === undefined) continue
+    const { [id]: _, ...others } = lease.charged
+    lease.charged = others
     authority.dirty.leases.add(lease.id)
   }
 }
@@ -221,23 +210,48 @@ function markStale(authority: Authority, lease: GrantedLease): void {
 }
 
 function expireOne(authority: Authority, lease: GrantedLease): void {
-  for (const id of lease.bucketNodes) {
-    const state = authority.nodes.get(id)
-    const rule = state === undefined ? null : bucketRule(state.node)
-    if (state === undefined || state.bucket === null || rule === null) continue
-    state.bucket = forgotten(refilled(state.bucket, rule, lease.expiresAtMs), exposure(lease).tokens)
-    authority.dirty.nodes.add(id)
+  const left = exposure(lease)
+  for (const id of Object.keys(lease.charged)) {
+    const gauge = authority.gauges.get(id)
+    if (gauge?.kind !== 'rate') continue
+    forget(gauge, left[resourceOf(gauge)], lease.expiresAtMs)
+    authority.dirty.gauges.add(id)
   }
   lease.state = 'expired'
+  lease.reconcileAtMs = lease.expiresAtMs + RECONCILE_AFTER_MS
   authority.dirty.leases.add(lease.id)
 }
 
-/** An expired lease matters only while it holds money in a window that still runs. */
+function freeSlots(authority: Authority, lease: GrantedLease): void {
+  const { slots } = exposure(lease)
+  for (const id of Object.keys(lease.charged)) {
+    const gauge = authority.gauges.get(id)
+    if (gauge?.kind !== 'slots') continue
+    move(gauge, { settled: 0, covered: 0, released: slots })
+    authority.dirty.gauges.add(id)
+  }
+  lease.slotsUntilMs = null
+  authority.dirty.leases.add(lease.id)
+}
+
+/** Releases the money of a dead lease that nobody can have spent: all but what attempts in flight had reserved, and what
+ *  its holder may have reserved without telling. */
+function reconcile(authority: Authority, lease: GrantedLease): void {
+  const exposed = exposure(lease)
+  const released = Math.max(0, exposed.nanoUsd - lease.knownNanoUsd - lease.blindNanoUsd)
+  lease.returned = { ...lease.returned, nanoUsd: lease.returned.nanoUsd + released }
+  lease.reconcileAtMs = null
+  authority.dirty.leases.add(lease.id)
+  moveAll(authority, lease, { settled: NOTHING, exposed, released: { ...NOTHING, nanoUsd: released } }, 0)
+}
+
+/** An expired lease matters only while it holds money in a window that still runs, or slots. */
 function hasOutlived(authority: Authority, lease: GrantedLease, nowMs: number): boolean {
-  if (lease.state !== 'expired') return false
-  for (const [id, startMs] of Object.entries(lease.budgetNodes)) {
-    const window = authority.nodes.get(id)?.window
-    if (window?.startMs === startMs && nowMs < window.endMs && exposure(lease).nanoUsd > 0) return false
+  if (lease.state !== 'expired' || lease.slotsUntilMs !== null) return false
+  if (exposure(lease).nanoUsd === 0) return true
+  for (const [id, startMs] of Object.entries(lease.charged)) {
+    const gauge = authority.gauges.get(id)
+    if (gauge?.kind === 'budget' && gauge.window.startMs === startMs && nowMs < gauge.window.endMs) return false
   }
   return true
 }
@@ -247,38 +261,27 @@ function remove(authority: Authority, lease: GrantedLease): void {
   authority.dirty.leases.add(lease.id)
 }
 
-function moveTokens(
+/** Takes a change of a lease's totals to every limit that it is charged to and that still counts it. */
+function moveAll(
   authority: Authority,
   lease: GrantedLease,
-  settled: number,
-  exposed: number,
-  released: number,
+  change: { readonly settled: Counts; readonly exposed: Counts; readonly released: Counts },
   nowMs: number,
 ): void {
-  for (const id of lease.bucketNodes) {
-    const state = authority.nodes.get(id)
-    const rule = state === undefined ? null : bucketRule(state.node)
-    if (state === undefined || state.bucket === null || rule === null) continue
-    const covered = Math.min(settled, exposed)
-    const after = spent(refilled(state.bucket, rule, nowMs), settled, covered)
-    state.bucket = handedBack(after, Math.min(released, exposed - covered))
-    authority.dirty.nodes.add(id)
+  for (const [id, startMs] of Object.entries(lease.charged)) {
+    const gauge = authority.gauges.get(id)
+    if (gauge === undefined || !counts(gauge, lease, startMs)) continue
+    const resource = resourceOf(gauge)
+    if (gauge.kind === 'rate') advance(gauge, '', nowMs)
+    const covered = Math.min(change.settled[resource], change.exposed[resource])
+    const released = Math.min(change.released[resource], change.exposed[resource] - covered)
+    move(gauge, { settled: change.settled[resource], covered, released })
+    authority.dirty.gauges.add(id)
   }
 }
 
-function moveMoney(
-  authority: Authority,
-  lease: GrantedLease,
-  settled: number,
-  exposed: number,
-  released: number,
-): void {
-  for (const [id, startMs] of Object.entries(lease.budgetNodes)) {
-    const state = authority.nodes.get(id)
-    if (state === undefined || state.window?.startMs !== startMs) continue
-    const covered = Math.min(settled, exposed)
-    state.spentNanoUsd += settled
-    state.heldNanoUsd -= covered + Math.min(released, exposed - covered)
-    authority.dirty.nodes.add(id)
-  }
+/** Whether a lease's totals are still part of a limit's books. */
+function counts(gauge: Gauge, lease: GrantedLease, startMs: number): boolean {
+  if (gauge.kind === 'rate') return lease.state === 'open'
+  return gauge.kind === 'slots' ? lease.slotsUntilMs !== null : gauge.window.startMs === startMs
 }

@@ -2,9 +2,9 @@
 // sampled, so the cost of estimating is bounded.
 import { estimateTokenCount } from 'tokenx'
 import type { Target } from './directory.ts'
-import type { Amounts } from './limits.ts'
+import type { Amounts } from './amounts.ts'
 import { type Price, costNanoUsd } from './price.ts'
-import { NO_USAGE, type Usage } from './usage.ts'
+import { NO_USAGE, type Usage, completionTokens, promptTokens as inputTokens } from './usage.ts'
 
 /** Text up to this length is estimated whole. */
 const WHOLE_CHARS_MAX = 300
@@ -62,11 +62,19 @@ export function demand(
   const most: Usage = { ...NO_USAGE, input, output: bound * request.choices }
   return {
     amounts: {
-      tokens: promptTokens + OVERHEAD_TOKENS + likely * request.choices,
+      requests: 1,
+      inputTokens: promptTokens + OVERHEAD_TOKENS,
+      outputTokens: likely * request.choices,
+      slots: 1,
       nanoUsd: target.price === null ? 0 : costNanoUsd(most, dearest(target.price)),
     },
     maxOutputTokens: bound,
   }
+}
+
+/** What an attempt weighed in the end. */
+export function weightOf(usage: Usage, nanoUsd: number): Amounts {
+  return { requests: 1, inputTokens: inputTokens(usage), outputTokens: completionTokens(usage), slots: 0, nanoUsd }
 }
 
 /** What the tokens may cost at most: the prompt may be written to the provider's cache, the output may be reasoning. */

@@ -80,15 +80,30 @@ export type Failure =
       readonly kind: 'rate-limited'
       /** Which scope refused: tenant, team or key. */
       readonly scope: LimitScope
-      readonly limitTokensPerMinute: number
-      readonly requestedTokens: number
+      /** The models that the limit is about; null or missing for all. */
+      readonly model?: string | null
+      readonly unit: RateUnit
+      readonly limitPerMinute: number
+      readonly requested: number
+      /** What was there; missing where it isn't known. */
+      readonly left?: number
       /** Waiting this long makes the same request admissible; null when it can never be (it exceeds the burst). */
       readonly retryAfterMs: number | null
+    }
+  /** As many attempts run at once as may. */
+  | {
+      readonly kind: 'too-many-at-once'
+      readonly scope: LimitScope
+      readonly model?: string | null
+      readonly most: number
+      readonly retryAfterMs: number
     }
   | {
       readonly kind: 'budget-exhausted'
       readonly scope: LimitScope
+      readonly model?: string | null
       readonly limitNanoUsd: number
+      readonly leftNanoUsd?: number
       readonly window: BudgetPeriod
       readonly resetsAtMs: number
     }
@@ -110,5 +125,17 @@ export type Failure =
 /** The level of the tenant's tree at which a limit is set. */
 export type LimitScope = 'tenant' | 'team' | 'key'
 
-/** The calendar window of a budget. */
-export type BudgetPeriod = 'hour' | 'day' | 'week' | 'month'
+/** What a rate counts; `tokens`: input and output together. */
+export type RateUnit = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens'
+
+/** A window of the calendar. */
+export type CalendarPeriod = 'hour' | 'day' | 'week' | 'month'
+
+/** Windows of so many days, one of which begins on the day `from` (`YYYY-MM-DD`). */
+export interface EveryDays {
+  readonly everyDays: number
+  readonly from: string
+}
+
+/** The window of a budget. */
+export type BudgetPeriod = CalendarPeriod | EveryDays

@@ -1,174 +1,178 @@
 // What an authority grants: as much as the waiting requests need, and ahead of that a fair share of what is available, from
-// every node on the path or from none. The balances themselves are kept in authority.ts.
-import { type Authority, type GrantedLease, type NodeState, bucketRule, nodeId, rollWindow } from './authority.ts'
-import { type Amounts, type Denial, type LeaseGrant, type LeaseWant, NOTHING, greatest, minus, plus } from './limits.ts'
-import { lent, refilled, waitMs } from './token-bucket.ts'
+// every limit on the path or from none. The balances themselves are kept in authority.ts.
+import { noteRefusal } from './alert.ts'
+import { type Counts, NOTHING, type Resource, each, flags, greatest, minus, plus } from './amounts.ts'
+import { type Authority, type GrantedLease, type Timing, exposure } from './authority.ts'
+import { type Gauge, advance, denialOf, gaugeId, isTail, lend, resourceOf, roomOf } from './gauge.ts'
+import {
+  type Denial,
+  type LeaseGrant,
+  type LeaseWant,
+  type LimiterNode,
+  type LimiterPath,
+  matchesModel,
+} from './limits.ts'
 
 /** No holder may take more than this share of what is available, divided among the active holders. */
 const SHARE = 0.5
-/** Below this share of a limit, holders are told to hold on to nothing. */
-const TAIL_BELOW = 0.1
+/** What a holder may reserve without telling, beyond what its waiting requests need, of what it is granted ahead. */
+const BLIND_SHARE = 0.5
 
-/** Grants what is wanted, or says why not. A denial takes nothing from any node. */
+/** Grants what is wanted, or says why not. A denial takes nothing from any limit. */
 export function grant(
   authority: Authority,
   holder: string,
   want: LeaseWant,
-  time: { readonly nowMs: number; readonly ttlMs: number },
+  time: Timing,
 ): { readonly grant: LeaseGrant } | { readonly denial: Denial } {
   authority.holders.set(holder, time.nowMs)
   if (authority.config.revokedKeyIds.includes(want.path.keyId)) return { denial: { kind: 'revoked' } }
   const known = authority.leases.get(want.leaseId)
   const isGone = known === undefined ? !want.isNew : known.state !== 'open' || known.isStale
   if (isGone) return { denial: { kind: 'stale-lease' } }
-  const nodes = pathNodes(authority, want, time.nowMs)
+  const gauges = pathGauges(authority, want.path, time.nowMs)
   const have = known?.granted ?? NOTHING
-  const room = roomOf(nodes)
-  const missing = greatest(minus(want.need, have), NOTHING)
-  const refused = refusal(nodes, greatest(minus(want.first, have), NOTHING), room, time.nowMs)
+  const refused = refusal(authority, gauges, greatest(minus(want.first, have), NOTHING), time.nowMs)
   if (refused !== null) return { denial: refused }
+  const room = roomsOf(gauges, time)
+  const missing = greatest(minus(want.need, have), NOTHING)
+  const ahead = minus(want.target, have)
   const holders = activeHolders(authority, time)
-  const give: Amounts = {
-    tokens: portion(minus(want.target, have).tokens, missing.tokens, room.tokens, room.isTail, holders),
-    nanoUsd: portion(minus(want.target, have).nanoUsd, missing.nanoUsd, room.nanoUsd, room.isTail, holders),
+  const give = each((resource) => portion(ahead[resource], missing[resource], room[resource], holders))
+  const lease = known ?? openLease(authority, holder, want, gauges)
+  lease.granted = plus(lease.granted, give)
+  for (const gauge of gauges) {
+    lend(gauge, give[resourceOf(gauge)])
+    authority.dirty.gauges.add(gauge.id)
   }
-  const lease = known ?? openLease(authority, holder, want, nodes)
-  take(authority, lease, give, nodes)
-  lease.expiresAtMs = Math.min(time.nowMs + time.ttlMs, room.windowEndMs)
+  const blindNanoUsd = want.unheardNanoUsd + Math.floor(exposure(lease).nanoUsd * BLIND_SHARE)
+  lease.blindNanoUsd = Math.max(lease.blindNanoUsd, blindNanoUsd)
+  lease.expiresAtMs = Math.min(time.nowMs + time.ttlMs, firstWindowEndMs(gauges))
+  lease.slotsUntilMs = time.nowMs + time.ttlMs
   authority.dirty.leases.add(lease.id)
   return {
     grant: {
       leaseId: lease.id,
       granted: lease.granted,
       ttlMs: lease.expiresAtMs - time.nowMs,
-      limitsTokens: nodes.some((state) => state.bucket !== null),
-      limitsMoney: nodes.some((state) => state.window !== null),
-      isTail: room.isTail,
+      limited: flags((resource) => room[resource].isLimited),
+      tail: flags((resource) => gauges.some((gauge) => resourceOf(gauge) === resource && isTail(gauge, time.nowMs))),
+      blindNanoUsd: lease.blindNanoUsd,
+      patterns: patternsOf(authority, want.path),
     },
   }
 }
 
+/** The models with limits of their own on a path, in no particular order but always the same. */
+export function patternsOf(authority: Authority, path: LimiterPath): readonly string[] {
+  const patterns = new Set<string>()
+  for (const node of ownersOf(authority, path)) if (node.model !== null) patterns.add(node.model)
+  return [...patterns].sort()
+}
+
 interface Room {
-  readonly tokens: number
-  readonly nanoUsd: number
+  readonly units: number
+  readonly isLimited: boolean
   readonly isTail: boolean
-  readonly windowEndMs: number
 }
 
-function roomOf(nodes: readonly NodeState[]): Room {
-  let tokens = Number.MAX_SAFE_INTEGER
-  let nanoUsd = Number.MAX_SAFE_INTEGER
-  let isTail = false
-  let windowEndMs = Number.MAX_SAFE_INTEGER
-  for (const state of nodes) {
-    const rule = bucketRule(state.node)
-    if (state.bucket !== null && rule !== null) {
-      tokens = Math.min(tokens, state.bucket.level)
-      isTail ||= state.bucket.level < rule.capacity * TAIL_BELOW
-    }
-    if (state.window !== null && state.node.budget !== null) {
-      const available = availableNanoUsd(state)
-      nanoUsd = Math.min(nanoUsd, available)
-      isTail ||= available < state.node.budget.amountNanoUsd * TAIL_BELOW
-      windowEndMs = Math.min(windowEndMs, state.window.endMs)
-    }
+function roomsOf(gauges: readonly Gauge[], { nowMs }: Timing): Readonly<Record<Resource, Room>> {
+  const unlimited: Room = { units: Number.MAX_SAFE_INTEGER, isLimited: false, isTail: false }
+  const rooms: Record<Resource, Room> = {
+    requests: unlimited,
+    inputTokens: unlimited,
+    outputTokens: unlimited,
+    tokens: unlimited,
+    slots: unlimited,
+    nanoUsd: unlimited,
   }
-  return { tokens, nanoUsd, isTail, windowEndMs }
-}
-
-function availableNanoUsd(state: NodeState): number {
-  return (state.node.budget?.amountNanoUsd ?? 0) - state.spentNanoUsd - state.heldNanoUsd
-}
-
-/** Refuses only when not even the first waiting request fits: what is there goes to those that fit. */
-function refusal(nodes: readonly NodeState[], missing: Amounts, room: Room, nowMs: number): Denial | null {
-  if (missing.tokens > room.tokens) return rateDenial(nodes, missing.tokens)
-  if (missing.nanoUsd > room.nanoUsd) return budgetDenial(nodes, missing.nanoUsd, nowMs)
-  return null
-}
-
-function rateDenial(nodes: readonly NodeState[], tokens: number): Denial | null {
-  let worst: (Denial & { kind: 'rate' }) | null = null
-  for (const state of nodes) {
-    const rule = bucketRule(state.node)
-    if (state.bucket === null || rule === null || state.bucket.level >= tokens) continue
-    const retryAfterMs = waitMs(state.bucket, rule, tokens)
-    if (worst !== null && (worst.retryAfterMs === null || (retryAfterMs ?? Infinity) <= worst.retryAfterMs)) continue
-    const limitTokensPerMinute = state.node.tokensPerMinute ?? 0
-    worst = { kind: 'rate', scope: state.node.scope, limitTokensPerMinute, retryAfterMs }
-  }
-  return worst
-}
-
-function budgetDenial(nodes: readonly NodeState[], nanoUsd: number, nowMs: number): Denial | null {
-  let worst: (Denial & { kind: 'budget' }) | null = null
-  for (const state of nodes) {
-    const { budget } = state.node
-    if (budget === null || state.window === null || availableNanoUsd(state) >= nanoUsd) continue
-    if (worst !== null && worst.resetsAtMs >= state.window.endMs) continue
-    worst = {
-      kind: 'budget',
-      scope: state.node.scope,
-      limitNanoUsd: budget.amountNanoUsd,
-      period: budget.period,
-      resetsAtMs: state.window.endMs,
-      retryAfterMs: state.window.endMs - nowMs,
+  for (const gauge of gauges) {
+    const resource = resourceOf(gauge)
+    const before = rooms[resource]
+    rooms[resource] = {
+      units: Math.max(0, Math.min(before.units, roomOf(gauge, nowMs))),
+      isLimited: true,
+      isTail: before.isTail || isTail(gauge, nowMs),
     }
   }
-  return worst
+  return rooms
 }
 
-function portion(target: number, missing: number, room: number, isTail: boolean, holders: number): number {
-  const fair = isTail ? 0 : Math.floor((SHARE * room) / holders)
-  return Math.max(0, Math.min(target, Math.max(fair, missing), room))
+/** Refuses only when not even the first waiting request fits: what is there goes to those that fit. Of several limits
+ *  that refuse, the one that will go on refusing for longest is named. */
+function refusal(authority: Authority, gauges: readonly Gauge[], first: Counts, nowMs: number): Denial | null {
+  const refusing = gauges.filter((gauge) => lacks(gauge, first[resourceOf(gauge)], nowMs))
+  for (const gauge of refusing) if (gauge.kind === 'budget') noteRefusal(authority, gauge, nowMs)
+  const denials = refusing.map((gauge) => denialOf(gauge, first[resourceOf(gauge)], nowMs))
+  return denials.sort((a, b) => waitOf(b) - waitOf(a))[0] ?? null
 }
 
-function take(authority: Authority, lease: GrantedLease, give: Amounts, nodes: readonly NodeState[]): void {
-  lease.granted = plus(lease.granted, give)
-  for (const state of nodes) {
-    if (state.bucket !== null) state.bucket = lent(state.bucket, give.tokens)
-    if (state.window !== null) state.heldNanoUsd += give.nanoUsd
-    authority.dirty.nodes.add(state.id)
-  }
+/** Nothing needed is never lacking, also where more is out than there is. */
+function lacks(gauge: Gauge, units: number, nowMs: number): boolean {
+  return units > 0 && units > roomOf(gauge, nowMs)
 }
 
-function openLease(authority: Authority, holder: string, want: LeaseWant, nodes: readonly NodeState[]): GrantedLease {
-  const budgetNodes: Record<string, number> = {}
-  for (const state of nodes) if (state.window !== null) budgetNodes[state.id] = state.window.startMs
+function waitOf(denial: Denial): number {
+  return 'retryAfterMs' in denial ? (denial.retryAfterMs ?? Infinity) : 0
+}
+
+function portion(target: number, missing: number, room: Room, holders: number): number {
+  const fair = room.isTail ? 0 : Math.floor((SHARE * room.units) / holders)
+  return Math.max(0, Math.min(target, Math.max(fair, missing), room.units))
+}
+
+function openLease(authority: Authority, holder: string, want: LeaseWant, gauges: readonly Gauge[]): GrantedLease {
+  const charged: Record<string, number> = {}
+  for (const gauge of gauges) charged[gauge.id] = gauge.kind === 'budget' ? gauge.window.startMs : 0
   const lease: GrantedLease = {
     id: want.leaseId,
     holder,
     keyId: want.path.keyId,
-    bucketNodes: nodes.filter((state) => state.bucket !== null).map((state) => state.id),
-    budgetNodes,
+    charged,
     granted: NOTHING,
     settled: NOTHING,
     returned: NOTHING,
     state: 'open',
     expiresAtMs: 0,
+    slotsUntilMs: null,
     isStale: false,
+    blindNanoUsd: 0,
+    knownNanoUsd: 0,
+    reconcileAtMs: null,
   }
   authority.leases.set(lease.id, lease)
   return lease
 }
 
-/** The limited nodes of a path, refilled and in their current windows. */
-function pathNodes(authority: Authority, want: LeaseWant, nowMs: number): readonly NodeState[] {
-  const { tenantId, teamId, keyId } = want.path
-  const ids = [nodeId('tenant', tenantId), teamId === null ? null : nodeId('team', teamId), nodeId('key', keyId)]
-  const nodes: NodeState[] = []
-  for (const id of ids) {
-    const state = id === null ? undefined : authority.nodes.get(id)
-    if (state === undefined) continue
-    const rule = bucketRule(state.node)
-    if (state.bucket !== null && rule !== null) state.bucket = refilled(state.bucket, rule, nowMs)
-    rollWindow(authority, state, nowMs)
-    nodes.push(state)
+/** The limits on a path, refilled and in their current windows. */
+function pathGauges(authority: Authority, path: LimiterPath, nowMs: number): readonly Gauge[] {
+  const gauges: Gauge[] = []
+  for (const node of ownersOf(authority, path)) {
+    if (node.model !== null && !matchesModel(node.model, path.model)) continue
+    for (const limit of node.limits) {
+      const gauge = authority.gauges.get(gaugeId(node, limit))
+      if (gauge === undefined) continue
+      if (advance(gauge, authority.config.timeZone, nowMs)) authority.dirty.gauges.add(gauge.id)
+      gauges.push(gauge)
+    }
   }
-  return nodes
+  return gauges
 }
 
-function activeHolders(authority: Authority, time: { readonly nowMs: number; readonly ttlMs: number }): number {
+/** The nodes of a path's tenant, team and key, outermost first, whatever models they are about. */
+function ownersOf(authority: Authority, { tenantId, teamId, keyId }: LimiterPath): readonly LimiterNode[] {
+  const { tree } = authority
+  const team = teamId === null ? undefined : tree.get(`team:${teamId}`)
+  return [...(tree.get(`tenant:${tenantId}`) ?? []), ...(team ?? []), ...(tree.get(`key:${keyId}`) ?? [])]
+}
+
+function firstWindowEndMs(gauges: readonly Gauge[]): number {
+  let endMs = Number.MAX_SAFE_INTEGER
+  for (const gauge of gauges) if (gauge.kind === 'budget') endMs = Math.min(endMs, gauge.window.endMs)
+  return endMs
+}
+
+function activeHolders(authority: Authority, time: Timing): number {
   for (const [holder, seenAtMs] of authority.holders) {
     if (seenAtMs < time.nowMs - 2 * time.ttlMs) authority.holders.delete(holder)
   }

@@ -1,40 +1,38 @@
 // The holder's half of a lease: a slice of a tenant's limits in an isolate's memory, from which requests are admitted
 // without asking anyone. Mutable plain data on purpose: admission is the hot path. The authority's half is in
 // authority.ts; the theorem that both together can't overshoot rests on cumulative totals merged by maximum.
-import {
-  type Amounts,
-  type LeaseGrant,
-  type LeaseReport,
-  type LeaseWant,
-  type LimiterPath,
-  NOTHING,
-  greatest,
-  minus,
-  plus,
-} from './limits.ts'
+import { ALL, type Counts, type Flags, NONE, NOTHING, each, greatest, minus, plus, times } from './amounts.ts'
+import type { LeaseGrant, LeaseReport, LeaseWant, LimiterPath } from './limits.ts'
 
 /** Law: settled + reserved + returned never exceeds granted, in a resource that is limited, while every attempt costs at
  *  most what it reserved. */
 export interface HeldLease {
   readonly id: string
   readonly path: LimiterPath
-  granted: Amounts
-  settled: Amounts
-  reserved: Amounts
+  granted: Counts
+  settled: Counts
+  reserved: Counts
   /** How many reservations are open. */
   open: number
-  returned: Amounts
+  returned: Counts
   /** On the holder's own clock; nothing is admitted from then on. */
   deadlineMs: number
+  /** On the same clock: attempts that hold a limited slot must have ended by then. */
+  slotsUntilMs: number
   /** What the latest grant was good for; 0 before the first. */
   ttlMs: number
-  limitsTokens: boolean
-  limitsMoney: boolean
-  isTail: boolean
+  limited: Flags
+  tail: Flags
   /** No longer admits; closed for good once nothing is reserved. */
   isClosing: boolean
-  /** Consumption since `rateSinceMs`, for sizing the next grant. */
-  rateAmounts: Amounts
+  /** The most money that may be reserved without the authority having heard of it … */
+  blindNanoUsd: number
+  /** … and what is, … */
+  unheardNanoUsd: number
+  /** … of which this will not be told before it is settled. */
+  untoldNanoUsd: number
+  /** What was asked of it since `rateSinceMs`, for sizing the next grant. */
+  rateAmounts: Counts
   rateSinceMs: number
 }
 
@@ -58,79 +56,122 @@ export function emptyLease(id: string, path: LimiterPath, nowMs: number): HeldLe
     open: 0,
     returned: NOTHING,
     deadlineMs: 0,
+    slotsUntilMs: 0,
     ttlMs: 0,
-    limitsTokens: true,
-    limitsMoney: true,
-    isTail: false,
+    limited: ALL,
+    tail: NONE,
     isClosing: false,
+    blindNanoUsd: 0,
+    unheardNanoUsd: 0,
+    untoldNanoUsd: 0,
     rateAmounts: NOTHING,
     rateSinceMs: nowMs,
   }
 }
 
 /** What may still be reserved. */
-export function free(lease: HeldLease): Amounts {
+export function free(lease: HeldLease): Counts {
   return minus(lease.granted, plus(lease.settled, plus(lease.reserved, lease.returned)))
 }
 
-/** Reserves `amounts` if the lease is alive and has both resources; a refusal changes nothing. */
-export function reserve(lease: HeldLease, amounts: Amounts, nowMs: number): boolean {
-  if (lease.isClosing || nowMs >= lease.deadlineMs) return false
-  if (lease.limitsTokens || lease.limitsMoney) {
-    const left = free(lease)
-    if (lease.limitsTokens && left.tokens < amounts.tokens) return false
-    if (lease.limitsMoney && left.nanoUsd < amounts.nanoUsd) return false
-  }
-  lease.reserved = plus(lease.reserved, amounts)
+/** Reserves `amounts` if the lease is alive and has all of it; a refusal changes nothing. */
+export function reserve(lease: HeldLease, amounts: Counts, nowMs: number): boolean {
+  if (!has(lease, amounts, nowMs)) return false
+  hold(lease, amounts)
   lease.open += 1
   return true
 }
 
-/** Replaces a reservation by what was really used; settling at zero releases it. Once per reservation. */
-export function settle(lease: HeldLease, reserved: Amounts, actual: Amounts): void {
+/** Adds to a reservation that is open, on the same terms. */
+export function extend(lease: HeldLease, amounts: Counts, nowMs: number): boolean {
+  if (!has(lease, amounts, nowMs)) return false
+  hold(lease, amounts)
+  lease.untoldNanoUsd += amounts.nanoUsd
+  return true
+}
+
+/** Replaces a reservation by what was really used; settling at zero releases it. Once per reservation. `untoldNanoUsd`:
+ *  what it was extended by. */
+export function settle(lease: HeldLease, reserved: Counts, actual: Counts, untoldNanoUsd = 0): void {
   lease.reserved = minus(lease.reserved, reserved)
   lease.open -= 1
-  lease.settled = plus(lease.settled, actual)
-  lease.rateAmounts = plus(lease.rateAmounts, greatest(actual, NOTHING))
+  lease.untoldNanoUsd -= untoldNanoUsd
+  lease.settled = plus(lease.settled, actual.slots === 0 ? actual : { ...actual, slots: 0 })
 }
 
 /** Takes in the authority's answer. `sentAtMs` is when the question left, on the holder's clock. */
 export function accept(lease: HeldLease, grant: LeaseGrant, sentAtMs: number): void {
   lease.granted = greatest(lease.granted, grant.granted)
-  lease.limitsTokens = grant.limitsTokens
-  lease.limitsMoney = grant.limitsMoney
-  lease.isTail = grant.isTail
+  lease.limited = grant.limited
+  lease.tail = grant.tail
+  lease.blindNanoUsd = Math.max(lease.blindNanoUsd, grant.blindNanoUsd)
   lease.deadlineMs = Math.max(lease.deadlineMs, sentAtMs + grant.ttlMs - guardMs(grant.ttlMs))
   lease.ttlMs = grant.ttlMs
 }
 
+/** The authority heard of this lease: its slots are kept for another while, and it knows `heardNanoUsd` more. */
+export function heard(lease: HeldLease, sentAtMs: number, ttlMs: number, heardNanoUsd: number): void {
+  lease.slotsUntilMs = Math.max(lease.slotsUntilMs, sentAtMs + ttlMs - guardMs(ttlMs))
+  lease.unheardNanoUsd -= heardNanoUsd
+}
+
+/** What the authority will have heard of when it has all that is to be told now. */
+export function tellable(lease: HeldLease): number {
+  return lease.unheardNanoUsd - lease.untoldNanoUsd
+}
+
+/** True when attempts under this lease may no longer run: their slots may be given to others. */
+export function hasLostSlots(lease: HeldLease, nowMs: number): boolean {
+  return lease.limited.slots && nowMs >= lease.slotsUntilMs
+}
+
 /** What to ask for so that `waiting` (in order of arrival) can be admitted, and the near future as well. */
-export function want(lease: HeldLease, waiting: readonly Amounts[], nowMs: number): LeaseWant {
+export function want(lease: HeldLease, waiting: readonly Counts[], nowMs: number): LeaseWant {
   const used = plus(lease.settled, plus(lease.reserved, lease.returned))
   const need = waiting.reduce(plus, used)
   const request = waiting[0] ?? NOTHING
-  const ahead = lease.isTail ? NOTHING : greatest(atPresentRate(lease, nowMs), times(request, AHEAD_REQUESTS))
-  const target = plus(used, greatest(minus(need, used), ahead))
+  const likely = greatest(ahead(lease, nowMs), times(request, AHEAD_REQUESTS))
+  const missing = minus(need, used)
+  const target = each(
+    (resource) => used[resource] + Math.max(missing[resource], lease.tail[resource] ? 0 : likely[resource]),
+  )
   const isNew = lease.deadlineMs === 0
-  return { leaseId: lease.id, isNew, path: lease.path, need, target, first: plus(used, request) }
+  const unheardNanoUsd = lease.untoldNanoUsd + need.nanoUsd - used.nanoUsd
+  return { leaseId: lease.id, isNew, path: lease.path, need, target, first: plus(used, request), unheardNanoUsd }
 }
 
-/** True when it is time to renew in the background: little left, or the deadline near. */
+/** True when it is time to renew in the background: little left, much to tell, or the deadline near. */
 export function wantsRenewal(lease: HeldLease, nowMs: number): boolean {
   if (lease.isClosing) return false
   if (nowMs >= lease.deadlineMs - lease.ttlMs / 2) return true
-  if (lease.isTail) return false
+  const { limited, tail } = lease
+  if (limited.nanoUsd && tellable(lease) * 2 > lease.blindNanoUsd) return true
   const left = free(lease)
-  const ahead = atPresentRate(lease, nowMs)
+  const likely = ahead(lease, nowMs)
   return (
-    (lease.limitsTokens && left.tokens < ahead.tokens * RENEW_BELOW) ||
-    (lease.limitsMoney && left.nanoUsd < ahead.nanoUsd * RENEW_BELOW)
+    (limited.nanoUsd && !tail.nanoUsd && left.nanoUsd < likely.nanoUsd * RENEW_BELOW) ||
+    (limited.tokens && !tail.tokens && left.tokens < likely.tokens * RENEW_BELOW) ||
+    (limited.inputTokens && !tail.inputTokens && left.inputTokens < likely.inputTokens * RENEW_BELOW) ||
+    (limited.outputTokens && !tail.outputTokens && left.outputTokens < likely.outputTokens * RENEW_BELOW) ||
+    (limited.requests && !tail.requests && left.requests < likely.requests * RENEW_BELOW) ||
+    (limited.slots && !tail.slots && left.slots < likely.slots * RENEW_BELOW)
   )
 }
 
-/** Gives back everything that is free (idle, or tail mode). The next report carries it. */
+/** Gives back everything that is free (idle). The next report carries it. */
 export function giveBack(lease: HeldLease): void {
   lease.returned = plus(lease.returned, greatest(free(lease), NOTHING))
+}
+
+/** Gives back what is free of what there is little left of. */
+export function giveBackTail(lease: HeldLease): void {
+  const { tail } = lease
+  if (!(tail.nanoUsd || tail.slots || tail.requests || tail.tokens || tail.inputTokens || tail.outputTokens)) return
+  const left = free(lease)
+  lease.returned = plus(
+    lease.returned,
+    each((resource) => (tail[resource] ? Math.max(0, left[resource]) : 0)),
+  )
 }
 
 /** What the authority needs to know of this lease. */
@@ -151,13 +192,31 @@ export function restartRate(lease: HeldLease, nowMs: number): void {
   lease.rateSinceMs = nowMs - AHEAD_MS / 2
 }
 
-function atPresentRate(lease: HeldLease, nowMs: number): Amounts {
-  const elapsedMs = Math.max(1_000, nowMs - lease.rateSinceMs)
-  return times(lease.rateAmounts, AHEAD_MS / elapsedMs)
+function has(lease: HeldLease, amounts: Counts, nowMs: number): boolean {
+  if (lease.isClosing || nowMs >= lease.deadlineMs) return false
+  const { limited } = lease
+  const left = free(lease)
+  return (
+    (!limited.nanoUsd ||
+      (left.nanoUsd >= amounts.nanoUsd && lease.unheardNanoUsd + amounts.nanoUsd <= lease.blindNanoUsd)) &&
+    (!limited.tokens || left.tokens >= amounts.tokens) &&
+    (!limited.requests || left.requests >= amounts.requests) &&
+    (!limited.inputTokens || left.inputTokens >= amounts.inputTokens) &&
+    (!limited.outputTokens || left.outputTokens >= amounts.outputTokens) &&
+    (!limited.slots || (left.slots >= amounts.slots && (amounts.slots === 0 || nowMs < lease.slotsUntilMs)))
+  )
 }
 
-function times(amounts: Amounts, factor: number): Amounts {
-  return { tokens: Math.ceil(amounts.tokens * factor), nanoUsd: Math.ceil(amounts.nanoUsd * factor) }
+function hold(lease: HeldLease, amounts: Counts): void {
+  lease.reserved = plus(lease.reserved, amounts)
+  lease.unheardNanoUsd += amounts.nanoUsd
+  lease.rateAmounts = plus(lease.rateAmounts, amounts)
+}
+
+/** What is likely to be asked for in the near future: of slots, half as many as are taken. */
+function ahead(lease: HeldLease, nowMs: number): Counts {
+  const elapsedMs = Math.max(1_000, nowMs - lease.rateSinceMs)
+  return { ...times(lease.rateAmounts, AHEAD_MS / elapsedMs), slots: Math.ceil(lease.reserved.slots / 2) }
 }
 
 function guardMs(ttlMs: number): number {

@@ -1,28 +1,65 @@
 // What a tenant's limiter is told to enforce, and the messages between it and the isolates that hold leases from it.
-// Amounts are units of the two limited resources: LLM tokens (a rate) and nano-USD (a budget). All integers.
-import type { BudgetPeriod, LimitScope } from './failure.ts'
+// Amounts are integers: requests, LLM tokens, slots (attempts that run at once) and nano-USD.
+import type { Amounts, Counts, Flags } from './amounts.ts'
+import type { BudgetPeriod, LimitScope, RateUnit } from './failure.ts'
 
-/** An amount of each limited resource. */
-export interface Amounts {
-  readonly tokens: number
-  readonly nanoUsd: number
+export { type Amounts, NOTHING } from './amounts.ts'
+
+/** A limit that is higher by `by` until then, in the limit's own unit. */
+export interface Increase {
+  readonly by: number
+  readonly untilMs: number
 }
 
-export const NOTHING: Amounts = { tokens: 0, nanoUsd: 0 }
+/** A token bucket of requests or tokens. */
+export interface RateLimit {
+  readonly kind: 'rate'
+  readonly unit: RateUnit
+  /** Refill of the bucket. */
+  readonly perMinute: number
+  /** Capacity of the bucket; null for one minute's worth. */
+  readonly burst: number | null
+  readonly increase: Increase | null
+}
 
-/** One level of a tenant's tree, with the limits set on it. */
+/** How many attempts may run at once. */
+export interface SlotLimit {
+  readonly kind: 'slots'
+  readonly most: number
+  readonly increase: Increase | null
+}
+
+/** Money per window. */
+export interface BudgetLimit {
+  readonly kind: 'budget'
+  readonly amountNanoUsd: number
+  readonly period: BudgetPeriod
+  /** Shares of the amount, in per cent, that are announced when they are used; each once a window. */
+  readonly alertsPercent: readonly number[]
+  readonly increase: Increase | null
+}
+
+export type Limit = RateLimit | SlotLimit | BudgetLimit
+
+/** Announced where nothing else is set. */
+export const ALERTS_PERCENT: readonly number[] = [50, 80, 100]
+
+/** One level of a tenant's tree, or the requests for some models within it, with the limits set there. */
 export interface LimiterNode {
   readonly scope: LimitScope
   readonly id: string
-  /** Refill rate of the token bucket; null for no rate limit. */
-  readonly tokensPerMinute: number | null
-  /** Capacity of the bucket; null for one minute's worth. */
-  readonly burstTokens: number | null
-  readonly budget: { readonly amountNanoUsd: number; readonly period: BudgetPeriod } | null
+  /** Model names this is about: an exact one, or a prefix with `*` at its end; null for all. */
+  readonly model: string | null
+  /** One of a kind, unit and period at most. */
+  readonly limits: readonly Limit[]
 }
+
+/** Of this shape of configuration, messages and rows. */
+export const LIMITS_VERSION = 2
 
 /** Everything a tenant's limiter enforces. The control plane sends it whole after every change. */
 export interface LimiterConfig {
+  readonly v: typeof LIMITS_VERSION
   /** Grows with every change; an older configuration never replaces a newer one. */
   readonly revision: number
   /** IANA zone in which budget windows begin and end. */
@@ -37,6 +74,8 @@ export interface LimiterPath {
   readonly tenantId: string
   readonly teamId: string | null
   readonly keyId: string
+  /** As the client asked for it; null where there is none. */
+  readonly model: string | null
 }
 
 /** Cumulative totals of one lease, as its holder knows them. Totals never shrink, so messages may be lost, repeated or
@@ -45,9 +84,9 @@ export interface LeaseReport {
   readonly leaseId: string
   readonly keyId: string
   /** Settled: final amounts of finished attempts. */
-  readonly settled: Amounts
+  readonly settled: Counts
   /** Given back unused. */
-  readonly returned: Amounts
+  readonly returned: Counts
   /** Nothing more will be settled under this lease. */
   readonly isDone: boolean
 }
@@ -80,14 +119,17 @@ export interface LeaseWant {
   readonly isNew: boolean
   readonly path: LimiterPath
   /** Cumulative grant without which the waiting requests can't be admitted. */
-  readonly need: Amounts
+  readonly need: Counts
   /** Cumulative grant that would cover the near future, too. */
-  readonly target: Amounts
+  readonly target: Counts
   /** Cumulative grant with which the first waiting request could be admitted: less than that is a refusal. */
-  readonly first: Amounts
+  readonly first: Counts
+  /** What would then be reserved that the authority hasn't heard of and won't before long. */
+  readonly unheardNanoUsd: number
 }
 
 export interface LimiterCall {
+  readonly v: typeof LIMITS_VERSION
   readonly tenantId: string
   /** The isolate: unique per isolate life. */
   readonly holder: string
@@ -99,23 +141,32 @@ export interface LimiterCall {
   readonly wants: readonly LeaseWant[]
 }
 
+/** Which limit said no. */
+export interface DeniedBy {
+  readonly scope: LimitScope
+  /** The models that it is about; null for all. */
+  readonly model: string | null
+  /** What is left of it now, in its own unit. */
+  readonly left: number
+}
+
 /** Why nothing was granted. */
 export type Denial =
-  | {
+  | (DeniedBy & {
       readonly kind: 'rate'
-      readonly scope: LimitScope
-      readonly limitTokensPerMinute: number
+      readonly unit: RateUnit
+      readonly limitPerMinute: number
       /** null: the request is larger than the bucket and can never pass. */
       readonly retryAfterMs: number | null
-    }
-  | {
+    })
+  | (DeniedBy & { readonly kind: 'slots'; readonly most: number; readonly retryAfterMs: number })
+  | (DeniedBy & {
       readonly kind: 'budget'
-      readonly scope: LimitScope
       readonly limitNanoUsd: number
       readonly period: BudgetPeriod
       readonly resetsAtMs: number
       readonly retryAfterMs: number
-    }
+    })
   | { readonly kind: 'revoked' }
   /** The lease is no longer open: ask again under a new id. */
   | { readonly kind: 'stale-lease' }
@@ -123,14 +174,23 @@ export type Denial =
 export interface LeaseGrant {
   readonly leaseId: string
   /** Cumulative. */
-  readonly granted: Amounts
-  /** How long it is good for: to the end of its budget window at most. */
+  readonly granted: Counts
+  /** How long it is good for: to the end of its shortest budget window at most. */
   readonly ttlMs: number
-  /** False where no node on the path limits the resource: reservations of it are always admitted. */
-  readonly limitsTokens: boolean
-  readonly limitsMoney: boolean
-  /** Little is left: hold on to nothing that isn't needed. */
-  readonly isTail: boolean
+  /** False where no limit on the path is about the resource: reservations of it are always admitted. */
+  readonly limited: Flags
+  /** Little is left of these: hold on to nothing that isn't needed. */
+  readonly tail: Flags
+  /** Nano-USD that may be reserved without the limiter having heard of the admissions. */
+  readonly blindNanoUsd: number
+  /** Models with limits of their own on the path: requests that differ in which of these they match need other leases. */
+  readonly patterns: readonly string[]
+}
+
+export interface LeaseDenial {
+  readonly leaseId: string
+  readonly patterns: readonly string[]
+  readonly denial: Denial
 }
 
 export interface LimiterReply {
@@ -138,7 +198,9 @@ export interface LimiterReply {
   readonly acknowledged: number
   readonly ttlMs: number
   readonly grants: readonly LeaseGrant[]
-  readonly denials: readonly { readonly leaseId: string; readonly denial: Denial }[]
+  readonly denials: readonly LeaseDenial[]
+  /** Those of the reported leases whose slots were given to others: what runs under them has to end. */
+  readonly slotsLost: readonly string[]
   /** Those of the mentioned keys that are revoked. */
   readonly revokedKeyIds: readonly string[]
 }
@@ -147,6 +209,8 @@ export interface LimiterReply {
 export interface NodeStanding {
   readonly scope: LimitScope
   readonly id: string
+  readonly model: string | null
+  readonly period: BudgetPeriod
   /** Settled, and what expired leases still hold: that is presumed spent. */
   readonly spentNanoUsd: number
   /** Held by live leases: granted, not yet settled or returned. */
@@ -171,17 +235,8 @@ export interface LimiterObject {
   live(): Promise<LimiterStanding>
 }
 
-/** a + b, resource by resource. */
-export function plus(a: Amounts, b: Amounts): Amounts {
-  return { tokens: a.tokens + b.tokens, nanoUsd: a.nanoUsd + b.nanoUsd }
-}
-
-/** a − b, resource by resource; may be negative. */
-export function minus(a: Amounts, b: Amounts): Amounts {
-  return { tokens: a.tokens - b.tokens, nanoUsd: a.nanoUsd - b.nanoUsd }
-}
-
-/** The greater of each resource. */
-export function greatest(a: Amounts, b: Amounts): Amounts {
-  return { tokens: Math.max(a.tokens, b.tokens), nanoUsd: Math.max(a.nanoUsd, b.nanoUsd) }
+/** Whether a model's name is the one that `pattern` names, or begins as it does before its `*`. */
+export function matchesModel(pattern: string, model: string | null): boolean {
+  if (model === null) return false
+  return pattern.endsWith('*') ? model.startsWith(pattern.slice(0, -1)) : model === pattern
 }

@@ -1,6 +1,7 @@
 // The immutable record of one attempt (or of a request that needed none): what it was, for whom, what it cost. It is
 // written once by the gateway, carried by the Queue, and applied once by the usage consumer. Money in nano-USD, times in
 // epoch ms or ms. The shape is versioned, since events of an older gateway may still be under way after a deploy.
+import type { ThresholdCrossing } from './alert.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 import { NO_USAGE, type Usage } from './usage.ts'
 
@@ -19,6 +20,21 @@ export type Ending =
 
 /** What the reply cache had to do with it. */
 export type CacheState = 'hit' | 'miss' | 'bypass' | 'off'
+
+/** A share of a budget that is used: travels with the events of its tenant, once a window. */
+export interface ThresholdEvent extends ThresholdCrossing {
+  readonly v: typeof USAGE_EVENT_VERSION
+  readonly kind: 'threshold'
+  readonly tenantId: string
+}
+
+/** JSON array text of the alerts for `crossings`. */
+export function thresholdEvents(tenantId: string, crossings: readonly ThresholdCrossing[]): string {
+  const events = crossings.map((crossing): ThresholdEvent => {
+    return { v: USAGE_EVENT_VERSION, kind: 'threshold', tenantId, ...crossing }
+  })
+  return JSON.stringify(events)
+}
 
 /** `cost`: a charge. `adj`: a correction of an earlier charge of the same attempt (may be negative). */
 export type UsageEventKind = 'cost' | 'adj'

@@ -1,6 +1,6 @@
-// Budget windows: calendar hours, days, weeks and months in an IANA time zone. Windows tile time without gap or overlap,
+// Budget windows: calendar hours, days, weeks, months, and stretches of days, in an IANA time zone. Windows tile time without gap or overlap,
 // also across daylight-saving changes (a day may be 23 or 25 hours). Times are epoch ms.
-import type { BudgetPeriod } from './failure.ts'
+import type { BudgetPeriod, EveryDays } from './failure.ts'
 
 /** A half-open stretch of time [startMs, endMs). */
 export interface Window {
@@ -33,12 +33,25 @@ export function windowAt(period: BudgetPeriod, timeZone: string, nowMs: number):
   if (period === 'hour') return hourWindow(timeZone, nowMs)
   const now = wallClock(timeZone, nowMs)
   const midnight = Date.UTC(now.year, now.month - 1, now.day)
+  if (typeof period === 'object') return stretchWindow(period, midnight, timeZone)
   if (period === 'day') return between(midnight, midnight + DAY_MS, timeZone)
   if (period === 'week') {
     const monday = midnight - ((weekday(midnight) + 6) % 7) * DAY_MS
     return between(monday, monday + 7 * DAY_MS, timeZone)
   }
   return between(Date.UTC(now.year, now.month - 1, 1), Date.UTC(now.year, now.month, 1), timeZone)
+}
+
+/** The days that `from` counts from, as a UTC midnight; null for what is no date. */
+export function readDay(from: string): number | null {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(from)) return null
+  const atMs = Date.parse(`${from}T00:00:00Z`)
+  return Number.isNaN(atMs) || new Date(atMs).toISOString().slice(0, 10) !== from ? null : atMs
+}
+
+/** A period's name: equal for equal periods. */
+export function periodName(period: BudgetPeriod): string {
+  return typeof period === 'object' ? `${period.everyDays}d@${period.from}` : period
 }
 
 /** True when `timeZone` is one that this runtime knows. */
@@ -49,6 +62,14 @@ export function isTimeZone(timeZone: string): boolean {
   } catch {
     return false
   }
+}
+
+/** Counted in days of the local calendar, also before the first of them. */
+function stretchWindow({ everyDays, from }: EveryDays, midnight: number, timeZone: string): Window {
+  const lengthMs = everyDays * DAY_MS
+  const anchor = readDay(from) ?? 0
+  const start = anchor + Math.floor((midnight - anchor) / lengthMs) * lengthMs
+  return between(start, start + lengthMs, timeZone)
 }
 
 /** Hours follow elapsed time since the zone's own hour began, so that a repeated hour is two windows. Where the clock is

@@ -1,14 +1,14 @@
 // One call to one target: admitted, made, and either answering or failed. Settles what it reserved exactly once, on every
 // path. What to do after a failure is decided by the caller of this file.
 import type { Route, Target } from '../core/directory.ts'
-import { type Demand, demand, tokensOfChars } from '../core/estimate.ts'
+import { type Demand, demand, tokensOfChars, weightOf } from '../core/estimate.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
 import type { Amounts } from '../core/limits.ts'
 import { NOTHING } from '../core/limits.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { costNanoUsd } from '../core/price.ts'
 import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
-import { NO_USAGE, type Usage, totalTokens } from '../core/usage.ts'
+import { NO_USAGE, type Usage } from '../core/usage.ts'
 import type { Dialect, NativeEdits } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
@@ -85,7 +85,7 @@ export async function admit<P extends Speaker>(
   event.costCenter = exchange.options.costCenter ?? caller.costCenter ?? target.costCenter
   event.priceVersion = target.priceVersion
   event.usage = { ...NO_USAGE, input: plan.promptTokens }
-  const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId }
+  const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId, model: facts.model }
   const admitted = services.limiter.admit(path, need.amounts, event, later)
   const result = admitted instanceof Promise ? await admitted : admitted
   if (!isAdmitted(result)) return result
@@ -147,7 +147,7 @@ function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   const { exchange, plan, reservation, event } = attempt
   const usage = end.usage ?? (end.isBilled ? seen(plan.promptTokens, end.visibleChars) : NO_USAGE)
   const cost = plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price)
-  const actual: Amounts = end.isBilled ? { tokens: totalTokens(usage), nanoUsd: cost } : NOTHING
+  const actual: Amounts = end.isBilled ? weightOf(usage, cost) : NOTHING
   event.status = end.status
   event.ending = end.ending
   event.failure = end.failure?.class ?? null

@@ -81,7 +81,7 @@ async function pursueTarget<Answer, P extends Speaker>(
     if (!('reservation' in attempt)) {
       permit.withdraw(exchange.later)
       const { amounts } = demand(pursuit.purpose.promptTokens, exchange.facts, target)
-      return err(refused(pursuit, failureOf(attempt, amounts.tokens)))
+      return err(refused(pursuit, failureOf(attempt, amounts)))
     }
     const result = exchange.client.hasLeft ? err(unasked(attempt)) : await tryOnce(attempt)
     if (result.ok) return ok({ answer: result.value, attempt })

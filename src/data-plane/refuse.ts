@@ -1,6 +1,6 @@
 // Says no, in the client's own protocol.
+import { type Amounts, counted } from '../core/amounts.ts'
 import type { Failure } from '../core/failure.ts'
-import type { Denial } from '../core/limits.ts'
 import type { Refusal } from '../ports.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Exchange } from './exchange.ts'
@@ -25,27 +25,31 @@ export function refuse(
 }
 
 /** A limiter's refusal as a failure of the request. */
-export function failureOf(refusal: Refusal, requestedTokens: number): Failure {
+export function failureOf(refusal: Refusal, requested: Amounts): Failure {
   switch (refusal.kind) {
     case 'rate':
       return {
         kind: 'rate-limited',
         scope: refusal.scope,
-        limitTokensPerMinute: refusal.limitTokensPerMinute,
-        requestedTokens,
+        model: refusal.model,
+        unit: refusal.unit,
+        limitPerMinute: refusal.limitPerMinute,
+        requested: counted(requested)[refusal.unit],
+        left: refusal.left,
         retryAfterMs: refusal.retryAfterMs,
       }
-    case 'budget':
-      return budgetExhausted(refusal)
+    case 'slots': {
+      const { scope, model, most, retryAfterMs } = refusal
+      return { kind: 'too-many-at-once', scope, model, most, retryAfterMs }
+    }
+    case 'budget': {
+      const { scope, model, limitNanoUsd, left: leftNanoUsd, period: window, resetsAtMs } = refusal
+      return { kind: 'budget-exhausted', scope, model, limitNanoUsd, leftNanoUsd, window, resetsAtMs }
+    }
     case 'revoked':
       return { kind: 'unauthenticated', reason: 'revoked' }
     case 'stale-lease':
     case 'unavailable':
       return { kind: 'limiter-unavailable' }
   }
-}
-
-function budgetExhausted(denial: Denial & { readonly kind: 'budget' }): Failure {
-  const { scope, limitNanoUsd, period, resetsAtMs } = denial
-  return { kind: 'budget-exhausted', scope, limitNanoUsd, window: period, resetsAtMs }
 }

@@ -7,6 +7,7 @@ import { USAGE_EVENT_VERSION, type UsageBatch, unpackEvent } from '../core/usage
 
 /** A message that may be applied. */
 export interface ReadableBatch {
+  /** Events of kinds that the ledger doesn't count are left out. */
   readonly batch: UsageBatch
   /** Names the first event: with tenant and outbox row, what makes two deliveries the same message. */
   readonly firstEvent: string
@@ -14,6 +15,8 @@ export interface ReadableBatch {
 
 /** More events in one message than the Queue's size limit could ever carry. */
 const EVENTS_MAX = 2000
+/** Names a message without events: the beginning of what it has. */
+const NAME_CHARS_MAX = 200
 
 /** Reads a message's body. Every event is checked: all fields present and of their type, all of the batch's tenant. */
 export function readBatch(body: unknown): Result<ReadableBatch, string> {
@@ -26,12 +29,18 @@ export function readBatch(body: unknown): Result<ReadableBatch, string> {
   const list = parseJson(events)
   if (!Array.isArray(list)) return err('events is not a JSON array')
   if (list.length === 0 || list.length > EVENTS_MAX) return err(`events holds ${list.length} events`)
-  const full = list.map((event) => (isJsonObject(event) ? unpackEvent(event) : event))
+  const full = list.map((event) => (isJsonObject(event) ? unpackEvent(event) : event)).filter(isCounted)
   for (const [at, event] of full.entries()) {
     const problem = eventProblem(event, tenantId)
     if (problem !== null) return err(`events[${at}]${problem}`)
   }
-  return ok({ batch: { v, tenantId, outboxId, events: JSON.stringify(full) }, firstEvent: eventName(full[0]) })
+  const firstEvent = full.length > 0 ? eventName(full[0]) : JSON.stringify(list[0]).slice(0, NAME_CHARS_MAX)
+  return ok({ batch: { v, tenantId, outboxId, events: JSON.stringify(full) }, firstEvent })
+}
+
+/** Alerts, and whatever a later gateway may send along, are none of the ledger's business; a bad event is. */
+function isCounted(event: Json): boolean {
+  return !isJsonObject(event) || !isText(event.kind) || event.kind === 'cost' || event.kind === 'adj'
 }
 
 /** Tenant and outbox row of a message, as far as they can be read, so that even a bad one can be confirmed. */

@@ -1,22 +1,21 @@
 // One isolate's dealings with one tenant's limiter: holds leases, admits from them, and ships what happened. Knows no
 // Cloudflare type: the object is a function that takes a message. State is shared by all requests of the isolate, and
 // a request may die at any await, so nothing here waits on another request's promise without a deadline.
-import type { Amounts, Denial, LimiterCall, LimiterPath, LimiterReply, LeaseWant } from '../core/limits.ts'
+import { type Counts, type Resource, counted } from '../core/amounts.ts'
+import { type HeldLease, reserve, wantsRenewal } from '../core/lease.ts'
 import {
-  type HeldLease,
-  accept,
-  emptyLease,
-  giveBack,
-  report,
-  reserve,
-  restartRate,
-  settle,
-  want,
-  wantsRenewal,
-} from '../core/lease.ts'
+  type Amounts,
+  type Denial,
+  LIMITS_VERSION,
+  type LimiterCall,
+  type LimiterPath,
+  type LimiterReply,
+} from '../core/limits.ts'
 import type { UsageEvent } from '../core/usage-event.ts'
-import { type Later, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
+import type { Later, Refusal, Reservation } from '../ports.ts'
 import { EventJournal } from './event-journal.ts'
+import { HeldLeases, type LeaseTalk } from './held-leases.ts'
+import { Holding } from './holding.ts'
 
 /** The outside world of a holder. */
 export interface HolderPorts {
@@ -28,9 +27,17 @@ export interface HolderPorts {
 
 interface Waiter {
   readonly path: LimiterPath
-  readonly amounts: Amounts
-  readonly template: UsageEvent
-  readonly resolve: (result: Reservation | Refusal) => void
+  readonly amounts: Counts
+  /** Takes what it waits for from a lease; false when that hasn't as much. */
+  readonly serve: (lease: HeldLease, nowMs: number) => boolean
+  readonly refuse: (refusal: Refusal) => void
+}
+
+/** A refusal that is remembered. */
+interface Denied {
+  readonly untilMs: number
+  readonly amounts: Counts
+  readonly denial: Denial
 }
 
 /** Group commit: records wait at most this long for company. */
@@ -55,15 +62,11 @@ export class LeaseHolder {
   readonly #tenantId: string
   readonly #holder: string
   readonly #ports: HolderPorts
-  readonly #leases = new Map<string, HeldLease>()
-  readonly #closing = new Set<HeldLease>()
-  readonly #denials = new Map<
-    string,
-    { readonly untilMs: number; readonly amounts: Amounts; readonly denial: Denial }
-  >()
+  readonly #leases: HeldLeases
+  /** By the name of the lease that was asked for. */
+  readonly #denials = new Map<string, Denied>()
   readonly #journal = new EventJournal()
   #waiters: Waiter[] = []
-  #leaseCount = 0
   #messageCount = 0
   #ttlMs = 30_000
   #exchangeSinceMs: number | null = null
@@ -76,12 +79,13 @@ export class LeaseHolder {
   constructor(tenantId: string, holder: string, ports: HolderPorts) {
     this.#tenantId = tenantId
     this.#holder = holder
+    this.#leases = new HeldLeases(holder)
     this.#ports = ports
   }
 
   /** True when nothing is held, owed or waited for. */
   get isIdle(): boolean {
-    return this.#leases.size === 0 && this.#closing.size === 0 && this.#waiters.length === 0 && this.#journal.isEmpty
+    return this.#leases.isEmpty && this.#waiters.length === 0 && this.#journal.isEmpty
   }
 
   /** Admits from the lease in hand, without asking anyone; a promise only when the limiter has to be asked. */
@@ -94,13 +98,14 @@ export class LeaseHolder {
     const nowMs = this.#ports.nowMs()
     this.#lastUseMs = nowMs
     if (this.#journal.isFull) return Promise.resolve({ kind: 'unavailable' })
-    const lease = this.#leases.get(path.keyId)
-    if (lease !== undefined && this.#waiters.length === 0 && reserve(lease, amounts, nowMs)) {
+    const counts = counted(amounts)
+    const lease = this.#leases.of(path)
+    if (lease !== undefined && this.#waiters.length === 0 && reserve(lease, counts, nowMs)) {
       this.#renewAhead(lease, nowMs, later)
       this.#flushSoon(later)
-      return this.#reservation(lease, amounts, template)
+      return this.#reservation(lease, path, counts, template)
     }
-    return this.#ask(path, amounts, template, nowMs, later)
+    return this.#askToAdmit(path, counts, template, nowMs, later)
   }
 
   /** Hands over an event that has no reservation and costs nothing (a cache hit). With a full journal, while the limiter
@@ -114,28 +119,48 @@ export class LeaseHolder {
 
   /** Drops what is held for a key; the next request asks anew. */
   forget(keyId: string): void {
-    const lease = this.#leases.get(keyId)
-    if (lease !== undefined) this.#close(lease)
+    this.#leases.closeKey(keyId)
   }
 
-  #reservation(lease: HeldLease, amounts: Amounts, template: UsageEvent): Reservation {
+  #reservation(lease: HeldLease, path: LimiterPath, counts: Counts, template: UsageEvent): Reservation {
     const id = `${template.requestId}#${template.attempt}`
-    this.#journal.admit(id, { leaseId: lease.id, reserved: amounts, template })
-    let isSettled = false
+    this.#journal.admit(id, { leaseId: lease.id, reserved: counts, template })
+    const holding = new Holding(lease, counts)
     return {
-      amounts,
-      limitsMoney: lease.limitsMoney,
+      get amounts() {
+        return holding.amounts
+      },
+      limitsMoney: lease.limited.nanoUsd,
       settle: (actual, event, later) => {
-        if (isSettled) return
-        isSettled = true
-        settle(lease, amounts, actual)
-        if (lease.isTail) giveBack(lease)
+        if (holding.isSettled) return
+        holding.settle(counted(actual))
         this.#journal.settle(id, event)
         this.#flushSoon(later)
       },
+      extend: (more, later) => this.#extend(holding, path, { ...counted(more), requests: 0, slots: 0 }, later),
       keepAliveMs: this.#ttlMs / 4,
-      keepAlive: (later) => this.#renewAhead(lease, this.#ports.nowMs(), later),
+      keepAlive: (later) => this.#keepAlive(lease, later),
+      hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
     }
+  }
+
+  /** From the lease in hand, else after one call. */
+  #extend(holding: Holding, path: LimiterPath, more: Counts, later: Later): boolean | Promise<boolean> {
+    const nowMs = this.#ports.nowMs()
+    for (const lease of [holding.lease, this.#leases.of(path)]) {
+      if (lease !== undefined && holding.extend(lease, more, nowMs)) return true
+    }
+    if (holding.isSettled || this.#remembered(path, more, nowMs) !== null) return false
+    const serve = (lease: HeldLease, atMs: number): boolean => holding.isSettled || holding.extend(lease, more, atMs)
+    return this.#ask(path, more, serve, later).then((refusal) => refusal === null && !holding.isSettled)
+  }
+
+  /** A lease that admits is renewed; one that only keeps slots, which it no longer can be, is told of. */
+  #keepAlive(lease: HeldLease, later: Later): void {
+    const nowMs = this.#ports.nowMs()
+    if (!lease.isClosing) return this.#renewAhead(lease, nowMs, later)
+    const isDue = lease.limited.slots && nowMs >= lease.slotsUntilMs - this.#ttlMs / 2
+    if (isDue && this.#exchangeSinceMs === null) this.#exchangeSoon(later)
   }
 
   /** Renews in the background; an exchange under way has seen to it already. */
@@ -143,31 +168,52 @@ export class LeaseHolder {
     if (this.#exchangeSinceMs === null && wantsRenewal(lease, nowMs)) this.#exchangeSoon(later)
   }
 
-  async #ask(
+  async #askToAdmit(
     path: LimiterPath,
-    amounts: Amounts,
+    counts: Counts,
     template: UsageEvent,
     nowMs: number,
     later: Later,
   ): Promise<Reservation | Refusal> {
-    const denied = this.#denials.get(path.keyId)
-    if (denied !== undefined && nowMs < denied.untilMs && coversDenied(amounts, denied.amounts)) {
-      return aged(denied.denial, denied.untilMs - nowMs)
-    }
+    const denied = this.#remembered(path, counts, nowMs)
+    if (denied !== null) return denied
     if (this.#waiters.length >= WAITERS_MAX) return { kind: 'unavailable' }
-    const answered = new Promise<Reservation | Refusal>((resolve) => {
-      this.#waiters.push({ path, amounts, template, resolve })
+    let reservation: Reservation | null = null
+    const serve = (lease: HeldLease, atMs: number): boolean => {
+      if (!reserve(lease, counts, atMs)) return false
+      reservation = this.#reservation(lease, path, counts, template)
+      return true
+    }
+    const refusal = await this.#ask(path, counts, serve, later)
+    if (refusal === null) this.#flushSoon(later)
+    return refusal ?? reservation ?? { kind: 'unavailable' }
+  }
+
+  /** Waits until `serve` took what it needs from a lease: null then, else why not. */
+  async #ask(path: LimiterPath, amounts: Counts, serve: Waiter['serve'], later: Later): Promise<Refusal | null> {
+    const answered = new Promise<Refusal | null>((resolve) => {
+      const served: Waiter['serve'] = (lease, atMs) => {
+        if (!serve(lease, atMs)) return false
+        resolve(null)
+        return true
+      }
+      this.#waiters.push({ path, amounts, serve: served, refuse: resolve })
     })
     const waiter = this.#waiters[this.#waiters.length - 1]
     this.#exchangeSoon(later)
     const expired = this.#ports.sleep(WAIT_MS_MAX).then((): Refusal => {
-      // Nobody would settle a reservation that came after all.
+      // Nobody would settle what came after all.
       this.#waiters = this.#waiters.filter((waiting) => waiting !== waiter)
       return { kind: 'unavailable' }
     })
-    const result = await Promise.race([answered, expired])
-    if (isAdmitted(result)) this.#flushSoon(later)
-    return result
+    return Promise.race([answered, expired])
+  }
+
+  /** The refusal of the like of this that is fresh enough to be repeated. */
+  #remembered(path: LimiterPath, amounts: Counts, nowMs: number): Denial | null {
+    const denied = this.#denials.get(this.#leases.nameOf(path))
+    if (denied === undefined || nowMs >= denied.untilMs || !coversDenied(amounts, denied)) return null
+    return aged(denied.denial, denied.untilMs - nowMs)
   }
 
   #flushSoon(later: Later): void {
@@ -196,10 +242,7 @@ export class LeaseHolder {
         this.#idleDueMs = null
         const idleMs = this.#ports.nowMs() - this.#lastUseMs
         if (idleMs < IDLE_MS) return this.#returnWhenIdle(this.#ports.nowMs(), later)
-        for (const lease of this.#leases.values()) {
-          if (lease.open === 0) this.#close(lease)
-          else giveBack(lease)
-        }
+        this.#leases.rest()
         return this.#exchange()
       }),
     )
@@ -237,7 +280,8 @@ export class LeaseHolder {
   /** True when the limiter answered, or there was nothing to say. */
   async #exchangeOnce(): Promise<boolean> {
     const sentAtMs = this.#ports.nowMs()
-    const message = this.#message(sentAtMs)
+    const talk = this.#leases.talk(this.#waiters, sentAtMs)
+    const message = this.#message(talk)
     if (message === null) return true
     const reply = await this.#sendInTime(message)
     if (reply === null) {
@@ -247,16 +291,12 @@ export class LeaseHolder {
     }
     this.#ttlMs = reply.ttlMs
     this.#journal.acknowledge(reply.acknowledged)
-    for (const sent of message.reports) if (sent.isDone) this.#forgetClosed(sent.leaseId)
-    for (const grant of reply.grants) {
-      const lease = this.#leaseById(grant.leaseId)
-      if (lease !== undefined) accept(lease, grant, sentAtMs)
-    }
+    this.#leases.take(talk, reply, sentAtMs)
     if (reply.revokedKeyIds.length > 0) {
       for (const keyId of reply.revokedKeyIds) this.forget(keyId)
       this.#ports.onRevoked(reply.revokedKeyIds)
     }
-    this.#serveWaiters(message.wants, reply)
+    this.#serveWaiters(talk, reply)
     return true
   }
 
@@ -273,15 +313,12 @@ export class LeaseHolder {
     }
   }
 
-  #message(nowMs: number): LimiterCall | null {
+  #message({ reports, wants }: LeaseTalk): LimiterCall | null {
     const { chunks, admissions } = this.#journal.outgoing()
-    const wants = this.#wants(nowMs)
-    for (const lease of this.#leases.values()) if (lease.open === 0 && isPast(lease, nowMs)) this.#close(lease)
-    const leases = [...this.#leases.values(), ...this.#closing]
-    const reports = leases.map(report)
     if (wants.length === 0 && chunks.length === 0 && admissions.length === 0 && reports.length === 0) return null
     this.#messageCount += 1
     return {
+      v: LIMITS_VERSION,
       tenantId: this.#tenantId,
       holder: this.#holder,
       number: this.#messageCount,
@@ -292,93 +329,52 @@ export class LeaseHolder {
     }
   }
 
-  #wants(nowMs: number): LeaseWant[] {
-    const waiting = new Map<string, { readonly path: LimiterPath; readonly amounts: Amounts[] }>()
-    for (const waiter of this.#waiters) {
-      const entry = waiting.get(waiter.path.keyId) ?? { path: waiter.path, amounts: [] }
-      entry.amounts.push(waiter.amounts)
-      waiting.set(waiter.path.keyId, entry)
-    }
-    for (const lease of this.#leases.values()) {
-      const keyId = lease.path.keyId
-      if (!waiting.has(keyId) && lease.open > 0 && wantsRenewal(lease, nowMs)) {
-        waiting.set(keyId, { path: lease.path, amounts: [] })
-      }
-    }
-    return [...waiting.values()].map(({ path, amounts }) => {
-      const lease = this.#liveLease(path, nowMs)
-      restartRate(lease, nowMs)
-      return want(lease, amounts, nowMs)
-    })
-  }
-
-  /** The key's lease, or a new one where there is none or its deadline has passed. */
-  #liveLease(path: LimiterPath, nowMs: number): HeldLease {
-    const known = this.#leases.get(path.keyId)
-    if (known !== undefined && !isPast(known, nowMs)) return known
-    if (known !== undefined) this.#close(known)
-    this.#leaseCount += 1
-    const lease = emptyLease(`${this.#holder}:${this.#leaseCount}`, path, nowMs)
-    if (known !== undefined) lease.rateAmounts = known.rateAmounts
-    this.#leases.set(path.keyId, lease)
-    return lease
-  }
-
-  #close(lease: HeldLease): void {
-    lease.isClosing = true
-    this.#leases.delete(lease.path.keyId)
-    this.#closing.add(lease)
-  }
-
-  #forgetClosed(leaseId: string): void {
-    for (const lease of this.#closing) if (lease.id === leaseId) this.#closing.delete(lease)
-  }
-
-  #leaseById(leaseId: string): HeldLease | undefined {
-    for (const lease of this.#leases.values()) if (lease.id === leaseId) return lease
-    return undefined
-  }
-
-  #serveWaiters(wants: readonly LeaseWant[], reply: LimiterReply): void {
-    const keyIds = new Map(wants.map((want) => [want.leaseId, want.path.keyId]))
-    const denials = new Map(reply.denials.map((entry) => [keyIds.get(entry.leaseId), entry.denial]))
+  #serveWaiters({ wants }: LeaseTalk, reply: LimiterReply): void {
     const nowMs = this.#ports.nowMs()
+    const denials = new Map<string, Denial>()
+    for (const { leaseId, denial } of reply.denials) {
+      const path = wants.find((wanted) => wanted.leaseId === leaseId)?.path
+      if (denial.kind === 'stale-lease') this.#leases.closeById(leaseId)
+      else if (path !== undefined) denials.set(this.#leases.nameOf(path), denial)
+    }
     const waiting = this.#waiters
     this.#waiters = []
     for (const waiter of waiting) {
-      const lease = this.#leases.get(waiter.path.keyId)
-      const denial = denials.get(waiter.path.keyId)
-      if (lease !== undefined && reserve(lease, waiter.amounts, nowMs)) {
-        waiter.resolve(this.#reservation(lease, waiter.amounts, waiter.template))
-      } else if (denial !== undefined && denial.kind !== 'stale-lease') {
+      const lease = this.#leases.of(waiter.path)
+      if (lease !== undefined && waiter.serve(lease, nowMs)) continue
+      const denial = denials.get(this.#leases.nameOf(waiter.path))
+      if (denial === undefined) this.#waiters.push(waiter)
+      else {
         this.#remember(waiter, denial, nowMs)
-        waiter.resolve(denial)
-      } else this.#waiters.push(waiter)
+        waiter.refuse(denial)
+      }
     }
-    for (const [keyId, denial] of denials) if (denial.kind === 'stale-lease' && keyId !== undefined) this.forget(keyId)
     if (this.#waiters.length > 0) this.#mustExchangeAgain = true
   }
 
   #remember(waiter: Waiter, denial: Denial, nowMs: number): void {
     const retryMs = 'retryAfterMs' in denial ? (denial.retryAfterMs ?? DENIAL_MS_MAX) : DENIAL_MS_MAX
     const untilMs = nowMs + Math.min(DENIAL_MS_MAX, retryMs)
-    this.#denials.set(waiter.path.keyId, { untilMs, amounts: waiter.amounts, denial })
+    this.#denials.set(this.#leases.nameOf(waiter.path), { untilMs, amounts: waiter.amounts, denial })
   }
 
   #failWaiters(): void {
     const waiting = this.#waiters
     this.#waiters = []
-    for (const waiter of waiting) waiter.resolve({ kind: 'unavailable' })
+    for (const waiter of waiting) waiter.refuse({ kind: 'unavailable' })
   }
 }
 
-/** Granted once, and over. */
-function isPast(lease: HeldLease, nowMs: number): boolean {
-  return lease.deadlineMs > 0 && nowMs >= lease.deadlineMs
+/** Whether what was denied would be again: as much is asked for of what there was too little of. */
+function coversDenied(amounts: Counts, denied: Denied): boolean {
+  const resource = resourceOf(denied.denial)
+  return resource === null || amounts[resource] >= denied.amounts[resource]
 }
 
-function coversDenied(amounts: Amounts, denied: Amounts): boolean {
-  return amounts.tokens >= denied.tokens && amounts.nanoUsd >= denied.nanoUsd
+function resourceOf(denial: Denial): Resource | null {
+  if (denial.kind === 'rate') return denial.unit
+  if (denial.kind === 'slots') return 'slots'
+  return denial.kind === 'budget' ? 'nanoUsd' : null
 }
 
 /** A remembered denial, with the wait that is left of it. */

@@ -1,7 +1,7 @@
 // What a failure is called, whichever protocol it is told in: status, code, message, whether and when to try again. One
 // contract for all protocols; each only shapes it. What a provider says of our own account (credential, address, outage)
 // isn't passed on; what it says of the client's request is. https://platform.openai.com/docs/guides/error-codes
-import type { BudgetPeriod, Failure, Gap, UpstreamFailure } from '../core/failure.ts'
+import type { BudgetPeriod, CalendarPeriod, Failure, Gap, RateUnit, UpstreamFailure } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
 import { withoutUndefined } from '../wire/write.ts'
 
@@ -73,6 +73,8 @@ function wordsOf(failure: Failure): Phrase {
       return unsupported(failure.model, failure.gaps)
     case 'rate-limited':
       return rateLimited(failure)
+    case 'too-many-at-once':
+      return tooManyAtOnce(failure)
     case 'budget-exhausted':
       return budgetExhausted(failure)
     case 'directory-unavailable':
@@ -127,9 +129,10 @@ function unsupported(model: string, gaps: readonly Gap[]): Phrase {
 }
 
 function rateLimited(failure: Extract<Failure, { kind: 'rate-limited' }>): Phrase {
-  const limit = `Limit ${failure.limitTokensPerMinute}, requested ${failure.requestedTokens}.`
-  const head = `Rate limit reached for this ${failure.scope} on tokens per minute (TPM): ${limit}`
-  const base = { status: 429, type: 'tokens', code: 'rate_limit_exceeded' }
+  const limit = `Limit ${failure.limitPerMinute}, requested ${failure.requested}.`
+  const head = `Rate limit reached for ${limitedBy(failure)} on ${RATE_UNITS[failure.unit]}: ${limit}`
+  const type = failure.unit === 'requests' ? 'requests' : 'tokens'
+  const base = { status: 429, type, code: 'rate_limit_exceeded' }
   if (failure.retryAfterMs === null) {
     const message = `${head} The request is larger than the limit ever allows: reduce its input or its output bound.`
     return { ...base, message, mayRetry: false }
@@ -138,7 +141,26 @@ function rateLimited(failure: Extract<Failure, { kind: 'rate-limited' }>): Phras
   return { ...base, message, mayRetry: true, retryAfterMs: failure.retryAfterMs }
 }
 
-const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
+const RATE_UNITS: Readonly<Record<RateUnit, string>> = {
+  requests: 'requests per minute (RPM)',
+  tokens: 'tokens per minute (TPM)',
+  inputTokens: 'input tokens per minute',
+  outputTokens: 'output tokens per minute',
+}
+
+/** `this key`, or `this key's use of` some models. */
+function limitedBy({ scope, model }: { readonly scope: string; readonly model?: string | null }): string {
+  return model === null || model === undefined ? `this ${scope}` : `the use of \`${model}\` by this ${scope}`
+}
+
+function tooManyAtOnce(failure: Extract<Failure, { kind: 'too-many-at-once' }>): Phrase {
+  const { most, retryAfterMs } = failure
+  const head = `Too many requests of ${limitedBy(failure)} run at once: at most ${most} may.`
+  const message = `${head} Please try again in ${retryAfterMs}ms.`
+  return { status: 429, message, type: 'requests', code: 'rate_limit_exceeded', mayRetry: true, retryAfterMs }
+}
+
+const PERIODS: Readonly<Record<CalendarPeriod, string>> = {
   hour: 'hourly',
   day: 'daily',
   week: 'weekly',
@@ -148,8 +170,12 @@ const PERIODS: Readonly<Record<BudgetPeriod, string>> = {
 function budgetExhausted(failure: Extract<Failure, { kind: 'budget-exhausted' }>): Phrase {
   const limit = `$${dollars(failure.limitNanoUsd)}`
   const resets = new Date(failure.resetsAtMs).toISOString()
-  const message = `The ${PERIODS[failure.window]} budget of this ${failure.scope} (${limit}) has not enough left for this request. It resets at ${resets}.`
+  const message = `The ${periodWord(failure.window)} budget of ${limitedBy(failure)} (${limit}) has not enough left for this request. It resets at ${resets}.`
   return { status: 402, message, type: 'insufficient_quota', code: 'budget_exceeded', mayRetry: false }
+}
+
+function periodWord(period: BudgetPeriod): string {
+  return typeof period === 'string' ? PERIODS[period] : `${period.everyDays}-day`
 }
 
 /** Nano-USD as dollars: two decimals, or as many as a small amount needs. */

@@ -19,53 +19,53 @@ function holds(
   )
 }
 
-describe('isolates with leases of one limiter', () => {
+describe('isolates with leases of one limiter', { timeout: 60_000 }, () => {
   test('never overshoot a budget or a bucket, whatever happens to messages, clocks and isolates', () => {
     const total = { admitted: 0, denied: 0 }
-    holds({ steps: 500, crashes: true }, 200, ({ admitted, denied }) => {
+    holds({ steps: 500, crashes: true }, 80, ({ admitted, denied }) => {
       total.admitted += admitted
       total.denied += denied
     })
-    expect(total.admitted).toBeGreaterThan(3_000)
-    expect(total.denied).toBeGreaterThan(3_000)
+    expect(total.admitted).toBeGreaterThan(1_500)
+    expect(total.denied).toBeGreaterThan(1_500)
   })
 
   test('never pass a rate limit, however hard they press', () => {
-    holds({ steps: 500, crashes: true, tight: true }, 200)
+    holds({ steps: 500, crashes: true, tight: true }, 80)
   })
 
   test('never overshoot a budget that existed when the lease was granted, while the limits change', () => {
-    holds({ steps: 500, crashes: true, reconfigures: true }, 200)
+    holds({ steps: 500, crashes: true, reconfigures: true }, 80)
   })
 
   test('leave nothing held or lent once all leases are closed', () => {
-    holds({ steps: 300 }, 200, (world) => {
+    holds({ steps: 300 }, 80, (world) => {
       world.close()
-      expect(world.openPositions).toEqual({ held: 0, outstanding: 0 })
+      expect(world.openPositions).toBe(0)
       expect(world.receiver.authority.leases.size).toBe(0)
     })
   })
 
   test('leave nothing held or lent either when attempts cost more than they reserved', () => {
-    holds({ steps: 300, mayOverrun: true }, 200, (world) => {
+    holds({ steps: 300, mayOverrun: true }, 80, (world) => {
       world.close()
-      expect(world.openPositions).toEqual({ held: 0, outstanding: 0 })
+      expect(world.openPositions).toBe(0)
     })
   })
 
   test('leave nothing held or lent either when the limits were changed in between', () => {
-    holds({ steps: 300, mayOverrun: true, reconfigures: true }, 200, (world) => {
+    holds({ steps: 300, mayOverrun: true, reconfigures: true }, 80, (world) => {
       world.close()
-      expect(world.openPositions).toEqual({ held: 0, outstanding: 0 })
+      expect(world.openPositions).toBe(0)
     })
   })
 
   test('that crashed keep their money held until its window ends, and no longer', () => {
-    holds({ steps: 300, crashes: true }, 100, (world) => {
+    holds({ steps: 300, crashes: true }, 50, (world) => {
       world.close()
-      expect(world.openPositions.outstanding).toBe(0)
+      expect(world.openRates).toBe(0)
       world.outlive()
-      expect(world.openPositions).toEqual({ held: 0, outstanding: 0 })
+      expect(world.openPositions).toBe(0)
       expect(world.receiver.authority.leases.size).toBe(0)
     })
   })
@@ -75,10 +75,10 @@ describe('isolates with leases of one limiter', () => {
       fc.property(seeds, (seed) => {
         const once = new LeaseWorld({ seed, steps: 300, crashes: true }).run().receiver.authority
         const twice = new LeaseWorld({ seed, steps: 300, crashes: true, doubled: true }).run().receiver.authority
-        expect([...twice.nodes.values()]).toEqual([...once.nodes.values()])
+        expect([...twice.gauges.values()]).toEqual([...once.gauges.values()])
         expect([...twice.leases.values()]).toEqual([...once.leases.values()])
       }),
-      { numRuns: 60, endOnFailure: true },
+      { numRuns: 40, endOnFailure: true },
     )
   })
 })

@@ -4,7 +4,15 @@ import { describe, expect, test } from 'vitest'
 import type { BudgetPeriod } from '../../src/core/failure.ts'
 import { isTimeZone, windowAt } from '../../src/core/window.ts'
 
-const PERIODS: readonly BudgetPeriod[] = ['hour', 'day', 'week', 'month']
+const PERIODS: readonly BudgetPeriod[] = [
+  'hour',
+  'day',
+  'week',
+  'month',
+  { everyDays: 1, from: '2026-01-01' },
+  { everyDays: 14, from: '2026-01-05' },
+  { everyDays: 90, from: '2031-12-31' },
+]
 const ZONES = Intl.supportedValuesOf('timeZone')
 /** Zones whose clocks change at midnight, by half an hour, by two hours, or for good. */
 const ODD_ZONES = [
@@ -98,6 +106,21 @@ describe('budget windows', () => {
         expect((endMs - startMs) / HOUR_MS).toBeLessThanOrEqual(26)
       }),
       { numRuns: 1_500 },
+    )
+  })
+
+  test('of so many days begin on the day that is named, and are that many days of the local calendar long', () => {
+    fc.assert(
+      fc.property(zones, fc.integer({ min: 1, max: 60 }), instants, instants, (timeZone, everyDays, fromMs, atMs) => {
+        const from = new Date(fromMs).toISOString().slice(0, 10)
+        const window = windowAt({ everyDays, from }, timeZone, atMs)
+        const day = (instantMs: number): number =>
+          Date.parse(`${wall(timeZone, instantMs).date}T00:00:00Z`) / 86_400_000
+        const offset = (day(window.startMs) - Date.parse(`${from}T00:00:00Z`) / 86_400_000) % everyDays
+        expect(Math.abs(offset)).toBe(0)
+        expect(day(window.endMs) - day(window.startMs)).toBe(everyDays)
+      }),
+      { numRuns: 800 },
     )
   })
 

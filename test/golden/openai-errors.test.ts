@@ -60,7 +60,7 @@ describe('the openai SDK throws', () => {
     ],
     [
       OpenAI.RateLimitError,
-      { kind: 'rate-limited', scope: 'key', limitTokensPerMinute: 1, requestedTokens: 1, retryAfterMs: 1 },
+      { kind: 'rate-limited', scope: 'key', unit: 'tokens', limitPerMinute: 1, requested: 1, retryAfterMs: 1 },
       { code: 'rate_limit_exceeded' },
     ],
     [
@@ -83,7 +83,7 @@ describe('the openai SDK throws', () => {
     [2, upstream('connection', 0)],
     [1, upstream('credential', 401)],
     [1, upstream('client', 429)],
-    [1, { kind: 'rate-limited', scope: 'key', limitTokensPerMinute: 1, requestedTokens: 9, retryAfterMs: null }],
+    [1, { kind: 'rate-limited', scope: 'key', unit: 'tokens', limitPerMinute: 1, requested: 9, retryAfterMs: null }],
     [1, { kind: 'budget-exhausted', scope: 'key', limitNanoUsd: 1, window: 'day', resetsAtMs: 0 }],
   ] as const)('after %i calls, when it may try once more, for %j', async (calls, failure) => {
     expect((await thrownFor(failure, 1)).calls).toBe(calls)

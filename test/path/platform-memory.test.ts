@@ -1,5 +1,6 @@
 // What an isolate keeps of the stores behind it: keys and routes, cached replies, the journal, log lines. Stores may be
 // slow, stale or away.
+import { NOTHING } from '../../src/core/limits.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { timingSafeEqual } from 'node:crypto'
 import type { KeyRecord, RoutingSnapshot, TenantRecord } from '../../src/core/directory.ts'
@@ -245,7 +246,7 @@ describe('the journal', () => {
 
   test('does not announce an attempt that ended before it was shipped', () => {
     const journal = new EventJournal()
-    journal.admit('a#1', { leaseId: 'l', reserved: { tokens: 1, nanoUsd: 1 }, template: usageEvent('a') })
+    journal.admit('a#1', { leaseId: 'l', reserved: NOTHING, template: usageEvent('a') })
     journal.settle('a#1', usageEvent('a'))
     const { admissions, chunks } = journal.outgoing()
     expect(admissions).toEqual([])

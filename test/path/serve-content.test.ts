@@ -137,7 +137,7 @@ describe('what reaches the provider', () => {
         const world = pathWorld([someTarget('a', { model: '*' })])
         world.upstream = (call) => says(call)
         await ended(world, await world.ask(large(content, { max_tokens: 1 })))
-        return world.admitted[0]?.amounts.tokens ?? 0
+        return world.admitted[0]?.amounts.inputTokens ?? 0
       }
       const tokens = await tokensOf(words)
       expect(tokens).toBeGreaterThan(400 * 8)

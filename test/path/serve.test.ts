@@ -2,6 +2,7 @@
 // whatever happens is settled once.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { UpstreamClass } from '../../src/core/failure.ts'
+import { NOTHING } from '../../src/core/limits.ts'
 import type { Refusal } from '../../src/ports.ts'
 import { fixturesOf } from '../fixtures/replies.ts'
 import { chance } from '../support/chance.ts'
@@ -35,7 +36,15 @@ const CLASSES: readonly UpstreamClass[] = [
   'stream',
 ]
 const RETRIED: readonly UpstreamClass[] = ['connection', 'server', 'overloaded', 'stream']
-const REFUSED: Refusal = { kind: 'rate', scope: 'key', limitTokensPerMinute: 10, retryAfterMs: 7_000 }
+const REFUSED: Refusal = {
+  kind: 'rate',
+  scope: 'key',
+  model: null,
+  left: 0,
+  unit: 'tokens',
+  limitPerMinute: 10,
+  retryAfterMs: 7_000,
+}
 
 /** First target with these retries, second target with none. */
 function twoTargets(maxRetries = 0): PathWorld {
@@ -220,7 +229,7 @@ describe.each(WAYS)('%s: a client that leaves', (way, body) => {
     expect(world.calls.length).toBe(callsBefore)
     const events = expectSettled(world)
     for (const { settled } of world.admitted.slice(callsBefore)) {
-      expect(settled[0]?.actual).toEqual({ tokens: 0, nanoUsd: 0 })
+      expect(settled[0]?.actual).toEqual(NOTHING)
     }
     if (events.length > 0) expect(events.at(-1)).toMatchObject({ ending: 'client-left', isFinal: true, status: 499 })
     expect(world.permits.at(-1)?.heard[0] ?? 'withdrawn').toBe(step === 'sleep' ? 'server' : 'withdrawn')

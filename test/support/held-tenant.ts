@@ -1,6 +1,6 @@
 // One isolate's lease holder in front of a real authority, with a sender between them that a test can slow down, cut, or
 // let lose replies. Time is virtual.
-import type { LimiterCall, LimiterConfig, LimiterPath } from '../../src/core/limits.ts'
+import type { Amounts, LimiterCall, LimiterConfig, LimiterPath } from '../../src/core/limits.ts'
 import { LeaseHolder } from '../../src/platform/lease-holder.ts'
 import { type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
 import { type Receiver, receiver } from './limiter-receiver.ts'
@@ -27,23 +27,21 @@ export interface HeldTenant {
   readonly failures: unknown[]
   later(work: Promise<void>): void
   /** Asks for admission; `requestId` names the attempt. */
-  ask(
-    requestId: string,
-    amounts: { readonly tokens?: number; readonly nanoUsd?: number },
-    keyId?: string,
-  ): Reservation | Promise<Reservation | Refusal>
+  ask(requestId: string, weight: Weight, keyId?: string, model?: string): Reservation | Promise<Reservation | Refusal>
   /** The same, admitted by all means. */
-  admitted(
-    requestId: string,
-    amounts: { readonly tokens?: number; readonly nanoUsd?: number },
-    keyId?: string,
-  ): Promise<Reservation>
-  /** Settles at what was reserved, or at `tokens` and `nanoUsd`. */
-  finish(
-    reservation: Reservation,
-    requestId: string,
-    actual?: { readonly tokens: number; readonly nanoUsd: number },
-  ): void
+  admitted(requestId: string, weight: Weight, keyId?: string, model?: string): Promise<Reservation>
+  /** Settles at what was reserved, or at `actual`. */
+  finish(reservation: Reservation, requestId: string, actual?: Weight): void
+}
+
+/** What an attempt weighs; `tokens` is all input. One request and no slot unless it says otherwise. */
+export interface Weight extends Partial<Amounts> {
+  readonly tokens?: number
+}
+
+/** The whole vector. */
+export function weigh({ tokens = 0, ...rest }: Weight): Amounts {
+  return { requests: 1, inputTokens: tokens, outputTokens: 0, slots: 0, nanoUsd: 0, ...rest }
 }
 
 const RTT_MS = 4
@@ -84,18 +82,22 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
       },
     }),
     later: (work) => void work.catch((error: unknown) => failures.push(error)),
-    ask: (requestId, { tokens = 0, nanoUsd = 0 }, keyId = 'k') => {
-      const path: LimiterPath = { tenantId: 't', teamId: null, keyId }
-      return world.holder.admit(path, { tokens, nanoUsd }, usageEvent(requestId, { keyId }), world.later)
+    ask: (requestId, weight, keyId = 'k', model = 'm') => {
+      const path: LimiterPath = { tenantId: 't', teamId: null, keyId, model }
+      return world.holder.admit(path, weigh(weight), usageEvent(requestId, { keyId }), world.later)
     },
-    async admitted(requestId, amounts, keyId) {
-      const answer = world.ask(requestId, amounts, keyId)
+    async admitted(requestId, weight, keyId, model) {
+      const answer = world.ask(requestId, weight, keyId, model)
       const result = await (answer instanceof Promise ? clock.until(answer) : answer)
       if (!isAdmitted(result)) throw new Error(`${requestId} was refused: ${JSON.stringify(result)}`)
       return result
     },
-    finish: (reservation, requestId, actual = reservation.amounts) =>
-      reservation.settle(actual, usageEvent(requestId), world.later),
+    finish: (reservation, requestId, actual) =>
+      reservation.settle(
+        actual === undefined ? reservation.amounts : weigh(actual),
+        usageEvent(requestId),
+        world.later,
+      ),
   }
   return world
 }

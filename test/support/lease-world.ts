@@ -1,13 +1,24 @@
 // A simulation of a limiter and the isolates that hold leases from it: messages are lost, doubled, delayed and overtaken,
 // isolates crash with attempts in flight, clocks are off by any amount, limits change, windows roll over. It knows what was
 // really spent, and objects as soon as the books or the limits say otherwise. Everything follows from one seed.
-import { strict as assert } from 'node:assert'
+import { type Counts, counted, each, plus } from '../../src/core/amounts.ts'
+import type { Gauge } from '../../src/core/gauge.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import * as leases from '../../src/core/lease.ts'
-import type { Amounts, LeaseReport, LeaseWant, LimiterCall, LimiterNode, LimiterReply } from '../../src/core/limits.ts'
+import {
+  type AdmissionRecord,
+  type LeaseWant,
+  type Limit,
+  type LimiterCall,
+  type LimiterReply,
+  LIMITS_VERSION,
+} from '../../src/core/limits.ts'
 import { type Chance, chance } from './chance.ts'
-import { Truth, checkLease } from './true-spend.ts'
-import { AUTHORITY, type AuthorityMachine, type Receiver, exposures, node, receiver } from './limiter-receiver.ts'
+import { AUTHORITY, type AuthorityMachine, type Receiver, receiver } from './limiter-receiver.ts'
+import { Truth } from './true-spend.ts'
+import { checkWorld, objectToLateAdmission, openIn } from './world-checks.ts'
+import { KEYS, MODELS, anyLimits, oneLimit } from './world-limits.ts'
+import { type Attempt, type Isolate, type Packet, type Sent, newIsolate } from './world-parts.ts'
 
 /** The holder's half of the machinery under test. */
 export type HolderMachine = typeof leases
@@ -20,49 +31,18 @@ export interface WorldOptions {
   /** The limits change now and then. */
   readonly reconfigures?: boolean
   readonly crashes?: boolean
-  /** Rate limits only, used to the full, with leases that often run out: what brings a token too many to light. */
+  /** Rates and slots only, used to the full, with leases that often run out: what brings a token too many to light. */
   readonly tight?: boolean
+  /** One limit of that kind and no other, used to the full: what brings a single unit too many to light. */
+  readonly focus?: Limit['kind']
   /** Every message arrives twice in a row. */
   readonly doubled?: boolean
   readonly authority?: AuthorityMachine
   readonly holder?: HolderMachine
 }
 
-interface Attempt {
-  readonly lease: HeldLease
-  readonly reserved: Amounts
-  readonly actual: Amounts
-}
-
-interface Isolate {
-  readonly name: string
-  /** Its clock minus the true one. */
-  readonly offsetMs: number
-  readonly leases: Map<string, HeldLease>
-  readonly closing: Set<HeldLease>
-  attempts: Attempt[]
-  leaseCount: number
-  messageCount: number
-  /** When its latest message left, on the true clock; null when that was answered. One is out at a time. */
-  waitingSinceMs: number | null
-  isCrashed: boolean
-}
-
-type Packet =
-  | { readonly kind: 'call'; readonly isolate: Isolate; readonly message: LimiterCall; readonly sentAtMs: number }
-  | {
-      readonly kind: 'reply'
-      readonly isolate: Isolate
-      readonly reply: LimiterReply
-      readonly sentAtMs: number
-      /** Of the message that it answers, with what that reported. */
-      readonly number: number
-      readonly reported: readonly LeaseReport[]
-    }
-
 const TTL_MS = 30_000
 const ZONES = ['UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'America/Havana', 'Australia/Lord_Howe'] as const
-const KEYS = ['k1', 'k2', 'k3'] as const
 /** What takes longer is taken for lost. */
 const EXCHANGE_MS_MAX = 5_000
 const HOUR_MS = 3_600_000
@@ -75,6 +55,7 @@ export class LeaseWorld {
   readonly #chance: Chance
   readonly #holder: HolderMachine
   readonly #limitScale: number
+  readonly #slotScale: number
   readonly #timeZone: string
   #nowMs: number
   #revision = 1
@@ -88,6 +69,7 @@ export class LeaseWorld {
     this.#chance = chance(options.seed)
     this.#holder = options.holder ?? leases
     this.#limitScale = this.#chance.pick([500, 5_000, 50_000])
+    this.#slotScale = this.#chance.pick([3, 8, 20])
     this.#timeZone = this.#chance.pick(ZONES)
     this.#nowMs = Date.UTC(2026, this.#chance.below(12), 1 + this.#chance.below(28)) - this.#chance.below(2 * HOUR_MS)
     this.receiver = receiver(this.#config(), this.#nowMs, TTL_MS, options.authority ?? AUTHORITY)
@@ -110,10 +92,10 @@ export class LeaseWorld {
     for (const isolate of this.#isolates) {
       while (isolate.attempts.length > 0) this.#finish(isolate)
       for (const lease of [...isolate.leases.values()]) this.#closeLease(isolate, lease)
-      this.#deliver({ kind: 'call', isolate, message: this.#message(isolate, []), sentAtMs: 0 })
+      this.#deliver({ kind: 'call', isolate, sent: this.#message(isolate, [], 0) })
       this.#check()
     }
-    this.#nowMs += TTL_MS + 1
+    this.#nowMs += 2 * TTL_MS + 1
     this.receiver.expire(this.#nowMs)
     this.#check()
   }
@@ -125,21 +107,22 @@ export class LeaseWorld {
     this.receiver.expire(this.#nowMs)
   }
 
-  /** What is held and lent in windows that still run. */
-  get openPositions(): { readonly held: number; readonly outstanding: number } {
-    const states = [...this.receiver.authority.nodes.values()]
-    const running = states.filter((state) => state.window !== null && this.#nowMs < state.window.endMs)
-    return {
-      held: running.reduce((sum, state) => sum + state.heldNanoUsd, 0),
-      outstanding: states.reduce((sum, state) => sum + (state.bucket?.outstanding ?? 0), 0),
-    }
+  /** What is out of all limits, of budgets in windows that still run. */
+  get openPositions(): number {
+    return openIn(this.receiver.authority, this.#nowMs)
+  }
+
+  /** The same without money. */
+  get openRates(): number {
+    return openIn(this.receiver.authority, Infinity)
   }
 
   #step(): void {
     const draw = this.#chance.below(100)
     const isolate = this.#chance.pick(this.#isolates)
     if (draw < 35) this.#admit(isolate)
-    else if (draw < 50) this.#finish(isolate)
+    else if (draw < 47) this.#finish(isolate)
+    else if (draw < 50) this.#extend(isolate)
     else if (draw < 84) this.#network()
     else if (draw < 86) this.#send(isolate, [])
     else if (draw < 88) this.#goIdle(isolate)
@@ -150,7 +133,7 @@ export class LeaseWorld {
   }
 
   #wait(): void {
-    const isTight = this.#options.tight === true
+    const isTight = this.#isTight
     const long = isTight ? [29_900, 40_000] : [40_000, 2_000_000]
     const isLong = this.#chance.below(isTight ? 6 : 25) === 0
     this.#nowMs += this.#chance.below(this.#chance.pick(isLong ? long : [2, 100, 1_000, 4_000]))
@@ -158,53 +141,96 @@ export class LeaseWorld {
 
   #admit(isolate: Isolate): void {
     const keyId = this.#chance.pick(KEYS)
-    const largest = this.#chance.pick([10, 100, this.#limitScale / 4])
-    const reserved = { tokens: this.#chance.below(largest), nanoUsd: this.#chance.below(largest) }
+    const model = this.#options.focus === undefined ? this.#chance.pick<string>(MODELS[keyId]) : MODELS[keyId][0]
+    const reserved = this.#weight()
     const nowMs = this.#nowMs + isolate.offsetMs
-    const lease = isolate.leases.get(keyId)
+    const name = `${keyId} ${model}`
+    const lease = isolate.leases.get(name)
     if (lease !== undefined && this.#holder.reserve(lease, reserved, nowMs)) {
       this.#begin(isolate, lease, reserved)
       return
     }
     this.denied += 1
-    this.#send(isolate, [{ keyId, waiting: Array.from({ length: 1 + this.#chance.below(3) }, () => reserved) }])
+    const waiting = Array.from({ length: 1 + this.#chance.below(3) }, () => reserved)
+    this.#send(isolate, [{ name, keyId, model, waiting }])
   }
 
-  #begin(isolate: Isolate, lease: HeldLease, reserved: Amounts): void {
+  #weight(): Counts {
+    const largest = this.#chance.pick([10, 100, this.#limitScale / 4])
+    const [inputTokens, outputTokens, nanoUsd] = [1, 2, 3].map(() => this.#chance.below(largest))
+    return counted({
+      requests: 1,
+      inputTokens: inputTokens ?? 0,
+      outputTokens: outputTokens ?? 0,
+      slots: 1,
+      nanoUsd: nanoUsd ?? 0,
+    })
+  }
+
+  #begin(isolate: Isolate, lease: HeldLease, reserved: Counts): void {
     this.admitted += 1
-    if (this.#options.tight === true) return this.#account(isolate, { lease, reserved, actual: reserved })
+    isolate.attemptCount += 1
     const over = this.#options.mayOverrun === true && this.#chance.below(3) === 0 ? 3 : 1
-    const actual = {
-      tokens: this.#chance.below(reserved.tokens * over + 1),
-      nanoUsd: this.#chance.below(reserved.nanoUsd * over + 1),
-    }
-    this.#account(isolate, { lease, reserved, actual })
-  }
-
-  #account(isolate: Isolate, attempt: Attempt): void {
-    const { lease, actual } = attempt
+    const part = each((resource) => this.#chance.below(reserved[resource] * over + 1))
+    const tokens = part.inputTokens + part.outputTokens
+    const actual = this.#isTight ? { ...reserved, slots: 0 } : { ...part, tokens, slots: 0 }
+    const id = `${isolate.name}-${isolate.attemptCount}`
+    const attempt: Attempt = { id, lease, reserved, untoldNanoUsd: 0, actual }
     isolate.attempts.push(attempt)
+    isolate.untold.add(id)
     // Spent as soon as the attempt runs, whatever becomes of its isolate.
     this.#truth.spend(lease.id, actual.nanoUsd)
-    if (!this.#changesRules) this.#truth.admitTokens(lease.path.keyId, actual.tokens, this.#nowMs)
-    this.#objectToLateAdmission(lease)
+    if (!this.#changesRules) this.#truth.admitRates(this.#chargedTo(lease), actual, this.#nowMs)
+    objectToLateAdmission(this.receiver.authority, lease, this.#nowMs)
   }
 
-  /** Cost belongs to the window of its admission: a lease must not be used in the next one. */
-  #objectToLateAdmission(lease: HeldLease): void {
-    const granted = this.receiver.authority.leases.get(lease.id)
-    for (const [id, startMs] of Object.entries(granted?.budgetNodes ?? {})) {
-      const window = this.receiver.authority.nodes.get(id)?.window
-      if (window?.startMs !== startMs) continue
-      assert(this.#nowMs < window.endMs, `${lease.id} admits after the window of ${id}`)
-    }
+  /** An attempt in mid-stream finds that it needs more; all of it is spent. */
+  #extend(isolate: Isolate): void {
+    const attempt = isolate.attempts[this.#chance.below(isolate.attempts.length)]
+    if (attempt === undefined || this.#options.tight === true || this.#options.mayOverrun === true) return
+    const more = { ...this.#weight(), requests: 0, slots: 0 }
+    const { lease } = attempt
+    if (!this.#holder.extend(lease, more, this.#nowMs + isolate.offsetMs)) return
+    objectToLateAdmission(this.receiver.authority, lease, this.#nowMs)
+    isolate.attempts = isolate.attempts.filter((other) => other !== attempt)
+    isolate.attempts.push({
+      ...attempt,
+      reserved: plus(attempt.reserved, more),
+      untoldNanoUsd: attempt.untoldNanoUsd + more.nanoUsd,
+      actual: plus(attempt.actual, more),
+    })
+    this.#truth.spend(lease.id, more.nanoUsd)
+    if (!this.#changesRules) this.#truth.admitRates(this.#chargedTo(lease), more, this.#nowMs)
+  }
+
+  #chargedTo(lease: HeldLease): readonly Gauge[] {
+    const { authority } = this.receiver
+    const ids = Object.keys(authority.leases.get(lease.id)?.charged ?? {})
+    return ids.map((id) => authority.gauges.get(id)).filter((gauge) => gauge !== undefined)
   }
 
   #finish(isolate: Isolate): void {
-    const attempt = isolate.attempts.splice(this.#chance.below(isolate.attempts.length), 1)[0]
-    if (attempt === undefined) return
-    this.#holder.settle(attempt.lease, attempt.reserved, attempt.actual)
-    if (attempt.lease.isTail) this.#holder.giveBack(attempt.lease)
+    const attempt = isolate.attempts[this.#chance.below(isolate.attempts.length)]
+    if (attempt !== undefined) this.#end(isolate, attempt)
+  }
+
+  #end(isolate: Isolate, attempt: Attempt): void {
+    isolate.attempts = isolate.attempts.filter((other) => other !== attempt)
+    this.#holder.settle(attempt.lease, attempt.reserved, attempt.actual, attempt.untoldNanoUsd)
+    this.#holder.giveBackTail(attempt.lease)
+    isolate.untold.delete(attempt.id)
+    isolate.chunkCount += 1
+    const at = isolate.chunkCount
+    isolate.chunks.push({ from: at, to: at, events: '[]', settles: [attempt.id] })
+  }
+
+  /** Attempts whose slots may be somebody else's by now are cut by their isolate. */
+  #cutOverdue(): void {
+    for (const isolate of this.#isolates) {
+      for (const attempt of isolate.attempts) {
+        if (this.#holder.hasLostSlots(attempt.lease, this.#nowMs + isolate.offsetMs)) this.#end(isolate, attempt)
+      }
+    }
   }
 
   #goIdle(isolate: Isolate): void {
@@ -224,52 +250,62 @@ export class LeaseWorld {
 
   #addIsolate(): void {
     this.#isolateCount += 1
-    this.#isolates.push({
-      name: `h${this.#isolateCount}`,
-      offsetMs: this.#chance.below(2e9) - 1e9,
-      leases: new Map(),
-      closing: new Set(),
-      attempts: [],
-      leaseCount: 0,
-      messageCount: 0,
-      waitingSinceMs: null,
-      isCrashed: false,
-    })
+    this.#isolates.push(newIsolate(`h${this.#isolateCount}`, this.#chance.below(2e9) - 1e9))
   }
 
   #closeLease(isolate: Isolate, lease: HeldLease): void {
     lease.isClosing = true
-    isolate.leases.delete(lease.path.keyId)
+    for (const [name, held] of isolate.leases) if (held === lease) isolate.leases.delete(name)
     isolate.closing.add(lease)
   }
 
-  #send(isolate: Isolate, asks: readonly { readonly keyId: string; readonly waiting: readonly Amounts[] }[]): void {
+  #send(
+    isolate: Isolate,
+    asks: readonly {
+      readonly name: string
+      readonly keyId: string
+      readonly model: string
+      readonly waiting: readonly Counts[]
+    }[],
+  ): void {
     if (isolate.waitingSinceMs !== null && this.#nowMs < isolate.waitingSinceMs + EXCHANGE_MS_MAX) return
     isolate.waitingSinceMs = this.#nowMs
     const nowMs = this.#nowMs + isolate.offsetMs
-    const wants = asks.map(({ keyId, waiting }) => {
-      const known = isolate.leases.get(keyId)
+    const wants = asks.map(({ name, keyId, model, waiting }) => {
+      const known = isolate.leases.get(name)
       const isPast = known !== undefined && known.deadlineMs !== 0 && nowMs >= known.deadlineMs
       if (known !== undefined && isPast) this.#closeLease(isolate, known)
-      const lease = isolate.leases.get(keyId) ?? this.#newLease(isolate, keyId, nowMs)
+      const lease = isolate.leases.get(name) ?? this.#newLease(isolate, name, keyId, model, nowMs)
       return this.#holder.want(lease, waiting, nowMs)
     })
-    this.#net.push({ kind: 'call', isolate, message: this.#message(isolate, wants), sentAtMs: nowMs })
+    this.#net.push({ kind: 'call', isolate, sent: this.#message(isolate, wants, nowMs) })
   }
 
-  #newLease(isolate: Isolate, keyId: string, nowMs: number): HeldLease {
+  #newLease(isolate: Isolate, name: string, keyId: string, model: string, nowMs: number): HeldLease {
     isolate.leaseCount += 1
-    const path = { tenantId: 't', teamId: keyId === 'k3' ? null : 'team', keyId }
+    const path = { tenantId: 't', teamId: keyId === 'k3' ? null : 'team', keyId, model }
     const lease = this.#holder.emptyLease(`${isolate.name}:${isolate.leaseCount}`, path, nowMs)
-    isolate.leases.set(keyId, lease)
+    isolate.leases.set(name, lease)
     return lease
   }
 
-  #message(isolate: Isolate, wants: readonly LeaseWant[]): LimiterCall {
+  #message(isolate: Isolate, wants: readonly LeaseWant[], sentAtMs: number): Sent {
     isolate.messageCount += 1
-    const reports = [...isolate.leases.values(), ...isolate.closing].map((lease) => this.#holder.report(lease))
-    const { name: holder, messageCount: number } = isolate
-    return { tenantId: 't', holder, number, reports, admissions: [], chunks: [], wants }
+    const all = [...isolate.leases.values(), ...isolate.closing]
+    const admissions = isolate.attempts
+      .filter(({ id }) => isolate.untold.has(id))
+      .map(({ id, lease, reserved }): AdmissionRecord => ({ id, leaseId: lease.id, reserved, event: '{}' }))
+    const message: LimiterCall = {
+      v: LIMITS_VERSION,
+      tenantId: 't',
+      holder: isolate.name,
+      number: isolate.messageCount,
+      reports: all.map((lease) => this.#holder.report(lease)),
+      admissions,
+      chunks: [...isolate.chunks],
+      wants,
+    }
+    return { message, sentAtMs, told: new Map(all.map((lease) => [lease, this.#holder.tellable(lease)])) }
   }
 
   /** Something happens to some packet: it arrives, twice perhaps, or is lost. */
@@ -283,24 +319,18 @@ export class LeaseWorld {
   }
 
   #deliver(packet: Packet): void {
-    const { isolate, sentAtMs } = packet
+    const { isolate, sent } = packet
     if (packet.kind === 'reply') {
       // Only the reply to the latest message is taken, and only in time.
-      if (isolate.isCrashed || isolate.waitingSinceMs === null || packet.number !== isolate.messageCount) return
-      if (this.#nowMs < isolate.waitingSinceMs + EXCHANGE_MS_MAX) this.#takeReply(isolate, packet)
+      const isLatest = sent.message.number === isolate.messageCount
+      if (isolate.isCrashed || isolate.waitingSinceMs === null || !isLatest) return
+      if (this.#nowMs < isolate.waitingSinceMs + EXCHANGE_MS_MAX) this.#takeReply(isolate, packet.reply, sent)
       isolate.waitingSinceMs = null
       return
     }
-    const reply = this.#call(packet.message)
-    if (this.#options.doubled === true) this.receiver.call(structuredClone(packet.message), this.#nowMs)
-    this.#net.push({
-      kind: 'reply',
-      isolate,
-      reply,
-      sentAtMs,
-      number: packet.message.number,
-      reported: packet.message.reports,
-    })
+    const reply = this.#call(sent.message)
+    if (this.#options.doubled === true) this.receiver.call(structuredClone(sent.message), this.#nowMs)
+    this.#net.push({ kind: 'reply', isolate, reply, sent })
   }
 
   #call(message: LimiterCall): LimiterReply {
@@ -309,8 +339,13 @@ export class LeaseWorld {
     return reply
   }
 
-  #takeReply(isolate: Isolate, { reply, reported, sentAtMs }: Packet & { readonly kind: 'reply' }): void {
-    for (const { leaseId, isDone } of reported) {
+  #takeReply(isolate: Isolate, reply: LimiterReply, { message, sentAtMs, told }: Sent): void {
+    for (const [lease, nanoUsd] of told) {
+      if (!reply.slotsLost.includes(lease.id)) this.#holder.heard(lease, sentAtMs, reply.ttlMs, nanoUsd)
+    }
+    for (const { id } of message.admissions) isolate.untold.delete(id)
+    isolate.chunks = isolate.chunks.filter((chunk) => chunk.to > reply.acknowledged)
+    for (const { leaseId, isDone } of message.reports) {
       for (const lease of isolate.closing) if (isDone && lease.id === leaseId) isolate.closing.delete(lease)
     }
     for (const grant of reply.grants) {
@@ -324,62 +359,34 @@ export class LeaseWorld {
     }
   }
 
+  get #isTight(): boolean {
+    return this.#options.tight === true || this.#options.focus !== undefined
+  }
+
   get #changesRules(): boolean {
     return this.#options.reconfigures === true || this.#options.mayOverrun === true
   }
 
   #reconfigure(): void {
     if (this.#options.reconfigures !== true) return
-    const before = this.receiver.authority.config
-    const config = { ...this.#config(), revision: ++this.#revision }
-    for (const { scope, id } of [...before.nodes, ...config.nodes]) {
-      const periods = [before, config].map(
-        ({ nodes }) => nodes.find((other) => other.scope === scope && other.id === id)?.budget?.period,
-      )
-      if (periods[0] !== periods[1]) this.#truth.beginAnew(`${scope}:${id}`)
-    }
-    this.receiver.configure(config, this.#nowMs)
+    const before = new Set(this.receiver.authority.gauges.keys())
+    this.receiver.configure({ ...this.#config(), revision: ++this.#revision }, this.#nowMs)
+    const after = new Set(this.receiver.authority.gauges.keys())
+    for (const id of [...before, ...after]) if (!before.has(id) || !after.has(id)) this.#truth.beginAnew(id)
     this.#truth.raiseLimits()
   }
 
   #config() {
-    const nodes: LimiterNode[] = [node('tenant', 't', this.#limits()), node('team', 'team', this.#limits())]
-    for (const key of KEYS) if (this.#chance.below(4) > 0) nodes.push(node('key', key, this.#limits()))
-    return { revision: this.#revision, timeZone: this.#timeZone, nodes, revokedKeyIds: [] }
-  }
-
-  #limits() {
-    const amount = this.#limitScale * (1 + this.#chance.below(4))
-    if (this.#options.tight === true)
-      return { tokensPerMinute: this.#chance.pick([amount, Math.ceil(amount / 50)]), burstTokens: amount }
-    const budget = { amountNanoUsd: amount, period: this.#chance.pick(['hour', 'day', 'week', 'month'] as const) }
-    return {
-      tokensPerMinute: this.#chance.pick([null, amount, Math.ceil(amount / 100)]),
-      burstTokens: this.#chance.below(3) === 0 ? null : amount,
-      budget: this.#chance.below(2) === 0 ? null : budget,
-    }
+    const scales = { units: this.#limitScale, slots: this.#slotScale, isTight: this.#options.tight === true }
+    const { focus } = this.#options
+    const nodes =
+      focus === undefined ? anyLimits(this.#chance, scales, this.#nowMs) : oneLimit(this.#chance, scales, focus)
+    return { v: LIMITS_VERSION, revision: this.#revision, timeZone: this.#timeZone, nodes, revokedKeyIds: [] } as const
   }
 
   #check(): void {
-    const { authority } = this.receiver
-    for (const [id, state] of authority.nodes) {
-      const books = exposures(authority, id)
-      // A window that has ended is begun anew by whoever looks next.
-      if (state.window !== null && this.#nowMs < state.window.endMs) {
-        assert.equal(state.heldNanoUsd, books.heldNanoUsd, `what ${id} holds is not what its leases expose`)
-        this.#truth.check(state, this.#options.mayOverrun !== true)
-      }
-      if (state.bucket !== null) {
-        const { level, outstanding } = state.bucket
-        const capacity = state.node.burstTokens ?? state.node.tokensPerMinute ?? 0
-        if (!this.#changesRules) assert(level + outstanding <= capacity, `${id} has more than it can hold`)
-      }
-      if (state.bucket !== null) assert.equal(state.bucket.outstanding, books.outstanding, `${id} has lost count`)
-    }
-    for (const isolate of this.#isolates) {
-      for (const lease of isolate.leases.values()) {
-        checkLease(lease, authority.leases.get(lease.id), this.#options.mayOverrun !== true)
-      }
-    }
+    this.#cutOverdue()
+    const rules = { isBounded: this.#options.mayOverrun !== true, isConstant: !this.#changesRules }
+    checkWorld(this.receiver.authority, this.#truth, this.#isolates, this.#nowMs, rules)
   }
 }

@@ -12,6 +12,10 @@ const FILES = [
   'grant.ts',
   'lease.ts',
   'limits.ts',
+  'alert.ts',
+  'amounts.ts',
+  'exchange.ts',
+  'gauge.ts',
   'token-bucket.ts',
   'window.ts',
   'failure.ts',
@@ -39,9 +43,9 @@ export function mutant(faults: readonly Fault[]): {
     writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}')
     const load = createRequire(path.join(folder, 'package.json'))
     const authority: AuthorityMachine = load('./authority.ts')
-    const granting: Pick<AuthorityMachine, 'grant'> = load('./grant.ts')
+    const exchange: Pick<AuthorityMachine, 'takeReports' | 'answer'> = load('./exchange.ts')
     const holder: HolderMachine = load('./lease.ts')
-    return { authority: { ...authority, grant: granting.grant }, holder: { ...holder } }
+    return { authority: { ...authority, ...exchange }, holder: { ...holder } }
   } finally {
     rmSync(folder, { recursive: true })
   }

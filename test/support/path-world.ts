@@ -222,6 +222,8 @@ function admission(world: PathWorld, amounts: Amounts): Reservation | Refusal {
     settle: (actual, event) => void admitted.settled.push({ actual, event }),
     keepAliveMs: 1_000,
     keepAlive: () => undefined,
+    extend: () => true,
+    hasLostSlot: () => false,
   }
 }
 

@@ -1,8 +1,11 @@
-// What was really spent, kept apart from the books that claim to know it: money by budget and window, tokens by bucket.
-// Objects when a limit is passed, or when the books say more or less than what happened.
+// What was really spent, kept apart from the books that claim to know it: money by budget and window, rates by bucket,
+// slots by who runs. Objects when a limit is passed, or when the books say more or less than what happened.
 import { strict as assert } from 'node:assert'
-import type { Authority, GrantedLease, NodeState } from '../../src/core/authority.ts'
+import { type Counts, RESOURCES } from '../../src/core/amounts.ts'
+import type { Authority, GrantedLease } from '../../src/core/authority.ts'
+import { type BudgetGauge, type Gauge, type RateGauge, type SlotGauge, resourceOf } from '../../src/core/gauge.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
+import type { Limit } from '../../src/core/limits.ts'
 
 /** One budget in one of its windows: what was spent, and the most that it ever allowed. */
 interface Budget {
@@ -10,12 +13,12 @@ interface Budget {
   limitNanoUsd: number
 }
 
-const PARTS_PER_TOKEN = 60_000
+const PARTS_PER_UNIT = 60_000
 
 export class Truth {
   readonly #authority: Authority
   readonly #budgets = new Map<string, Budget>()
-  /** A budget that ends and begins again is another one. */
+  /** A limit that ends and begins again is another one. */
   readonly #eras = new Map<string, number>()
   /** Where a lease's money is charged, as it was granted. */
   readonly #charged = new Map<string, readonly string[]>()
@@ -30,11 +33,14 @@ export class Truth {
   charge(leaseId: string): void {
     const lease = this.#authority.leases.get(leaseId)
     if (lease === undefined) return
-    const names = Object.entries(lease.budgetNodes).map(([id, startMs]) => {
+    const names: string[] = []
+    for (const [id, startMs] of Object.entries(lease.charged)) {
+      const gauge = this.#authority.gauges.get(id)
+      if (gauge?.kind !== 'budget') continue
       const name = this.#name(id, startMs)
-      if (!this.#budgets.has(name)) this.#budgets.set(name, { spentNanoUsd: 0, limitNanoUsd: this.#limitOf(id) })
-      return name
-    })
+      if (!this.#budgets.has(name)) this.#budgets.set(name, { spentNanoUsd: 0, limitNanoUsd: highest(gauge.limit) })
+      names.push(name)
+    }
     this.#charged.set(leaseId, names)
   }
 
@@ -45,18 +51,19 @@ export class Truth {
     }
   }
 
-  /** Holds every bucket on the key's path to its bound: capacity + rate × t in any stretch of length t. */
-  admitTokens(keyId: string, tokens: number, nowMs: number): void {
-    for (const { scope, id, tokensPerMinute, burstTokens } of this.#authority.config.nodes) {
-      const isOnPath = scope === 'tenant' || (scope === 'key' && id === keyId) || (scope === 'team' && keyId !== 'k3')
-      if (tokensPerMinute === null || !isOnPath) continue
-      const fill = this.#fill.get(id) ?? { parts: 0, atMs: nowMs }
-      fill.parts = Math.max(0, fill.parts - (nowMs - fill.atMs) * tokensPerMinute) + tokens * PARTS_PER_TOKEN
-      fill.atMs = nowMs
-      this.#fill.set(id, fill)
-      const capacity = burstTokens ?? tokensPerMinute
-      assert(fill.parts <= capacity * PARTS_PER_TOKEN, `${id} admits more tokens than its bucket allows`)
-    }
+  /** Holds every bucket that the lease is charged to to its bound: capacity + rate × t in any stretch of length t. */
+  admitRates(gauges: readonly Gauge[], actual: Counts, nowMs: number): void {
+    for (const gauge of gauges) if (gauge.kind === 'rate') this.#pour(gauge, actual[resourceOf(gauge)], nowMs)
+  }
+
+  #pour({ id, limit }: RateGauge, units: number, nowMs: number): void {
+    const by = limit.increase?.by ?? 0
+    const fill = this.#fill.get(id) ?? { parts: 0, atMs: nowMs }
+    fill.parts = Math.max(0, fill.parts - (nowMs - fill.atMs) * (limit.perMinute + by)) + units * PARTS_PER_UNIT
+    fill.atMs = nowMs
+    this.#fill.set(id, fill)
+    const capacity = (limit.burst ?? limit.perMinute) + by
+    assert(fill.parts <= capacity * PARTS_PER_UNIT, `${id} admits more than its bucket allows`)
   }
 
   beginAnew(id: string): void {
@@ -65,16 +72,17 @@ export class Truth {
 
   /** After a change of limits: a window is held to the highest that it ever had. */
   raiseLimits(): void {
-    for (const [id, { window }] of this.#authority.nodes) {
-      const budget = window === null ? undefined : this.#budgets.get(this.#name(id, window.startMs))
-      if (budget !== undefined) budget.limitNanoUsd = Math.max(budget.limitNanoUsd, this.#limitOf(id))
+    for (const gauge of this.#authority.gauges.values()) {
+      if (gauge.kind !== 'budget') continue
+      const budget = this.#budgets.get(this.#name(gauge.id, gauge.window.startMs))
+      if (budget !== undefined) budget.limitNanoUsd = Math.max(budget.limitNanoUsd, highest(gauge.limit))
     }
   }
 
-  /** Holds a node's books against the truth, and both against the limit if `isBounded`. */
-  check({ id, window, spentNanoUsd, heldNanoUsd }: NodeState, isBounded: boolean): void {
+  /** Holds a budget's books against the truth, and both against the limit if `isBounded`. */
+  check({ id, window, spentNanoUsd, heldNanoUsd }: BudgetGauge, isBounded: boolean): void {
     assert(spentNanoUsd >= 0 && heldNanoUsd >= 0, `${id} has negative balances`)
-    const budget = window === null ? undefined : this.#budgets.get(this.#name(id, window.startMs))
+    const budget = this.#budgets.get(this.#name(id, window.startMs))
     if (budget === undefined) return
     assert(spentNanoUsd <= budget.spentNanoUsd, `${id} booked more than was spent`)
     if (!isBounded) return
@@ -86,21 +94,32 @@ export class Truth {
   #name(id: string, startMs: number): string {
     return `${id} ${this.#eras.get(id) ?? 0} ${startMs}`
   }
+}
 
-  #limitOf(id: string): number {
-    return this.#authority.nodes.get(id)?.node.budget?.amountNanoUsd ?? 0
-  }
+/** The most that a limit may come to while its increase lasts. */
+export function highest(limit: Limit): number {
+  const by = limit.increase?.by ?? 0
+  if (limit.kind === 'budget') return limit.amountNanoUsd + by
+  return (limit.kind === 'slots' ? limit.most : (limit.burst ?? limit.perMinute)) + by
+}
+
+/** Holds the attempts that run at once to a limit of slots. */
+export function checkSlots(gauge: SlotGauge, running: number): void {
+  assert(running <= highest(gauge.limit), `${gauge.id}: ${running} run at once`)
 }
 
 /** Holds the two halves of a lease against each other: what each knows of the other may be old, never ahead of it. */
 export function checkLease(held: HeldLease, granted: GrantedLease | undefined, isBounded: boolean): void {
-  for (const kind of ['tokens', 'nanoUsd'] as const) {
-    const isLimited = kind === 'tokens' ? held.limitsTokens : held.limitsMoney
+  for (const kind of RESOURCES) {
     const used = held.settled[kind] + held.reserved[kind] + held.returned[kind]
-    if (isBounded && isLimited) assert(used <= held.granted[kind], `${held.id} promised more than it has (I2)`)
+    if (isBounded && held.limited[kind]) assert(used <= held.granted[kind], `${held.id} promised more than it has (I2)`)
     if (granted === undefined) continue
+    const isReleased = granted.state === 'expired' && granted.reconcileAtMs === null
     assert(granted.settled[kind] <= held.settled[kind], `${held.id}: a settlement is known before it happened (I4)`)
-    assert(granted.returned[kind] <= held.returned[kind], `${held.id}: a return is known before it happened (I4)`)
+    assert(
+      isReleased || granted.returned[kind] <= held.returned[kind],
+      `${held.id}: a return is known before it happened (I4)`,
+    )
     assert(held.granted[kind] <= granted.granted[kind], `${held.id}: a grant is known before it happened (I4)`)
   }
 }

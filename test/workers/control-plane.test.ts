@@ -277,8 +277,8 @@ describe('tenants and teams', () => {
     expect(configs.at(-1)).toMatchObject({
       timeZone: 'UTC',
       nodes: [
-        { scope: 'tenant', id: tenant.body.id, tokensPerMinute: 100, burstTokens: null, budget: null },
-        { scope: 'team', id: team.body.id, tokensPerMinute: null, budget: { amountNanoUsd: 1, period: 'hour' } },
+        { scope: 'tenant', id: tenant.body.id, limits: [{ kind: 'rate', unit: 'tokens', perMinute: 100 }] },
+        { scope: 'team', id: team.body.id, limits: [{ kind: 'budget', amountNanoUsd: 1, period: 'hour' }] },
       ],
       revokedKeyIds: [],
     })
@@ -367,9 +367,9 @@ describe('virtual keys', () => {
     })
     expect(changed).toMatchObject({ status: 200, body: { models: [], tags: ['x'], limits: { tokens_per_minute: 5 } } })
     expect(await directory(`key:${made.body.kid}`)).toMatchObject({ allowedModels: [], tags: ['x'] })
-    expect(limiterConfigs().at(-1)?.nodes).toEqual([
-      { scope: 'key', id: made.body.id, tokensPerMinute: 5, burstTokens: null, budget: null },
-    ])
+    expect(limiterConfigs().at(-1)).toMatchObject({
+      nodes: [{ scope: 'key', id: made.body.id, model: null, limits: [{ unit: 'tokens', perMinute: 5 }] }],
+    })
   })
 
   it('are revoked for good: at the limiter, in the directory, under a name that is free again', async () => {
@@ -614,7 +614,7 @@ describe('publishing', () => {
     expect(await Promise.all(names.map((name) => directory(name)))).toEqual(
       values.map((value) => (Object.hasOwn(value ?? {}, 'targets') ? { ...value, revision: body.revision } : value)),
     )
-    expect(limiterConfigs().at(-1)).toMatchObject({ revision: body.revision, nodes: [{ tokensPerMinute: 7 }] })
+    expect(limiterConfigs().at(-1)).toMatchObject({ revision: body.revision, nodes: [{ limits: [{ perMinute: 7 }] }] })
   })
 
   it('goes on where a page ended', async () => {

@@ -1,0 +1,170 @@
+// The leases that an isolate holds of one tenant: which one a request is admitted from, and what to tell and to ask of
+// the limiter about them. A key has one lease, and another for each set of models that have limits of their own.
+import type { Counts } from '../core/amounts.ts'
+import {
+  type HeldLease,
+  accept,
+  emptyLease,
+  giveBack,
+  heard,
+  report,
+  restartRate,
+  tellable,
+  want,
+  wantsRenewal,
+} from '../core/lease.ts'
+import { type LeaseReport, type LeaseWant, type LimiterPath, type LimiterReply, matchesModel } from '../core/limits.ts'
+
+/** What a message tells of the leases, and asks for. */
+export interface LeaseTalk {
+  readonly reports: readonly LeaseReport[]
+  readonly wants: readonly LeaseWant[]
+  /** Nano-USD that the limiter will have heard of, by lease. */
+  readonly told: ReadonlyMap<HeldLease, number>
+}
+
+/** A path whose lease has too little, and by how much. */
+export interface Shortage {
+  readonly path: LimiterPath
+  readonly amounts: Counts
+}
+
+export class HeldLeases {
+  readonly #holder: string
+  readonly #leases = new Map<string, HeldLease>()
+  readonly #closing = new Set<HeldLease>()
+  /** Models with limits of their own, by key; keys that the limiter told of. */
+  readonly #patterns = new Map<string, readonly string[]>()
+  #count = 0
+
+  constructor(holder: string) {
+    this.#holder = holder
+  }
+
+  get isEmpty(): boolean {
+    return this.#leases.size === 0 && this.#closing.size === 0
+  }
+
+  /** Names the lease that covers a path: paths with the same limits share one. */
+  nameOf({ keyId, model }: LimiterPath): string {
+    const patterns = this.#patterns.get(keyId)
+    if (patterns === undefined) return `${keyId}\n?`
+    if (patterns.length === 0) return keyId
+    return [keyId, ...patterns.filter((pattern) => matchesModel(pattern, model))].join('\n')
+  }
+
+  of(path: LimiterPath): HeldLease | undefined {
+    return this.#leases.get(this.nameOf(path))
+  }
+
+  /** What there is to say. `shortages` in order of arrival. */
+  talk(shortages: readonly Shortage[], nowMs: number): LeaseTalk {
+    const wants = this.#wants(shortages, nowMs)
+    for (const lease of this.#leases.values()) if (lease.open === 0 && isPast(lease, nowMs)) this.close(lease)
+    const all = [...this.#leases.values(), ...this.#closing]
+    return { reports: all.map(report), wants, told: new Map(all.map((lease) => [lease, tellable(lease)])) }
+  }
+
+  /** Takes in what the limiter answered to `talk`. */
+  take({ reports, wants, told }: LeaseTalk, reply: LimiterReply, sentAtMs: number): void {
+    for (const [lease, nanoUsd] of told) {
+      if (!reply.slotsLost.includes(lease.id)) heard(lease, sentAtMs, reply.ttlMs, nanoUsd)
+    }
+    for (const { leaseId, isDone } of reports) if (isDone) this.#forgetClosed(leaseId)
+    const paths = new Map(wants.map((wanted) => [wanted.leaseId, wanted.path]))
+    for (const { leaseId, patterns } of [...reply.grants, ...reply.denials]) {
+      const path = paths.get(leaseId)
+      if (path !== undefined) this.#learnPatterns(path, leaseId, patterns)
+    }
+    for (const grant of reply.grants) {
+      const lease = this.#byId(grant.leaseId)
+      if (lease !== undefined) accept(lease, grant, sentAtMs)
+    }
+  }
+
+  /** Admits nothing more from it; what is free goes back. */
+  close(lease: HeldLease): void {
+    giveBack(lease)
+    lease.isClosing = true
+    for (const [name, held] of this.#leases) if (held === lease) this.#leases.delete(name)
+    this.#closing.add(lease)
+  }
+
+  /** Closes the lease of that id, if it is held. */
+  closeById(leaseId: string): void {
+    const lease = this.#byId(leaseId)
+    if (lease !== undefined) this.close(lease)
+  }
+
+  /** Closes every lease of a key. */
+  closeKey(keyId: string): void {
+    for (const lease of [...this.#leases.values()]) if (lease.path.keyId === keyId) this.close(lease)
+  }
+
+  /** Nobody has asked for long: what nothing runs under is closed, the rest gives back what is free. */
+  rest(): void {
+    for (const lease of [...this.#leases.values()]) {
+      if (lease.open === 0) this.close(lease)
+      else giveBack(lease)
+    }
+  }
+
+  #wants(shortages: readonly Shortage[], nowMs: number): LeaseWant[] {
+    const asking = new Map<string, { readonly path: LimiterPath; readonly waiting: Counts[] }>()
+    for (const { path, amounts } of shortages) {
+      const name = this.nameOf(path)
+      const entry = asking.get(name) ?? { path, waiting: [] }
+      entry.waiting.push(amounts)
+      asking.set(name, entry)
+    }
+    for (const [name, lease] of this.#leases) {
+      if (!asking.has(name) && lease.open > 0 && wantsRenewal(lease, nowMs)) {
+        asking.set(name, { path: lease.path, waiting: [] })
+      }
+    }
+    return [...asking].map(([name, { path, waiting }]) => {
+      const lease = this.#live(name, path, nowMs)
+      restartRate(lease, nowMs)
+      return want(lease, waiting, nowMs)
+    })
+  }
+
+  /** The lease of that name, or a new one where there is none or its deadline has passed. */
+  #live(name: string, path: LimiterPath, nowMs: number): HeldLease {
+    const known = this.#leases.get(name)
+    if (known !== undefined && !isPast(known, nowMs)) return known
+    if (known !== undefined) this.close(known)
+    this.#count += 1
+    const lease = emptyLease(`${this.#holder}:${this.#count}`, path, nowMs)
+    if (known !== undefined) lease.rateAmounts = known.rateAmounts
+    this.#leases.set(name, lease)
+    return lease
+  }
+
+  /** A lease that was asked for before the patterns were known gets its proper name. */
+  #learnPatterns(path: LimiterPath, leaseId: string, patterns: readonly string[]): void {
+    const before = this.nameOf(path)
+    this.#patterns.set(path.keyId, patterns)
+    const name = this.nameOf(path)
+    const lease = this.#leases.get(before)
+    if (name === before || lease?.id !== leaseId) return
+    const other = this.#leases.get(name)
+    if (other !== undefined) this.close(other)
+    this.#leases.delete(before)
+    this.#leases.set(name, lease)
+  }
+
+  #byId(leaseId: string): HeldLease | undefined {
+    for (const lease of this.#leases.values()) if (lease.id === leaseId) return lease
+    return undefined
+  }
+
+  #forgetClosed(leaseId: string): void {
+    for (const lease of this.#closing) if (lease.id === leaseId) this.#closing.delete(lease)
+  }
+}
+
+/** Granted once, and over. */
+function isPast(lease: HeldLease, nowMs: number): boolean {
+  return lease.deadlineMs > 0 && nowMs >= lease.deadlineMs
+}

@@ -1,0 +1,55 @@
+// What one attempt holds of the leases that cover it, from its admission to its settlement.
+import { type Amounts, type Counts, each, minus, plus } from '../core/amounts.ts'
+import { type HeldLease, extend, giveBackTail, hasLostSlots, settle } from '../core/lease.ts'
+
+/** What one attempt reserved: first under one lease, then perhaps more, under that or a later one. */
+export class Holding {
+  #parts: { readonly lease: HeldLease; amounts: Counts; untoldNanoUsd: number }[]
+  isSettled = false
+
+  constructor(lease: HeldLease, amounts: Counts) {
+    this.#parts = [{ lease, amounts, untoldNanoUsd: 0 }]
+  }
+
+  get amounts(): Amounts {
+    return this.#parts.map((part) => part.amounts).reduce(plus)
+  }
+
+  /** The lease that it was extended under last, or admitted under. */
+  get lease(): HeldLease | undefined {
+    return this.#parts.at(-1)?.lease
+  }
+
+  /** Whether the slot that it runs in may be somebody else's by now. */
+  hasLostSlot(nowMs: number): boolean {
+    const first = this.#parts[0]
+    return first !== undefined && first.amounts.slots > 0 && hasLostSlots(first.lease, nowMs)
+  }
+
+  /** Reserves more under `lease`; false when it hasn't as much. */
+  extend(lease: HeldLease, more: Counts, nowMs: number): boolean {
+    if (this.isSettled || !extend(lease, more, nowMs)) return false
+    const part = this.#parts.find((known) => known.lease === lease)
+    if (part === undefined) {
+      lease.open += 1
+      this.#parts.push({ lease, amounts: more, untoldNanoUsd: more.nanoUsd })
+    } else {
+      part.amounts = plus(part.amounts, more)
+      part.untoldNanoUsd += more.nanoUsd
+    }
+    return true
+  }
+
+  /** Replaces what was reserved by what was used: each part pays what it can, the last what remains. */
+  settle(actual: Counts): void {
+    this.isSettled = true
+    let rest = actual
+    for (const [at, { lease, amounts, untoldNanoUsd }] of this.#parts.entries()) {
+      const isLast = at === this.#parts.length - 1
+      const paid = isLast ? rest : each((resource) => Math.min(rest[resource], amounts[resource]))
+      rest = minus(rest, paid)
+      settle(lease, amounts, paid, untoldNanoUsd)
+      giveBackTail(lease)
+    }
+  }
+}

@@ -1,0 +1,142 @@
+// Ways of holding many isolates to one budget, each as it would be built: ours (the real authority and the real lease
+// holder), and three others that are common.
+import type { LimiterCall } from '../../src/core/limits.ts'
+import { LeaseHolder } from '../../src/platform/lease-holder.ts'
+import { type Reservation, isAdmitted } from '../../src/ports.ts'
+import { budget, configOf, node, receiver } from '../support/limiter-receiver.ts'
+import { usageEvent } from '../support/usage-events.ts'
+import type { EventLoop } from './event-loop.ts'
+
+/** One request, in nano-USD. */
+export interface Ask {
+  readonly id: string
+  /** At most. */
+  readonly reservedNanoUsd: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+/** An admitted request. */
+export interface Admitted {
+  finish(actualNanoUsd: number): void
+}
+
+/** One isolate's view of the limit; gone with the isolate. */
+export interface Gate {
+  admit(ask: Ask): Admitted | null | Promise<Admitted | null>
+}
+
+export interface Strategy {
+  readonly name: string
+  gate(isolate: string, call: Caller): Gate
+}
+
+/** A call to the object: `work` runs there, the promise resolves with its answer; rejects when a message was lost. */
+export type Caller = <T>(work: () => T) => Promise<T>
+
+export interface Setting {
+  readonly loop: EventLoop
+  readonly limitNanoUsd: number
+  readonly startMs: number
+  readonly isAlive: (isolate: string) => boolean
+}
+
+const TTL_MS = 12_000
+
+/** Leases from the object: what the gateway does. */
+export function leased({ loop, limitNanoUsd, startMs }: Setting): Strategy {
+  const config = configOf([node('tenant', 't', { more: [budget(limitNanoUsd, 'month')] })])
+  const nowMs = (): number => startMs + loop.nowMs()
+  const end = receiver(config, nowMs(), TTL_MS)
+  const expire = (): void => {
+    end.expire(nowMs())
+    loop.after(1_000, expire)
+  }
+  loop.after(1_000, expire)
+  return {
+    name: 'leases',
+    gate(isolate, call) {
+      const holder = new LeaseHolder('t', isolate, {
+        nowMs,
+        sleep: loop.sleep,
+        onRevoked: () => undefined,
+        send: (message: LimiterCall) => call(() => end.call(message, nowMs())),
+      })
+      const later = (work: Promise<void>): void => void work
+      const path = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }
+      const admitted = (reservation: Reservation, ask: Ask): Admitted => ({
+        finish: (nanoUsd) =>
+          reservation.settle({ ...reservation.amounts, slots: 0, nanoUsd }, usageEvent(ask.id), later),
+      })
+      return {
+        admit(ask) {
+          const { reservedNanoUsd: nanoUsd, inputTokens, outputTokens } = ask
+          const amounts = { requests: 1, inputTokens, outputTokens, slots: 1, nanoUsd }
+          const answer = holder.admit(path, amounts, usageEvent(ask.id), later)
+          if (!(answer instanceof Promise)) return admitted(answer, ask)
+          return answer.then((result) => (isAdmitted(result) ? admitted(result, ask) : null))
+        },
+      }
+    },
+  }
+}
+
+/** Every request reserves at the object and settles there. */
+export function central({ limitNanoUsd }: Setting): Strategy {
+  let taken = 0
+  return {
+    name: 'central reserve and settle',
+    gate: (_, call) => ({
+      async admit({ reservedNanoUsd }) {
+        const fits = await call(() => {
+          if (taken + reservedNanoUsd > limitNanoUsd) return false
+          taken += reservedNanoUsd
+          return true
+        })
+        const finish = (actual: number): void => void call(() => (taken -= reservedNanoUsd - actual)).catch(() => 0)
+        return fits ? { finish } : null
+      },
+    }),
+  }
+}
+
+/** Every request looks whether anything is left, and is charged when it is over. */
+export function checkThenCharge({ limitNanoUsd }: Setting): Strategy {
+  let spent = 0
+  return {
+    name: 'check, then charge',
+    gate: (_, call) => ({
+      async admit() {
+        const isLeft = await call(() => spent < limitNanoUsd)
+        return isLeft ? { finish: (actual) => void call(() => (spent += actual)).catch(() => 0) } : null
+      },
+    }),
+  }
+}
+
+/** Every isolate counts for itself and exchanges counts now and then. */
+export function eventual({ loop, limitNanoUsd, isAlive }: Setting, everyMs: number): Strategy {
+  let total = 0
+  return {
+    name: `counters exchanged every ${everyMs / 1_000} s`,
+    gate(isolate, call) {
+      let known = total
+      let own = 0
+      const exchange = async (): Promise<void> => {
+        if (!isAlive(isolate)) return
+        const told = own
+        try {
+          known = await call(() => (total += told))
+          own -= told
+        } catch {
+          // Told again the next time.
+        }
+        loop.after(everyMs, () => void exchange())
+      }
+      loop.after(everyMs, () => void exchange())
+      return {
+        admit: () => (known + own < limitNanoUsd ? { finish: (actual) => void (own += actual) } : null),
+      }
+    },
+  }
+}

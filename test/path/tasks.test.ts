@@ -213,6 +213,23 @@ describe('bytes that are relayed', () => {
     expect(expectSettled(world)).toMatchObject([{ ending: 'finished' }])
   })
 
+  test("of a refusal are told in the provider's words, but for what gives our account away", async () => {
+    const target = someTarget('a', { provider: 'openai', baseUrl: 'https://api.test/v1' })
+    const world = pathWorld([target])
+    const message =
+      'Rate limit reached in organization org-Ab12Cd34Ef56 for key sk-live1234567890: http://10.0.0.7:8080/v1'
+    world.upstream = () => Response.json({ error: { message, code: 'rate_limit_exceeded' } }, { status: 429 })
+    const asked = request('/openai/v1/files', null, { method: 'GET' })
+    const response = await world.serve(
+      async (services, later) => (await passThrough(asked, services, later)) ?? Response.error(),
+    )
+    const text = await ended(world, response)
+    expect([response.status, JSON.parse(text)]).toMatchObject([429, { error: { code: 'rate_limit_exceeded' } }])
+    expect(text).not.toMatch(/Ab12|sk-live|10\.0\.0/)
+    expect(expectSettled(world)).toMatchObject([{ status: 429, failure: 'throttled', costNanoUsd: 0 }])
+    expect(world.permits).toMatchObject([{ heard: ['throttled'] }])
+  })
+
   test('may be passed through with a failure in them, which is the provider own to tell', async () => {
     const target = someTarget('a', { provider: 'openai', baseUrl: 'https://api.test/v1', price: PRICE, model: 'm' })
     const world = pathWorld([target])

@@ -9,6 +9,7 @@ import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
 import { passedPath } from '../core/pass-through-path.ts'
 import { type Result, err, ok } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
+import { dialects } from '../dialects/index.ts'
 import type { Later, OutgoingCall, Services } from '../ports.ts'
 import type { RequestFacts, Speaker } from '../protocols/protocol.ts'
 import { numberOf, objectOf, stringOf } from '../wire/read.ts'
@@ -63,6 +64,10 @@ export async function passThrough(request: Request, services: Services, later: L
   const model = modelInPath(path) ?? stringOf(body.json['model'])
   const way = await wayTo(caller.value, reachable, { model, path, name })
   if (!way.ok) return refuse(begun, way.error)
+  if (body.text === null && request.body !== null && isSigned(way.value.target)) {
+    const received = request.headers.get('content-type') ?? ''
+    return refuse(begun, { kind: 'unsupported-media-type', received })
+  }
   const exchange: ReadExchange<Speaker> = {
     ...begun,
     caller: caller.value,
@@ -75,6 +80,11 @@ export async function passThrough(request: Request, services: Services, later: L
   const answered = answer(exchange, way.value, { request, body, search: passedQuery(url) })
   exchange.client.finish(answered)
   return answered
+}
+
+/** A body has to be whole to be signed. */
+function isSigned({ auth, dialect }: Target): boolean {
+  return (auth ?? dialects[dialect].auth) === 'aws-sigv4'
 }
 
 async function answer(
@@ -173,7 +183,9 @@ async function wayTo(
   if (!passed.ok) return err({ kind: 'invalid-request', field: null, message: `Invalid path: ${passed.error}.` })
   const priced = model === null ? unpriced(target) : await concreteTarget(ofAnyModel(target, model), model)
   const { baseUrl } = passed.value
-  return ok({ route, target: { ...priced, baseUrl, maxRetries: 0 }, path: passed.value.path })
+  // What goes wrong with files and the like is no reason to stop asking the model: they have a breaker of their own.
+  const id = callsModel(path) ? target.id : `${target.id}~other`
+  return ok({ route, target: { ...priced, id, baseUrl, maxRetries: 0 }, path: passed.value.path })
 }
 
 /** What has no model has no price that we know. */

@@ -227,7 +227,7 @@ describe('bytes that are relayed', () => {
     expect([response.status, JSON.parse(text)]).toMatchObject([429, { error: { code: 'rate_limit_exceeded' } }])
     expect(text).not.toMatch(/Ab12|sk-live|10\.0\.0/)
     expect(expectSettled(world)).toMatchObject([{ status: 429, failure: 'throttled', costNanoUsd: 0 }])
-    expect(world.permits).toMatchObject([{ heard: ['throttled'] }])
+    expect(world.permits).toMatchObject([{ targetId: 'a~other', heard: ['throttled'] }])
   })
 
   test('may be passed through with a failure in them, which is the provider own to tell', async () => {

@@ -2,6 +2,7 @@
 // sent and what the client is told.
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
+import { settingsOf } from './exchange.ts'
 
 const NONE: readonly string[] = []
 
@@ -17,7 +18,7 @@ export function droppedFields({ exchange, plan, dialect, isNative }: Attempt<Spe
     return [...new Set(gaps.map(({ field }) => field).filter(isKnown))]
   }
   if (target.quirks === undefined || dialect.nativeGaps === undefined) return NONE
-  const body = exchange.body()
+  const body = settingsOf(exchange)
   const fields = dialect.nativeGaps(body, target).map(({ field }) => field)
   return [...new Set(fields.filter((field) => isKnown(field) && Object.hasOwn(body, field)))]
 }

@@ -7,7 +7,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { suggestModels } from '../core/suggest.ts'
 import { dialects } from '../dialects/index.ts'
-import type { ReadExchange } from './exchange.ts'
+import { type ReadExchange, settingsOf } from './exchange.ts'
 
 /** A plan, with the request in neutral form where a candidate needs it. */
 export interface RoutedRequest {
@@ -37,7 +37,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
       const dialect = dialects[target.dialect]
       const isNative = dialect.nativeWire(target) === protocol.wire
       if (isNative || request === null) {
-        return target.quirks === undefined ? [] : (dialect.nativeGaps?.(exchange.body(), target) ?? [])
+        return target.quirks === undefined ? [] : (dialect.nativeGaps?.(settingsOf(exchange), target) ?? [])
       }
       return dialect.gaps(request, target)
     },

@@ -3,6 +3,7 @@ import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { findCapabilities } from '../../src/catalog/models.ts'
 import type { KeyRecord, RoutingSnapshot, Target, TenantRecord } from '../../src/core/directory.ts'
 import type { LimiterConfig } from '../../src/core/limits.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
@@ -441,9 +442,12 @@ describe('targets', () => {
       },
       priceVersion: made.body.price_version,
       costCenter: null,
+      quirks: ['no-top-k'],
     }
     expect(probed).toEqual([target])
-    expect((await directory<RoutingSnapshot>('routing'))?.targets).toEqual({ 'openai-gpt-4o': target })
+    const capabilities = findCapabilities('gpt-4o')
+    const published = { 'openai-gpt-4o': { ...target, capabilities } }
+    expect((await directory<RoutingSnapshot>('routing'))?.targets).toEqual(published)
     expect(await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o' })).toMatchObject({
       status: 409,
       body: { error: { code: 'exists', field: 'id' } },

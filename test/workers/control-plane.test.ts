@@ -445,9 +445,8 @@ describe('targets', () => {
       quirks: ['no-top-k'],
     }
     expect(probed).toEqual([target])
-    const capabilities = findCapabilities('gpt-4o')
-    const published = { 'openai-gpt-4o': { ...target, capabilities } }
-    expect((await directory<RoutingSnapshot>('routing'))?.targets).toEqual(published)
+    const published = { ...target, capabilities: findCapabilities('gpt-4o') }
+    expect((await directory<RoutingSnapshot>('routing'))?.targets).toEqual({ 'openai-gpt-4o': published })
     expect(await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o' })).toMatchObject({
       status: 409,
       body: { error: { code: 'exists', field: 'id' } },
@@ -568,10 +567,8 @@ describe('routes', () => {
       status: 409,
       body: { error: { code: 'exists', field: 'model' } },
     })
-    expect(await call('POST', '/routes', { model: 'x', targets: ['a', 'a'] })).toMatchObject({
-      status: 422,
-      body: { error: { field: 'targets' } },
-    })
+    const doubled = await call('POST', '/routes', { model: 'x', targets: ['a', 'a'] })
+    expect(doubled).toMatchObject({ status: 422, body: { error: { field: 'targets' } } })
     const snapshot = await directory<RoutingSnapshot>('routing')
     expect(snapshot?.routes).toEqual([
       { id: made.body.id, model: 'fast', tenantId: null, targets: ['b', 'a'], allowedGaps: ['seed'] },
@@ -590,10 +587,8 @@ describe('routes', () => {
     expect((await call('POST', '/routes', { model: 'fast', targets: ['b'], tenant: 'acme' })).body.tenant_id).toBe(
       tenant.body.id,
     )
-    expect(await call('DELETE', '/tenants/acme')).toMatchObject({
-      status: 409,
-      body: { error: { code: 'referenced' } },
-    })
+    const refused = await call('DELETE', '/tenants/acme')
+    expect(refused).toMatchObject({ status: 409, body: { error: { code: 'referenced' } } })
   })
 
   it('made at the same time are all in the last snapshot', async () => {

@@ -19,7 +19,7 @@ import { type ReadExchange, begin } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
 import { METHODS, allows, speakerAt } from './http-surface.ts'
 import { FORWARDED, keyOf, passedHeaders, passedQuery } from './pass-through-headers.ts'
-import { callsModel, modelInPath, readsTokens, watchReply } from './pass-through-meter.ts'
+import { callsModel, loadWireAt, modelInPath, readsTokens, watchReply } from './pass-through-meter.ts'
 import { pursue } from './pursue.ts'
 import { REQUEST_BYTES_MAX } from './read-request.ts'
 import { refuse } from './refuse.ts'
@@ -48,7 +48,7 @@ export async function passThrough(request: Request, services: Services, later: L
   const url = new URL(request.url)
   const [, name = ''] = url.pathname.split('/')
   const path = url.pathname.slice(name.length + 1)
-  const { fail, failInStream } = speakerAt(url.pathname)
+  const { fail, failInStream } = await speakerAt(url.pathname)
   const speaker: Speaker = { name: 'pass-through', fail, failInStream }
   const begun = begin(request, speaker, services, later)
   const caller = await authenticate(keyOf(request, url), services)
@@ -59,6 +59,7 @@ export async function passThrough(request: Request, services: Services, later: L
   if (table === null) return refuse(begun, { kind: 'directory-unavailable' })
   const reachable = reachableBy(caller.value, name, table)
   if (reachable.length === 0) return null
+  if (!(await loadWireAt(path, services.log))) return refuse(begun, { kind: 'not-loaded' })
   const body = await readBody(request)
   if (body === null) return refuse(begun, { kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
   const model = modelInPath(path) ?? stringOf(body.json['model'])
@@ -84,7 +85,7 @@ export async function passThrough(request: Request, services: Services, later: L
 
 /** A body has to be whole to be signed. */
 function isSigned({ auth, dialect }: Target): boolean {
-  return (auth ?? dialects[dialect].auth) === 'aws-sigv4'
+  return (auth ?? dialects.get(dialect).auth) === 'aws-sigv4'
 }
 
 async function answer(

@@ -44,7 +44,7 @@ export async function readRequest<Facts>(
   if (!isJsonObject(body)) return err(invalid('The request body must be a JSON object.'))
   const facts = protocol.facts(body)
   if (!facts.ok) return facts
-  const own = body['tidegate'] === undefined ? null : checkOwnMember(body)
+  const own = body['tidegate'] === undefined ? null : await checkOwnMember(body)
   if (own !== null) return err(own)
   return ok({ text, bytes, body: short === null ? () => body : once(() => wholeBody(text)), short, facts: facts.value })
 }

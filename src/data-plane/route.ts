@@ -26,7 +26,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
   if (found === null) return err({ kind: 'model-not-found', model: facts.model, suggestions: suggest([]) })
   if (!isAllowed(caller, facts.model)) return err({ kind: 'model-not-allowed', model: facts.model })
   const targets = table.targets(found)
-  const isTranslated = targets.some((target) => dialects[target.dialect].nativeWire(target) !== protocol.wire)
+  const isTranslated = targets.some((target) => dialects.get(target.dialect).nativeWire(target) !== protocol.wire)
   const neutral = isTranslated ? protocol.read(exchange.body()) : null
   if (neutral !== null && !neutral.ok) return neutral
   const request = neutral === null ? null : neutral.value
@@ -34,7 +34,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
     found,
     targets,
     (target) => {
-      const dialect = dialects[target.dialect]
+      const dialect = dialects.get(target.dialect)
       const isNative = dialect.nativeWire(target) === protocol.wire
       if (isNative || request === null) {
         return target.quirks === undefined ? [] : (dialect.nativeGaps?.(settingsOf(exchange), target) ?? [])

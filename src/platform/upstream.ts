@@ -22,7 +22,7 @@ export function fetchUpstream(bindings: Bindings): Upstream {
       if (target.baseUrl.startsWith(AI_SCHEME)) return runOnBinding(target, call, bindings, signal)
       const outgoing = prepare(target, call, bindings, signal)
       const secret = secretOf(target, bindings)
-      const scheme = target.auth ?? dialects[dialect].auth
+      const scheme = target.auth ?? dialects.get(dialect).auth
       if (secret === null || scheme === 'none') return send(outgoing)
       const { headers } = outgoing.init
       switch (scheme) {

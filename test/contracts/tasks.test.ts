@@ -6,9 +6,10 @@ import { type Json, type JsonObject, isJsonObject, parseJson } from '../../src/c
 import { NO_USAGE } from '../../src/core/usage.ts'
 import type { TaskCodec } from '../../src/dialects/tasks/codec.ts'
 import { taskCodecs } from '../../src/dialects/tasks/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { protocols } from '../support/registries.ts'
 import type { Task } from '../../src/protocols/task.ts'
-import { tasks } from '../../src/protocols/tasks/index.ts'
+import { TASK_ENDPOINTS } from '../../src/protocols/tasks/endpoints.ts'
+import { taskAt, tasks } from '../../src/protocols/tasks/index.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
 import { someTarget } from '../support/targets.ts'
 
@@ -60,6 +61,7 @@ describe.each(TASKS.map((task) => [task.name, task] as const))('the task %s', (n
   test('has an address and a name that nobody else has, and fails as OpenAI does', () => {
     const speakers = [...TASKS, ...Object.values(protocols)]
     expect(speakers.filter(({ endpoint }) => endpoint === task.endpoint)).toHaveLength(1)
+    expect(taskAt(TASK_ENDPOINTS[name])).toBe(task)
     expect(speakers.filter((other) => other.name === name)).toHaveLength(1)
     expect(task.fail({ kind: 'model-not-found', model: 'x' }, 'id')).toMatchObject({
       status: 404,

@@ -2,8 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { dialects, protocols } from '../support/registries.ts'
 import { foreign } from '../support/chat-writing.ts'
 import { TARGET } from '../support/target.ts'
 

@@ -8,9 +8,8 @@ import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralEvent } from '../../src/core/neutral.ts'
 import { createFramer } from '../../src/data-plane/framing/index.ts'
-import { dialects } from '../../src/dialects/index.ts'
+import { dialects, protocols } from '../support/registries.ts'
 import { taskCodecs } from '../../src/dialects/tasks/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
 import type { Protocol } from '../../src/protocols/protocol.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
@@ -209,6 +208,7 @@ const FAILURES: Readonly<Record<Failure['kind'], readonly Failure[]>> = {
     { kind: 'budget-exhausted', scope: 'team', limitNanoUsd: 5e9, window: 'month', resetsAtMs: 1e12 },
   ],
   'directory-unavailable': [{ kind: 'directory-unavailable' }],
+  'not-loaded': [{ kind: 'not-loaded' }],
   'limiter-unavailable': [{ kind: 'limiter-unavailable' }],
   'upstream-failed': [
     upstream('connection', 0),

@@ -10,9 +10,18 @@ export function eventText(event: JsonObject & { readonly type: string }): string
   return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }
 
-/** The members of an object as text, without its braces. */
-export function membersText(members: JsonObject): string {
-  return JSON.stringify(members).slice(1, -1)
+/** What stands before and behind the number of a delta. */
+export interface DeltaHeads {
+  readonly type: string
+  readonly place: string
+}
+
+/** The heads of deltas of a type in a place, which is told by members. */
+export function deltaHeads(type: string, place: JsonObject): DeltaHeads {
+  return {
+    type: `event: ${type}\ndata: {"type":"${type}","sequence_number":`,
+    place: `,${JSON.stringify(place).slice(1, -1)},"delta":`,
+  }
 }
 
 /** Numbers the events and the items of one stream. */
@@ -32,11 +41,11 @@ export class EventLog {
     return eventText({ type, sequence_number, ...fields })
   }
 
-  /** A delta at `place`, the text of its members: nearly all events of a stream are of this kind. */
-  delta(type: string, place: string, delta: string, more = ''): string {
-    const head = `event: ${type}\ndata: {"type":"${type}","sequence_number":${this.sequence},${place}`
+  /** A delta in the place that `deltaHeads` was told of: nearly all events of a stream are of this kind. */
+  delta(heads: DeltaHeads, delta: string, more = ''): string {
+    const sequence = this.sequence
     this.sequence += 1
-    return `${head},"delta":${JSON.stringify(delta)}${more}}\n\n`
+    return heads.type + sequence + heads.place + JSON.stringify(delta) + more + '}\n\n'
   }
 
   /** The next item's place, and the event that adds it. */

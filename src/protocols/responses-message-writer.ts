@@ -4,13 +4,13 @@ import type { JsonObject } from '../core/json.ts'
 import type { Citation, TokenLogprob } from '../core/neutral.ts'
 import { writeResponsesAnnotation } from '../wire/openai-responses.ts'
 import { messageItem, refusalContent, textContent } from '../wire/openai-responses-items.ts'
-import { type EventLog, membersText } from './responses-event-log.ts'
+import { type DeltaHeads, type EventLog, deltaHeads } from './responses-event-log.ts'
 
 interface Content {
   readonly part: number
   readonly kind: 'text' | 'refusal'
   readonly place: JsonObject
-  readonly placeText: string
+  readonly heads: DeltaHeads
   text: string
   readonly annotations: JsonObject[]
   readonly logprobs: TokenLogprob[]
@@ -50,13 +50,14 @@ export class MessageWriter {
   }
 
   delta(part: number, delta: string): string {
-    const before = this.begin(part)
+    const before = this.open.has(part) ? '' : this.begin(part)
     const content = this.open.get(part)
     if (content === undefined) return before
     content.text += delta
     if (content.kind === 'refusal')
       return before + this.log.event('response.refusal.delta', { ...content.place, delta })
     const logprobs = this.pending
+    if (logprobs.length === 0) return before + this.textDelta(content, delta, logprobs)
     this.pending = []
     content.logprobs.push(...logprobs)
     return before + this.textDelta(content, delta, logprobs)
@@ -85,7 +86,7 @@ export class MessageWriter {
 
   private textDelta(content: Content, delta: string, logprobs: readonly TokenLogprob[]): string {
     const more = logprobs.length === 0 ? ',"logprobs":[]' : `,"logprobs":${JSON.stringify(logprobs)}`
-    return this.log.delta('response.output_text.delta', content.placeText, delta, more)
+    return this.log.delta(content.heads, delta, more)
   }
 
   endPart(part: number): void {
@@ -119,12 +120,12 @@ export class MessageWriter {
     }
     const { id, index, contents } = this.message
     const place = { item_id: id, output_index: index, content_index: contents.length }
-    const placeText = membersText(place)
+    const heads = deltaHeads('response.output_text.delta', place)
     const content: Content = {
       part,
       kind,
       place,
-      placeText,
+      heads,
       text: '',
       annotations: [],
       logprobs: [],

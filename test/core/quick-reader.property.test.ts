@@ -44,6 +44,23 @@ describe('a reader', () => {
     expect(teller).toMatchObject({ pushed: 1, heard: 'say:low;say:a "tide"\n;say:in;' })
   })
 
+  test('gets a message of the same form that has its text elsewhere', () => {
+    const inner = (say: string): string => `{"of":{"say":"${say}"},"say":"in"}`
+    const doubled = (say: string): string => `{"say":"${say}","say" :"in"}`
+    for (const form of [inner, doubled]) {
+      const reader = quickReader(new Teller(), { texts: [['say']] })
+      const events = ['in', 'out'].flatMap((say) => reader.push({ event: '', data: form(say) }))
+      expect(events.map((event) => event.type === 'part-delta' && event.text)).toEqual(['in', 'in'])
+    }
+  })
+
+  test('gets a message of another name', () => {
+    const teller = new Teller()
+    const reader = quickReader(teller, { texts: [['say']] })
+    for (const event of ['a', 'a', 'b', 'error']) reader.push({ ...said({ say: 'in' }), event })
+    expect(teller.pushed).toBe(3)
+  })
+
   test('gets every message that differs in anything else', () => {
     const teller = new Teller()
     const reader = quickReader(teller, { texts: [['say']] })

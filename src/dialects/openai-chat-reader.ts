@@ -21,7 +21,7 @@ export function createChatReader(): WatchedReader {
 
 const DELTA = ['choices', '0', 'delta'] as const
 
-/** OpenRouter says reasoning twice in a chunk. Some count the time anew with each. */
+/** OpenRouter says reasoning twice in a chunk, Together says text twice. Some tell the time anew with each. */
 const TEXT_PLACES: TextPlaces = {
   texts: [
     [...DELTA, 'content'],
@@ -32,6 +32,9 @@ const TEXT_PLACES: TextPlaces = {
   variables: [
     { kind: 'number', place: ['created'] },
     { kind: 'noise', place: ['obfuscation'] },
+    { kind: 'noise', place: ['p'] },
+    { kind: 'number', place: [...DELTA, 'token_id'] },
+    { kind: 'same', place: ['choices', '0', 'text'] },
     { kind: 'same', place: [...DELTA, 'reasoning_details', '0', 'text'] },
   ],
 }

@@ -21,11 +21,14 @@ export function createCompletionsReader(): WatchedReader {
   return quickReader(new CompletionsReader(), TEXT_PLACES)
 }
 
+/** Together says text twice in a chunk. */
 const TEXT_PLACES: TextPlaces = {
   texts: [['choices', '0', 'text']],
   variables: [
     { kind: 'number', place: ['created'] },
     { kind: 'noise', place: ['obfuscation'] },
+    { kind: 'number', place: ['choices', '0', 'delta', 'token_id'] },
+    { kind: 'same', place: ['choices', '0', 'delta', 'content'] },
   ],
 }
 

@@ -50,10 +50,8 @@ export function learnTemplate(data: string, text: string, { texts, variables = [
     if (span === null || parseJson(data.slice(span.start - 1, span.end + 1)) !== text) continue
     const literal = data.slice(span.start, span.end)
     const others = variables.flatMap((variable) => spanOf(data, variable.kind, variable.place) ?? [])
-    const varying = others.filter(
-      (other) => mayVary(data, other, literal) && other.start > (other.kind === 'same' ? span.end : 0),
-    )
-    const spans = [span, ...varying].toSorted((a, b) => a.start - b.start)
+    const varying = others.filter((other) => mayVary(data, other, literal))
+    const spans = [span, ...varying].toSorted((one, other) => one.start - other.start)
     if (isProven(data, spans)) return cut(data, spans, end)
   }
   return null
@@ -194,12 +192,17 @@ function valueAt(message: Json, place: TextPlace): Json | undefined {
   return value
 }
 
+/** The template of what is around the spans. The text is taken from where it stands first. */
 function cut(data: string, spans: readonly Span[], end: number): TextTemplate | null {
   let at = 0
   let name = ''
+  let hasText = false
   const steps: { readonly constant: string; readonly next: VariableKind | 'text' }[] = []
   for (const span of spans) {
-    steps.push({ constant: data.slice(at, span.start), next: span.kind })
+    const isText = span.kind === 'text' || span.kind === 'same'
+    const kind = isText ? (hasText ? 'same' : 'text') : span.kind
+    steps.push({ constant: data.slice(at, span.start), next: kind })
+    hasText ||= isText
     at = span.end
     if (span.kind === 'text') name = span.place.at(-1) ?? ''
   }

@@ -27,6 +27,7 @@ const TEXT_PLACES: TextPlaces = {
     [...DELTA, 'content'],
     [...DELTA, 'reasoning_content'],
     [...DELTA, 'reasoning'],
+    [...DELTA, 'refusal'],
     [...DELTA, 'tool_calls', '0', 'function', 'arguments'],
   ],
   variables: [

@@ -51,8 +51,8 @@ export function learnTemplate(data: string, text: string, { texts, variables = [
     const literal = data.slice(span.start, span.end)
     const others = variables.flatMap((variable) => spanOf(data, variable.kind, variable.place) ?? [])
     const varying = others.filter((other) => mayVary(data, other, literal))
-    const spans = [span, ...varying].toSorted((one, other) => one.start - other.start)
-    if (isProven(data, spans)) return cut(data, spans, end)
+    const spans = proven(data, [span, ...varying])
+    if (spans.includes(span)) return cut(data, spans, end)
   }
   return null
 }
@@ -169,18 +169,22 @@ function mayVary(data: string, { kind, start, end }: Span, literal: string): boo
   return kind !== 'same' || data.slice(start, end) === literal
 }
 
-/** Whether what is written in the spans comes out at their places, and nowhere else. */
-function isProven(data: string, spans: readonly Span[]): boolean {
-  const probes = spans.map((span, index) => ({ ...span, value: span.kind === 'number' ? index + 0.25 : `9?${index}` }))
+/** The spans, in order, of which what is written there comes out at their places. */
+function proven(data: string, spans: readonly Span[]): readonly Span[] {
+  const inOrder = spans.toSorted((one, other) => one.start - other.start)
   let text = ''
   let at = 0
-  for (const { kind, start, end, value } of probes) {
-    if (start < at) return false
-    text += data.slice(at, start) + (kind === 'number' ? String(value) : value)
-    at = end
+  for (const span of inOrder) {
+    if (span.start < at) continue
+    text += data.slice(at, span.start) + String(probeOf(span))
+    at = span.end
   }
-  const probed = parseJson(text + data.slice(at))
-  return probed !== undefined && probes.every(({ place, value }) => valueAt(probed, place) === value)
+  const probed = parseJson(text + data.slice(at)) ?? null
+  return inOrder.filter((span) => valueAt(probed, span.place) === probeOf(span))
+}
+
+function probeOf({ kind, start }: Span): string | number {
+  return kind === 'number' ? start + 0.25 : `?${start}`
 }
 
 function valueAt(message: Json, place: TextPlace): Json | undefined {

@@ -119,7 +119,7 @@ function meaningOfMessage(message: JsonObject): JsonObject {
   }
 }
 
-/** Marks on a message move to its last part; a message with a result but no call to answer can't be read. */
+/** Marks on a message move to its last part; a result that names no call is given the one that it answers. */
 const APART = new Set(['openai.chat--openrouter--b5c3b06b8f', 'openai.chat--zai--43944a31c2'])
 
 describe.runIf(requests.length > 0)('requests', () => {

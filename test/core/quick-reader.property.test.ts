@@ -2,14 +2,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { NeutralEvent } from '../../src/core/neutral.ts'
-import { createFramer, framerFor } from '../../src/data-plane/framing/index.ts'
+import { framerFor } from '../../src/data-plane/framing/index.ts'
 import type { Frame } from '../../src/dialects/dialect.ts'
 import { type SparedReader, quickReader } from '../../src/dialects/quick-reader.ts'
 import { STREAMS } from '../bench/streams.ts'
 import { fixturesOf } from '../fixtures/replies.ts'
 import { dialects } from '../support/registries.ts'
 import { anyEdits, bothReadings, withEdits } from '../support/spared-reading.ts'
-import { TARGET } from '../support/target.ts'
 
 /** A reader that says what it is given, and counts. */
 class Teller implements SparedReader {
@@ -85,11 +84,14 @@ describe.each(Object.values(dialects).map((dialect) => [dialect.name, dialect] a
     })
   }
 
-  const stream = STREAMS[name]
-  test.skipIf(stream === undefined)('a stream of plain text: the same with every message read', () => {
-    const framer = createFramer(null, dialect.framing)
-    const frames = [...framer.push(stream?.(40) ?? new Uint8Array()), ...framer.end()]
-    const { spared, whole } = bothReadings(() => dialect.reader(TARGET), frames)
-    expect(spared).toEqual(whole)
-  })
+  test.each(STREAMS.filter((stream) => stream.dialect === name))(
+    'a stream of $says: the same with every message read',
+    ({ target, bytes }) => {
+      const framer = framerFor(dialect, target, null)
+      const frames = [...framer.push(bytes(40)), ...framer.end()]
+      const { spared, whole } = bothReadings(() => dialect.reader(target), frames)
+      expect(spared).toEqual(whole)
+      expect(spared.filter(({ type }) => type === 'part-delta')).toHaveLength(40)
+    },
+  )
 })

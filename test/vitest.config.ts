@@ -25,6 +25,8 @@ mkdirSync(path.join(root, 'dist/assets'), { recursive: true })
 
 async function workersOptions() {
   return {
+    // The sources, in place of the modules that wrangler.toml deploys.
+    main: path.join(root, 'src/gateway.ts'),
     wrangler: { configPath: path.join(root, 'wrangler.toml') },
     miniflare: {
       bindings: {

@@ -30,7 +30,6 @@ export function naively(exchange: Exchange): Essence {
   const iterations = arrayOf(usage['iterations']).map((iteration) => objectOf(iteration))
   // A report leaves out what compacting took.
   const reports = iterations.some((iteration) => iteration['type'] === 'compaction') ? iterations : [usage]
-  const input = ['input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens']
   return {
     text: of('text')
       .map((block) => String(block['text']))
@@ -44,10 +43,23 @@ export function naively(exchange: Exchange): Essence {
     calls: of('tool_use').map((block) => [block['id'] ?? null, block['name'] ?? null, block['input'] ?? null]),
     others: blocks.map((block) => String(block['type'])).filter((type) => !known.includes(type)),
     citations: blocks.reduce((sum, block) => sum + arrayOf(block['citations']).length, 0),
-    tokens: [sumOf(reports, input), sumOf(reports, ['output_tokens'])],
+    tokens: [sumOf(reports, PROMPT_MEMBERS), sumOf(reports, ['output_tokens'])],
     hasFinish: stop !== null,
   }
 }
+
+/** Why it ended, in the provider's word; null where it doesn't say. */
+export function stopReasonOf(exchange: Exchange): string | null {
+  return (exchange.isStreamed ? fromStream(exchange) : fromWhole(exchange)).stop
+}
+
+/** Prompt and completion without what is told of single turns. */
+export function topTokensOf(exchange: Exchange): readonly [prompt: number, completion: number] {
+  const { usage } = exchange.isStreamed ? fromStream(exchange) : fromWhole(exchange)
+  return [sumOf([usage], PROMPT_MEMBERS), sumOf([usage], ['output_tokens'])]
+}
+
+const PROMPT_MEMBERS = ['input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens']
 
 function sumOf(reports: readonly JsonObject[], names: readonly string[]): number {
   return reports.flatMap((report) => names.map((name) => countOf(report[name]))).reduce((sum, count) => sum + count, 0)

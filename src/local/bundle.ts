@@ -9,7 +9,7 @@ export const ROOT = path.resolve(import.meta.dirname, '../..')
 
 const GATEWAY = 'src/gateway.ts'
 /** The gateway's first module, which exports its handler and its Durable Objects. */
-export const GATEWAY_MAIN = 'gateway.mjs'
+export const GATEWAY_MAIN = 'gateway.js'
 
 /** Folder of all the others. Its name is in wrangler.toml. */
 const PARTS = 'parts'
@@ -46,8 +46,8 @@ function gatewayOutput(isMinified: boolean): OutputOptions {
     minify: isMinified,
     entryFileNames: GATEWAY_MAIN,
     chunkFileNames: ({ facadeModuleId: id, isDynamicEntry }) => {
-      if (!isDynamicEntry || typeof id !== 'string') return `${PARTS}/shared/[name].mjs`
-      return `${PARTS}/${slashed(path.relative(path.join(ROOT, 'src'), id)).replace(/\.ts$/, '')}.mjs`
+      if (!isDynamicEntry || typeof id !== 'string') return `${PARTS}/shared/[name].js`
+      return `${PARTS}/${slashed(path.relative(path.join(ROOT, 'src'), id)).replace(/\.ts$/, '')}.js`
     },
     codeSplitting: { groups: [{ name: 'start', tags: ['$initial'] }] },
   }

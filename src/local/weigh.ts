@@ -33,15 +33,14 @@ const LABELS: Readonly<Record<string, string>> = {
 
 /** Weighs the gateway's modules. */
 export function weighGateway(modules: readonly BuiltModule[]): GatewayWeight {
-  const byName = new Map(modules.map((module) => [module.name, module]))
-  const start = withImports([GATEWAY_MAIN], byName)
+  const start = withImports([GATEWAY_MAIN], modules)
   const entries = new Map<string, string[]>()
   for (const name of new Set(modules.flatMap(({ lateImports }) => lateImports))) {
-    const label = labelOf(name, byName.get(name)?.sources ?? [])
+    const label = labelOf(name, modules.find((module) => module.name === name)?.sources ?? [])
     entries.set(label, [...(entries.get(label) ?? []), name])
   }
   const parts = [...entries].map(([label, names]) => {
-    const added = [...withImports(names, byName)].filter((module) => !start.has(module))
+    const added = [...withImports(names, modules)].filter((module) => !start.has(module))
     return { label, gzipKib: gzipKibOf(added) }
   })
   return { startGzipKib: gzipKibOf([...start]), parts: parts.toSorted((a, b) => b.gzipKib - a.gzipKib) }
@@ -52,8 +51,9 @@ function gzipKibOf(modules: readonly BuiltModule[]): number {
   return gzipSync(modules.map(({ code }) => code).join('')).length / 1024
 }
 
-/** These modules and all that are loaded with them. */
-function withImports(names: readonly string[], byName: ReadonlyMap<string, BuiltModule>): Set<BuiltModule> {
+/** The modules of these names and all that are loaded with them. */
+export function withImports(names: readonly string[], modules: readonly BuiltModule[]): ReadonlySet<BuiltModule> {
+  const byName = new Map(modules.map((module) => [module.name, module]))
   const found = new Set<BuiltModule>()
   const waiting = [...names]
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {

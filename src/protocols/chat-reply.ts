@@ -10,6 +10,7 @@ import { REPLY_FORM, writeAssistantMessage } from '../wire/openai-chat-assistant
 import { writeAnnotation } from '../wire/openai-chat-citation.ts'
 import { writeLogprobs } from '../wire/openai-chat-logprobs.ts'
 import { sealDetail, textDetail, writeExtraContent } from '../wire/openai-chat-reasoning.ts'
+import { escapedText } from '../wire/write.ts'
 import type { ReplyContext, StreamWriter } from './protocol.ts'
 
 /** A whole reply as a `chat.completion`. Usage that isn't known is left out. */
@@ -123,8 +124,8 @@ class ChatWriter implements StreamWriter {
     const { said } = this
     if (said.part !== part || said.choice !== choice) this.remember(choice, part)
     const [head = '', tail = '', last] = said.around
-    const literal = JSON.stringify(text)
-    return last === undefined ? head + literal + tail : head + literal + tail + literal + last
+    const escaped = escapedText(text)
+    return last === undefined ? head + escaped + tail : head + escaped + tail + escaped + last
   }
 
   private remember(choice: number, part: number): void {
@@ -132,7 +133,7 @@ class ChatWriter implements StreamWriter {
     said.choice = choice
     said.part = part
     // The members around are ours, and none of them is a line feed.
-    const around = JSON.stringify(this.textDelta(choice, part, '\n')).split(JSON.stringify('\n'))
+    const around = JSON.stringify(this.textDelta(choice, part, '\n')).split(escapedText('\n'))
     const head = `${this.head()}[{"index":${choice},"delta":`
     const tail = `,"logprobs":null,"finish_reason":null}]${this.context.wantsUsage ? ',"usage":null' : ''}}\n\n`
     said.around = [head + around[0], ...around.slice(1, -1), around.at(-1) + tail]

@@ -3,7 +3,8 @@
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason, NeutralChoice, NeutralEvent, NeutralReply } from '../core/neutral.ts'
 import { writeChatFinish, writeChatUsage } from '../wire/openai-chat.ts'
-import { writeOlderLogprobs } from '../wire/openai-chat-logprobs.ts'
+import { tokenOf, writeOlderLogprobs } from '../wire/openai-chat-logprobs.ts'
+import { escapedText } from '../wire/write.ts'
 import type { ReplyContext, StreamWriter } from './protocol.ts'
 
 /** A whole reply as a `text_completion`. */
@@ -56,7 +57,7 @@ class CompletionsWriter implements StreamWriter {
 
   constructor(context: ReplyContext) {
     this.context = context
-    this.head = `data: ${JSON.stringify(headOf(context)).slice(0, -1)},"choices":[{"text":`
+    this.head = `data: ${JSON.stringify(headOf(context)).slice(0, -1)},"choices":[{"text":"`
   }
 
   push(event: NeutralEvent): string {
@@ -69,7 +70,7 @@ class CompletionsWriter implements StreamWriter {
         return this.text(event.choice, event.part, event.text)
       case 'logprobs': {
         const offset = this.offsets.get(event.choice) ?? 0
-        const chars = event.tokens.reduce((sum, token) => sum + String(token['token'] ?? '').length, 0)
+        const chars = event.tokens.reduce((sum, token) => sum + tokenOf(token).length, 0)
         this.offsets.set(event.choice, offset + chars)
         return this.choice(event.choice, '', writeOlderLogprobs(event.tokens, offset), null)
       }
@@ -92,9 +93,9 @@ class CompletionsWriter implements StreamWriter {
       if (!this.shown.has(`${choice}.${part}`)) return ''
       said.choice = choice
       said.part = part
-      said.tail = `,"index":${choice},"logprobs":null,"finish_reason":null}]}\n\n`
+      said.tail = `","index":${choice},"logprobs":null,"finish_reason":null}]}\n\n`
     }
-    return this.head + JSON.stringify(text) + said.tail
+    return this.head + escapedText(text) + said.tail
   }
 
   private choice(index: number, text: string, logprobs: Json, finish: string | null): string {

@@ -20,6 +20,13 @@ interface Content {
   done: JsonObject | null
 }
 
+const NO_LOGPROBS = logprobsEnd('[]')
+
+/** What stands behind the text of a delta. */
+function logprobsEnd(logprobs: string): string {
+  return `","logprobs":${logprobs}}\n\n`
+}
+
 interface OpenMessage {
   readonly index: number
   readonly id: string
@@ -32,6 +39,8 @@ export class MessageWriter {
   private message: OpenMessage | null = null
   private readonly kinds = new Map<number, 'text' | 'refusal'>()
   private readonly open = new Map<number, Content>()
+  /** The content that spoke last, if it is open: nearly all of a stream is more of the same. */
+  private last: Content | null = null
   /** Probabilities of tokens whose text is still to come. */
   private pending: readonly TokenLogprob[] = []
 
@@ -50,14 +59,19 @@ export class MessageWriter {
   }
 
   delta(part: number, delta: string): string {
-    const before = this.open.has(part) ? '' : this.begin(part)
+    const { last } = this
+    if (last?.part === part && last.kind === 'text' && this.pending.length === 0) {
+      last.text += delta
+      return this.log.delta(last.heads, delta, NO_LOGPROBS)
+    }
+    const before = this.begin(part)
     const content = this.open.get(part)
     if (content === undefined) return before
+    this.last = content
     content.text += delta
     if (content.kind === 'refusal')
       return before + this.log.event('response.refusal.delta', { ...content.place, delta })
     const logprobs = this.pending
-    if (logprobs.length === 0) return before + this.textDelta(content, delta, logprobs)
     this.pending = []
     content.logprobs.push(...logprobs)
     return before + this.textDelta(content, delta, logprobs)
@@ -85,14 +99,15 @@ export class MessageWriter {
   }
 
   private textDelta(content: Content, delta: string, logprobs: readonly TokenLogprob[]): string {
-    const more = logprobs.length === 0 ? ',"logprobs":[]' : `,"logprobs":${JSON.stringify(logprobs)}`
-    return this.log.delta(content.heads, delta, more)
+    const end = logprobs.length === 0 ? NO_LOGPROBS : logprobsEnd(JSON.stringify(logprobs))
+    return this.log.delta(content.heads, delta, end)
   }
 
   endPart(part: number): void {
     const content = this.open.get(part)
     if (content !== undefined) content.isEnded = true
     this.open.delete(part)
+    this.last = null
     this.kinds.delete(part)
   }
 

@@ -98,7 +98,7 @@ class ResponsesWriter implements StreamWriter {
       usage: this.context.wantsUsage ? usage : null,
       serviceTier,
     })
-    return text + this.log.event(`response.${String(end['status'])}`, { response })
+    return text + this.log.state([`response.${String(end['status'])}`], response)
   }
 
   private begin(): string {
@@ -107,7 +107,7 @@ class ResponsesWriter implements StreamWriter {
     const end = { status: 'in_progress', incomplete_details: null }
     const { serviceTier } = this
     const response = responseObject(this.context, { end, output: [], usage: null, serviceTier })
-    return this.log.event('response.created', { response }) + this.log.event('response.in_progress', { response })
+    return this.log.state(['response.created', 'response.in_progress'], response)
   }
 
   private startPart(part: number, start: PartStart): string {

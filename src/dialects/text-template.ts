@@ -59,24 +59,26 @@ export function learnTemplate(data: string, text: string, { texts, variables = [
 
 /** The text of a message that fits the template; null for one that doesn't, or has none. */
 export function templateText(data: string, { steps, tail }: TextTemplate): string | null {
-  let text: string | null = null
-  let textStart = 0
-  let textEnd = 0
+  let text = ''
   let at = 0
-  for (const { constant, next } of steps) {
-    const start = at + constant.length
+  for (let index = 0; index < steps.length; index += 1) {
+    const step = steps[index]
+    if (step === undefined) return null
+    const start = at + step.constant.length
     // A slice and a comparison are five times as fast as `startsWith` on texts of this length.
-    if (data.slice(at, start) !== constant) return null
-    at = next === 'same' ? start + textEnd - textStart : variableEnd(data, start, next)
+    if (data.slice(at, start) !== step.constant) return null
+    if (step.next === 'text') {
+      at = textEnd(data, start)
+      text = data.slice(start, at)
+    } else if (step.next === 'same') {
+      at = start + text.length
+      if (data.slice(start, at) !== text) return null
+    } else at = variableEnd(data, start, step.next)
     if (at === -1) return null
-    if (next === 'same' && data.slice(start, at) !== data.slice(textStart, textEnd)) return null
-    if (next !== 'text') continue
-    textStart = start
-    textEnd = at
-    text = textIn(data, start, at)
   }
   const end = at + tail.length
-  return data.slice(at, end) === tail && isPaddingEnd(data, end) && text !== '' ? text : null
+  if (data.slice(at, end) !== tail || !isPaddingEnd(data, end) || text === '') return null
+  return text.includes('\\') ? unescaped(text) : text
 }
 
 const QUOTE = 34
@@ -86,21 +88,32 @@ const SPACE = 32
 const CLOSING_BRACE = 125
 const ZERO = 48
 const NINE = 57
+/** What goes on with a number behind its digits: `.`, `e`, `E`. */
+const GOES_ON: ReadonlySet<number> = new Set([46, 69, 101])
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 
 /** Behind what varies; -1 where nothing of that kind stands. */
 function variableEnd(data: string, start: number, kind: VariableKind | 'text'): number {
-  if (kind === 'text') return textEndOf(data, start)
+  if (kind === 'text') return textEnd(data, start)
   if (kind !== 'number') {
     const end = kind === 'noise' || isDigit(data.charCodeAt(start)) ? plainEnd(data, start) : -1
     return data.charCodeAt(end) === QUOTE ? end : -1
   }
+  return numberEnd(data, start)
+}
+
+function numberEnd(data: string, start: number): number {
+  let at = start
+  while (isDigit(data.charCodeAt(at))) at += 1
+  // Nearly all are plain: no sign, no leading zero, no fraction.
+  const isPlain = at > start && data.charCodeAt(start) !== ZERO && !GOES_ON.has(data.charCodeAt(at))
+  if (isPlain) return at
   NUMBER.lastIndex = start
   return NUMBER.test(data) ? NUMBER.lastIndex : -1
 }
 
 /** Where the text ends that begins behind a quote: at its closing quote. */
-function textEndOf(data: string, start: number): number {
+function textEnd(data: string, start: number): number {
   const plain = plainEnd(data, start)
   if (plain === -1 || data.charCodeAt(plain) === QUOTE) return plain
   const end = stringEnd(data, start - 1)
@@ -117,12 +130,10 @@ function plainEnd(data: string, start: number): number {
   return -1
 }
 
-/** The value of a text; null for one that is no JSON. */
-function textIn(data: string, start: number, end: number): string | null {
-  const text = data.slice(start, end)
-  if (!text.includes('\\')) return text
+/** The value of a text, which may be no JSON; null then, and for one that is empty. */
+function unescaped(text: string): string | null {
   const value = parseJson(`"${text}"`)
-  return typeof value === 'string' ? value : null
+  return typeof value === 'string' && value !== '' ? value : null
 }
 
 function isDigit(code: number): boolean {

@@ -1,5 +1,6 @@
 // `npm run bench:codecs`: what translating a stream costs beside reading and parsing it, pair by pair, in this process.
 // Both sides see the same bytes in the same chunks, in turns; a figure is the median over the rounds. CPU, not clock.
+// `-- tgi` for the rows whose name holds this.
 import { framerFor } from '../../src/data-plane/framing/index.ts'
 import { translatedLane } from '../../src/data-plane/lane.ts'
 import type { Dialect } from '../../src/dialects/dialect.ts'
@@ -16,6 +17,8 @@ const DELTAS = 1000
 /** Streams a turn: long enough for a clock of microseconds, short enough to take turns often. */
 const REPEATS = 20
 const CHUNK_BYTES = 1400
+
+const [, , only = ''] = process.argv
 
 const CONTEXT: ReplyContext = { id: 'reply', createdSeconds: 1, model: 'model', wantsUsage: true, request: {} }
 
@@ -89,4 +92,4 @@ console.log(`CPU of translating ${DELTAS} deltas, as a multiple of reading and p
 const columns = Object.values(protocols)
 console.log(`| dialect | parsed, ms | ${columns.map((protocol) => protocol.name).join(' | ')} |`)
 console.log(`|---|--:|${columns.map(() => '--:|').join('')}`)
-for (const stream of STREAMS) console.log(row(stream))
+for (const stream of STREAMS) if (`${stream.dialect}: ${stream.says}`.includes(only)) console.log(row(stream))

@@ -83,9 +83,16 @@ describe.each(TASKS.map((task) => [task.name, task] as const))('the task %s', (n
           }
           expect(facts.value.promptText()).toEqual(expect.any(String))
           expect(Number.isFinite(facts.value.promptTokens)).toBe(true)
+          expect(Number.isSafeInteger(facts.value.choices) && facts.value.choices > 0).toBe(true)
         },
       ),
     )
+  })
+
+  test('is asked for a number of answers that can be reserved for, or not at all', () => {
+    for (const n of ['x', {}, [2], true, -5, 0, 1.5, 1e308]) {
+      expect(task.facts({ ...ASKED[name], n })).toMatchObject({ ok: false, error: { field: 'n' } })
+    }
   })
 
   test('that is cut into pieces is the same when it is put together', () => {
@@ -284,6 +291,9 @@ describe('ranks', () => {
     expect([path, parseJson(sent ?? '')]).toMatchObject(['/rerank', { model: 'rerank-2', top_k: 2 }])
     expect(sent).not.toContain('top_n')
     const pictures = { ...body, documents: [{ image: 'x' }] }
-    expect(taskCodecs.rerank['tgi']?.gaps(pictures, target)).toMatchObject([{ field: 'documents' }])
+    const titled = { ...body, documents: [{ text: 'reef', title: 'Charts' }] }
+    for (const asked of [pictures, titled]) {
+      expect(taskCodecs.rerank['tgi']?.gaps(asked, target)).toMatchObject([{ field: 'documents' }])
+    }
   })
 })

@@ -222,3 +222,10 @@ describe('a reply', () => {
     expect([meter.usage?.output, meter.isComplete, meter.isTerminated]).toEqual([4, true, false])
   })
 })
+
+test('a token that is no text has none in the older form', () => {
+  const said = { type: 'logprobs' as const, choice: 0, tokens: [{ token: { toString: 1 }, logprob: -1 }] }
+  const context = { id: 'r', createdSeconds: 1, model: 'm', wantsUsage: false, request: {} }
+  const text = completions.writer(context).push(said)
+  expect(text).toContain('"tokens":[""]')
+})

@@ -250,6 +250,9 @@ describe('a chat request in Gemini form', () => {
       generationConfig: { responseModalities: ['TEXT', 'IMAGE'] },
     })
     expect(translate({ modalities: ['text'] })).toEqual({ contents: CONTENTS })
+    expect(translate({ modalities: ['audio', { toString: 1 }] })).toMatchObject({
+      generationConfig: { responseModalities: ['AUDIO'] },
+    })
     expect(gapsOf({ modalities: ['text', 'audio'], audio: { voice: 'Kore', format: 'mp3' } })).toEqual(['audio'])
     const own = { cached_content: 'cachedContents/1', safetySettings: [], mediaResolution: 'MEDIA_RESOLUTION_LOW' }
     expect(translate(own)).toEqual({

@@ -16,8 +16,7 @@ export function writeMessagesRequest(request: NeutralRequest, model: string, max
   const stop = request.stop?.filter((sequence) => sequence.trim() !== '') ?? []
   const output = writeOutput(request, thinking)
   const { system, turns } = divided(request)
-  return withoutUndefined({
-    ...extras,
+  const settings = withoutUndefined({
     model,
     max_tokens: maxTokens,
     system: writeSystem(system),
@@ -37,6 +36,7 @@ export function writeMessagesRequest(request: NeutralRequest, model: string, max
         ? extras['metadata']
         : { ...objectOf(extras['metadata']), user_id: request.endUser },
   })
+  return { ...extras, ...settings }
 }
 
 /** From 0 to 1; while it thinks, a model takes nothing but 1. */
@@ -48,11 +48,8 @@ function writeTemperature(temperature: number | undefined, thinking: Thinking): 
 function writeOutput(request: NeutralRequest, { effort }: Thinking): JsonObject {
   const format = request.responseFormat
   const isSchema = format?.kind === 'json-schema' && format.strict
-  return withoutUndefined({
-    ...objectOf(request.extra['output_config']),
-    effort,
-    format: isSchema ? { type: 'json_schema', schema: format.schema } : undefined,
-  })
+  const settings = { effort, format: isSchema ? { type: 'json_schema', schema: format.schema } : undefined }
+  return { ...objectOf(request.extra['output_config']), ...withoutUndefined(settings) }
 }
 
 interface Divided {

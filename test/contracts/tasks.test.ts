@@ -185,6 +185,17 @@ describe('vectors', () => {
     expect(decoded).toEqual(VECTORS)
   })
 
+  test('of a follower of OpenAI that counts a total alone come with the tokens of the prompt', () => {
+    const data = VECTORS.map((embedding, index) => ({ object: 'embedding', index, embedding }))
+    const request = { body: ASKED.embeddings, text: null, model: 'tide' }
+    const read = taskCodecs.embeddings['openai-chat']?.read(
+      { object: 'list', data, usage: { total_tokens: 4 } },
+      request,
+    )
+    expect(read?.body['usage']).toEqual({ prompt_tokens: 4, total_tokens: 4 })
+    expect(read?.usage).toEqual({ ...NO_USAGE, input: 4 })
+  })
+
   test('are asked for in the words of each wire', () => {
     const written = (dialect: string, model: string, more: JsonObject = {}): unknown => {
       const body = { model: 'asked', input: ['reef', 'pier'], ...more }

@@ -22,8 +22,7 @@ export async function askForVectors(
   const input = recordedVectors(exchange).map((_, index) => `text ${index}`)
   try {
     const answer = await client.embeddings.create({ model, input: input.length === 0 ? ['text'] : input })
-    // Voyage counts a total alone, which goes back as it came.
-    const usage = { prompt: answer.usage?.prompt_tokens ?? answer.usage?.total_tokens ?? 0, completion: 0 }
+    const usage = { prompt: answer.usage?.prompt_tokens ?? 0, completion: 0 }
     const vectors = answer.data.map(({ embedding }) => embedding)
     return { vectors, usage: usage.prompt === 0 ? null : usage, isError: false, status: 200 }
   } catch (error) {

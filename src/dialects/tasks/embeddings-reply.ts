@@ -1,5 +1,5 @@
 // An embeddings reply in OpenAI's shape, with the vectors as the client wants them: numbers, or base64 of floats.
-import type { Json, JsonObject } from '../../core/json.ts'
+import { type Json, type JsonObject, isJsonObject } from '../../core/json.ts'
 import type { Usage } from '../../core/usage.ts'
 import { promptTokens } from '../../core/usage.ts'
 import { arrayOf, isJsonArray, objectOf } from '../../wire/read.ts'
@@ -34,13 +34,17 @@ export function embeddingsReply(
   return { body: { object: 'list', data, model: request.model, ...counted }, usage }
 }
 
-/** A reply on OpenAI's wire whose provider gives numbers where base64 is wanted, put right; itself otherwise. Text that
- *  nobody asked for stays: it need not be floats (Perplexity's are bytes, https://docs.perplexity.ai/api-reference/embeddings-post). */
-export function asFormatted(reply: JsonObject, { body }: TaskRequest): JsonObject | null {
-  if (!isJsonArray(reply['data'])) return null
-  const first = objectOf(reply['data'][0])['embedding']
+/** A reply on OpenAI's wire whose provider gives numbers where base64 is wanted, or counts a total alone (Voyage,
+ *  https://docs.voyageai.com/reference/embeddings-api), put right; itself otherwise. Text that nobody asked for stays: it
+ *  need not be floats (Perplexity's are bytes, https://docs.perplexity.ai/api-reference/embeddings-post). */
+export function asFormatted(given: JsonObject, { body }: TaskRequest): JsonObject | null {
+  if (!isJsonArray(given['data'])) return null
+  const { usage } = given
+  const isTotalAlone = isJsonObject(usage) && usage['prompt_tokens'] === undefined && 'total_tokens' in usage
+  const reply = isTotalAlone ? { ...given, usage: { prompt_tokens: usage['total_tokens'], ...usage } } : given
+  const first = objectOf(given['data'][0])['embedding']
   if (body['encoding_format'] !== 'base64' || typeof first === 'string') return reply
-  const data = reply['data'].map((item) => {
+  const data = given['data'].map((item) => {
     const entry = objectOf(item)
     return { ...entry, embedding: asWanted(entry['embedding'] ?? null, body) }
   })

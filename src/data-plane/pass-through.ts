@@ -21,7 +21,7 @@ import { METHODS, allows, speakerAt } from './http-surface.ts'
 import { FORWARDED, keyOf, passedHeaders, passedQuery } from './pass-through-headers.ts'
 import { callsModel, loadWireAt, modelInPath, readsTokens, watchReply } from './pass-through-meter.ts'
 import { pursue } from './pursue.ts'
-import { REQUEST_BYTES_MAX } from './read-request.ts'
+import { DISCARDED_BYTES_MAX, REQUEST_BYTES_MAX, discard } from './read-request.ts'
 import { refuse } from './refuse.ts'
 import { relayed, tryRelay } from './relay.ts'
 import { isAllowed } from './route.ts'
@@ -122,7 +122,10 @@ function outgoingCall(request: Request, body: PassedBody, path: string): Outgoin
 async function readBody(request: Request): Promise<PassedBody | null> {
   const isJson = /^application\/([\w.+-]+\+)?json\b/i.test(request.headers.get('content-type') ?? '')
   if (request.body === null || !isJson) return { text: null, bytes: null, json: {} }
-  if (Number(request.headers.get('content-length') ?? 0) > REQUEST_BYTES_MAX) return null
+  if (Number(request.headers.get('content-length') ?? 0) > REQUEST_BYTES_MAX) {
+    await discard(request.body)
+    return null
+  }
   const bytes = await boundedBytes(request.body)
   if (bytes === null) return null
   const text = new TextDecoder().decode(bytes)
@@ -135,9 +138,10 @@ async function boundedBytes(body: ReadableStream<Uint8Array>): Promise<ArrayBuff
   let length = 0
   for await (const chunk of body) {
     length += chunk.byteLength
-    if (length > REQUEST_BYTES_MAX) return null
-    chunks.push(chunk)
+    if (length > REQUEST_BYTES_MAX + DISCARDED_BYTES_MAX) return null
+    if (length <= REQUEST_BYTES_MAX) chunks.push(chunk)
   }
+  if (length > REQUEST_BYTES_MAX) return null
   const bytes = new Uint8Array(length)
   let at = 0
   for (const chunk of chunks) {

@@ -1,5 +1,6 @@
 // What of a request is left out because the route allows it for a target that can't carry it. The same answer decides what is
 // sent and what the client is told.
+import { inClientsWords } from '../core/gap-names.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
 import { settingsOf } from './exchange.ts'
@@ -14,7 +15,7 @@ export function droppedFields({ exchange, plan, dialect, isNative }: Attempt<Spe
   const { neutral, target } = plan
   const isKnown = (field: string): boolean => allowedGaps.includes(field)
   if (!isNative) {
-    const gaps = neutral === null ? [] : dialect.gaps(neutral, target)
+    const gaps = neutral === null ? [] : inClientsWords(neutral, dialect.gaps(neutral, target))
     return [...new Set(gaps.map(({ field }) => field).filter(isKnown))]
   }
   if (target.quirks === undefined || dialect.nativeGaps === undefined) return NONE

@@ -1,6 +1,7 @@
 // Which targets may serve a request, and in which order.
 import { type Caller, type Target, modelMatches } from '../core/directory.ts'
 import type { Failure, Gap } from '../core/failure.ts'
+import { inClientsWords } from '../core/gap-names.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { type Plan, plan } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
@@ -39,7 +40,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
       if (isNative || request === null) {
         return target.quirks === undefined ? [] : (dialect.nativeGaps?.(settingsOf(exchange), target) ?? [])
       }
-      return dialect.gaps(request, target)
+      return inClientsWords(request, dialect.gaps(request, target))
     },
     exchange.services.draw,
   )

@@ -8,6 +8,7 @@ import { withoutUndefined } from '../wire/write.ts'
 import { carriedExtras, writeTier } from './anthropic-messages-gaps.ts'
 import { type Thinking, writeThinking } from './anthropic-messages-thinking.ts'
 import { writeToolChoice, writeTools } from './anthropic-messages-tools.ts'
+import { isForStrictModels } from './closed-schema.ts'
 
 /** The request body. `maxTokens` is the bound on everything the model writes, thinking included: the API requires one. */
 export function writeMessagesRequest(request: NeutralRequest, model: string, maxTokens: number): JsonObject {
@@ -47,7 +48,7 @@ function writeTemperature(temperature: number | undefined, thinking: Thinking): 
 
 function writeOutput(request: NeutralRequest, { effort }: Thinking): JsonObject {
   const format = request.responseFormat
-  const isSchema = format?.kind === 'json-schema' && format.strict
+  const isSchema = format?.kind === 'json-schema' && isForStrictModels(format)
   const settings = { effort, format: isSchema ? { type: 'json_schema', schema: format.schema } : undefined }
   return { ...objectOf(request.extra['output_config']), ...withoutUndefined(settings) }
 }

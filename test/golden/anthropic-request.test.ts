@@ -261,6 +261,21 @@ describe('a chat request in Anthropic form', () => {
     expect(dialect.gaps(read({ messages }), target)).toMatchObject([{ field: 'messages' }])
   })
 
+  test('a schema that leaves no object open is carried, though nobody asked for strictness', () => {
+    const port = { type: 'object', properties: { name: { type: ['string', 'null'] } }, additionalProperties: false }
+    const schema = { ...port, properties: { type: port, ports: { type: 'array', items: { $ref: '#/$defs/port' } } } }
+    const format = (value: JsonObject): JsonObject => {
+      return { response_format: { type: 'json_schema', json_schema: { name: 'x', schema: value } } }
+    }
+    const closed = { ...schema, $defs: { port } }
+    expect(translate({ messages: HELLO, ...format(closed) })).toMatchObject({
+      output_config: { format: { type: 'json_schema', schema: closed } },
+    })
+    expect(gapsOf(format(closed))).toEqual([])
+    const opened = [{ type: 'object' }, { type: ['object', 'null'] }, { properties: {} }, { properties: { any: {} } }]
+    for (const open of opened) expect(gapsOf(format({ ...schema, $defs: { port: open } }))).toEqual(['response_format'])
+  })
+
   test('a strict schema is carried', () => {
     const schema = { type: 'object', properties: {}, additionalProperties: false }
     const response_format = { type: 'json_schema', json_schema: { name: 'x', schema, strict: true } }

@@ -30,13 +30,19 @@ function outputOf(body: JsonObject): readonly JsonObject[] {
     status: 'completed',
     call_id: `call_tide${index}`,
     name: tool['name'] ?? '',
-    arguments: '{"place":"Brest"}',
+    arguments: argumentsFor(tool),
   }))
   const words = text['type'] === 'json_schema' ? '{"port":"Brest"}' : RESPONSES_TEXT
   const said = { type: 'output_text', text: words, annotations: [], logprobs: [] }
   const message = { id: 'msg_tide', type: 'message', status: 'completed', role: 'assistant', content: [said] }
   const reasons = isJsonObject(body['reasoning']) && body['reasoning']['effort'] !== 'none'
   return [...(reasons ? [thought] : []), ...(calls.length > 0 ? calls : [message])]
+}
+
+/** Every member that a tool insists on, each a place. */
+function argumentsFor({ parameters }: JsonObject): string {
+  const required = isJsonObject(parameters) && Array.isArray(parameters['required']) ? parameters['required'] : []
+  return JSON.stringify(Object.fromEntries(required.map((name) => [String(name), 'Brest'])))
 }
 
 function responseOf(body: JsonObject, status: string, output: readonly JsonObject[]): JsonObject {

@@ -23,7 +23,11 @@ export function createGeminiReader(): WatchedReader {
   return quickReader(new GeminiReader(), TEXT_PLACES)
 }
 
-const TEXT_PLACES: TextPlaces = { texts: [['candidates', '0', 'content', 'parts', '0', 'text']] }
+/** Sources are told by where they are in all that was said. A name may be escaped. */
+const TEXT_PLACES: TextPlaces = {
+  texts: [['candidates', '0', 'content', 'parts', '0', 'text']],
+  telling: /citationMetadata|groundingMetadata|\\/,
+}
 
 /** A whole reply as events; an array is one that was streamed. A body that isn't a reply becomes a failure. */
 export function readGeminiReply(body: Json): readonly NeutralEvent[] {

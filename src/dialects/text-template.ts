@@ -16,6 +16,8 @@ export type VariableKind = 'number' | 'stamp' | 'noise' | 'same'
 /** Where the messages of a wire say text, and where they vary without meaning anything by it. */
 export interface TextPlaces {
   readonly texts: readonly TextPlace[]
+  /** What a message has, beside its text, that means something else with every text. */
+  readonly telling?: RegExp
   readonly variables?: readonly { readonly kind: VariableKind; readonly place: TextPlace }[]
 }
 
@@ -42,7 +44,11 @@ interface Span {
  * The template of `data`, a message that says `text`. Null where none of the places is beyond doubt the one that has it:
  * something else written there must come out at that place when the message is parsed, and so for all that may vary.
  */
-export function learnTemplate(data: string, text: string, { texts, variables = [] }: TextPlaces): TextTemplate | null {
+export function learnTemplate(
+  data: string,
+  text: string,
+  { texts, telling, variables = [] }: TextPlaces,
+): TextTemplate | null {
   const end = paddingStart(data)
   if (end === -1) return null
   for (const place of texts) {
@@ -52,7 +58,10 @@ export function learnTemplate(data: string, text: string, { texts, variables = [
     const others = variables.flatMap((variable) => spanOf(data, variable.kind, variable.place) ?? [])
     const varying = others.filter((other) => mayVary(data, other, literal))
     const spans = proven(data, [span, ...varying])
-    if (spans.includes(span)) return cut(data, spans, end)
+    const template = spans.includes(span) ? cut(data, spans, end) : null
+    if (template === null) continue
+    const around = [...template.steps.map(({ constant }) => constant), template.tail]
+    return around.some((constant) => telling?.test(constant)) ? null : template
   }
   return null
 }

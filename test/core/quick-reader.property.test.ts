@@ -8,6 +8,7 @@ import { type SparedReader, quickReader } from '../../src/dialects/quick-reader.
 import { STREAMS } from '../bench/streams.ts'
 import { fixturesOf } from '../fixtures/replies.ts'
 import { dialects } from '../support/registries.ts'
+import { TARGET } from '../support/target.ts'
 import { anyEdits, bothReadings, withEdits } from '../support/spared-reading.ts'
 
 /** A reader that says what it is given, and counts. */
@@ -67,6 +68,21 @@ describe('a reader', () => {
     for (const message of messages) reader.push(said(message))
     expect(teller.pushed).toBe(messages.length)
   })
+})
+
+test('Gemini quotes what was said, so a message that quotes is read', () => {
+  const message = (text: string): Frame =>
+    said({
+      candidates: [
+        {
+          content: { parts: [{ text }], role: 'model' },
+          citationMetadata: { citationSources: [{ startIndex: 20, endIndex: 30, uri: 'https://tide.test/' }] },
+        },
+      ],
+    })
+  const frames = ['The', ' tide', ' rises', ' twice a day', ', most days'].map((text) => message(text))
+  const { spared, whole } = bothReadings(() => dialects.gemini.reader(TARGET), frames)
+  expect(spared).toEqual(whole)
 })
 
 describe.each(Object.values(dialects).map((dialect) => [dialect.name, dialect] as const))('%s', (name, dialect) => {

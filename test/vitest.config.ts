@@ -60,6 +60,8 @@ export default defineConfig({
           setupFiles: [noNetwork],
           // Files share a process, which halves the run: leave no global changed.
           isolate: false,
+          // A law takes as long as the machine needs.
+          testTimeout: 60_000,
         },
       },
       {

@@ -38,6 +38,24 @@ const NAMES: Readonly<Partial<Record<Wire, Names>>> = {
   ],
 }
 
+/** What is said of a tool that changes nothing of what it is: examples, when it is loaded or told. */
+const TOOL_HINTS: ReadonlySet<string> = new Set([
+  'input_examples',
+  'defer_loading',
+  'eager_input_streaming',
+  'cache_control',
+])
+
+/** A gap for each member of a tool that only the client's own wire knows, for a provider of another. */
+export function toolMemberGaps(request: NeutralRequest, wire: Wire): readonly Gap[] {
+  const reason = 'this model has no such setting of a tool'
+  return request.tools.flatMap(({ more }) => {
+    if (more === undefined || more.wire === wire) return []
+    const names = Object.keys(more.value).filter((name) => !TOOL_HINTS.has(name))
+    return names.map((name): Gap => ({ field: `tools.${name}`, reason }))
+  })
+}
+
 /** `gaps` under the names that the client of `request` knows, each once. */
 export function inClientsWords(request: NeutralRequest, gaps: readonly Gap[]): readonly Gap[] {
   const names = request.wire === undefined ? undefined : NAMES[request.wire]

@@ -1,13 +1,13 @@
 // Which targets may serve a request, and in which order.
 import { type Caller, type Target, modelMatches } from '../core/directory.ts'
 import type { Failure, Gap } from '../core/failure.ts'
-import { inClientsWords } from '../core/gap-names.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { type Plan, plan } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { suggestModels } from '../core/suggest.ts'
 import { dialects } from '../dialects/index.ts'
+import { clientsGaps } from './dropped.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
 
 /** A plan, with the request in neutral form where a candidate needs it. */
@@ -40,7 +40,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
       if (isNative || request === null) {
         return target.quirks === undefined ? [] : (dialect.nativeGaps?.(settingsOf(exchange), target) ?? [])
       }
-      return inClientsWords(request, dialect.gaps(request, target))
+      return clientsGaps(dialect, request, target)
     },
     exchange.services.draw,
   )

@@ -1,7 +1,7 @@
 // Whoever is refused something hears of it in the words of the protocol that he speaks.
 import { describe, expect, test } from 'vitest'
 import type { ProtocolName } from '../../src/core/directory.ts'
-import { inClientsWords } from '../../src/core/gap-names.ts'
+import { inClientsWords, toolMemberGaps } from '../../src/core/gap-names.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { targetOf } from '../fixtures/replies.ts'
@@ -81,3 +81,21 @@ describe.each(Object.entries(ASKED))('a client of %s', (name, body) => {
     expect(new Set(gaps.map(({ field }) => field)).size).toBe(gaps.length)
   })
 })
+
+test.each([
+  ['chat', { type: 'function', zz: 1, function: { name: 'tide_at', yy: 1 } }, ['tools.zz', 'tools.function.yy']],
+  ['responses', { type: 'function', name: 'tide_at', zz: 1, defer_loading: true }, ['tools.zz']],
+  [
+    'messages',
+    { name: 'tide_at', input_schema: {}, allowed_callers: ['x'], input_examples: [{}] },
+    ['tools.allowed_callers'],
+  ],
+] as const)(
+  'what a client of %s says of a tool in words of its own is a gap elsewhere, unless it is a hint',
+  (name, tool, fields) => {
+    const request = protocols[name].read({ ...ASKED[name], tools: [tool] })
+    if (!request.ok) throw new Error('unreadable')
+    expect(toolMemberGaps(request.value, 'gemini').map(({ field }) => field)).toEqual(fields)
+    expect(toolMemberGaps(request.value, request.value.wire ?? 'gemini')).toEqual([])
+  },
+)

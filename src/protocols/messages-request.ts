@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { HostedTool, NeutralMessage, NeutralRequest, NeutralTool, SettingName } from '../core/neutral.ts'
 import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
-import { readCacheMark, readContent } from '../wire/anthropic-messages-read-block.ts'
+import { NESTING_MAX, readCacheMark, readContent } from '../wire/anthropic-messages-read-block.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { complaint, countFacts, messagesFacts, required } from './messages-facts.ts'
@@ -180,8 +180,9 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   redacted_thinking: ['data'],
 }
 
-function checkBlocks(content: Json | undefined, field: string): InvalidRequest | null {
+function checkBlocks(content: Json | undefined, field: string, depth = 0): InvalidRequest | null {
   if (!isJsonArray(content)) return null
+  if (depth > NESTING_MAX) return complaint('messages', 'Blocks stand too deep in each other')
   for (const [at, value] of content.entries()) {
     const block = objectOf(value)
     const type = stringOf(block['type'])
@@ -193,7 +194,8 @@ function checkBlocks(content: Json | undefined, field: string): InvalidRequest |
         return complaint(`${field}.${at}.${type}.${name}`, 'Input should be a valid string')
       }
     }
-    const invalid = type === 'tool_result' ? checkBlocks(block['content'], `${field}.${at}.tool_result.content`) : null
+    const inside = `${field}.${at}.tool_result.content`
+    const invalid = type === 'tool_result' ? checkBlocks(block['content'], inside, depth + 1) : null
     if (invalid !== null) return invalid
   }
   return null

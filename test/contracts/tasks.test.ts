@@ -196,6 +196,14 @@ describe('vectors', () => {
     expect(read?.usage).toEqual({ ...NO_USAGE, input: 4 })
   })
 
+  test('that are more or fewer than the inputs are no reply, since nobody could tell whose they are', () => {
+    const body = { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [1] }] }
+    const read = (input: Json) =>
+      taskCodecs.embeddings['openai-chat']?.read(body, { body: { input }, text: null, model: 'tide' }) ?? null
+    for (const input of ['reef', ['reef'], [1, 2, 3], [[1, 2]]]) expect(read(input)?.body).toEqual(body)
+    for (const input of [['reef', 'pier'], [[1], [2]]]) expect(read(input)).toBeNull()
+  })
+
   test('are asked for in the words of each wire', () => {
     const written = (dialect: string, model: string, more: JsonObject = {}): unknown => {
       const body = { model: 'asked', input: ['reef', 'pier'], ...more }

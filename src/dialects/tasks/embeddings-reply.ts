@@ -17,6 +17,11 @@ export function hasTokens(body: JsonObject): boolean {
   return arrayOf(body['input']).some((item) => typeof item !== 'string')
 }
 
+/** A list of numbers is one input, of tokens. */
+function inputCount({ input }: JsonObject): number {
+  return isJsonArray(input) && typeof input[0] !== 'number' ? input.length : 1
+}
+
 /** The reply with these vectors, one for each input; null when there are more or fewer, or one isn't a vector. */
 export function embeddingsReply(
   vectors: readonly (Json | undefined)[],
@@ -36,9 +41,10 @@ export function embeddingsReply(
 
 /** A reply on OpenAI's wire whose provider gives numbers where base64 is wanted, or counts a total alone (Voyage,
  *  https://docs.voyageai.com/reference/embeddings-api), put right; itself otherwise. Text that nobody asked for stays: it
- *  need not be floats (Perplexity's are bytes, https://docs.perplexity.ai/api-reference/embeddings-post). */
+ *  need not be floats (Perplexity's are bytes, https://docs.perplexity.ai/api-reference/embeddings-post). Null where there
+ *  are more vectors than inputs, or fewer: nobody could tell whose they are. */
 export function asFormatted(given: JsonObject, { body }: TaskRequest): JsonObject | null {
-  if (!isJsonArray(given['data'])) return null
+  if (!isJsonArray(given['data']) || given['data'].length !== inputCount(body)) return null
   const { usage } = given
   const isTotalAlone = isJsonObject(usage) && usage['prompt_tokens'] === undefined && 'total_tokens' in usage
   const reply = isTotalAlone ? { ...given, usage: { prompt_tokens: usage['total_tokens'], ...usage } } : given

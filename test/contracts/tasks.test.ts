@@ -201,7 +201,11 @@ describe('vectors', () => {
     const read = (input: Json) =>
       taskCodecs.embeddings['openai-chat']?.read(body, { body: { input }, text: null, model: 'tide' }) ?? null
     for (const input of ['reef', ['reef'], [1, 2, 3], [[1, 2]]]) expect(read(input)?.body).toEqual(body)
-    for (const input of [['reef', 'pier'], [[1], [2]]]) expect(read(input)).toBeNull()
+    for (const input of [
+      ['reef', 'pier'],
+      [[1], [2]],
+    ])
+      expect(read(input)).toBeNull()
   })
 
   test('are asked for in the words of each wire', () => {

@@ -93,6 +93,9 @@ test('a body that is nested too deeply to be written is refused, and no fault of
   const messages = JSON.stringify(MESSAGES)
   const response = await world.ask(`{"model":"asked","messages":${messages},"tidegate":{},"notes":${deep}}`)
   const text = await ended(world, response)
-  expect([response.status, JSON.parse(text)]).toMatchObject([400, { error: { message: 'The request is nested too deeply.' } }])
+  expect([response.status, JSON.parse(text)]).toMatchObject([
+    400,
+    { error: { message: 'The request is nested too deeply.' } },
+  ])
   expect(world.permits).toMatchObject([{ heard: ['client'] }])
 })

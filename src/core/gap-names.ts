@@ -38,8 +38,9 @@ const NAMES: Readonly<Partial<Record<Wire, Names>>> = {
   ],
 }
 
-/** What is said of a tool that changes nothing of what it is: examples, when it is loaded or told. */
+/** What is said of a tool that changes nothing of what it is: that it is the client's, examples, when it is loaded or told. */
 const TOOL_HINTS: ReadonlySet<string> = new Set([
+  'type',
   'input_examples',
   'defer_loading',
   'eager_input_streaming',

@@ -87,7 +87,7 @@ test.each([
   ['responses', { type: 'function', name: 'tide_at', zz: 1, defer_loading: true }, ['tools.zz']],
   [
     'messages',
-    { name: 'tide_at', input_schema: {}, allowed_callers: ['x'], input_examples: [{}] },
+    { type: 'custom', name: 'tide_at', input_schema: {}, allowed_callers: ['x'], input_examples: [{}] },
     ['tools.allowed_callers'],
   ],
 ] as const)(

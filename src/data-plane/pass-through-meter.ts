@@ -31,6 +31,11 @@ export function readsTokens(path: string): boolean {
   return WIRES.some(([pattern]) => pattern.test(path))
 }
 
+/** Whether a call at this path only counts, which providers don't charge. */
+export function onlyCounts(path: string): boolean {
+  return /[:/]count_?tokens$/i.test(path)
+}
+
 /** The model that a path names: `/models/{model}:…`, `/model/{model}/…`; null where it names none. */
 export function modelInPath(path: string): string | null {
   const found = /\/models\/([^/:]+):\w+$/.exec(path) ?? /\/model\/([^/]+)\/(?:invoke|converse)/.exec(path)

@@ -19,7 +19,7 @@ import { type ReadExchange, begin } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
 import { METHODS, allows, speakerAt } from './http-surface.ts'
 import { FORWARDED, keyOf, passedHeaders, passedQuery } from './pass-through-headers.ts'
-import { callsModel, loadWireAt, modelInPath, readsTokens, watchReply } from './pass-through-meter.ts'
+import { callsModel, loadWireAt, modelInPath, onlyCounts, readsTokens, watchReply } from './pass-through-meter.ts'
 import { pursue } from './pursue.ts'
 import { DISCARDED_BYTES_MAX, REQUEST_BYTES_MAX, discard } from './read-request.ts'
 import { refuse } from './refuse.ts'
@@ -186,7 +186,8 @@ async function wayTo(
   const { route, target } = found
   const passed = passedPath(target.baseUrl, path === '' ? '/' : path)
   if (!passed.ok) return err({ kind: 'invalid-request', field: null, message: `Invalid path: ${passed.error}.` })
-  const priced = model === null ? unpriced(target) : await concreteTarget(ofAnyModel(target, model), model)
+  const priced =
+    model === null || onlyCounts(path) ? unpriced(target) : await concreteTarget(ofAnyModel(target, model), model)
   const { baseUrl } = passed.value
   // What goes wrong with files and the like is no reason to stop asking the model: they have a breaker of their own.
   const id = callsModel(path) ? target.id : `${target.id}~other`

@@ -97,7 +97,8 @@ export async function startClientWorld(raw?: RawAnswer): Promise<ClientWorld> {
   const common = { model: '*', max_retries: 0, credential: 'SIMULATED_API_KEY', ...PRICE }
   for (const [model, provider, path, settings] of SIMULATED) {
     const address = path === null ? {} : { base_url: origin + path }
-    await createRoute(system, model, [{ id: provider, provider, ...common, ...address, ...settings }])
+    const probe = { probe_model: model.replace('*', '-fast') }
+    await createRoute(system, model, [{ id: provider, provider, ...common, ...probe, ...address, ...settings }])
   }
   const responses = { provider: 'custom', dialect: 'openai-responses', base_url: origin }
   await createRoute(system, 'tide-responses*', [{ id: 'responses', ...common, ...responses }])

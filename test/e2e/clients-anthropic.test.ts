@@ -120,6 +120,7 @@ describe.each(RICH_WIRES)('messages to %s', (wire, model) => {
     const sent = JSON.stringify(world.heard()[0]?.body)
     for (const words of ['The gauge is broken.', 'Rain.', 'And now?']) expect(sent).toContain(words)
     for (const { id } of calls) expect(sent).toContain(id)
+    if (wire === 'gemini') expect(sent).toMatch(/"thoughtSignature":"[A-Za-z0-9]{120}"/)
   })
 
   test('a picture, and output that keeps to a schema', async () => {

@@ -93,6 +93,7 @@ describe.each(RICH_WIRES)('responses to %s', (wire, model) => {
     const sent = JSON.stringify(world.heard()[0]?.body)
     expect(sent.match(/At noon\./g)).toHaveLength(2)
     for (const { call_id } of calls) expect(sent).toContain(call_id)
+    if (wire === 'gemini') expect(sent).toMatch(/"thoughtSignature":"[A-Za-z0-9]{120}"/)
   })
 
   test("the SDK's own runner goes through several steps", async () => {

@@ -7,6 +7,8 @@ import type { OutgoingCall } from '../ports.ts'
 /** What the gateway routes, relays and counts by is not the provider's options' to change. */
 const RESERVED = new Set([
   'model',
+  'models',
+  'fallbacks',
   'stream',
   'stream_options',
   'messages',

@@ -7,13 +7,11 @@ const anyText = fc.string({ minLength: 1, unit: 'grapheme' })
 
 const reasoning: fc.Arbitrary<NeutralPart> = fc.oneof(
   anyText.map((text): NeutralPart => ({ kind: 'reasoning', text })),
-  fc
-    .tuple(anyText, anyText)
-    .map(([text, signature]): NeutralPart => ({
-      kind: 'reasoning',
-      text,
-      signature: { maker: null, value: signature },
-    })),
+  fc.tuple(anyText, anyText).map(([text, signature]): NeutralPart => ({
+    kind: 'reasoning',
+    text,
+    signature: { maker: null, value: signature },
+  })),
 )
 
 const calls: fc.Arbitrary<readonly NeutralPart[]> = fc

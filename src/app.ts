@@ -1,24 +1,34 @@
 // The gateway's HTTP surface: which path leads where, and what happens when something is wrong that nobody expected.
 import { type Context, Hono } from 'hono'
-import { createAdmin } from './control-plane/admin.ts'
-import { countTokens } from './data-plane/count-tokens.ts'
+import type { AdminTypes } from './control-plane/ports.ts'
+import { type Late, late } from './core/late.ts'
+import { TOO_DEEP, isTooDeep } from './data-plane/call-upstream.ts'
 import { acrossOrigins, allows, failAt, parseOrigins, preflight } from './data-plane/http-surface.ts'
-import { listModels, retrieveModel } from './data-plane/list-models.ts'
-import { passThrough } from './data-plane/pass-through.ts'
 import { serve } from './data-plane/serve.ts'
-import { serveTask } from './data-plane/serve-task.ts'
 import type { GatewayEnv } from './env.ts'
 import { servicesOf } from './platform/services.ts'
-import { probeTarget } from './platform/probe.ts'
-import { protocols } from './protocols/index.ts'
-import { countTokensProtocol } from './protocols/messages.ts'
-import { tasks } from './protocols/tasks/index.ts'
+import { PROTOCOL_PLACES, protocols } from './protocols/index.ts'
+import { TASK_ENDPOINTS } from './protocols/tasks/endpoints.ts'
 
 /** Service bindings that a target may name as `service://NAME/…`. */
 const SERVICE_BINDINGS = ['SIMULATED']
 
 type Bindings = { readonly Bindings: GatewayEnv }
 type Ask = Context<Bindings>
+
+/** What few requests need is loaded with the first of them. */
+const counting = late(() => import('./data-plane/count-tokens.ts'))
+const models = late(() => import('./data-plane/list-models.ts'))
+const passing = late(() => import('./data-plane/pass-through.ts'))
+const tasks = late(async () => ({
+  ...(await import('./data-plane/serve-task.ts')),
+  ...(await import('./protocols/tasks/index.ts')),
+}))
+const admin = late(async () => {
+  const { createAdmin } = await import('./control-plane/admin.ts')
+  const { probeTarget } = await import('./platform/probe.ts')
+  return new Hono<AdminTypes>().route('/admin', createAdmin({ probe: probeTarget, services: SERVICE_BINDINGS }))
+})
 
 /** The gateway's application. */
 export function createApp(): {
@@ -27,21 +37,29 @@ export function createApp(): {
   const app = new Hono<Bindings>()
   addDataPlane(app)
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'cache-control': 'no-store' }))
-  app.use('/admin/*', async (c, next) => {
-    await next()
-    // What was just changed here is to be seen here at once.
-    if (c.req.method !== 'GET') servicesOf(c.env).directory.forgetAll()
-  })
-  app.route('/admin', createAdmin({ probe: probeTarget, services: SERVICE_BINDINGS }))
+  app.all(
+    '/admin/*',
+    by(admin, async (c, { fetch }) => {
+      const answer = await fetch(c.req.raw, c.env, c.executionCtx)
+      // What was just changed here is to be seen here at once.
+      if (c.req.method !== 'GET') servicesOf(c.env).directory.forgetAll()
+      return answer
+    }),
+  )
   app.get('/', (c) => c.redirect('/dashboard/'))
   app.get('/dashboard/*', (c) => assets(c.env, c.req.raw))
   app.get('/dashboard', (c) => c.redirect('/dashboard/'))
-  app.all('/:provider/*', async (c) => {
-    return (await passThrough(c.req.raw, servicesOf(c.env), later(c))) ?? notFound(c)
-  })
+  app.all(
+    '/:provider/*',
+    by(passing, async (c, { passThrough }) => {
+      return (await passThrough(c.req.raw, servicesOf(c.env), later(c))) ?? notFound(c)
+    }),
+  )
   app.notFound(notFound)
   app.onError((error, c) => {
     const requestId = servicesOf(c.env).newId()
+    if (isTooDeep(error))
+      return failAt(pathOf(c), { kind: 'invalid-request', field: null, message: TOO_DEEP }, requestId)
     console.error(JSON.stringify({ level: 'error', event: 'unexpected', requestId, error: describe(error) }))
     return failAt(pathOf(c), { kind: 'internal', requestId }, requestId)
   })
@@ -55,20 +73,61 @@ export function createApp(): {
 }
 
 function addDataPlane(app: Hono<Bindings>): void {
-  for (const protocol of Object.values(protocols)) {
-    app.post(protocol.endpoint, (c) => serve(c.req.raw, protocol, servicesOf(c.env), later(c)))
-    closeOthers(app, protocol.endpoint, 'POST')
+  for (const name of protocols.names) {
+    const { endpoint } = PROTOCOL_PLACES[name]
+    app.post(
+      endpoint,
+      by(protocols.of(name), (c, protocol) => serve(c.req.raw, protocol, servicesOf(c.env), later(c))),
+    )
+    closeOthers(app, endpoint, 'POST')
   }
-  app.post(countTokensProtocol.endpoint, (c) => countTokens(c.req.raw, servicesOf(c.env), later(c)))
-  closeOthers(app, countTokensProtocol.endpoint, 'POST')
-  for (const task of Object.values(tasks)) {
-    app.post(task.endpoint, (c) => serveTask(c.req.raw, task, servicesOf(c.env), later(c)))
-    closeOthers(app, task.endpoint, 'POST')
+  const countEndpoint = `${PROTOCOL_PLACES.messages.endpoint}/count_tokens`
+  app.post(
+    countEndpoint,
+    by(counting, (c, { countTokens }) => countTokens(c.req.raw, servicesOf(c.env), later(c))),
+  )
+  closeOthers(app, countEndpoint, 'POST')
+  for (const endpoint of Object.values(TASK_ENDPOINTS)) {
+    app.post(
+      endpoint,
+      by(tasks, (c, { serveTask, taskAt }) => serveTask(c.req.raw, taskAt(endpoint), servicesOf(c.env), later(c))),
+    )
+    closeOthers(app, endpoint, 'POST')
   }
-  app.get('/v1/models', (c) => listModels(c.req.raw, servicesOf(c.env), later(c)))
+  app.get(
+    '/v1/models',
+    by(models, (c, { listModels }) => listModels(c.req.raw, servicesOf(c.env), later(c))),
+  )
   closeOthers(app, '/v1/models', 'GET')
-  app.get('/v1/models/:id{.+}', (c) => retrieveModel(c.req.raw, c.req.param('id'), servicesOf(c.env), later(c)))
+  app.get(
+    '/v1/models/:id{.+}',
+    by(models, (c, { retrieveModel }) => {
+      return retrieveModel(c.req.raw, c.req.param('id') ?? '', servicesOf(c.env), later(c))
+    }),
+  )
   closeOthers(app, '/v1/models/:id{.+}', 'GET')
+}
+
+type Answer = Response | Promise<Response>
+
+/** Answers with a `part` of the gateway: at once when it is loaded. Where it can't be, the client hears that it may try again. */
+function by<Part>(part: Late<Part>, answer: (c: Ask, part: Part) => Answer): (c: Ask) => Answer {
+  return (c) => {
+    const loaded = part.now()
+    return loaded === null ? afterLoading(c, part, answer) : answer(c, loaded)
+  }
+}
+
+async function afterLoading<Part>(c: Ask, part: Late<Part>, answer: (c: Ask, part: Part) => Answer): Promise<Response> {
+  let loaded: Part
+  try {
+    loaded = await part.load()
+  } catch (error) {
+    const { log, newId } = servicesOf(c.env)
+    log.warn('not-loaded', { path: pathOf(c), error: describe(error) })
+    return failAt(pathOf(c), { kind: 'not-loaded' }, newId())
+  }
+  return answer(c, loaded)
 }
 
 /** Answers every other method at `path`: what is allowed, or that this one isn't. */
@@ -85,7 +144,7 @@ function pathOf(c: Ask): string {
   return new URL(c.req.url).pathname
 }
 
-function notFound(c: Ask): Response {
+function notFound(c: Ask): Promise<Response> {
   const path = pathOf(c)
   return failAt(path, { kind: 'endpoint-not-found', path }, servicesOf(c.env).newId())
 }

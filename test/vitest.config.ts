@@ -25,6 +25,8 @@ mkdirSync(path.join(root, 'dist/assets'), { recursive: true })
 
 async function workersOptions() {
   return {
+    // The sources, in place of the modules that wrangler.toml deploys.
+    main: path.join(root, 'src/gateway.ts'),
     wrangler: { configPath: path.join(root, 'wrangler.toml') },
     miniflare: {
       bindings: {
@@ -58,6 +60,8 @@ export default defineConfig({
           setupFiles: [noNetwork],
           // Files share a process, which halves the run: leave no global changed.
           isolate: false,
+          // A law takes as long as the machine needs.
+          testTimeout: 60_000,
         },
       },
       {

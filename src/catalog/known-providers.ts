@@ -13,6 +13,7 @@ export const KNOWN_PROVIDERS = [
     priceProvider: 'openai',
     probeModel: 'gpt-4o-mini',
     docsUrl: 'https://platform.openai.com/docs/api-reference/chat',
+    quirks: ['no-top-k'],
   },
   {
     name: 'openai-responses',
@@ -34,6 +35,7 @@ export const KNOWN_PROVIDERS = [
     probeModel: null,
     docsUrl: 'https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle',
     auth: 'api-key',
+    quirks: ['no-top-k'],
   },
   {
     name: 'anthropic',

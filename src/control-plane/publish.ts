@@ -1,5 +1,6 @@
 // Brings the configuration from D1, where it is true, to where it is used: records and the routing snapshot to KV, limits
 // to each tenant's limiter. Everything here can be repeated at any time and always publishes the present state.
+import { findCapabilities } from '../catalog/models.ts'
 import {
   DIRECTORY_ROUTING_NAME,
   directoryKeyName,
@@ -47,7 +48,7 @@ export function publishRouting(env: PublishEnv): Promise<void> {
     ])
     const snapshot: RoutingSnapshot = {
       revision,
-      targets: Object.fromEntries(targets.map((row) => [row.id, readCompiled(row)])),
+      targets: Object.fromEntries(targets.map((row) => [row.id, withCapabilities(readCompiled(row))])),
       routes: routes.map(routeOf),
     }
     await put(env.DIRECTORY, DIRECTORY_ROUTING_NAME, JSON.stringify(snapshot))
@@ -156,6 +157,12 @@ async function put(directory: KVNamespace, name: string, value: string): Promise
 export function readCompiled(row: TargetRow): Target {
   const target: Target = JSON.parse(row.compiled)
   return target
+}
+
+/** A target with what the catalogue knows of its model, under what its operator says. */
+function withCapabilities(target: Target): Target {
+  const capabilities = { ...findCapabilities(target.model), ...target.capabilities }
+  return Object.keys(capabilities).length === 0 ? target : { ...target, capabilities }
 }
 
 function routeOf(row: RouteRow): Route {

@@ -156,8 +156,8 @@ const CREDENTIAL_ALLOWED =
   'must be null or the name of a secret that ends in _API_KEY, _CREDENTIALS or _ACCESS_KEY, such as OPENAI_API_KEY'
 const CREDENTIAL = z.string(CREDENTIAL_ALLOWED).check(z.regex(CREDENTIAL_NAME, CREDENTIAL_ALLOWED))
 const DIALECT = z.custom<DialectName>(
-  (value) => typeof value === 'string' && Object.hasOwn(dialects, value),
-  `must be one of ${Object.keys(dialects).join(', ')}`,
+  (value) => typeof value === 'string' && dialects.has(value),
+  `must be one of ${dialects.names.join(', ')}`,
 )
 const AUTH_SCHEMES = [
   'bearer',

@@ -104,7 +104,7 @@ export interface Target {
   readonly costCenter: string | null
   /** Missing: as the dialect usually does. */
   readonly auth?: AuthScheme
-  /** Peculiarities of the provider that the dialect has to heed (`catalog/quirks.ts`). */
+  /** Peculiarities of the provider that the dialect has to heed (`core/quirk.ts`). */
   readonly quirks?: readonly string[]
   readonly capabilities?: ModelCapabilities
   /** Most inputs of one embeddings call. */

@@ -109,6 +109,8 @@ export type Failure =
     }
   /** Keys and routes can't be looked up: nobody is let in on trust. */
   | { readonly kind: 'directory-unavailable' }
+  /** Code that is loaded when it is first needed can't be. */
+  | { readonly kind: 'not-loaded' }
   /** The limiter object can't be reached: budgets fail closed. */
   | { readonly kind: 'limiter-unavailable' }
   | ({ readonly kind: 'upstream-failed'; readonly provider: string; readonly upstream: UpstreamFailure } & Suggesting)

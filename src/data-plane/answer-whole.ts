@@ -90,8 +90,10 @@ async function readAnswer(
 }
 
 function written(attempt: Attempt, reply: NeutralReply): string {
-  const { exchange } = attempt
-  return JSON.stringify(exchange.protocol.write(reply, replyContext(exchange, reply.model)))
+  const { exchange, plan } = attempt
+  // Some providers don't say which model it was; clients count on it.
+  const model = reply.model === '' ? plan.target.model : reply.model
+  return JSON.stringify(exchange.protocol.write(reply, replyContext(exchange, model)))
 }
 
 function failureIn(events: readonly NeutralEvent[]): UpstreamFailure | null {

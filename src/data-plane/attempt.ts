@@ -76,7 +76,7 @@ export async function admit<P extends Speaker>(
 ): Promise<Attempt<P> | Refusal> {
   const { target } = plan
   const { services, caller, facts, later } = exchange
-  const dialect = dialects[target.dialect]
+  const dialect = dialects.get(target.dialect)
   const need = demand(plan.promptTokens, facts, target)
   const event = eventTemplate(exchange, plan.route.id, plan.cache, plan.number)
   event.targetId = target.id

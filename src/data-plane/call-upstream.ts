@@ -75,6 +75,8 @@ export async function callWith(
 
 /** What it means that a call was rejected. */
 export function noAnswer(signal: AbortSignal, error: unknown): UpstreamFailure {
+  // Nothing was sent: the target is not to blame.
+  if (isTooDeep(error)) return { ...SILENT, class: 'client', status: 400, message: TOO_DEEP }
   if (signal.aborted && signal.reason === 'timed-out') {
     return { ...SILENT, message: 'The provider did not answer in time.' }
   }
@@ -83,6 +85,14 @@ export function noAnswer(signal: AbortSignal, error: unknown): UpstreamFailure {
     return { ...SILENT, class: name === 'CredentialError' ? 'credential' : 'connection', message: error.message }
   }
   return { ...SILENT, class: 'connection', message: NO_CONNECTION }
+}
+
+/** Why a request is refused whose values stand so deep in each other that it can't be written. */
+export const TOO_DEEP = 'The request is nested too deeply.'
+
+/** True where the stack ran out: of all that the gateway does, only walking a body can do that. */
+export function isTooDeep(error: unknown): boolean {
+  return error instanceof RangeError && /call stack/i.test(error.message)
 }
 
 const NO_CONNECTION = 'The provider could not be reached.'

@@ -1,6 +1,6 @@
 // A target that passes the requested name on (`*`) becomes one for that very model, with that model's price: a wildcard
 // must not mean that nobody knows what a request costs.
-import { findPrice } from '../catalog/price-catalogue.ts'
+import type { FoundPrice } from '../catalog/price-catalogue.ts'
 import type { Target } from '../core/directory.ts'
 
 /** Models remembered per wildcard target. Names come from clients, so there is a bound. */
@@ -13,8 +13,13 @@ export function concreteTarget(target: Target, model: string): Target | Promise<
   return known.get(target)?.get(model) ?? resolve(target, model)
 }
 
+async function findPrice({ provider }: Target, model: string): Promise<FoundPrice | null> {
+  const catalogue = await import('../catalog/price-catalogue.ts')
+  return catalogue.findPrice(provider, model)
+}
+
 async function resolve(target: Target, model: string): Promise<Target> {
-  const listed = target.price === null ? await findPrice(target.provider, model) : null
+  const listed = target.price === null ? await findPrice(target, model) : null
   const concrete: Target = { ...target, model, ...listed }
   const models = known.get(target) ?? new Map<string, Target>()
   if (models.size >= MODELS_MAX) models.clear()

@@ -72,7 +72,7 @@ async function countAt(exchange: ReadExchange, targets: readonly Target[]): Prom
 /** The target's own count; null where it can't be asked. */
 async function ask(exchange: ReadExchange, target: Target): Promise<Result<number, UpstreamFailure> | null> {
   const { services, facts } = exchange
-  const dialect = dialects[target.dialect]
+  const dialect = dialects.get(target.dialect)
   const model = target.model === facts.model ? null : target.model
   const edits = { model, forceUsage: false, maxOutputTokens: null, headers: exchange.passed }
   const call = dialect.countTokens?.(exchange.text, exchange.body(), edits, target) ?? null

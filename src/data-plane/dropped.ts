@@ -1,7 +1,13 @@
 // What of a request is left out because the route allows it for a target that can't carry it. The same answer decides what is
 // sent and what the client is told.
+import type { Target } from '../core/directory.ts'
+import type { Gap } from '../core/failure.ts'
+import { inClientsWords, toolMemberGaps } from '../core/gap-names.ts'
+import type { NeutralRequest } from '../core/neutral.ts'
+import type { Dialect } from '../dialects/dialect.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
+import { settingsOf } from './exchange.ts'
 
 const NONE: readonly string[] = []
 
@@ -13,11 +19,17 @@ export function droppedFields({ exchange, plan, dialect, isNative }: Attempt<Spe
   const { neutral, target } = plan
   const isKnown = (field: string): boolean => allowedGaps.includes(field)
   if (!isNative) {
-    const gaps = neutral === null ? [] : dialect.gaps(neutral, target)
+    const gaps = neutral === null ? [] : clientsGaps(dialect, neutral, target)
     return [...new Set(gaps.map(({ field }) => field).filter(isKnown))]
   }
   if (target.quirks === undefined || dialect.nativeGaps === undefined) return NONE
-  const body = exchange.body()
+  const body = settingsOf(exchange)
   const fields = dialect.nativeGaps(body, target).map(({ field }) => field)
   return [...new Set(fields.filter((field) => isKnown(field) && Object.hasOwn(body, field)))]
+}
+
+/** What of a translated request the target can't carry, by the client's own names. */
+export function clientsGaps(dialect: Dialect, request: NeutralRequest, target: Target): readonly Gap[] {
+  const gaps = [...dialect.gaps(request, target), ...toolMemberGaps(request, dialect.wire)]
+  return inClientsWords(request, gaps)
 }

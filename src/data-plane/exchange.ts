@@ -124,6 +124,11 @@ export function eventTemplate(
   }
 }
 
+/** The body as far as its settings go: a large one needn't be taken apart for them. */
+export function settingsOf(exchange: Pick<ReadExchange<Speaker>, 'short' | 'body'>): JsonObject {
+  return exchange.short?.body ?? exchange.body()
+}
+
 /** What the client's protocol has to know to write a reply of `model`. */
 export function replyContext(exchange: ReadExchange, model: string): ReplyContext {
   return {

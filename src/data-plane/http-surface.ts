@@ -1,28 +1,42 @@
 // What holds for every address: whose error shape it speaks, and which pages of other origins may read its answers.
-import { findProvider } from '../catalog/providers.ts'
 import type { Failure } from '../core/failure.ts'
 import type { Services } from '../ports.ts'
 import { failGoogle, failGoogleInStream } from '../protocols/google-failure.ts'
-import { protocols } from '../protocols/index.ts'
-import type { Protocol, Speaker } from '../protocols/protocol.ts'
+import { PROTOCOL_PLACES, protocols } from '../protocols/index.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import { authenticate } from './authenticate.ts'
 
 const GOOGLE: Omit<Speaker, 'name'> = { fail: failGoogle, failInStream: failGoogleInStream }
 
 /** Who phrases a failure at this path: the protocol whose endpoint it is, or whose wire the provider named there speaks;
- *  the chat protocol where there is none, since most clients read that. */
-export function speakerAt(path: string): Omit<Speaker, 'name'> {
-  const all: readonly Protocol[] = Object.values(protocols)
-  const own = all.find(({ endpoint }) => path === endpoint || path.startsWith(`${endpoint}/`))
-  if (own !== undefined) return own
-  const dialect = findProvider(path.split('/')[1] ?? '')?.dialect
-  if (dialect === 'gemini') return GOOGLE
-  return all.find(({ wire }) => wire === dialect) ?? protocols.chat
+ *  the chat protocol where there is none, or it can't be loaded, since most clients read that. */
+export async function speakerAt(path: string): Promise<Omit<Speaker, 'name'>> {
+  const own = protocols.names.find((name) => isWithin(path, PROTOCOL_PLACES[name].endpoint))
+  const wire = own === undefined ? await wireOfProvider(path.split('/')[1] ?? '') : null
+  if (wire === 'gemini') return GOOGLE
+  const name = own ?? protocols.names.find((other) => PROTOCOL_PLACES[other].wire === wire)
+  const chat = protocols.get('chat')
+  if (name === undefined) return chat
+  return protocols
+    .of(name)
+    .load()
+    .catch(() => chat)
+}
+
+function isWithin(path: string, endpoint: string): boolean {
+  return path === endpoint || path.startsWith(`${endpoint}/`)
+}
+
+async function wireOfProvider(name: string): Promise<string | null> {
+  if (name === 'v1') return null
+  const { findProvider } = await import('../catalog/providers.ts')
+  return findProvider(name)?.dialect ?? null
 }
 
 /** A failure at `path`, outside any exchange. */
-export function failAt(path: string, failure: Failure, requestId: string): Response {
-  const { status, headers, body } = speakerAt(path).fail(failure, requestId)
+export async function failAt(path: string, failure: Failure, requestId: string): Promise<Response> {
+  const speaker = await speakerAt(path)
+  const { status, headers, body } = speaker.fail(failure, requestId)
   const ids = { 'x-request-id': requestId, 'x-tidegate-request-id': requestId }
   return Response.json(body, { status, headers: { ...ids, ...headers } })
 }

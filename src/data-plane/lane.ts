@@ -146,6 +146,8 @@ class TranslatedLane implements Lane {
   readonly #reader: StreamReader
   readonly #writer: StreamWriter
   readonly #events: NeutralEvent[] | null
+  /** Written, and not yet handed over. */
+  #out = ''
 
   constructor(framer: Framer, reader: StreamReader, writer: StreamWriter, collects: boolean) {
     this.#framer = framer
@@ -159,37 +161,39 @@ class TranslatedLane implements Lane {
   }
 
   push(chunk: Uint8Array): LaneStep {
-    let out = ''
-    for (const frame of this.#framer.push(chunk)) {
-      const step = this.#take(this.#reader.push(frame))
-      out += step.out ?? ''
-      if (step.failure !== null) return { out: out || null, failure: step.failure }
-    }
-    return { out: out || null, failure: null }
+    return this.#step(this.#read(this.#framer.push(chunk)))
   }
 
   end(): LaneStep {
-    let out = ''
-    for (const frame of this.#framer.end()) {
-      const step = this.#take(this.#reader.push(frame))
-      out += step.out ?? ''
-      if (step.failure !== null) return { out: out || null, failure: step.failure }
-    }
-    const last = this.#take(this.#reader.end())
-    out += last.out ?? ''
-    if (last.failure !== null) return { out: out || null, failure: last.failure }
-    if (!this.isComplete) return { out: out || null, failure: BROKEN_OFF }
-    return { out: out + this.#writer.end(), failure: null }
+    const failure = this.#read(this.#framer.end()) ?? this.#take(this.#reader.end())
+    if (failure !== null) return this.#step(failure)
+    if (!this.isComplete) return this.#step(BROKEN_OFF)
+    this.#out += this.#writer.end()
+    return this.#step(null)
   }
 
-  #take(events: readonly NeutralEvent[]): { readonly out: string | null; readonly failure: UpstreamFailure | null } {
-    let out = ''
-    for (const event of events) {
-      if (event.type === 'failure') return { out, failure: event.failure }
-      this.#note(event)
-      out += this.#writer.push(event)
+  #step(failure: UpstreamFailure | null): LaneStep {
+    const out = this.#out
+    this.#out = ''
+    return { out: out === '' ? null : out, failure }
+  }
+
+  #read(frames: readonly Frame[]): UpstreamFailure | null {
+    for (const frame of frames) {
+      const failure = this.#take(this.#reader.push(frame))
+      if (failure !== null) return failure
     }
-    return { out, failure: null }
+    return null
+  }
+
+  /** Writes what was read; the failure that it ends with, if it does. */
+  #take(events: readonly NeutralEvent[]): UpstreamFailure | null {
+    for (const event of events) {
+      if (event.type === 'failure') return event.failure
+      this.#note(event)
+      this.#out += this.#writer.push(event)
+    }
+    return null
   }
 
   #note(event: NeutralEvent): void {

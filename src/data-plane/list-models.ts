@@ -7,8 +7,9 @@ import type { JsonObject } from '../core/json.ts'
 import { type Result, err, ok } from '../core/result.ts'
 import type { Failure } from '../core/failure.ts'
 import type { RouteTable } from '../core/route-table.ts'
-import { protocols } from '../protocols/index.ts'
 import type { Later, Services } from '../ports.ts'
+import { chat } from '../protocols/chat.ts'
+import { messages } from '../protocols/messages.ts'
 import type { Protocol } from '../protocols/protocol.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { authenticate } from './authenticate.ts'
@@ -66,9 +67,7 @@ function isAnthropic(request: Request): boolean {
 }
 
 function speaker(request: Request): Protocol {
-  if (!isAnthropic(request)) return protocols.chat
-  const all: readonly Protocol[] = Object.values(protocols)
-  return all.find(({ wire }) => wire === 'anthropic-messages') ?? protocols.chat
+  return isAnthropic(request) ? messages : chat
 }
 
 async function accessOf(request: Request, services: Services, later: Later): Promise<Result<Access, Failure>> {

@@ -9,6 +9,7 @@ import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
 import { passedPath } from '../core/pass-through-path.ts'
 import { type Result, err, ok } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
+import { dialects } from '../dialects/index.ts'
 import type { Later, OutgoingCall, Services } from '../ports.ts'
 import type { RequestFacts, Speaker } from '../protocols/protocol.ts'
 import { numberOf, objectOf, stringOf } from '../wire/read.ts'
@@ -18,9 +19,9 @@ import { type ReadExchange, begin } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
 import { METHODS, allows, speakerAt } from './http-surface.ts'
 import { FORWARDED, keyOf, passedHeaders, passedQuery } from './pass-through-headers.ts'
-import { callsModel, modelInPath, readsTokens, watchReply } from './pass-through-meter.ts'
+import { callsModel, loadWireAt, modelInPath, onlyCounts, readsTokens, watchReply } from './pass-through-meter.ts'
 import { pursue } from './pursue.ts'
-import { REQUEST_BYTES_MAX } from './read-request.ts'
+import { DISCARDED_BYTES_MAX, REQUEST_BYTES_MAX, discard } from './read-request.ts'
 import { refuse } from './refuse.ts'
 import { relayed, tryRelay } from './relay.ts'
 import { isAllowed } from './route.ts'
@@ -47,7 +48,7 @@ export async function passThrough(request: Request, services: Services, later: L
   const url = new URL(request.url)
   const [, name = ''] = url.pathname.split('/')
   const path = url.pathname.slice(name.length + 1)
-  const { fail, failInStream } = speakerAt(url.pathname)
+  const { fail, failInStream } = await speakerAt(url.pathname)
   const speaker: Speaker = { name: 'pass-through', fail, failInStream }
   const begun = begin(request, speaker, services, later)
   const caller = await authenticate(keyOf(request, url), services)
@@ -58,11 +59,16 @@ export async function passThrough(request: Request, services: Services, later: L
   if (table === null) return refuse(begun, { kind: 'directory-unavailable' })
   const reachable = reachableBy(caller.value, name, table)
   if (reachable.length === 0) return null
+  if (!(await loadWireAt(path, services.log))) return refuse(begun, { kind: 'not-loaded' })
   const body = await readBody(request)
   if (body === null) return refuse(begun, { kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
   const model = modelInPath(path) ?? stringOf(body.json['model'])
   const way = await wayTo(caller.value, reachable, { model, path, name })
   if (!way.ok) return refuse(begun, way.error)
+  if (body.text === null && request.body !== null && isSigned(way.value.target)) {
+    const received = request.headers.get('content-type') ?? ''
+    return refuse(begun, { kind: 'unsupported-media-type', received })
+  }
   const exchange: ReadExchange<Speaker> = {
     ...begun,
     caller: caller.value,
@@ -75,6 +81,11 @@ export async function passThrough(request: Request, services: Services, later: L
   const answered = answer(exchange, way.value, { request, body, search: passedQuery(url) })
   exchange.client.finish(answered)
   return answered
+}
+
+/** A body has to be whole to be signed. */
+function isSigned({ auth, dialect }: Target): boolean {
+  return (auth ?? dialects.get(dialect).auth) === 'aws-sigv4'
 }
 
 async function answer(
@@ -111,7 +122,10 @@ function outgoingCall(request: Request, body: PassedBody, path: string): Outgoin
 async function readBody(request: Request): Promise<PassedBody | null> {
   const isJson = /^application\/([\w.+-]+\+)?json\b/i.test(request.headers.get('content-type') ?? '')
   if (request.body === null || !isJson) return { text: null, bytes: null, json: {} }
-  if (Number(request.headers.get('content-length') ?? 0) > REQUEST_BYTES_MAX) return null
+  if (Number(request.headers.get('content-length') ?? 0) > REQUEST_BYTES_MAX) {
+    await discard(request.body)
+    return null
+  }
   const bytes = await boundedBytes(request.body)
   if (bytes === null) return null
   const text = new TextDecoder().decode(bytes)
@@ -124,9 +138,10 @@ async function boundedBytes(body: ReadableStream<Uint8Array>): Promise<ArrayBuff
   let length = 0
   for await (const chunk of body) {
     length += chunk.byteLength
-    if (length > REQUEST_BYTES_MAX) return null
-    chunks.push(chunk)
+    if (length > REQUEST_BYTES_MAX + DISCARDED_BYTES_MAX) return null
+    if (length <= REQUEST_BYTES_MAX) chunks.push(chunk)
   }
+  if (length > REQUEST_BYTES_MAX) return null
   const bytes = new Uint8Array(length)
   let at = 0
   for (const chunk of chunks) {
@@ -171,9 +186,12 @@ async function wayTo(
   const { route, target } = found
   const passed = passedPath(target.baseUrl, path === '' ? '/' : path)
   if (!passed.ok) return err({ kind: 'invalid-request', field: null, message: `Invalid path: ${passed.error}.` })
-  const priced = model === null ? unpriced(target) : await concreteTarget(ofAnyModel(target, model), model)
+  const priced =
+    model === null || onlyCounts(path) ? unpriced(target) : await concreteTarget(ofAnyModel(target, model), model)
   const { baseUrl } = passed.value
-  return ok({ route, target: { ...priced, baseUrl, maxRetries: 0 }, path: passed.value.path })
+  // What goes wrong with files and the like is no reason to stop asking the model: they have a breaker of their own.
+  const id = callsModel(path) ? target.id : `${target.id}~other`
+  return ok({ route, target: { ...priced, id, baseUrl, maxRetries: 0 }, path: passed.value.path })
 }
 
 /** What has no model has no price that we know. */

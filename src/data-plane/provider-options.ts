@@ -1,6 +1,5 @@
 // `tidegate.provider_options.<provider>` in a body: members that only this provider knows, merged into what is sent to it, on
 // either lane. For whoever needs what no protocol has a word for. Nothing of this runs for a body without `tidegate`.
-import { findProvider } from '../catalog/providers.ts'
 import type { InvalidRequest } from '../core/failure.ts'
 import { type Json, type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
 import type { OutgoingCall } from '../ports.ts'
@@ -8,6 +7,8 @@ import type { OutgoingCall } from '../ports.ts'
 /** What the gateway routes, relays and counts by is not the provider's options' to change. */
 const RESERVED = new Set([
   'model',
+  'models',
+  'fallbacks',
   'stream',
   'stream_options',
   'messages',
@@ -32,7 +33,7 @@ const BOUNDS = new Set([
 ])
 
 /** What is wrong with the gateway's own member of a body; null when nothing is. */
-export function checkOwnMember(body: JsonObject): InvalidRequest | null {
+export async function checkOwnMember(body: JsonObject): Promise<InvalidRequest | null> {
   const own = body['tidegate'] ?? null
   if (own === null) return null
   if (!isJsonObject(own)) return wrong('tidegate', 'expected an object')
@@ -40,6 +41,7 @@ export function checkOwnMember(body: JsonObject): InvalidRequest | null {
   if (options === null) return null
   const field = 'tidegate.provider_options'
   if (!isJsonObject(options)) return wrong(field, 'expected an object by provider')
+  const { findProvider } = await import('../catalog/providers.ts')
   for (const [provider, members] of Object.entries(options)) {
     const name = `${field}.${provider}`
     if (findProvider(provider) === undefined) return wrong(name, 'no such provider is known')

@@ -37,7 +37,7 @@ export async function readForm(request: Request, task: Task): Promise<Result<Rea
   const stated = request.headers.get('content-length')
   const statedBytes = stated === null ? null : Number(stated)
   const isShort = statedBytes !== null && statedBytes <= WHOLE_BYTES_MAX
-  const head = new FormHead(boundary, (bytes) => decoder.decode(bytes))
+  const head = new FormHead(boundary, (bytes) => decoder.decode(bytes), isShort)
   const rest = request.body === null ? null : await readHead(request.body.getReader(), head, isShort)
   const form = { contentType, head, rest, statedBytes }
   const isTooLong = rest !== null && head.bytes.byteLength > HEAD_BYTES_MAX

@@ -10,7 +10,7 @@ import { checkOwnMember } from './provider-options.ts'
 export const REQUEST_BYTES_MAX = 20 * 1024 * 1024
 
 /** How much of a body that is too large is read all the same. */
-const DISCARDED_BYTES_MAX = 2 * REQUEST_BYTES_MAX
+export const DISCARDED_BYTES_MAX = 2 * REQUEST_BYTES_MAX
 /** Bodies from this size on are sent on as bytes. */
 const BYTES_WORTH_KEEPING = 8_192
 const decoder = new TextDecoder()
@@ -44,7 +44,7 @@ export async function readRequest<Facts>(
   if (!isJsonObject(body)) return err(invalid('The request body must be a JSON object.'))
   const facts = protocol.facts(body)
   if (!facts.ok) return facts
-  const own = body['tidegate'] === undefined ? null : checkOwnMember(body)
+  const own = body['tidegate'] === undefined ? null : await checkOwnMember(body)
   if (own !== null) return err(own)
   return ok({ text, bytes, body: short === null ? () => body : once(() => wholeBody(text)), short, facts: facts.value })
 }
@@ -95,7 +95,7 @@ async function readText(request: Request): Promise<BodyText | null> {
 }
 
 /** Reads a body that nobody wants: many clients look for an answer only when they have sent everything. */
-async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
+export async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
   if (body === null) return
   let bytes = 0
   for await (const chunk of body) {

@@ -51,7 +51,7 @@ export function replay(exchange: ReadExchange, routed: RoutedRequest, entry: Cac
   headers['x-tidegate-attempts'] = '0'
   headers['x-tidegate-cost-usd'] = '0.000000000'
   headers['age'] = String(Math.max(0, Math.floor((services.nowMs() - entry.storedAtMs) / 1000)))
-  const context = replyContext(exchange, entry.reply.model)
+  const context = replyContext(exchange, entry.reply.model === '' ? entry.model : entry.reply.model)
   if (!facts.isStreamed) {
     headers['content-type'] = 'application/json'
     return new Response(JSON.stringify(protocol.write(entry.reply, context)), { headers })

@@ -6,6 +6,7 @@ import type { NeutralEvent } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import type { Frame } from '../dialects/dialect.ts'
 import { readErrorBody } from '../dialects/provider-error.ts'
+import { stringOf } from '../wire/read.ts'
 import { type Framer, createFramer } from './framing/index.ts'
 import { BROKEN_OFF, type Lane, type LaneStep } from './lane.ts'
 
@@ -141,7 +142,7 @@ export function taskStreamWatch(contentType: string, read: (event: JsonObject) =
       if (!isJsonObject(event)) return null
       if (isJsonObject(event['error'])) return readErrorBody(event)
       meter.usage = read(event) ?? meter.usage
-      if (/\.(?:done|completed)$/.test(String(event['type'] ?? ''))) meter.isComplete = true
+      if (/\.(?:done|completed)$/.test(stringOf(event['type']) ?? '')) meter.isComplete = true
       return null
     },
   }

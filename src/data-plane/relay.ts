@@ -10,6 +10,7 @@ import { ClientStream } from './client-stream.ts'
 import type { ReadExchange } from './exchange.ts'
 import type { Answered } from './pursue.ts'
 import { type ReplyWatch, relayLane } from './relay-lane.ts'
+import { toldRefusal } from './told-refusal.ts'
 import { UpstreamStream } from './upstream-stream.ts'
 
 /** A reply that has begun. */
@@ -79,7 +80,7 @@ async function callForAnything(
     const text = (await limitedText(response, REFUSAL_BYTES_MAX)) ?? ''
     const failure = dialect.fail(response.status, response.headers, text, services.nowMs())
     const isToldOn = failure.class !== 'credential' && response.status >= 400
-    return isToldOn ? ok({ response, refusal: { failure, text } }) : err(failure)
+    return isToldOn ? ok({ response, refusal: { failure, text: toldRefusal(text) } }) : err(failure)
   } catch (error) {
     return err(noAnswer(abort.signal, error))
   }

@@ -7,7 +7,9 @@ import { err, ok, type Result } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { suggestModels } from '../core/suggest.ts'
 import { dialects } from '../dialects/index.ts'
-import type { ReadExchange } from './exchange.ts'
+import { clientsGaps } from './dropped.ts'
+import { arrayOf } from '../wire/read.ts'
+import { type ReadExchange, settingsOf } from './exchange.ts'
 
 /** A plan, with the request in neutral form where a candidate needs it. */
 export interface RoutedRequest {
@@ -24,9 +26,10 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
   const found = table.find(caller.tenantId, facts.model)
   const suggest = (failed: readonly Target[]): readonly string[] => suggestModels(table, caller, facts.model, failed)
   if (found === null) return err({ kind: 'model-not-found', model: facts.model, suggestions: suggest([]) })
-  if (!isAllowed(caller, facts.model)) return err({ kind: 'model-not-allowed', model: facts.model })
+  const forbidden = [facts.model, ...alsoNamed(exchange)].find((model) => !isAllowed(caller, model))
+  if (forbidden !== undefined) return err({ kind: 'model-not-allowed', model: forbidden })
   const targets = table.targets(found)
-  const isTranslated = targets.some((target) => dialects[target.dialect].nativeWire(target) !== protocol.wire)
+  const isTranslated = targets.some((target) => dialects.get(target.dialect).nativeWire(target) !== protocol.wire)
   const neutral = isTranslated ? protocol.read(exchange.body()) : null
   if (neutral !== null && !neutral.ok) return neutral
   const request = neutral === null ? null : neutral.value
@@ -34,12 +37,12 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
     found,
     targets,
     (target) => {
-      const dialect = dialects[target.dialect]
+      const dialect = dialects.get(target.dialect)
       const isNative = dialect.nativeWire(target) === protocol.wire
       if (isNative || request === null) {
-        return target.quirks === undefined ? [] : (dialect.nativeGaps?.(exchange.body(), target) ?? [])
+        return target.quirks === undefined ? [] : (dialect.nativeGaps?.(settingsOf(exchange), target) ?? [])
       }
-      return dialect.gaps(request, target)
+      return clientsGaps(dialect, request, target)
     },
     exchange.services.draw,
   )
@@ -48,6 +51,12 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
   if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps, suggestions: suggest(targets) })
   const suggestions = suggest(targets)
   return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null, suggestions })
+}
+
+/** Models beside the one that is asked for: OpenRouter goes on with them (`models`), and bills them. */
+function alsoNamed(exchange: ReadExchange): readonly string[] {
+  if (exchange.caller.allowedModels.length === 0) return []
+  return arrayOf(settingsOf(exchange)['models']).filter((model) => typeof model === 'string')
 }
 
 /** Whether a key may use a model: it names the model, or names none. */

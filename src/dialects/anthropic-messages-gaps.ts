@@ -8,6 +8,7 @@ import { fieldName, settingGap, uncarried } from '../core/request-gaps.ts'
 import type { Target } from '../core/directory.ts'
 import { asksForThinking } from './anthropic-messages-thinking.ts'
 import { writeHostedTool } from './anthropic-messages-tools.ts'
+import { isForStrictModels } from './closed-schema.ts'
 
 /** Settings of this wire alone: who names them means this wire, whichever he speaks. */
 const CARRIED_EXTRAS: readonly string[] = [
@@ -87,7 +88,7 @@ function formatGaps(request: NeutralRequest): readonly Gap[] {
   if (format?.kind === 'json-object') {
     return [settingGap(request, 'responseFormat', 'this model takes a JSON schema, but no free JSON')]
   }
-  if (format?.kind === 'json-schema' && !format.strict) {
+  if (format?.kind === 'json-schema' && !isForStrictModels(format)) {
     return [settingGap(request, 'responseFormat', 'this model keeps to a JSON schema only strictly')]
   }
   return []

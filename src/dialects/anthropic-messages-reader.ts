@@ -4,17 +4,31 @@
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, Signature } from '../core/neutral.ts'
+import type { Usage } from '../core/usage.ts'
 import { mergeMessagesUsage, readMessagesUsage, readServiceTier, readStopReason } from '../wire/anthropic-messages.ts'
 import { MESSAGES_MAKER, readCitation, readMedia } from '../wire/anthropic-messages-read-block.ts'
 import { DONE_DATA } from '../wire/openai-chat.ts'
 import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
-import type { Frame, StreamReader } from './dialect.ts'
+import type { Frame } from './dialect.ts'
+import type { WatchedReader } from './event-meter.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
 import { ReplyEvents } from './reply-events.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
-export function createMessagesReader(): StreamReader {
-  return new MessagesReader()
+export function createMessagesReader(): WatchedReader {
+  return quickReader(new MessagesReader(), TEXT_PLACES)
+}
+
+/** Bedrock pads its events. */
+const TEXT_PLACES: TextPlaces = {
+  texts: [
+    ['delta', 'text'],
+    ['delta', 'thinking'],
+    ['delta', 'partial_json'],
+  ],
+  variables: [{ kind: 'noise', place: ['p'] }],
 }
 
 /** A whole reply as events. A body that isn't a reply becomes a failure. */
@@ -92,10 +106,18 @@ export function isDone(data: string): boolean {
 
 const OPENING_BRACE = 123
 
-class MessagesReader implements StreamReader {
+class MessagesReader implements WatchedReader {
   private readonly events = new ReplyEvents()
   private readonly blocks = new MessageBlocks(this.events)
   private reported: JsonObject = {}
+
+  get usage(): Usage | null {
+    return this.events.reported
+  }
+
+  get isFinished(): boolean {
+    return this.events.isFinished
+  }
 
   push(frame: Frame): readonly NeutralEvent[] {
     if (frame.data === '' || this.events.isOver || isDone(frame.data)) return []

@@ -8,6 +8,7 @@ import { withoutUndefined } from '../wire/write.ts'
 import { carriedExtras, writeTier } from './anthropic-messages-gaps.ts'
 import { type Thinking, writeThinking } from './anthropic-messages-thinking.ts'
 import { writeToolChoice, writeTools } from './anthropic-messages-tools.ts'
+import { isForStrictModels } from './closed-schema.ts'
 
 /** The request body. `maxTokens` is the bound on everything the model writes, thinking included: the API requires one. */
 export function writeMessagesRequest(request: NeutralRequest, model: string, maxTokens: number): JsonObject {
@@ -16,8 +17,7 @@ export function writeMessagesRequest(request: NeutralRequest, model: string, max
   const stop = request.stop?.filter((sequence) => sequence.trim() !== '') ?? []
   const output = writeOutput(request, thinking)
   const { system, turns } = divided(request)
-  return withoutUndefined({
-    ...extras,
+  const settings = withoutUndefined({
     model,
     max_tokens: maxTokens,
     system: writeSystem(system),
@@ -37,6 +37,7 @@ export function writeMessagesRequest(request: NeutralRequest, model: string, max
         ? extras['metadata']
         : { ...objectOf(extras['metadata']), user_id: request.endUser },
   })
+  return { ...extras, ...settings }
 }
 
 /** From 0 to 1; while it thinks, a model takes nothing but 1. */
@@ -47,12 +48,9 @@ function writeTemperature(temperature: number | undefined, thinking: Thinking): 
 
 function writeOutput(request: NeutralRequest, { effort }: Thinking): JsonObject {
   const format = request.responseFormat
-  const isSchema = format?.kind === 'json-schema' && format.strict
-  return withoutUndefined({
-    ...objectOf(request.extra['output_config']),
-    effort,
-    format: isSchema ? { type: 'json_schema', schema: format.schema } : undefined,
-  })
+  const isSchema = format?.kind === 'json-schema' && isForStrictModels(format)
+  const settings = { effort, format: isSchema ? { type: 'json_schema', schema: format.schema } : undefined }
+  return { ...objectOf(request.extra['output_config']), ...withoutUndefined(settings) }
 }
 
 interface Divided {

@@ -10,6 +10,7 @@ import { familyOf, type ModelFamily } from '../wire/bedrock-converse.ts'
 import { asksForThinking } from './anthropic-messages-thinking.ts'
 import { documentOf, mediaOf } from './bedrock-converse-content.ts'
 import { canBeAskedToThink } from './bedrock-converse-thinking.ts'
+import { isForStrictModels } from './closed-schema.ts'
 
 /** Fields of the wire's own that a client may give by name. */
 export const CARRIED_EXTRAS: readonly string[] = [
@@ -63,7 +64,7 @@ function valueGaps(request: NeutralRequest): readonly Gap[] {
     refuse('stop', 'this model takes no blank stop sequence')
   const format = request.responseFormat
   if (format?.kind === 'json-object') refuse('responseFormat', 'this model takes a JSON schema, but no free JSON')
-  if (format?.kind === 'json-schema' && !format.strict) {
+  if (format?.kind === 'json-schema' && !isForStrictModels(format)) {
     refuse('responseFormat', 'this model keeps to a JSON schema only strictly')
   }
   if (request.metadata !== undefined && requestMetadata(request) === null) {

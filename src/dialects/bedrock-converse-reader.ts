@@ -9,19 +9,31 @@ import { readConverseStop, readConverseUsage } from '../wire/bedrock-converse.ts
 import { countOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 import { ConverseBlocks, ONLY_CHOICE } from './bedrock-converse-blocks.ts'
 import { readConverseError, readConverseException, typeIn } from './bedrock-converse-failure.ts'
-import type { Frame, StreamMeter, StreamReader } from './dialect.ts'
+import type { Frame, StreamMeter } from './dialect.ts'
 import { createEventMeter, type WatchedReader } from './event-meter.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
 import { ReplyEvents } from './reply-events.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
-export function createConverseReader(): StreamReader {
-  return new ConverseReader()
+export function createConverseReader(): WatchedReader {
+  return quickReader(new ConverseReader(), TEXT_PLACES)
+}
+
+/** Events are padded with `p`. */
+const TEXT_PLACES: TextPlaces = {
+  texts: [
+    ['delta', 'text'],
+    ['delta', 'reasoningContent', 'text'],
+    ['delta', 'toolUse', 'input'],
+  ],
+  variables: [{ kind: 'noise', place: ['p'] }],
 }
 
 /** A meter for one stream. */
 export function createConverseMeter(): StreamMeter {
-  return createEventMeter(new ConverseReader())
+  return createEventMeter(createConverseReader())
 }
 
 /** A whole reply as events. A body that isn't a reply becomes a failure. */

@@ -9,6 +9,7 @@ import { withoutUndefined } from '../wire/write.ts'
 import { type BlockContext, cachePoint, createBlockContext, writeBlocks } from './bedrock-converse-content.ts'
 import { CARRIED_EXTRAS, requestMetadata, serviceTierOf } from './bedrock-converse-gaps.ts'
 import { converseThinking, type Thinking } from './bedrock-converse-thinking.ts'
+import { isForStrictModels } from './closed-schema.ts'
 
 /** The request body. `bound` is on everything the model writes, reasoning included; null leaves it to the model. */
 export function writeConverseRequest(
@@ -162,7 +163,7 @@ function writeToolChoice(request: NeutralRequest, thinking: Thinking | null): Js
 
 function writeFormat(request: NeutralRequest): JsonObject | undefined {
   const format = request.responseFormat
-  if (format?.kind !== 'json-schema') return undefined
+  if (format?.kind !== 'json-schema' || !isForStrictModels(format)) return undefined
   const { name, description, schema } = format
   const jsonSchema = withoutUndefined({ name, description, schema: JSON.stringify(schema) })
   return { textFormat: { type: 'json_schema', structure: { jsonSchema } } }

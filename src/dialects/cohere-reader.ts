@@ -8,10 +8,23 @@ import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from '../wire/read.
 import type { WatchedReader } from './event-meter.ts'
 import { JsonReader, ONLY_CHOICE } from './json-reader.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
+import type { TextEvent } from './quick-reader.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply of either version. */
 export function createCohereReader(): WatchedReader {
-  return new CohereReader()
+  return quickReader(new CohereReader(), TEXT_PLACES)
+}
+
+const TEXT_PLACES: TextPlaces = {
+  texts: [
+    ['delta', 'message', 'content', 'text'],
+    ['delta', 'message', 'content', 'thinking'],
+    ['delta', 'message', 'tool_plan'],
+    ['delta', 'message', 'tool_calls', 'function', 'arguments'],
+    ['text'],
+  ],
 }
 
 /** A whole reply of either version as events. A body that isn't a reply becomes a failure. */
@@ -30,6 +43,10 @@ class CohereReader extends JsonReader {
   private callCount = 0
   /** All text so far, for the offsets of citations; null once something came after it. */
   private text: string | null = ''
+
+  hear({ text }: TextEvent, name: string): void {
+    if (name === 'text') this.text = (this.text ?? '') + text
+  }
 
   readWhole(reply: JsonObject): void {
     if (isJsonObject(reply['message'])) this.readMessage(reply, reply['message'])

@@ -9,10 +9,37 @@ import { codeOf, countOf, isJsonArray, numberOf } from '../wire/read.ts'
 import type { WatchedReader } from './event-meter.ts'
 import { JsonReader, ONLY_CHOICE } from './json-reader.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
 export function createDeclaredReader(places: ReplyPlaces): WatchedReader {
-  return new DeclaredReader(places)
+  return quickReader(new DeclaredReader(places), textPlacesOf(places))
+}
+
+/** Where a text is, and nothing else that is read. None where messages repeat what was said before. */
+function textPlacesOf(places: ReplyPlaces): TextPlaces {
+  const { text, reasoning, finish, input, output, cachedInput, reasoningOutput, id, done } = places
+  const { error, errorMessage, errorCode, errorStatus } = places
+  const others = [
+    finish,
+    input,
+    output,
+    cachedInput,
+    reasoningOutput,
+    id,
+    done,
+    error,
+    errorMessage,
+    errorCode,
+    errorStatus,
+  ]
+  const texts = places.isCumulative ? [] : [text, reasoning].filter((place) => place !== null)
+  return { texts: texts.filter((place) => others.every((other) => other === null || !isWithin(place, other))) }
+}
+
+function isWithin(place: Place, other: Place): boolean {
+  return other.every((step, at) => place[at] === step)
 }
 
 /** A whole reply as events. A body that isn't a reply becomes a failure. */

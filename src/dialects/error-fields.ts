@@ -24,7 +24,8 @@ export function readErrorFields(json: Json | undefined): ErrorFields {
   const body = bodyOf(json)
   const error = innermost(body)
   const metadata = objectOf(error['metadata'])
-  const code = codeOf(error['code']) ?? codeOf(error['error_code']) ?? codeOf(objectOf(error['details'])['code'])
+  const details = objectOf(error['details'])
+  const code = [error['code'], error['error_code'], details['code'], details['error_code']].map(codeOf).find(isKnown)
   const type =
     stringOf(error['type']) ??
     stringOf(error['error_type']) ??
@@ -34,11 +35,15 @@ export function readErrorFields(json: Json | undefined): ErrorFields {
   return {
     status: namedStatus(error) || namedStatus(body) || statusOfCloudflare(error),
     message: readMessage(body, error),
-    code,
+    code: code ?? null,
     type,
     param: stringOf(error['param']),
     isFlagged: metadata['flagged_input'] !== undefined || isJsonArray(metadata['reasons']),
   }
+}
+
+function isKnown(code: string | null): boolean {
+  return code !== null
 }
 
 /** The object that the error is about: the first of a list (Gemini's array), the response that failed (Responses). */

@@ -13,11 +13,20 @@ import type { WatchedReader } from './event-meter.ts'
 import { PartialArguments } from './gemini-arguments.ts'
 import { readCitations } from './gemini-citations.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
+import type { SparedReader, TextEvent } from './quick-reader.ts'
 import { ReplyEvents } from './reply-events.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
 export function createGeminiReader(): WatchedReader {
-  return new GeminiReader()
+  return quickReader(new GeminiReader(), TEXT_PLACES)
+}
+
+/** Sources are told by where they are in all that was said. A name may be escaped. */
+const TEXT_PLACES: TextPlaces = {
+  texts: [['candidates', '0', 'content', 'parts', '0', 'text']],
+  telling: /citationMetadata|groundingMetadata|\\/,
 }
 
 /** A whole reply as events; an array is one that was streamed. A body that isn't a reply becomes a failure. */
@@ -28,7 +37,7 @@ export function readGeminiReply(body: Json): readonly NeutralEvent[] {
   return events.take()
 }
 
-class GeminiReader implements WatchedReader {
+class GeminiReader implements SparedReader {
   private readonly events = new ReplyEvents()
   private readonly candidates = new Candidates(this.events)
 
@@ -38,6 +47,10 @@ class GeminiReader implements WatchedReader {
 
   get isFinished(): boolean {
     return this.events.isFinished
+  }
+
+  hear({ choice, text }: TextEvent): void {
+    this.candidates.hear(choice, text)
   }
 
   push({ data, event }: Frame): readonly NeutralEvent[] {
@@ -109,6 +122,12 @@ class Candidates {
   usageOf(body: JsonObject): void {
     this.usage = readGeminiUsage(body['usageMetadata']) ?? this.usage
     this.events.report(this.usage)
+  }
+
+  /** More of what a candidate said last. */
+  hear(number: number, text: string): void {
+    const candidate = this.known.get(number)
+    if (candidate?.open === 'text') candidate.text += text
   }
 
   read(body: JsonObject): void {

@@ -99,7 +99,7 @@ export function canFormat(request: NeutralRequest, family: GeminiFamily): boolea
 
 /** A model that speaks can't write as well. */
 function writeModalities(extra: JsonObject): JsonObject {
-  const wanted = arrayOf(extra['modalities']).map((modality) => String(modality).toUpperCase())
+  const wanted = arrayOf(extra['modalities']).map((modality) => (stringOf(modality) ?? '').toUpperCase())
   const voiceName = stringOf(objectOf(extra['audio'])['voice'])
   const responseModalities = wanted.includes('AUDIO') ? ['AUDIO'] : wanted
   const isText = responseModalities.every((modality) => modality === 'TEXT')

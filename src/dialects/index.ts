@@ -1,29 +1,22 @@
-// Every dialect the gateway speaks to providers, one line each. Membership is coverage: the contract suite runs over
-// this list.
+// Every dialect the gateway speaks to providers, one line each. Membership is coverage: the contract suite runs over this
+// list. The two that most targets speak are there from the start; another is loaded before the first routes that name it are
+// used (`platform/directory.ts`), so that a request finds the dialects of its targets at once.
 import type { DialectName } from '../core/directory.ts'
+import { late, lateRegistry, present } from '../core/late.ts'
 import { anthropicMessages } from './anthropic-messages.ts'
-import { bedrockConverse } from './bedrock-converse.ts'
-import { cohere } from './cohere.ts'
-import { declared } from './declared.ts'
 import type { Dialect } from './dialect.ts'
-import { ollama } from './ollama.ts'
-import { gemini } from './gemini.ts'
 import { openaiChat } from './openai-chat.ts'
-import { openaiCompletions } from './openai-completions.ts'
-import { openaiResponses } from './openai-responses.ts'
-import { tgi } from './tgi.ts'
-import { workersAi } from './workers-ai.ts'
 
-export const dialects: Readonly<Record<DialectName, Dialect>> = {
-  'openai-chat': openaiChat,
-  'openai-responses': openaiResponses,
-  'openai-completions': openaiCompletions,
-  'anthropic-messages': anthropicMessages,
-  cohere,
-  ollama,
-  'bedrock-converse': bedrockConverse,
-  gemini,
-  tgi,
-  'workers-ai': workersAi,
-  declared,
-}
+export const dialects = lateRegistry<DialectName, Dialect>({
+  'openai-chat': present(openaiChat),
+  'openai-responses': late(async () => (await import('./openai-responses.ts')).openaiResponses),
+  'openai-completions': late(async () => (await import('./openai-completions.ts')).openaiCompletions),
+  'anthropic-messages': present(anthropicMessages),
+  cohere: late(async () => (await import('./cohere.ts')).cohere),
+  ollama: late(async () => (await import('./ollama.ts')).ollama),
+  'bedrock-converse': late(async () => (await import('./bedrock-converse.ts')).bedrockConverse),
+  gemini: late(async () => (await import('./gemini.ts')).gemini),
+  tgi: late(async () => (await import('./tgi.ts')).tgi),
+  'workers-ai': late(async () => (await import('./workers-ai.ts')).workersAi),
+  declared: late(async () => (await import('./declared.ts')).declared),
+})

@@ -8,10 +8,17 @@ import { arrayOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 import type { WatchedReader } from './event-meter.ts'
 import { JsonReader, ONLY_CHOICE } from './json-reader.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
 export function createOllamaReader(): WatchedReader {
-  return new OllamaReader()
+  return quickReader(new OllamaReader(), TEXT_PLACES)
+}
+
+const TEXT_PLACES: TextPlaces = {
+  texts: [['message', 'content'], ['message', 'thinking'], ['response'], ['thinking']],
+  variables: [{ kind: 'stamp', place: ['created_at'] }],
 }
 
 /** A whole reply as events. A body that isn't a reply becomes a failure. */

@@ -6,14 +6,38 @@ import type { NeutralEvent } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import { DONE_DATA, readChatUsage } from '../wire/openai-chat.ts'
 import { arrayOf, isJsonArray, objectOf } from '../wire/read.ts'
-import type { Frame, StreamReader } from './dialect.ts'
+import type { Frame } from './dialect.ts'
+import type { WatchedReader } from './event-meter.ts'
 import { ChatChoices } from './openai-chat-choices.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
 import { ReplyEvents } from './reply-events.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
-export function createChatReader(): StreamReader {
-  return new ChatReader()
+export function createChatReader(): WatchedReader {
+  return quickReader(new ChatReader(), TEXT_PLACES)
+}
+
+const DELTA = ['choices', '0', 'delta'] as const
+
+/** OpenRouter says reasoning twice in a chunk, Together says text twice. Some tell the time anew with each. */
+const TEXT_PLACES: TextPlaces = {
+  texts: [
+    [...DELTA, 'content'],
+    [...DELTA, 'reasoning_content'],
+    [...DELTA, 'reasoning'],
+    [...DELTA, 'refusal'],
+    [...DELTA, 'tool_calls', '0', 'function', 'arguments'],
+  ],
+  variables: [
+    { kind: 'number', place: ['created'] },
+    { kind: 'noise', place: ['obfuscation'] },
+    { kind: 'noise', place: ['p'] },
+    { kind: 'number', place: [...DELTA, 'token_id'] },
+    { kind: 'same', place: ['choices', '0', 'text'] },
+    { kind: 'same', place: [...DELTA, 'reasoning_details', '0', 'text'] },
+  ],
 }
 
 /** A whole reply as events. A body that isn't a reply becomes a failure. */
@@ -67,9 +91,17 @@ export function unreadable(reply: JsonObject, expected: string): ReturnType<type
   return isError ? readErrorBody(reply) : brokenStream(`The provider's reply is not a ${expected}.`)
 }
 
-class ChatReader implements StreamReader {
+class ChatReader implements WatchedReader {
   private readonly events = new ReplyEvents()
   private readonly messages = new ChatChoices(this.events)
+
+  get usage(): Usage | null {
+    return this.events.reported
+  }
+
+  get isFinished(): boolean {
+    return this.events.isFinished
+  }
 
   push(frame: Frame): readonly NeutralEvent[] {
     if (frame.data === '' || this.events.isOver) return []

@@ -12,11 +12,24 @@ import { createEventMeter } from './event-meter.ts'
 import type { WatchedReader } from './event-meter.ts'
 import { errorIn, malformedFrame, unreadable, usageIn } from './openai-chat-reader.ts'
 import { readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
 import { ReplyEvents } from './reply-events.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
 export function createCompletionsReader(): WatchedReader {
-  return new CompletionsReader()
+  return quickReader(new CompletionsReader(), TEXT_PLACES)
+}
+
+/** Together says text twice in a chunk. */
+const TEXT_PLACES: TextPlaces = {
+  texts: [['choices', '0', 'text']],
+  variables: [
+    { kind: 'number', place: ['created'] },
+    { kind: 'noise', place: ['obfuscation'] },
+    { kind: 'number', place: ['choices', '0', 'delta', 'token_id'] },
+    { kind: 'same', place: ['choices', '0', 'delta', 'content'] },
+  ],
 }
 
 /** A chunk that has nothing but usage. In a text the quotes would be escaped. */

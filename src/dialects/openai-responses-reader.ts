@@ -11,11 +11,21 @@ import type { WatchedReader } from './event-meter.ts'
 import { ONLY_CHOICE } from './json-reader.ts'
 import { ResponseItems } from './openai-responses-items.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
 import { ReplyEvents } from './reply-events.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
 export function createResponsesReader(): WatchedReader {
-  return new ResponsesReader()
+  return quickReader(new ResponsesReader(), TEXT_PLACES)
+}
+
+const TEXT_PLACES: TextPlaces = {
+  texts: [['delta']],
+  variables: [
+    { kind: 'number', place: ['sequence_number'] },
+    { kind: 'noise', place: ['obfuscation'] },
+  ],
 }
 
 /** A whole reply as events. A body that isn't a response becomes a failure. */

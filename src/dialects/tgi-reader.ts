@@ -9,10 +9,21 @@ import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../
 import type { WatchedReader } from './event-meter.ts'
 import { JsonReader, ONLY_CHOICE } from './json-reader.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
 export function createTgiReader(): WatchedReader {
-  return new TgiReader()
+  return quickReader(new TgiReader(), TEXT_PLACES)
+}
+
+const TEXT_PLACES: TextPlaces = {
+  texts: [['token', 'text']],
+  variables: [
+    { kind: 'number', place: ['index'] },
+    { kind: 'number', place: ['token', 'id'] },
+    { kind: 'number', place: ['token', 'logprob'] },
+  ],
 }
 
 /** A whole reply as events. A body that isn't a reply becomes a failure. */

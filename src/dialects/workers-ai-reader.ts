@@ -10,21 +10,34 @@ import { arrayOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 import { errorOf, unwrap } from '../wire/workers-ai.ts'
 import type { Frame, StreamMeter, StreamReader } from './dialect.ts'
 import { createEventMeter } from './event-meter.ts'
+import type { WatchedReader } from './event-meter.ts'
 import { JsonReader, ONLY_CHOICE } from './json-reader.ts'
 import { createChatMeter } from './openai-chat-meter.ts'
 import { createChatReader, readChatReply } from './openai-chat-reader.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
+import { quickReader } from './quick-reader.ts'
+import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply of either form. */
 export function createWorkersAiReader(): StreamReader {
   let reader: StreamReader | null = null
   return {
     push(frame) {
-      reader ??= isChat(frame) ? createChatReader() : new WorkersAiReader()
+      reader ??= isChat(frame) ? createChatReader() : createOlderReader()
       return reader.push(frame)
     },
     end: () => (reader ?? new WorkersAiReader()).end(),
   }
+}
+
+function createOlderReader(): WatchedReader {
+  return quickReader(new WorkersAiReader(), TEXT_PLACES)
+}
+
+/** Through the binding there is no envelope. Events are padded with `p`. */
+const TEXT_PLACES: TextPlaces = {
+  texts: [['response'], ['result', 'response']],
+  variables: [{ kind: 'noise', place: ['p'] }],
 }
 
 /** A meter for one stream of either form. */
@@ -70,7 +83,7 @@ class WorkersAiMeter implements StreamMeter {
   }
 
   push(frame: Frame): ReturnType<StreamMeter['push']> {
-    this.meter ??= isChat(frame) ? createChatMeter() : createEventMeter(new WorkersAiReader())
+    this.meter ??= isChat(frame) ? createChatMeter() : createEventMeter(createOlderReader())
     return this.meter.push(frame)
   }
 }

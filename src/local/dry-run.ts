@@ -1,11 +1,13 @@
-// Bundles each Worker exactly as a deployment would, without an account, and weighs it. Fails on what wrangler warns
+// Builds each Worker exactly as a deployment would, without an account, and weighs it. Fails on what wrangler warns
 // about and on a gateway that has grown too heavy to start fast.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { bundleGateway } from './bundle.ts'
+import { type GatewayWeight, weighGateway } from './weigh.ts'
 import { wrangler } from './wrangler.ts'
 
-/** Largest gateway, compressed. */
+/** Most that an isolate may load to start the gateway, compressed. */
 export const GATEWAY_KIB_MAX = 130
 
 const PROBLEM_LINES_MAX = 12
@@ -21,8 +23,10 @@ export const DEPLOYED = [
 
 export interface DryRun {
   readonly label: string
-  /** Compressed size as wrangler measures it. */
+  /** Compressed size of all that is uploaded, as wrangler measures it. */
   readonly gzipKib: number | undefined
+  /** What of it is loaded when; null for a Worker that is loaded whole. */
+  readonly weight: GatewayWeight | null
   /** Why this must not be deployed; empty if it may. */
   readonly problems: readonly string[]
 }
@@ -53,27 +57,45 @@ export async function dryRun(worker: (typeof DEPLOYED)[number]): Promise<DryRun>
   })
   await rm(folder, { recursive: true, force: true })
   if (run.code !== 0)
-    return { label: worker.label, gzipKib: undefined, problems: [tellingLines(run.stderr + run.stdout)] }
+    return { label: worker.label, gzipKib: undefined, weight: null, problems: [tellingLines(run.stderr + run.stdout)] }
   const written = /gzip: ([\d.]+) KiB/.exec(run.stdout)?.[1]
   const gzipKib = written === undefined ? undefined : Number(written)
   const problems = unexpectedWarnings(run.stderr)
   if (gzipKib === undefined) problems.push('wrangler printed no size')
-  else if (worker.label === 'gateway' && gzipKib > GATEWAY_KIB_MAX) {
-    problems.push(`${gzipKib} KiB compressed is more than the ${GATEWAY_KIB_MAX} KiB that a gateway may have`)
+  const weight = worker.label === 'gateway' ? weighGateway(await bundleGateway({ minify: true })) : null
+  if (weight !== null && weight.startGzipKib > GATEWAY_KIB_MAX) {
+    problems.push(
+      `${shown(weight.startGzipKib)} is more than the ${GATEWAY_KIB_MAX} KiB that a gateway may load to start`,
+    )
   }
-  return { label: worker.label, gzipKib, problems }
+  return { label: worker.label, gzipKib, weight, problems }
 }
 
-/** Dry-runs every Worker, a line for each; true if all may be deployed. */
+/** Dry-runs every Worker, a line for each and one for each part of the gateway; true if all may be deployed. */
 export async function dryRunAll(print: (line: string) => void): Promise<boolean> {
   let isGood = true
   for (const worker of DEPLOYED) {
-    const { label, gzipKib, problems } = await dryRun(worker)
-    print(
-      `${label}: ${gzipKib === undefined ? 'does not build' : `${gzipKib} KiB gzip`}${problems.length > 0 ? '' : ', ok'}`,
-    )
-    for (const problem of problems) print(`  ${problem}`)
-    isGood &&= problems.length === 0
+    const run = await dryRun(worker)
+    for (const line of linesOf(run)) print(line)
+    isGood &&= run.problems.length === 0
   }
   return isGood
+}
+
+function linesOf({ label, gzipKib, weight, problems }: DryRun): readonly string[] {
+  const verdict = problems.length > 0 ? '' : ', ok'
+  const objections = problems.map((problem) => `  ${problem}`)
+  if (gzipKib === undefined) return [`${label}: does not build`, ...objections]
+  if (weight === null) return [`${label}: ${shown(gzipKib)} gzip${verdict}`, ...objections]
+  return [
+    `${label} at start: ${shown(weight.startGzipKib)} gzip${verdict}`,
+    ...objections,
+    `${label} loads when needed:`,
+    ...weight.parts.map((part) => `  ${part.label} ${shown(part.gzipKib)}`),
+    `${label} in all: ${shown(gzipKib)} gzip uploaded`,
+  ]
+}
+
+function shown(kib: number): string {
+  return `${kib.toFixed(1)} KiB`
 }

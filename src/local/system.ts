@@ -4,7 +4,7 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4WorkerOptions } from 'miniflare'
-import { bundleWorker } from './bundle.ts'
+import { bundleGateway, bundleWorker } from './bundle.ts'
 import { buildDashboardIfStale, serveAsset } from './dashboard.ts'
 import { migrate } from './migrate.ts'
 import { endWorkerdWithThisProcess } from './reaper.ts'
@@ -62,11 +62,17 @@ export interface RunningSystem {
   dispose(): Promise<void>
 }
 
-async function source(
-  entry: string,
-  minify: boolean,
-): Promise<{ modules: [{ type: 'ESModule'; path: string; contents: string }] }> {
+interface Modules {
+  readonly modules: { readonly type: 'ESModule'; readonly path: string; readonly contents: string }[]
+}
+
+async function source(entry: string, minify: boolean): Promise<Modules> {
   return { modules: [{ type: 'ESModule', path: 'worker.mjs', contents: await bundleWorker(entry, { minify }) }] }
+}
+
+async function gatewaySource(minify: boolean): Promise<Modules> {
+  const modules = await bundleGateway({ minify })
+  return { modules: modules.map(({ name, code }) => ({ type: 'ESModule', path: name, contents: code })) }
 }
 
 async function gatewayWorker(options: SystemOptions): Promise<V4WorkerOptions> {
@@ -74,7 +80,7 @@ async function gatewayWorker(options: SystemOptions): Promise<V4WorkerOptions> {
   return {
     name: GATEWAY,
     ...COMPATIBILITY,
-    ...(await source('src/gateway.ts', options.minify ?? false)),
+    ...(await gatewaySource(options.minify ?? false)),
     unsafeDirectSockets: [{ host: HOST, port: options.port ?? 0 }],
     bindings: {
       ENVIRONMENT: 'local',

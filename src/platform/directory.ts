@@ -12,6 +12,7 @@ import {
 import { type RouteTable, routeTable } from '../core/route-table.ts'
 import { type VirtualKey, parseVirtualKey } from '../core/virtual-key.ts'
 import type { CallerAnswer, Directory, KeyProblem, Later, Log } from '../ports.ts'
+import { withoutUnspoken } from './spoken-targets.ts'
 import { verifySecret } from './key-digest.ts'
 
 /** How long a caller is known without asking. */
@@ -32,6 +33,13 @@ interface KnownCaller {
   readonly untilMs: number
 }
 
+interface HeldRoutes {
+  readonly routes: RouteTable
+  /** Whether all its targets are in it: else those left out are looked for again with the next refresh. */
+  readonly isWhole: boolean
+  readonly atMs: number
+}
+
 export interface EdgeDirectory extends Directory {
   /** Forgets everything about these keys. */
   forgetKeys(keyIds: readonly string[]): void
@@ -42,15 +50,19 @@ export interface EdgeDirectory extends Directory {
 /** The directory over KV. `pepper` is the secret under which virtual keys are hashed. */
 export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number, log: Log): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
-  let table: { readonly routes: RouteTable; readonly atMs: number } | null = null
+  let table: HeldRoutes | null = null
   let refreshingSinceMs: number | null = null
 
   async function readRoutes(): Promise<RouteTable> {
-    const snapshot = await kv.get<RoutingSnapshot>(DIRECTORY_ROUTING_NAME, { type: 'json', cacheTtl: KV_TTL_SECONDS })
-    const isKnown = snapshot !== null && table !== null && table.routes.revision === snapshot.revision
-    const routes = isKnown && table !== null ? table.routes : routeTable(snapshot ?? NO_ROUTES)
-    table = { routes, atMs: nowMs() }
-    return routes
+    const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
+    const snapshot = (await kv.get<RoutingSnapshot>(DIRECTORY_ROUTING_NAME, options)) ?? NO_ROUTES
+    if (table !== null && table.isWhole && table.routes.revision === snapshot.revision) {
+      table = { ...table, atMs: nowMs() }
+    } else {
+      const usable = await withoutUnspoken(snapshot, log)
+      table = { routes: routeTable(usable), isWhole: usable === snapshot, atMs: nowMs() }
+    }
+    return table.routes
   }
 
   /** Fresh routes, or those of before when KV is away: an old route is better than none. */

@@ -2,6 +2,7 @@
 import type { ProbeResult } from '../control-plane/ports.ts'
 import type { Target } from '../core/directory.ts'
 import { fold } from '../core/fold.ts'
+import type { Dialect } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { limitedText } from '../data-plane/call-upstream.ts'
 import { readWhole } from '../data-plane/read-whole.ts'
@@ -17,9 +18,9 @@ const SHOWN_CHARS_MAX = 200
 export async function probeTarget(target: Target, env: GatewayEnv): Promise<ProbeResult> {
   const startedAtMs = Date.now()
   const signal = AbortSignal.timeout(TIMEOUT_MS)
-  const dialect = dialects[target.dialect]
   const elapsed = (): number => Date.now() - startedAtMs
   try {
+    const dialect = await dialects.of(target.dialect).load()
     const upstream = fetchUpstream({ ...env })
     const response = await upstream.call(target, dialect.probe(target), dialect.name, signal)
     const text = (await limitedText(response, REPLY_BYTES_MAX)) ?? ''
@@ -28,7 +29,7 @@ export async function probeTarget(target: Target, env: GatewayEnv): Promise<Prob
       return { ok: false, status: response.status, latencyMs: elapsed(), saw: shown(failure.message) }
     }
     const contentType = response.headers.get('content-type')
-    return { status: response.status, latencyMs: elapsed(), ...judge(target, text, contentType) }
+    return { status: response.status, latencyMs: elapsed(), ...judge(dialect, target, text, contentType) }
   } catch (error) {
     const field = error instanceof CredentialError ? { field: 'credential' } : {}
     return { ok: false, status: 0, latencyMs: elapsed(), saw: connectionProblem(error, signal), ...field }
@@ -36,11 +37,12 @@ export async function probeTarget(target: Target, env: GatewayEnv): Promise<Prob
 }
 
 function judge(
+  dialect: Dialect,
   target: Target,
   text: string,
   contentType: string | null,
 ): { readonly ok: boolean; readonly saw: string } {
-  const events = readWhole(dialects[target.dialect], target, text, contentType)
+  const events = readWhole(dialect, target, text, contentType)
   if (events === null) return { ok: false, saw: `an answer that is not JSON: ${shown(text)}` }
   const reply = fold(events)
   if (reply.failure !== null) return { ok: false, saw: shown(reply.failure.message) }

@@ -1,5 +1,6 @@
 // The composition root: from a Worker's environment to the services of the data plane. Made once per isolate.
 import { uuidv7 } from 'uuidv7'
+import { late } from '../core/late.ts'
 import type { GatewayEnv } from '../env.ts'
 import type { Log, Services } from '../ports.ts'
 import { isolateBreakers } from './breakers.ts'
@@ -66,11 +67,14 @@ function replyStore(env: GatewayEnv, log: Log): () => Promise<ReplyStore> {
     const store = Promise.resolve(kvStore(env.REPLIES))
     return () => store
   }
-  let opened: Promise<ReplyStore> | null = null
-  return () => {
-    opened ??= import('./redis-store.ts').then(({ redisStore }) => redisStore(url, token))
-    opened.catch((error: unknown) => log.warn('reply-cache-unavailable', { error: String(error) }))
-    return opened
+  const store = late(async () => (await import('./redis-store.ts')).redisStore(url, token))
+  return async () => {
+    try {
+      return store.now() ?? (await store.load())
+    } catch (error) {
+      log.warn('not-loaded', { part: 'redis-store', error: String(error) })
+      throw error
+    }
   }
 }
 

@@ -22,7 +22,7 @@ export function fetchUpstream(bindings: Bindings): Upstream {
       if (target.baseUrl.startsWith(AI_SCHEME)) return runOnBinding(target, call, bindings, signal)
       const outgoing = prepare(target, call, bindings, signal)
       const secret = secretOf(target, bindings)
-      const scheme = target.auth ?? dialects[dialect].auth
+      const scheme = target.auth ?? dialects.get(dialect).auth
       if (secret === null || scheme === 'none') return send(outgoing)
       const { headers } = outgoing.init
       switch (scheme) {
@@ -130,7 +130,7 @@ const BODILESS = /^(?:GET|HEAD)$/
 function methodAndBody(call: OutgoingCall): { method: string; body: Body } {
   const method = call.method ?? 'POST'
   if (BODILESS.test(method)) return { method, body: null }
-  if (call.stream === undefined) return { method, body: call.body }
+  if (call.stream === undefined) return { method, body: call.body === '' ? null : call.body }
   const length = call.streamBytes ?? null
   // Many servers refuse a form in chunks: a body of known length says so.
   const body = length === null ? call.stream : call.stream.pipeThrough(new FixedLengthStream(length))

@@ -15,15 +15,30 @@ import type { Parts } from './chat-parts.ts'
 /** Turns in order; a tool's result becomes a user turn of its own. The error names the field that can't be read. */
 export function readMessages(messages: readonly Json[]): Result<readonly NeutralMessage[], InvalidRequest> {
   const turns: NeutralMessage[] = []
+  let waiting: readonly Call[] = []
   for (let i = 0; i < messages.length; i += 1) {
-    const turn = readMessage(objectOf(messages[i]), `messages[${i}]`)
+    const turn = readMessage(objectOf(messages[i]), `messages[${i}]`, waiting)
     if (!turn.ok) return turn
     turns.push(turn.value)
+    waiting = stillWaiting(waiting, turn.value)
   }
   return ok(turns)
 }
 
-function readMessage(message: JsonObject, field: string): Result<NeutralMessage, InvalidRequest> {
+type Call = Extract<NeutralPart, { readonly kind: 'tool-call' }>
+
+/** The calls that have no result yet. */
+function stillWaiting(waiting: readonly Call[], turn: NeutralMessage): readonly Call[] {
+  if (turn.role === 'assistant') return turn.parts.filter((part) => part.kind === 'tool-call')
+  const answered = turn.parts.flatMap((part) => (part.kind === 'tool-result' ? [part.callId] : []))
+  return answered.length === 0 ? waiting : waiting.filter((call) => !answered.includes(call.id))
+}
+
+function readMessage(
+  message: JsonObject,
+  field: string,
+  waiting: readonly Call[],
+): Result<NeutralMessage, InvalidRequest> {
   switch (message['role']) {
     case 'system':
     case 'developer':
@@ -34,7 +49,7 @@ function readMessage(message: JsonObject, field: string): Result<NeutralMessage,
       return turnOf('assistant', readAssistant(message, field), message)
     case 'tool':
     case 'function':
-      return turnOf('user', readToolResult(message, field), {})
+      return turnOf('user', readToolResult(message, field, waiting), {})
     default: {
       const known = "'system', 'developer', 'user', 'assistant' and 'tool'"
       return err(invalidRequest(`${field}.role`, `Invalid value for '${field}.role': supported roles are ${known}.`))
@@ -60,9 +75,11 @@ function marking(parts: readonly NeutralPart[], cacheMark: CacheMark | null): re
   return [...parts.slice(0, -1), { ...last, cacheMark }]
 }
 
-function readToolResult(message: JsonObject, field: string): Parts {
+/** A result that doesn't say of which call is that of the next one that waits, by name where it has one. */
+function readToolResult(message: JsonObject, field: string, waiting: readonly Call[]): Parts {
   const name = stringOf(message['name'])
-  const callId = stringOf(message['tool_call_id']) ?? name
+  const next = waiting.find((call) => name === null || call.name === name)
+  const callId = stringOf(message['tool_call_id']) ?? next?.id ?? name
   if (callId === null) {
     return err(invalidRequest(`${field}.tool_call_id`, `Missing required parameter: '${field}.tool_call_id'.`))
   }

@@ -10,6 +10,7 @@ import { REPLY_FORM, writeAssistantMessage } from '../wire/openai-chat-assistant
 import { writeAnnotation } from '../wire/openai-chat-citation.ts'
 import { writeLogprobs } from '../wire/openai-chat-logprobs.ts'
 import { sealDetail, textDetail, writeExtraContent } from '../wire/openai-chat-reasoning.ts'
+import { escapedText } from '../wire/write.ts'
 import type { ReplyContext, StreamWriter } from './protocol.ts'
 
 /** A whole reply as a `chat.completion`. Usage that isn't known is left out. */
@@ -70,6 +71,8 @@ class ChatWriter implements StreamWriter {
   /** Choices whose latest words were a refusal. */
   private readonly refusing = new Set<number>()
   private tier: string | undefined = undefined
+  /** What stands around the text of the part that spoke last: nearly all of a stream is more of the same. */
+  private readonly said = { choice: -1, part: -1, around: [''] }
 
   constructor(context: ReplyContext) {
     this.context = context
@@ -85,7 +88,7 @@ class ChatWriter implements StreamWriter {
       case 'part-start':
         return this.begin(event.choice) + this.startPart(event.choice, event.part, event.start)
       case 'part-delta':
-        return this.delta(event.choice, this.textDelta(event.choice, event.part, event.text))
+        return this.text(event.choice, event.part, event.text)
       case 'part-data':
         return this.delta(event.choice, { audio: { data: event.data } })
       case 'part-signature':
@@ -117,7 +120,27 @@ class ChatWriter implements StreamWriter {
     return this.delta(choice, { role: 'assistant', content: '', refusal: null })
   }
 
+  private text(choice: number, part: number, text: string): string {
+    const { said } = this
+    if (said.part !== part || said.choice !== choice) this.remember(choice, part)
+    const [head = '', tail = '', last] = said.around
+    const escaped = escapedText(text)
+    return last === undefined ? head + escaped + tail : head + escaped + tail + escaped + last
+  }
+
+  private remember(choice: number, part: number): void {
+    const { said } = this
+    said.choice = choice
+    said.part = part
+    // The members around are ours, and none of them is a line feed.
+    const around = JSON.stringify(this.textDelta(choice, part, '\n')).split(escapedText('\n'))
+    const head = `${this.head()}[{"index":${choice},"delta":`
+    const tail = `,"logprobs":null,"finish_reason":null}]${this.context.wantsUsage ? ',"usage":null' : ''}}\n\n`
+    said.around = [head + around[0], ...around.slice(1, -1), around.at(-1) + tail]
+  }
+
   private startPart(choice: number, part: number, start: PartStart): string {
+    this.said.part = -1
     const call = this.calls.get(choice) ?? 0
     const isCustom = start.kind === 'tool-call' && start.isCustom === true
     this.parts.set(partKey(choice, part), { kind: start.kind, call, isCustom })
@@ -177,16 +200,14 @@ class ChatWriter implements StreamWriter {
   }
 
   private chunk(choices: readonly Json[], usage: JsonObject | null): string {
+    return `${this.head()}${JSON.stringify(choices)}${this.context.wantsUsage ? `,"usage":${JSON.stringify(usage)}` : ''}}\n\n`
+  }
+
+  /** A chunk up to its choices. */
+  private head(): string {
     const { id, createdSeconds, model } = this.context
-    const head = {
-      id,
-      object: 'chat.completion.chunk',
-      created: createdSeconds,
-      model,
-      service_tier: this.tier,
-      choices,
-    }
-    return `data: ${JSON.stringify(this.context.wantsUsage ? { ...head, usage } : head)}\n\n`
+    const head = { id, object: 'chat.completion.chunk', created: createdSeconds, model, service_tier: this.tier }
+    return `data: ${JSON.stringify(head).slice(0, -1)},"choices":`
   }
 }
 

@@ -11,6 +11,7 @@ import { chatFacts, outputBoundOf } from './chat-facts.ts'
 import { readMessages } from './chat-messages.ts'
 import { readReasoningSettings } from './chat-reasoning.ts'
 import { readHostedTools, readToolChoice, readTools } from './chat-tools.ts'
+import { type Form, isFlag, isNumber, isObject, isText, isTexts, unknownMembers, unreadable } from './unreadable.ts'
 
 /** The whole request in neutral form. The error names the field that can't be read. */
 export function readChatRequest(body: JsonObject): Result<NeutralRequest, InvalidRequest> {
@@ -83,20 +84,53 @@ function readExtra(body: JsonObject): JsonObject {
     if (name === 'store' && value === false) continue
     extra[name] = value
   }
-  for (const name of unreadable(body)) extra[name] = body[name] ?? null
-  return extra
+  // Both, where they differ: only one has a place.
+  const identifier = stringOf(body['user']) === null ? null : stringOf(body['safety_identifier'])
+  if (identifier !== null) extra['safety_identifier'] = identifier
+  return {
+    ...extra,
+    ...unreadable(body, FORMS),
+    ...unknownMembers(body, 'reasoning', ['effort', 'max_tokens', 'enabled', 'exclude', 'summary']),
+    ...unknownMembers(body, 'thinking', ['type', 'budget_tokens']),
+  }
 }
 
-/** Known members in a form that is not known. */
-function unreadable(body: JsonObject): readonly string[] {
-  const names: string[] = []
-  if (isJsonObject(body['tool_choice']) && readToolChoice(body['tool_choice']) === null) names.push('tool_choice')
-  if (isJsonObject(body['response_format']) && readFormat(body['response_format']) === null)
-    names.push('response_format')
-  // Both, where they differ: only one has a place.
-  if (stringOf(body['user']) !== null && stringOf(body['safety_identifier']) !== null) names.push('safety_identifier')
-  return names
+/** In which form the settings of either OpenAI protocol can be read. */
+export const SAMPLING_FORMS: Readonly<Record<string, Form>> = {
+  temperature: isNumber,
+  top_p: isNumber,
+  top_k: isNumber,
+  seed: isNumber,
+  frequency_penalty: isNumber,
+  presence_penalty: isNumber,
+  logit_bias: isObject,
+  stop: isTexts,
+  service_tier: isText,
+  metadata: isObject,
+  prompt_cache_key: isText,
+  user: isText,
 }
+
+const FORMS: Readonly<Record<string, Form>> = {
+  ...SAMPLING_FORMS,
+  random_seed: isNumber,
+  logprobs: isFlag,
+  top_logprobs: (value) => (numberOf(value) ?? -1) >= 0,
+  verbosity: isText,
+  reasoning_effort: isText,
+  reasoning: isObject,
+  thinking: (value) => isObject(value) && THINKING_TYPES.has(objectOf(value)['type'] ?? 'enabled'),
+  enable_thinking: isFlag,
+  thinking_budget: isNumber,
+  include_reasoning: isFlag,
+  safety_identifier: isText,
+  parallel_tool_calls: isFlag,
+  web_search_options: isObject,
+  tool_choice: (value) => readToolChoice(value) !== null,
+  response_format: (value) => readFormat(value) !== null,
+}
+
+const THINKING_TYPES: ReadonlySet<Json> = new Set(['enabled', 'disabled', 'adaptive'])
 
 type Settings = Partial<Omit<NeutralRequest, 'extra'>>
 

@@ -34,13 +34,24 @@ function readTool(name: string, tool: JsonObject, value: JsonObject): NeutralToo
   const description = stringOf(tool['description'])
   const parameters = tool['parameters']
   const cacheMark = readCacheMark(value['cache_control'] ?? tool['cache_control'])
+  const more = { ...others(value, TOOL_MEMBERS, ''), ...others(tool, FUNCTION_MEMBERS, 'function.') }
   return {
     name,
     ...(description === null ? {} : { description }),
     parameters: isJsonObject(parameters) && !isJsonArray(parameters) ? parameters : null,
     ...(typeof tool['strict'] === 'boolean' ? { strict: tool['strict'] } : {}),
     ...(cacheMark === null ? {} : { cacheMark }),
+    ...(Object.keys(more).length === 0 ? {} : { more: { wire: 'openai-chat', value: more } }),
   }
+}
+
+const TOOL_MEMBERS: ReadonlySet<string> = new Set(['type', 'function', 'cache_control'])
+const FUNCTION_MEMBERS: ReadonlySet<string> = new Set(['name', 'description', 'parameters', 'strict', 'cache_control'])
+
+/** Members that are given and not `known`, with `prefix` before their names. */
+function others(object: JsonObject, known: ReadonlySet<string>, prefix: string): JsonObject {
+  const given = Object.entries(object).filter(([name, value]) => !known.has(name) && (value ?? null) !== null)
+  return Object.fromEntries(given.map(([name, value]) => [prefix + name, value]))
 }
 
 /** Tools of other kinds, and the search that is a setting of its own (`web_search_options`). */

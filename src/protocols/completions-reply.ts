@@ -3,7 +3,8 @@
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason, NeutralChoice, NeutralEvent, NeutralReply } from '../core/neutral.ts'
 import { writeChatFinish, writeChatUsage } from '../wire/openai-chat.ts'
-import { writeOlderLogprobs } from '../wire/openai-chat-logprobs.ts'
+import { tokenOf, writeOlderLogprobs } from '../wire/openai-chat-logprobs.ts'
+import { escapedText } from '../wire/write.ts'
 import type { ReplyContext, StreamWriter } from './protocol.ts'
 
 /** A whole reply as a `text_completion`. */
@@ -50,9 +51,13 @@ class CompletionsWriter implements StreamWriter {
   private readonly refusing = new Set<number>()
   /** Characters of the tokens whose probabilities were told, by choice. */
   private readonly offsets = new Map<number, number>()
+  /** What stands around the text of the part that spoke last: nearly all of a stream is more of the same. */
+  private readonly said = { choice: -1, part: -1, tail: '' }
+  private readonly head: string
 
   constructor(context: ReplyContext) {
     this.context = context
+    this.head = `data: ${JSON.stringify(headOf(context)).slice(0, -1)},"choices":[{"text":"`
   }
 
   push(event: NeutralEvent): string {
@@ -62,10 +67,10 @@ class CompletionsWriter implements StreamWriter {
         if (event.start.kind === 'text' || isRefusal(event.start)) this.shown.add(`${event.choice}.${event.part}`)
         return ''
       case 'part-delta':
-        return this.shown.has(`${event.choice}.${event.part}`) ? this.choice(event.choice, event.text, null, null) : ''
+        return this.text(event.choice, event.part, event.text)
       case 'logprobs': {
         const offset = this.offsets.get(event.choice) ?? 0
-        const chars = event.tokens.reduce((sum, token) => sum + String(token['token'] ?? '').length, 0)
+        const chars = event.tokens.reduce((sum, token) => sum + tokenOf(token).length, 0)
         this.offsets.set(event.choice, offset + chars)
         return this.choice(event.choice, '', writeOlderLogprobs(event.tokens, offset), null)
       }
@@ -80,6 +85,17 @@ class CompletionsWriter implements StreamWriter {
 
   end(): string {
     return 'data: [DONE]\n\n'
+  }
+
+  private text(choice: number, part: number, text: string): string {
+    const { said } = this
+    if (said.part !== part || said.choice !== choice) {
+      if (!this.shown.has(`${choice}.${part}`)) return ''
+      said.choice = choice
+      said.part = part
+      said.tail = `","index":${choice},"logprobs":null,"finish_reason":null}]}\n\n`
+    }
+    return this.head + escapedText(text) + said.tail
   }
 
   private choice(index: number, text: string, logprobs: Json, finish: string | null): string {

@@ -7,8 +7,9 @@ import type { Result } from '../core/result.ts'
 import { plainPromptOf, promptCount } from '../wire/openai-completions.ts'
 import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { checkModel, checkSettings, invalidRequest, wrongType } from './chat-facts.ts'
-import { readBookkeeping, readSampling, readStop } from './chat-request.ts'
+import { SAMPLING_FORMS, readBookkeeping, readSampling, readStop } from './chat-request.ts'
 import type { RequestFacts } from './protocol.ts'
+import { unreadable } from './unreadable.ts'
 
 /** Checks the request and reads its facts. The error names the first field that is wrong. */
 export function completionsFacts(body: JsonObject): Result<RequestFacts, InvalidRequest> {
@@ -88,7 +89,7 @@ function readExtra(body: JsonObject, keepsPrompt: boolean): JsonObject {
     if (value === undefined || value === null || KNOWN.has(name)) continue
     if (name === 'prompt' ? keepsPrompt : NOTHING[name] !== value) extra[name] = value
   }
-  return extra
+  return { ...extra, ...unreadable(body, SAMPLING_FORMS) }
 }
 
 function checkPrompt(prompt: Json | undefined): InvalidRequest | null {

@@ -6,6 +6,7 @@ import type { NeutralEvent, PartStart, Signature } from '../core/neutral.ts'
 import { sealSignature } from '../core/signature.ts'
 import { MESSAGES_MAKER } from '../wire/anthropic-messages-read-block.ts'
 import { CLIENT, callSignatureBlock, writeCitation, writePart } from '../wire/anthropic-messages-write-block.ts'
+import { escapedText } from '../wire/write.ts'
 
 type PartEvent = Extract<NeutralEvent, { readonly part: number }>
 
@@ -119,13 +120,13 @@ export class BlockWriter {
   }
 
   private open(block: JsonObject, deltaType: string, member: string): string {
-    const head = `{"type":"content_block_delta","index":${this.index},"delta":{"type":"${deltaType}","${member}":`
+    const head = `{"type":"content_block_delta","index":${this.index},"delta":{"type":"${deltaType}","${member}":"`
     this.deltaHead = `event: content_block_delta\ndata: ${head}`
     return streamEvent({ type: 'content_block_start', index: this.index, content_block: block })
   }
 
   private raw(text: string): string {
-    return this.deltaHead === null ? '' : `${this.deltaHead}${JSON.stringify(text)}}}\n\n`
+    return this.deltaHead === null ? '' : `${this.deltaHead}${escapedText(text)}"}}\n\n`
   }
 
   private close(): string {

@@ -6,6 +6,7 @@ import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
+import { NESTING_MAX } from '../wire/anthropic-messages-read-block.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import type { RequestFacts } from './protocol.ts'
 
@@ -144,8 +145,10 @@ function promptText(body: JsonObject): string {
   return texts.join('\n')
 }
 
-function collectText(content: Json | undefined, texts: string[]): void {
+function collectText(content: Json | undefined, texts: string[], depth = 0): void {
   if (typeof content === 'string') texts.push(content)
+  // Nobody reads this; but it is sent, and has to be counted.
+  if (depth > NESTING_MAX) return void texts.push(JSON.stringify(content ?? null))
   for (const value of arrayOf(content)) {
     const block = objectOf(value)
     for (const name of ['text', 'thinking', 'title', 'context']) {
@@ -155,7 +158,7 @@ function collectText(content: Json | undefined, texts: string[]): void {
     if (isJsonObject(block['input'])) texts.push(JSON.stringify(block['input']))
     const source = objectOf(block['source'])
     if (source['type'] === 'text' && typeof source['data'] === 'string') texts.push(source['data'])
-    if (source['type'] === 'content') collectText(source['content'], texts)
-    if (block['content'] !== undefined) collectText(block['content'], texts)
+    if (source['type'] === 'content') collectText(source['content'], texts, depth + 1)
+    if (block['content'] !== undefined) collectText(block['content'], texts, depth + 1)
   }
 }

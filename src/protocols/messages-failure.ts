@@ -10,7 +10,16 @@ import type { WireFailure } from './protocol.ts'
 export function failMessages(failure: Failure, requestId: string): WireFailure {
   const phrase = messagesPhrase(failure)
   const headers = { 'request-id': requestId, ...phraseHeaders(phrase) }
-  return { status: phrase.status, headers, body: bodyOf(phrase, requestId) }
+  return { status: phrase.status, headers, body: bodyOf(phrase, requestId, detailsOf(failure)) }
+}
+
+/** What the SDK looks for to send a conversation again, as a new thread or without one: threads are kept by Anthropic alone
+ *  (`ThreadState.ts` of `@anthropic-ai/sdk` 1.11, read 2026-11-21). */
+function detailsOf(failure: Failure): JsonObject | undefined {
+  const isForeign = failure.kind === 'unsupported' && failure.gaps.some(({ field }) => field === 'thread')
+  if (isForeign) return { error_code: 'thread_unsupported_request', unsupported: ['model'] }
+  const code = failure.kind === 'upstream-failed' ? failure.upstream.code : null
+  return code?.startsWith('thread_') ? { error_code: code } : undefined
 }
 
 /** A stream's last event: an error, on which the SDKs throw. No `message_stop` follows it. */
@@ -27,13 +36,14 @@ function messagesPhrase(failure: Failure): Phrase {
   return isMissing ? { ...phrase, message: MISSING_KEY } : phrase
 }
 
-function bodyOf(phrase: Phrase, requestId: string): JsonObject {
+function bodyOf(phrase: Phrase, requestId: string, details?: JsonObject): JsonObject {
   const { message, code, param, status } = phrase
   const error = withoutUndefined({
     type: typeFor(status),
     message,
     code: code ?? undefined,
     param: param ?? undefined,
+    details,
     ...phraseDetails(phrase),
   })
   return { type: 'error', error, request_id: requestId }

@@ -5,12 +5,13 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { HostedTool, NeutralMessage, NeutralRequest, NeutralTool, SettingName } from '../core/neutral.ts'
 import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
-import { readCacheMark, readContent } from '../wire/anthropic-messages-read-block.ts'
+import { NESTING_MAX, readCacheMark, readContent } from '../wire/anthropic-messages-read-block.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { complaint, countFacts, messagesFacts, required } from './messages-facts.ts'
 import type { RequestFacts } from './protocol.ts'
 import { isUnknownThinking, readOutput, readReasoning, readToolChoice } from './messages-settings.ts'
+import { type Form, isNumber, isText, isTexts, unreadable } from './unreadable.ts'
 
 /** The whole request in neutral form. The error names the field that can't be read. */
 export function readMessagesRequest(body: JsonObject): Result<NeutralRequest, InvalidRequest> {
@@ -86,12 +87,35 @@ function readExtra(body: JsonObject): JsonObject {
   for (const [name, value] of Object.entries(body)) {
     if (value !== undefined && value !== null && !KNOWN.has(name)) extra[name] = value
   }
-  const { effort: _, format: __, ...output } = objectOf(body['output_config'])
-  if (Object.keys(withoutUndefined(output)).length > 0) extra['output_config'] = output
-  const { user_id: ___, ...metadata } = objectOf(body['metadata'])
+  const output = unread(objectOf(body['output_config']), { effort: isText, format: isFormat })
+  if (Object.keys(output).length > 0) extra['output_config'] = output
+  const metadata = unread(objectOf(body['metadata']), { user_id: isText })
   if (Object.keys(metadata).length > 0) extra['metadata'] = objectOf(body['metadata'])
   if (isUnknownThinking(body)) extra['thinking'] = objectOf(body['thinking'])
-  return extra
+  return { ...extra, ...unreadable(body, FORMS) }
+}
+
+/** In which form settings can be read; the others are checked with the facts. */
+const FORMS: Readonly<Record<string, Form>> = {
+  temperature: isNumber,
+  top_p: isNumber,
+  top_k: isNumber,
+  stop_sequences: isTexts,
+  service_tier: isText,
+  output_format: isFormat,
+  tool_choice: (value) => readToolChoice(objectOf(value)).toolChoice !== undefined,
+}
+
+function isFormat(value: Json): boolean {
+  return readOutput({ output_format: value }) !== null
+}
+
+/** Members of a setting that are not `known`, or not in that form. */
+function unread(setting: JsonObject, known: Readonly<Record<string, Form>>): JsonObject {
+  const others = Object.entries(setting).filter(
+    ([name, value]) => (value ?? null) !== null && known[name] === undefined,
+  )
+  return { ...Object.fromEntries(others), ...unreadable(setting, known) }
 }
 
 type Settings = Omit<NeutralRequest, 'model' | 'stream' | 'includeUsage' | 'messages' | 'tools' | 'extra'>
@@ -156,8 +180,9 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   redacted_thinking: ['data'],
 }
 
-function checkBlocks(content: Json | undefined, field: string): InvalidRequest | null {
+function checkBlocks(content: Json | undefined, field: string, depth = 0): InvalidRequest | null {
   if (!isJsonArray(content)) return null
+  if (depth > NESTING_MAX) return complaint('messages', 'Blocks stand too deep in each other')
   for (const [at, value] of content.entries()) {
     const block = objectOf(value)
     const type = stringOf(block['type'])
@@ -169,7 +194,8 @@ function checkBlocks(content: Json | undefined, field: string): InvalidRequest |
         return complaint(`${field}.${at}.${type}.${name}`, 'Input should be a valid string')
       }
     }
-    const invalid = type === 'tool_result' ? checkBlocks(block['content'], `${field}.${at}.tool_result.content`) : null
+    const inside = `${field}.${at}.tool_result.content`
+    const invalid = type === 'tool_result' ? checkBlocks(block['content'], inside, depth + 1) : null
     if (invalid !== null) return invalid
   }
   return null

@@ -79,6 +79,8 @@ function wordsOf(failure: Failure): Phrase {
       return budgetExhausted(failure)
     case 'directory-unavailable':
       return unavailable('Keys and routes cannot be looked up at the moment.', 'directory_unavailable', SHORT_WAIT_MS)
+    case 'not-loaded':
+      return unavailable('This part of the gateway cannot be loaded at the moment.', 'not_loaded', SHORT_WAIT_MS)
     case 'limiter-unavailable':
       return unavailable('Limits and budgets cannot be checked at the moment.', 'limiter_unavailable', SHORT_WAIT_MS)
     case 'upstream-failed':

@@ -1,6 +1,7 @@
 // The running numbers of a streamed response: of its events, and of its items, whose final forms are kept for the last event.
 // https://platform.openai.com/docs/api-reference/responses-streaming
 import type { JsonObject } from '../core/json.ts'
+import { escapedText } from '../wire/write.ts'
 
 /** How the ids of responses begin. */
 export const RESPONSE_ID_PREFIX = 'resp_'
@@ -10,9 +11,26 @@ export function eventText(event: JsonObject & { readonly type: string }): string
   return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }
 
-/** The members of an object as text, without its braces. */
-export function membersText(members: JsonObject): string {
-  return JSON.stringify(members).slice(1, -1)
+/** What stands behind the text of a delta that says nothing else. */
+const DELTA_END = '"}\n\n'
+
+/** What stands before and behind the number of a delta. */
+export interface DeltaHeads {
+  readonly type: string
+  readonly place: string
+}
+
+/** The heads of deltas of a type in a place, which is told by members. */
+export function deltaHeads(type: string, place: JsonObject): DeltaHeads {
+  return {
+    type: eventHead(type),
+    place: `,${JSON.stringify(place).slice(1, -1)},"delta":"`,
+  }
+}
+
+/** An event up to its number. */
+function eventHead(type: string): string {
+  return `event: ${type}\ndata: {"type":"${type}","sequence_number":`
 }
 
 /** Numbers the events and the items of one stream. */
@@ -32,11 +50,22 @@ export class EventLog {
     return eventText({ type, sequence_number, ...fields })
   }
 
-  /** A delta at `place`, the text of its members: nearly all events of a stream are of this kind. */
-  delta(type: string, place: string, delta: string, more = ''): string {
-    const head = `event: ${type}\ndata: {"type":"${type}","sequence_number":${this.sequence},${place}`
+  /** A delta in the place that `deltaHeads` was told of: nearly all events of a stream are of this kind. */
+  delta(heads: DeltaHeads, delta: string, end: string = DELTA_END): string {
+    const sequence = this.sequence
     this.sequence += 1
-    return `${head},"delta":${JSON.stringify(delta)}${more}}\n\n`
+    return heads.type + sequence + heads.place + escapedText(delta) + end
+  }
+
+  /** Events that all tell the same of the response. */
+  state(types: readonly string[], response: JsonObject): string {
+    const end = `,"response":${JSON.stringify(response)}}\n\n`
+    let text = ''
+    for (const type of types) {
+      text += eventHead(type) + this.sequence + end
+      this.sequence += 1
+    }
+    return text
   }
 
   /** The next item's place, and the event that adds it. */

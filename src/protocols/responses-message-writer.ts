@@ -4,13 +4,13 @@ import type { JsonObject } from '../core/json.ts'
 import type { Citation, TokenLogprob } from '../core/neutral.ts'
 import { writeResponsesAnnotation } from '../wire/openai-responses.ts'
 import { messageItem, refusalContent, textContent } from '../wire/openai-responses-items.ts'
-import { type EventLog, membersText } from './responses-event-log.ts'
+import { type DeltaHeads, type EventLog, deltaHeads } from './responses-event-log.ts'
 
 interface Content {
   readonly part: number
   readonly kind: 'text' | 'refusal'
   readonly place: JsonObject
-  readonly placeText: string
+  readonly heads: DeltaHeads
   text: string
   readonly annotations: JsonObject[]
   readonly logprobs: TokenLogprob[]
@@ -18,6 +18,13 @@ interface Content {
   isEnded: boolean
   /** What it came to, once it is done. */
   done: JsonObject | null
+}
+
+const NO_LOGPROBS = logprobsEnd('[]')
+
+/** What stands behind the text of a delta. */
+function logprobsEnd(logprobs: string): string {
+  return `","logprobs":${logprobs}}\n\n`
 }
 
 interface OpenMessage {
@@ -32,6 +39,8 @@ export class MessageWriter {
   private message: OpenMessage | null = null
   private readonly kinds = new Map<number, 'text' | 'refusal'>()
   private readonly open = new Map<number, Content>()
+  /** The content that spoke last, if it is open: nearly all of a stream is more of the same. */
+  private last: Content | null = null
   /** Probabilities of tokens whose text is still to come. */
   private pending: readonly TokenLogprob[] = []
 
@@ -50,9 +59,15 @@ export class MessageWriter {
   }
 
   delta(part: number, delta: string): string {
+    const { last } = this
+    if (last?.part === part && last.kind === 'text' && this.pending.length === 0) {
+      last.text += delta
+      return this.log.delta(last.heads, delta, NO_LOGPROBS)
+    }
     const before = this.begin(part)
     const content = this.open.get(part)
     if (content === undefined) return before
+    this.last = content
     content.text += delta
     if (content.kind === 'refusal')
       return before + this.log.event('response.refusal.delta', { ...content.place, delta })
@@ -84,14 +99,15 @@ export class MessageWriter {
   }
 
   private textDelta(content: Content, delta: string, logprobs: readonly TokenLogprob[]): string {
-    const more = logprobs.length === 0 ? ',"logprobs":[]' : `,"logprobs":${JSON.stringify(logprobs)}`
-    return this.log.delta('response.output_text.delta', content.placeText, delta, more)
+    const end = logprobs.length === 0 ? NO_LOGPROBS : logprobsEnd(JSON.stringify(logprobs))
+    return this.log.delta(content.heads, delta, end)
   }
 
   endPart(part: number): void {
     const content = this.open.get(part)
     if (content !== undefined) content.isEnded = true
     this.open.delete(part)
+    this.last = null
     this.kinds.delete(part)
   }
 
@@ -119,12 +135,12 @@ export class MessageWriter {
     }
     const { id, index, contents } = this.message
     const place = { item_id: id, output_index: index, content_index: contents.length }
-    const placeText = membersText(place)
+    const heads = deltaHeads('response.output_text.delta', place)
     const content: Content = {
       part,
       kind,
       place,
-      placeText,
+      heads,
       text: '',
       annotations: [],
       logprobs: [],

@@ -4,6 +4,7 @@ import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralReply } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
+import { writeServiceTier } from '../wire/openai-chat.ts'
 import { writeResponseEnd, writeResponsesUsage } from '../wire/openai-responses.ts'
 import { outputItems } from '../wire/openai-responses-items.ts'
 import { arrayOf, isJsonArray, objectOf } from '../wire/read.ts'
@@ -60,7 +61,6 @@ const ECHOED: Readonly<Record<string, Json>> = {
   top_logprobs: 0,
   top_p: 1,
   truncation: 'disabled',
-  user: null,
 }
 
 /** The whole object, every member that the API describes as required among them. Nothing is ever stored. */
@@ -68,25 +68,25 @@ export function responseObject(context: ReplyContext, state: ResponseState): Jso
   const { request } = context
   const echoed: Record<string, Json> = {}
   for (const [name, missing] of Object.entries(ECHOED)) echoed[name] = request[name] ?? missing
-  return {
+  return withoutUndefined({
     id: context.id,
     object: 'response',
     created_at: context.createdSeconds,
     ...state.end,
+    access_programs: null,
     error: null,
     model: context.model,
     output: state.output,
     ...echoed,
     reasoning: { effort: null, summary: null, ...objectOf(request['reasoning']) },
-    service_tier: TIERS.includes(state.serviceTier ?? '') ? state.serviceTier : null,
+    service_tier: writeServiceTier(state.serviceTier ?? undefined) ?? null,
     store: false,
     text: echoText(objectOf(request['text'])),
     tools: arrayOf(request['tools']).map((tool) => echoTool(tool)),
-    usage: state.usage === null ? null : writeResponsesUsage(state.usage),
-  }
+    usage: state.usage === null ? undefined : writeResponsesUsage(state.usage),
+    user: request['user'] ?? undefined,
+  })
 }
-
-const TIERS: readonly string[] = ['auto', 'default', 'flex', 'scale', 'priority']
 
 function echoText(text: JsonObject): JsonObject {
   return { ...text, format: isJsonObject(text['format']) ? text['format'] : { type: 'text' } }

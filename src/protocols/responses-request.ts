@@ -14,6 +14,7 @@ import { responsesFacts } from './responses-facts.ts'
 import { readContent } from './responses-content.ts'
 import { readInput } from './responses-input.ts'
 import { readTools } from './responses-tools.ts'
+import { type Form, isFlag, isNumber, isText, unknownMembers, unreadable } from './unreadable.ts'
 
 /** The whole request in neutral form. The error names the field that can't be read. */
 export function readResponsesRequest(body: JsonObject): Result<NeutralRequest, InvalidRequest> {
@@ -104,16 +105,23 @@ function readExtra(body: JsonObject): JsonObject {
   }
   const include = arrayOf(body['include']).filter((name) => !GIVEN_INCLUDES.includes(name))
   if (include.length > 0) extra['include'] = include
-  addMembers(extra, 'text', body['text'], ['verbosity', ...(readFormat(body) === null ? [] : ['format'])])
-  addMembers(extra, 'reasoning', body['reasoning'], ['effort', 'summary', 'generate_summary'])
-  return extra
+  return {
+    ...extra,
+    ...unreadable(body, FORMS),
+    ...unknownMembers(body, 'text', ['verbosity', ...(readFormat(body) === null ? [] : ['format'])]),
+    ...unknownMembers(body, 'reasoning', ['effort', 'summary', 'generate_summary']),
+  }
 }
 
-/** Members of a setting that have no place, as `setting.member`. */
-function addMembers(extra: Record<string, Json>, setting: string, value: Json | undefined, known: string[]): void {
-  for (const [name, member] of Object.entries(objectOf(value))) {
-    if (member !== undefined && member !== null && !known.includes(name)) extra[`${setting}.${name}`] = member
-  }
+/** In which form settings can be read; the others are checked with the facts. */
+const FORMS: Readonly<Record<string, Form>> = {
+  temperature: isNumber,
+  top_p: isNumber,
+  top_logprobs: (value) => (numberOf(value) ?? -1) >= 0,
+  parallel_tool_calls: isFlag,
+  user: isText,
+  service_tier: isText,
+  prompt_cache_key: isText,
 }
 
 type Settings = Omit<NeutralRequest, 'model' | 'stream' | 'includeUsage' | 'messages' | 'tools' | 'extra'>

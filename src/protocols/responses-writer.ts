@@ -8,7 +8,7 @@ import { RESPONSES_WIRE, writeResponseEnd } from '../wire/openai-responses.ts'
 import { callItem, imageItem, ownItemId, reasoningItem, signatureItem } from '../wire/openai-responses-items.ts'
 import { sealForItem } from '../wire/openai-responses-reasoning.ts'
 import type { ReplyContext, StreamWriter } from './protocol.ts'
-import { EventLog, membersText } from './responses-event-log.ts'
+import { type DeltaHeads, EventLog, deltaHeads } from './responses-event-log.ts'
 import { MessageWriter } from './responses-message-writer.ts'
 import { createItemIds, responseObject } from './responses-reply.ts'
 
@@ -23,7 +23,7 @@ type OpenPart =
       readonly kind: 'call'
       readonly index: number
       readonly id: string
-      readonly placeText: string
+      readonly heads: DeltaHeads
       readonly start: CallStart
       text: string
     }
@@ -35,7 +35,7 @@ type CallStart = Extract<PartStart, { kind: 'tool-call' }>
 interface ReasoningPart {
   readonly kind: 'reasoning'
   /** Null until something is said: a signature that comes first decides the item's id. */
-  item: { readonly id: string; readonly index: number; readonly place: JsonObject; readonly placeText: string } | null
+  item: { readonly id: string; readonly index: number; readonly place: JsonObject; readonly heads: DeltaHeads } | null
   text: string
   signature: Signature | null
   isRedacted: boolean
@@ -98,7 +98,7 @@ class ResponsesWriter implements StreamWriter {
       usage: this.context.wantsUsage ? usage : null,
       serviceTier,
     })
-    return text + this.log.event(`response.${String(end['status'])}`, { response })
+    return text + this.log.state([`response.${String(end['status'])}`], response)
   }
 
   private begin(): string {
@@ -107,7 +107,7 @@ class ResponsesWriter implements StreamWriter {
     const end = { status: 'in_progress', incomplete_details: null }
     const { serviceTier } = this
     const response = responseObject(this.context, { end, output: [], usage: null, serviceTier })
-    return this.log.event('response.created', { response }) + this.log.event('response.in_progress', { response })
+    return this.log.state(['response.created', 'response.in_progress'], response)
   }
 
   private startPart(part: number, start: PartStart): string {
@@ -144,8 +144,8 @@ class ResponsesWriter implements StreamWriter {
         : this.signatureItem(signatureItem(this.nextReasoningId(), start.signature, 'call'))
     const id = this.log.nextId(start.isCustom === true ? 'ctc' : 'fc')
     const { index, text } = this.log.add(callItem(id, start, 'in_progress', ''))
-    const placeText = membersText({ item_id: id, output_index: index })
-    this.parts.set(part, { kind: 'call', index, id, placeText, start, text: '' })
+    const heads = deltaHeads(`${callEvent(start)}.delta`, { item_id: id, output_index: index })
+    this.parts.set(part, { kind: 'call', index, id, heads, start, text: '' })
     return signed + text
   }
 
@@ -155,14 +155,14 @@ class ResponsesWriter implements StreamWriter {
     if (open?.kind === 'reasoning') return this.reasoningDelta(open, text)
     if (open?.kind !== 'call') return ''
     open.text += text
-    return this.log.delta(`${callEvent(open.start)}.delta`, open.placeText, text)
+    return this.log.delta(open.heads, text)
   }
 
   private reasoningDelta(open: ReasoningPart, delta: string): string {
     const begun = open.item === null ? this.beginReasoning(open) : ''
     if (open.item === null) return ''
     open.text += delta
-    return begun + this.log.delta('response.reasoning_summary_text.delta', open.item.placeText, delta)
+    return begun + this.log.delta(open.item.heads, delta)
   }
 
   private beginReasoning(open: ReasoningPart): string {
@@ -170,7 +170,7 @@ class ResponsesWriter implements StreamWriter {
     const id = ownItemId(open.signature ?? undefined) ?? this.nextReasoningId()
     const { index, text } = this.log.add(reasoningItem(id, [], null))
     const place = { item_id: id, output_index: index, summary_index: 0 }
-    open.item = { id, index, place, placeText: membersText(place) }
+    open.item = { id, index, place, heads: deltaHeads('response.reasoning_summary_text.delta', place) }
     const part = { type: 'summary_text', text: '' }
     return rest + text + this.log.event('response.reasoning_summary_part.added', { ...place, part })
   }

@@ -13,19 +13,23 @@ export const MESSAGES_MAKER = 'anthropic'
  *  signature follow, with a dot between. */
 export const CALL_SIGNATURE = 'tg1call.'
 
+/** How deep blocks may stand in each other; what stands deeper is carried as it is. The API itself knows three levels. */
+export const NESTING_MAX = 16
+
 /** Content, be it text or blocks, as parts. */
-export function readContent(content: Json | undefined): readonly NeutralPart[] {
-  return typeof content === 'string' ? [{ kind: 'text', text: content }] : readBlocks(arrayOf(content))
+export function readContent(content: Json | undefined, depth = 0): readonly NeutralPart[] {
+  return typeof content === 'string' ? [{ kind: 'text', text: content }] : readBlocks(arrayOf(content), depth)
 }
 
 /** Blocks as parts; a carrier gives its signature to the call that it names. */
-export function readBlocks(blocks: readonly Json[]): readonly NeutralPart[] {
+export function readBlocks(blocks: readonly Json[], depth = 0): readonly NeutralPart[] {
   const signatures = new Map<string, Signature>()
   const parts: NeutralPart[] = []
   for (const value of blocks) {
     const block = objectOf(value)
     const carried = block['type'] === 'redacted_thinking' ? readCallSignature(stringOf(block['data']) ?? '') : null
-    if (carried === null) parts.push(typeof value === 'string' ? { kind: 'text', text: value } : readBlock(block))
+    if (carried === null)
+      parts.push(typeof value === 'string' ? { kind: 'text', text: value } : readBlock(block, depth))
     else signatures.set(carried.callId, carried.signature)
   }
   if (signatures.size === 0) return parts
@@ -57,21 +61,22 @@ export function readCitation(value: JsonObject): Citation {
   }
 }
 
-function readBlock(block: JsonObject): NeutralPart {
+function readBlock(block: JsonObject, depth: number): NeutralPart {
   const mark = readCacheMark(block)
-  const part = readUnmarked(block)
+  const part = readUnmarked(block, depth)
   return mark === undefined || part.kind === 'other' ? part : { ...part, cacheMark: mark }
 }
 
-function readUnmarked(block: JsonObject): NeutralPart {
+function readUnmarked(block: JsonObject, depth: number): NeutralPart {
   const type = stringOf(block['type']) ?? ''
+  if (depth > NESTING_MAX) return { kind: 'other', type, value: block, wire: 'anthropic-messages' }
   switch (type) {
     case 'text':
       return readText(block)
     case 'image':
       return { kind: 'image', source: readMedia(objectOf(block['source'])) }
     case 'document':
-      return readDocument(block)
+      return readDocument(block, depth)
     case 'thinking':
       return { kind: 'reasoning', text: textOf(block['thinking']), ...readSignature(block['signature']) }
     case 'redacted_thinking':
@@ -87,7 +92,7 @@ function readUnmarked(block: JsonObject): NeutralPart {
       return {
         kind: 'tool-result',
         callId: textOf(block['tool_use_id']),
-        content: readContent(block['content']),
+        content: readContent(block['content'], depth + 1),
         isError: block['is_error'] === true,
       }
     default:
@@ -106,21 +111,21 @@ function readSignature(value: Json | undefined): { readonly signature?: Signatur
   return text === null ? {} : { signature: openSignature(text, MESSAGES_MAKER) }
 }
 
-function readDocument(block: JsonObject): NeutralPart {
+function readDocument(block: JsonObject, depth: number): NeutralPart {
   const title = stringOf(block['title'])
   const context = stringOf(block['context'])
   const isCited = objectOf(block['citations'])['enabled']
   return {
     kind: 'document',
-    source: readDocumentSource(objectOf(block['source'])),
+    source: readDocumentSource(objectOf(block['source']), depth),
     ...(title === null ? {} : { title }),
     ...(context === null ? {} : { context }),
     ...(typeof isCited === 'boolean' ? { isCited } : {}),
   }
 }
 
-function readDocumentSource(source: JsonObject): DocumentSource {
-  if (source['type'] === 'content') return { kind: 'parts', parts: readContent(source['content']) }
+function readDocumentSource(source: JsonObject, depth: number): DocumentSource {
+  if (source['type'] === 'content') return { kind: 'parts', parts: readContent(source['content'], depth + 1) }
   if (source['type'] !== 'text') return readMedia(source)
   const mediaType = stringOf(source['media_type'])
   return { kind: 'text', text: textOf(source['data']), ...(mediaType === null ? {} : { mediaType }) }
@@ -148,7 +153,8 @@ function unescaped(id: string): string {
   }
 }
 
-function textOf(value: Json | undefined): string {
+function textOf(value: Json | undefined, depth = 0): string {
   if (typeof value === 'string') return value
-  return isJsonArray(value) ? value.map((item) => textOf(objectOf(item)['text'])).join('') : ''
+  if (!isJsonArray(value) || depth > NESTING_MAX) return ''
+  return value.map((item) => textOf(objectOf(item)['text'], depth + 1)).join('')
 }

@@ -7,7 +7,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import { pathSegment } from './path-segment.ts'
-import { arrayOf, countOf, objectOf } from './read.ts'
+import { arrayOf, countOf, objectOf, stringOf } from './read.ts'
 
 /** What the name of a model tells of it. */
 export interface GeminiFamily {
@@ -120,7 +120,7 @@ export function isPromptBlocked(body: JsonObject): boolean {
   const feedback = objectOf(body['promptFeedback'])
   const reason = feedback['blockReason']
   if (reason === undefined) return typeof feedback['blockReasonMessage'] === 'string'
-  return reason !== 0 && reason !== '' && reason !== null && !String(reason).endsWith('_UNSPECIFIED')
+  return reason !== 0 && reason !== '' && reason !== null && !(stringOf(reason) ?? '').endsWith('_UNSPECIFIED')
 }
 
 /** Gemini's older models give calls no id. Unique within a conversation as far as the reply's own id is. */

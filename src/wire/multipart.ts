@@ -42,10 +42,13 @@ export class FormHead {
   #part: { readonly name: string; readonly isFile: boolean; readonly start: number } | null = null
   #hasBegun = false
   #hasFile = false
+  readonly #readsAll: boolean
   readonly #delimiter: Uint8Array
   readonly #decode: (bytes: Uint8Array) => string
 
-  constructor(boundary: string, decode: (bytes: Uint8Array) => string) {
+  /** `readsAll`: also what stands behind the file is wanted. */
+  constructor(boundary: string, decode: (bytes: Uint8Array) => string, readsAll = false) {
+    this.#readsAll = readsAll
     this.#delimiter = Uint8Array.from(`\r\n--${boundary}`, (letter) => letter.charCodeAt(0))
     this.#decode = decode
     // The first delimiter has no line before it: one is put there, and taken out again.
@@ -60,7 +63,7 @@ export class FormHead {
 
   /** True when nothing more has to be read: the model is known, and a file has begun or the form has ended. */
   get isKnown(): boolean {
-    return this.isWhole || this.isBroken || (this.model !== null && this.#hasFile)
+    return this.isWhole || this.isBroken || (!this.#readsAll && this.model !== null && this.#hasFile)
   }
 
   push(chunk: Uint8Array): void {

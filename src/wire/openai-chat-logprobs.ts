@@ -3,7 +3,7 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { TokenLogprob } from '../core/neutral.ts'
-import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from './read.ts'
+import { arrayOf, codeOf, isJsonArray, numberOf, objectOf, stringOf } from './read.ts'
 
 /** The tokens that a choice's `logprobs` tell of, in either form: those of its content, then those of its refusal. */
 export function readLogprobs(value: JsonObject): readonly TokenLogprob[] {
@@ -23,20 +23,25 @@ export function writeOlderLogprobs(tokens: readonly TokenLogprob[], offset: numb
   let at = offset
   for (const token of tokens) {
     offsets.push(at)
-    at += String(token['token'] ?? '').length
+    at += tokenOf(token).length
   }
   return {
     text_offset: offsets,
     token_logprobs: tokens.map((token) => numberOf(token['logprob'])),
-    tokens: tokens.map((token) => String(token['token'] ?? '')),
+    tokens: tokens.map((token) => tokenOf(token)),
     top_logprobs: tokens.map((token) => alternatives(token)),
   }
 }
 
+/** The token itself; empty where a provider's is none. */
+export function tokenOf(token: TokenLogprob): string {
+  return codeOf(token['token']) ?? ''
+}
+
 function alternatives(token: TokenLogprob): JsonObject {
   const entries = arrayOf(token['top_logprobs']).map((value): readonly [string, Json] => {
-    const { token: text, logprob } = objectOf(value)
-    return [String(text ?? ''), numberOf(logprob)]
+    const alternative = objectOf(value)
+    return [tokenOf(alternative), numberOf(alternative['logprob'])]
   })
   return Object.fromEntries(entries)
 }

@@ -20,7 +20,8 @@ export function readChatUsage(value: Json | undefined): Usage | null {
   const prompt = countOf(value['prompt_tokens'])
   const completion = countOf(value['completion_tokens'])
   const total = countOf(value['total_tokens'])
-  if (prompt === 0 && completion === 0 && total === 0) return null
+  // A total alone says nothing of what it is the total of.
+  if (prompt === 0 && completion === 0) return null
   return { ...readPrompt(value, prompt), ...readCompletion(value, completion, total - prompt) }
 }
 

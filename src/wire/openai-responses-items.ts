@@ -6,6 +6,7 @@ import { RESPONSES_WIRE, writeGeneratedImage, writeResponsesAnnotation } from '.
 import { sealForItem } from './openai-responses-reasoning.ts'
 import type { SignatureUse } from './openai-responses-reasoning.ts'
 import type { Signature } from '../core/neutral.ts'
+import { isJsonArray, objectOf } from './read.ts'
 
 /** The kinds of items that are written, by how their ids begin. */
 export type ItemPrefix = 'msg' | 'rs' | 'fc' | 'ctc' | 'ig'
@@ -16,7 +17,14 @@ export function textContent(
   annotations: readonly JsonObject[],
   logprobs: readonly TokenLogprob[],
 ): JsonObject {
-  return { type: 'output_text', text, annotations, logprobs }
+  return { type: 'output_text', text, annotations, logprobs: logprobs.map((token) => withBytes(token)) }
+}
+
+/** A token of which a provider doesn't say the bytes has none here, where the chat wire has null. */
+function withBytes(token: TokenLogprob): TokenLogprob {
+  const { bytes, top_logprobs: top } = token
+  const others = isJsonArray(top) ? { top_logprobs: top.map((other) => withBytes(objectOf(other))) } : {}
+  return { ...token, bytes: isJsonArray(bytes) ? bytes : [], ...others }
 }
 
 export function refusalContent(refusal: string): JsonObject {

@@ -1,19 +1,44 @@
-// The bare pass-through: the least that a Worker can do with a request, and so the limit that a gateway on workerd can
-// approach. A process of its own, in the same kind of runtime as the gateway. Argument: the provider's origin.
+// What the gateway is measured beside, a process of its own in the same kind of runtime. `bare` is the pass-through: the
+// least that a Worker can do with a request. `pump` counts the bytes of a stream on their way, chunk by chunk: the least
+// that one can do which has to see them. Arguments: the provider's origin; which of the two.
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { endWorkerdWithThisProcess } from '../../src/local/reaper.ts'
 import { endWithParent, tellParent } from './job.ts'
 
-const PROGRAM = `export default {
-  async fetch(request, env) {
+const CALL = `
     const { pathname } = new URL(request.url)
     const init = { method: request.method, headers: request.headers, body: request.body }
-    const response = await fetch(env.PROVIDER + pathname, init)
+    const response = await fetch(env.PROVIDER + pathname, init)`
+
+const BARE = `export default {
+  async fetch(request, env) {${CALL}
     return new Response(response.body, response)
   },
 }`
 
-const [, , provider = ''] = process.argv
+const PUMP = `async function pump(body, writable) {
+  const reader = body.getReader()
+  const writer = writable.getWriter()
+  let bytes = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    bytes += value.byteLength
+    await writer.write(value)
+  }
+  await writer.close()
+  return bytes
+}
+
+export default {
+  async fetch(request, env, context) {${CALL}
+    const { readable, writable } = new IdentityTransformStream()
+    context.waitUntil(pump(response.body, writable))
+    return new Response(readable, response)
+  },
+}`
+
+const [, , provider = '', mode = ''] = process.argv
 const mf = new Miniflare(
   convertV4MiniflareOptions({
     host: '127.0.0.1',
@@ -24,7 +49,7 @@ const mf = new Miniflare(
     workers: [
       {
         name: 'bare',
-        modules: [{ type: 'ESModule', path: 'bare.mjs', contents: PROGRAM }],
+        modules: [{ type: 'ESModule', path: 'bare.mjs', contents: mode === 'pump' ? PUMP : BARE }],
         compatibilityDate: '2026-10-23',
         compatibilityFlags: ['enable_request_signal'],
         bindings: { PROVIDER: provider },

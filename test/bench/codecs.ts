@@ -1,14 +1,14 @@
 // `npm run bench:codecs`: what translating a stream costs beside reading and parsing it, pair by pair, in this process.
 // Both sides see the same bytes in the same chunks, in turns; a figure is the median over the rounds. CPU, not clock.
-import { createFramer } from '../../src/data-plane/framing/index.ts'
+// `-- tgi` for the rows whose name holds this.
+import { framerFor } from '../../src/data-plane/framing/index.ts'
 import { translatedLane } from '../../src/data-plane/lane.ts'
 import type { Dialect } from '../../src/dialects/dialect.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
 import type { Protocol, ReplyContext } from '../../src/protocols/protocol.ts'
-import { TARGET } from '../support/target.ts'
+import type { Target } from '../../src/core/directory.ts'
+import { dialects, protocols } from '../support/registries.ts'
 import { median } from './statistics.ts'
-import { STREAMS } from './streams.ts'
+import { STREAMS, type BenchStream } from './streams.ts'
 
 /** Translated CPU over parsed CPU that is aimed at. */
 const AIM = 1.5
@@ -18,7 +18,14 @@ const DELTAS = 1000
 const REPEATS = 20
 const CHUNK_BYTES = 1400
 
+const [, , only = ''] = process.argv
+
 const CONTEXT: ReplyContext = { id: 'reply', createdSeconds: 1, model: 'model', wantsUsage: true, request: {} }
+
+interface Reading {
+  readonly dialect: Dialect
+  readonly target: Target
+}
 
 function chunksOf(bytes: Uint8Array): readonly Uint8Array[] {
   const chunks: Uint8Array[] = []
@@ -27,8 +34,8 @@ function chunksOf(bytes: Uint8Array): readonly Uint8Array[] {
 }
 
 /** Reads a stream as a client of the provider would: cut into messages, each parsed. */
-function parse(dialect: Dialect, chunks: readonly Uint8Array[]): number {
-  const framer = createFramer(null, dialect.framing)
+function parse({ dialect, target }: Reading, chunks: readonly Uint8Array[]): number {
+  const framer = framerFor(dialect, target, null)
   let messages = 0
   for (const chunk of chunks) for (const frame of framer.push(chunk)) messages += parsed(frame.data)
   for (const frame of framer.end()) messages += parsed(frame.data)
@@ -40,13 +47,8 @@ function parsed(data: string): number {
   return JSON.parse(data) === null ? 0 : 1
 }
 
-function translate(dialect: Dialect, protocol: Protocol, chunks: readonly Uint8Array[]): number {
-  const lane = translatedLane(
-    createFramer(null, dialect.framing),
-    dialect.reader(TARGET),
-    protocol.writer(CONTEXT),
-    false,
-  )
+function translate({ dialect, target }: Reading, protocol: Protocol, chunks: readonly Uint8Array[]): number {
+  const lane = translatedLane(framerFor(dialect, target, null), dialect.reader(target), protocol.writer(CONTEXT), false)
   let characters = 0
   for (const chunk of chunks) {
     const step = lane.push(chunk)
@@ -65,28 +67,29 @@ function cpuMs(work: () => number): number {
   return (user + system) / 1000 / REPEATS
 }
 
-function measure(dialect: Dialect, protocol: Protocol, bytes: Uint8Array): { parsedMs: number; ratio: number } {
+function measure(reading: Reading, protocol: Protocol, bytes: Uint8Array): { parsedMs: number; ratio: number } {
   const chunks = chunksOf(bytes)
   const samples: { readonly parsedMs: number; readonly ratio: number }[] = []
   for (let round = -3; round < ROUNDS; round++) {
     const isParsedFirst = round % 2 === 0
-    const first = isParsedFirst ? cpuMs(() => parse(dialect, chunks)) : 0
-    const translatedMs = cpuMs(() => translate(dialect, protocol, chunks))
-    const parsedMs = isParsedFirst ? first : cpuMs(() => parse(dialect, chunks))
+    const first = isParsedFirst ? cpuMs(() => parse(reading, chunks)) : 0
+    const translatedMs = cpuMs(() => translate(reading, protocol, chunks))
+    const parsedMs = isParsedFirst ? first : cpuMs(() => parse(reading, chunks))
     if (round >= 0) samples.push({ parsedMs, ratio: translatedMs / parsedMs })
   }
   return { parsedMs: median(samples.map((s) => s.parsedMs)), ratio: median(samples.map((s) => s.ratio)) }
+}
+
+function row(stream: BenchStream): string {
+  const { target, says, bytes } = stream
+  const dialect = dialects[stream.dialect]
+  const results = columns.map((protocol) => measure({ dialect, target }, protocol, bytes(DELTAS)))
+  const cells = results.map(({ ratio }) => `${ratio.toFixed(2)}${ratio > AIM ? ' ✗' : ''}`)
+  return `| ${dialect.name}: ${says} | ${results[0]?.parsedMs.toFixed(2)} | ${cells.join(' | ')} |`
 }
 
 console.log(`CPU of translating ${DELTAS} deltas, as a multiple of reading and parsing the same stream (aim: ${AIM})\n`)
 const columns = Object.values(protocols)
 console.log(`| dialect | parsed, ms | ${columns.map((protocol) => protocol.name).join(' | ')} |`)
 console.log(`|---|--:|${columns.map(() => '--:|').join('')}`)
-for (const dialect of Object.values(dialects)) {
-  const stream = STREAMS[dialect.name]
-  if (stream === undefined) continue
-  const bytes = stream(DELTAS)
-  const results = columns.map((protocol) => measure(dialect, protocol, bytes))
-  const cells = results.map(({ ratio }) => `${ratio.toFixed(2)}${ratio > AIM ? ' ✗' : ''}`)
-  console.log(`| ${dialect.name} | ${results[0]?.parsedMs.toFixed(2)} | ${cells.join(' | ')} |`)
-}
+for (const stream of STREAMS) if (`${stream.dialect}: ${stream.says}`.includes(only)) console.log(row(stream))

@@ -1,9 +1,9 @@
 // How long a fresh isolate takes to load a program and answer its first request: measured inside workerd, by a Worker
-// that loads another through a Worker Loader, from outside by the clock of this process. And how big the program is, as
-// wrangler would deploy it.
+// that loads another through a Worker Loader, from outside by the clock of this process. The gateway has all its modules, as it
+// is deployed. And how big is what it loads to start.
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { bundleWorker } from '../../src/local/bundle.ts'
-import { DEPLOYED, dryRun } from '../../src/local/dry-run.ts'
+import { bundleGateway, GATEWAY_MAIN } from '../../src/local/bundle.ts'
+import { weighGateway } from '../../src/local/weigh.ts'
 import { median } from './statistics.ts'
 
 const LOADER = `export default {
@@ -12,17 +12,17 @@ const LOADER = `export default {
     const worker = env.LOADER.get(id, () => ({
       compatibilityDate: '2026-10-23',
       compatibilityFlags: ['enable_request_signal'],
-      mainModule: 'main.js',
-      modules: { 'main.js': id.startsWith('gateway') ? env.GATEWAY : env.EMPTY },
+      mainModule: '${GATEWAY_MAIN}',
+      modules: id.startsWith('gateway') ? env.GATEWAY : env.EMPTY,
       env: { ENVIRONMENT: 'local' },
     }))
     return worker.getEntrypoint().fetch('http://isolate/healthz')
   },
 }`
-const EMPTY = `export default { fetch: () => new Response('ok') }`
+const EMPTY = { [GATEWAY_MAIN]: `export default { fetch: () => new Response('ok') }` }
 
 export interface ColdStart {
-  /** The gateway's bundle after gzip, in KiB; NaN if wrangler does not build it. */
+  /** What the gateway loads to start, after gzip, in KiB. */
   readonly gatewayKib: number
   /** Medians, in ms. */
   readonly emptyMs: number
@@ -33,7 +33,8 @@ export interface ColdStart {
 
 /** Measures `isolates` fresh isolates of each program, in turn. */
 export async function measureColdStart(isolates: number): Promise<ColdStart> {
-  const gateway = await bundleWorker('src/gateway.ts', { minify: true })
+  const modules = await bundleGateway({ minify: true })
+  const gateway = Object.fromEntries(modules.map(({ name, code }) => [name, code]))
   const mf = new Miniflare(
     convertV4MiniflareOptions({
       host: '127.0.0.1',
@@ -66,7 +67,7 @@ export async function measureColdStart(isolates: number): Promise<ColdStart> {
         else failures += 1
       }
     }
-    const gatewayKib = (await dryRun(DEPLOYED[0])).gzipKib ?? Number.NaN
+    const gatewayKib = weighGateway(modules).startGzipKib
     return { gatewayKib, emptyMs: median(timesMs.empty), gatewayMs: median(timesMs.gateway), failures }
   } finally {
     await mf.dispose()

@@ -1,34 +1,52 @@
-// Streams of text as each provider sends them, as long as wanted: what the codec bench reads.
+// Streams as each provider sends them, as long as wanted: what the codec bench reads. Text; and on the two most spoken
+// wires, reasoning and the arguments of a call.
+import type { DialectName, Target } from '../../src/core/directory.ts'
+import { encodeMessage, eventMessage } from '../support/event-stream.ts'
+import { TARGET } from '../support/target.ts'
+
 const WORDS = ['The', ' tide', ' rises', ' twice', ' a', ' day', ',', ' most', ' days', '.']
 
 const encoder = new TextEncoder()
 
+function wordAt(index: number): string {
+  return WORDS[index % WORDS.length] ?? ''
+}
+
 function lines(count: number, line: (text: string, index: number) => string): string {
   let text = ''
-  for (let index = 0; index < count; index++) text += line(WORDS[index % WORDS.length] ?? '', index)
+  for (let index = 0; index < count; index++) text += line(wordAt(index), index)
   return text
 }
 
 const data = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`
 const event = (name: string, value: object): string => `event: ${name}\n${data({ type: name, ...value })}`
 
-function chat(count: number): string {
-  const chunk = (delta: object, finish: string | null = null): string =>
+type Delta = (text: string) => object
+
+/** `begun` are the deltas before the first one of text. */
+function chat(count: number, delta: Delta, begun: readonly object[] = [], finish = 'stop'): string {
+  const chunk = (said: object, reason: string | null = null): string =>
     data({
       id: 'chatcmpl-tide',
       object: 'chat.completion.chunk',
       created: 1_760_000_000,
       model: 'lighthouse-2',
-      choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+      choices: [{ index: 0, delta: said, logprobs: null, finish_reason: reason }],
     })
   const usage = { prompt_tokens: 20, completion_tokens: count, total_tokens: count + 20 }
   return (
-    chunk({ role: 'assistant', content: '' }) +
-    lines(count, (content) => chunk({ content })) +
-    chunk({}, 'stop') +
+    [{ role: 'assistant', content: '' }, ...begun].map((said) => chunk(said)).join('') +
+    lines(count, (text) => chunk(delta(text))) +
+    chunk({}, finish) +
     data({ id: 'chatcmpl-tide', object: 'chat.completion.chunk', choices: [], usage }) +
     'data: [DONE]\n\n'
   )
+}
+
+function chatArguments(count: number): string {
+  const call = { index: 0, id: 'call_tide', type: 'function', function: { name: 'tide_at', arguments: '' } }
+  const delta: Delta = (text) => ({ tool_calls: [{ index: 0, function: { arguments: text } }] })
+  return chat(count, delta, [{ tool_calls: [call] }], 'tool_calls')
 }
 
 function completions(count: number): string {
@@ -38,7 +56,7 @@ function completions(count: number): string {
   return `${lines(count, (text) => chunk(text))}${chunk('', 'stop')}data: [DONE]\n\n`
 }
 
-function messages(count: number): string {
+function messages(count: number, block: object, delta: Delta, stop = 'end_turn'): string {
   const message = {
     id: 'msg_tide',
     type: 'message',
@@ -50,12 +68,17 @@ function messages(count: number): string {
   }
   return (
     event('message_start', { message }) +
-    event('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }) +
-    lines(count, (text) => event('content_block_delta', { index: 0, delta: { type: 'text_delta', text } })) +
+    event('content_block_start', { index: 0, content_block: block }) +
+    lines(count, (text) => event('content_block_delta', { index: 0, delta: delta(text) })) +
     event('content_block_stop', { index: 0 }) +
-    event('message_delta', { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: count } }) +
+    event('message_delta', { delta: { stop_reason: stop }, usage: { output_tokens: count } }) +
     event('message_stop', {})
   )
+}
+
+function messagesArguments(count: number): string {
+  const block = { type: 'tool_use', id: 'toolu_tide', name: 'tide_at', input: {} }
+  return messages(count, block, (text) => ({ type: 'input_json_delta', partial_json: text }), 'tool_use')
 }
 
 function responses(count: number): string {
@@ -115,13 +138,95 @@ function cohere(count: number): string {
   )
 }
 
-/** By dialect; none for wires that no text makes (binary ones). */
-export const STREAMS: Readonly<Record<string, (deltas: number) => Uint8Array>> = {
-  'openai-chat': (count) => encoder.encode(chat(count)),
-  'openai-completions': (count) => encoder.encode(completions(count)),
-  'openai-responses': (count) => encoder.encode(responses(count)),
-  'anthropic-messages': (count) => encoder.encode(messages(count)),
-  gemini: (count) => encoder.encode(gemini(count)),
-  ollama: (count) => encoder.encode(ollama(count)),
-  cohere: (count) => encoder.encode(cohere(count)),
+function tgi(count: number): string {
+  const details = { finish_reason: 'eos_token', generated_tokens: count, input_length: 20 }
+  const token = (text: string, id: number): object => ({ id, text, logprob: -id / 7, special: false })
+  return (
+    lines(count, (text, index) =>
+      data({ index, token: token(text, index + 100), generated_text: null, details: null }),
+    ) + data({ index: count, token: { ...token('</s>', 2), special: true }, generated_text: 'The tide', details })
+  )
 }
+
+/** The padding has any length. */
+function workersAi(count: number): string {
+  const usage = { prompt_tokens: 20, completion_tokens: count, total_tokens: count + 20 }
+  const delta = (response: string, index: number): string => data({ response, p: 'abcdefghijkl'.slice(index % 12) })
+  return `${lines(count, delta)}${data({ response: '', usage })}data: [DONE]\n\n`
+}
+
+function converse(count: number): Uint8Array {
+  const usage = { inputTokens: 20, outputTokens: count, totalTokens: count + 20 }
+  const delta = (text: string, index: number): Buffer =>
+    message('contentBlockDelta', { contentBlockIndex: 0, delta: { text }, p: 'abcdefghijkl'.slice(index % 12) })
+  const message = (name: string, payload: object): Buffer => encodeMessage(eventMessage(name, payload))
+  return Buffer.concat([
+    message('messageStart', { role: 'assistant' }),
+    ...Array.from({ length: count }, (_, index) => delta(wordAt(index), index)),
+    message('contentBlockStop', { contentBlockIndex: 0 }),
+    message('messageStop', { stopReason: 'end_turn' }),
+    message('metadata', { usage, metrics: { latencyMs: 100 } }),
+  ])
+}
+
+const DECLARED: Target = {
+  ...TARGET,
+  dialect: 'declared',
+  declared: {
+    path: '/answer',
+    framing: 'ndjson',
+    body: { question: '$prompt' },
+    reply: { text: 'out.text', finish: { at: 'state', values: { run: null, done: 'stop' } } },
+  },
+}
+
+function declared(count: number): string {
+  const line = (text: string, state: string): string => `${JSON.stringify({ out: { text }, state })}\n`
+  return lines(count, (text) => line(text, 'run')) + line('', 'done')
+}
+
+/** A stream of as many deltas as wanted. */
+export interface BenchStream {
+  readonly dialect: DialectName
+  readonly target: Target
+  /** What its deltas are. */
+  readonly says: 'text' | 'reasoning' | 'arguments'
+  readonly bytes: (deltas: number) => Uint8Array
+}
+
+function textStream(
+  dialect: DialectName,
+  write: (deltas: number) => string,
+  says: BenchStream['says'] = 'text',
+): BenchStream {
+  return { dialect, target: TARGET, says, bytes: (count) => encoder.encode(write(count)) }
+}
+
+/** Every dialect's, in the order in which they are measured. */
+export const STREAMS: readonly BenchStream[] = [
+  textStream('openai-chat', (count) => chat(count, (content) => ({ content }))),
+  textStream('openai-chat', (count) => chat(count, (reasoning_content) => ({ reasoning_content })), 'reasoning'),
+  textStream('openai-chat', chatArguments, 'arguments'),
+  textStream('openai-completions', completions),
+  textStream('openai-responses', responses),
+  textStream('anthropic-messages', (count) =>
+    messages(count, { type: 'text', text: '' }, (text) => ({ type: 'text_delta', text })),
+  ),
+  textStream(
+    'anthropic-messages',
+    (count) =>
+      messages(count, { type: 'thinking', thinking: '', signature: '' }, (thinking) => ({
+        type: 'thinking_delta',
+        thinking,
+      })),
+    'reasoning',
+  ),
+  textStream('anthropic-messages', messagesArguments, 'arguments'),
+  { dialect: 'bedrock-converse', target: TARGET, says: 'text', bytes: converse },
+  textStream('gemini', gemini),
+  textStream('cohere', cohere),
+  textStream('ollama', ollama),
+  textStream('tgi', tgi),
+  textStream('workers-ai', workersAi),
+  { ...textStream('declared', declared), target: DECLARED },
+]

@@ -1,10 +1,10 @@
-// Who is measured: the provider itself, the bare pass-through, and the gateway. Each is a process of its own, so that
-// its CPU time is its own.
+// Who is measured: the provider itself, the bare pass-through, the pump that counts, and the gateway. Each is a process
+// of its own, so that its CPU time is its own.
 import { startChild, type Child } from './child.ts'
 import { processTree } from './cpu-time.ts'
 import { READY } from './job.ts'
 
-export type TargetName = 'direct' | 'bare' | 'gateway'
+export type TargetName = 'direct' | 'bare' | 'pump' | 'gateway'
 
 /** Something that takes requests. */
 export interface BenchTarget {
@@ -42,9 +42,10 @@ export async function startStage(options: { readonly isAlone: boolean }): Promis
   }
   try {
     const provider = targetOf('direct', await start('mock.ts'))
-    const bare = targetOf('bare', await start('bare.ts', provider.url))
+    const bare = targetOf('bare', await start('bare.ts', provider.url, 'bare'))
+    const pump = targetOf('pump', await start('bare.ts', provider.url, 'pump'))
     const gateway = targetOf('gateway', await start('gateway.ts', provider.url, options.isAlone ? 'alone' : 'whole'))
-    return { targets: [provider, bare, gateway], load: await start('load.ts'), stop }
+    return { targets: [provider, bare, pump, gateway], load: await start('load.ts'), stop }
   } catch (error) {
     await stop()
     throw error

@@ -162,6 +162,7 @@ const FAILURES: readonly (readonly [status: number, failure: Failure])[] = [
   [402, { kind: 'budget-exhausted', scope: 'team', limitNanoUsd: 5e9, window: 'month', resetsAtMs: 1e12 }],
   [503, { kind: 'limiter-unavailable' }],
   [503, { kind: 'directory-unavailable' }],
+  [503, { kind: 'not-loaded' }],
   [502, upstream('connection', 0)],
   [504, upstream('timeout', 0)],
   [502, upstream('server', 500)],

@@ -6,9 +6,10 @@ import { type Json, type JsonObject, isJsonObject, parseJson } from '../../src/c
 import { NO_USAGE } from '../../src/core/usage.ts'
 import type { TaskCodec } from '../../src/dialects/tasks/codec.ts'
 import { taskCodecs } from '../../src/dialects/tasks/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { protocols } from '../support/registries.ts'
 import type { Task } from '../../src/protocols/task.ts'
-import { tasks } from '../../src/protocols/tasks/index.ts'
+import { TASK_ENDPOINTS } from '../../src/protocols/tasks/endpoints.ts'
+import { taskAt, tasks } from '../../src/protocols/tasks/index.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
 import { someTarget } from '../support/targets.ts'
 
@@ -60,6 +61,7 @@ describe.each(TASKS.map((task) => [task.name, task] as const))('the task %s', (n
   test('has an address and a name that nobody else has, and fails as OpenAI does', () => {
     const speakers = [...TASKS, ...Object.values(protocols)]
     expect(speakers.filter(({ endpoint }) => endpoint === task.endpoint)).toHaveLength(1)
+    expect(taskAt(TASK_ENDPOINTS[name])).toBe(task)
     expect(speakers.filter((other) => other.name === name)).toHaveLength(1)
     expect(task.fail({ kind: 'model-not-found', model: 'x' }, 'id')).toMatchObject({
       status: 404,
@@ -81,9 +83,16 @@ describe.each(TASKS.map((task) => [task.name, task] as const))('the task %s', (n
           }
           expect(facts.value.promptText()).toEqual(expect.any(String))
           expect(Number.isFinite(facts.value.promptTokens)).toBe(true)
+          expect(Number.isSafeInteger(facts.value.choices) && facts.value.choices > 0).toBe(true)
         },
       ),
     )
+  })
+
+  test('is asked for a number of answers that can be reserved for, or not at all', () => {
+    for (const n of ['x', {}, [2], true, -5, 0, 1.5, 1e308]) {
+      expect(task.facts({ ...ASKED[name], n })).toMatchObject({ ok: false, error: { field: 'n' } })
+    }
   })
 
   test('that is cut into pieces is the same when it is put together', () => {
@@ -102,7 +111,11 @@ describe.each(TASKS.map((task) => [task.name, task] as const))('the task %s', (n
             data: texts.map((text, index) => ({ index, embedding: text })),
             usage: { prompt_tokens: texts.length, total_tokens: texts.length },
           })
-          expect(batches.join(pieces.map((piece) => answered(arrayOf(piece['input']))))).toEqual(answered(input))
+          const replies = pieces.map((piece) => answered(arrayOf(piece['input'])))
+          expect(batches.join(replies)).toEqual(answered(input))
+          // A provider may answer in another order than it was asked.
+          const turned = replies.map((reply) => ({ ...reply, data: arrayOf(reply['data']).toReversed() }))
+          if (replies.length > 1) expect(batches.join(turned)).toEqual(answered(input))
         },
       ),
     )
@@ -174,6 +187,29 @@ describe('vectors', () => {
     const texts = arrayOf(read('base64')?.body['data']).map((item) => String(objectOf(item)['embedding']))
     const decoded = texts.map((text) => [...new Float32Array(Uint8Array.from(Buffer.from(text, 'base64')).buffer)])
     expect(decoded).toEqual(VECTORS)
+  })
+
+  test('of a follower of OpenAI that counts a total alone come with the tokens of the prompt', () => {
+    const data = VECTORS.map((embedding, index) => ({ object: 'embedding', index, embedding }))
+    const request = { body: ASKED.embeddings, text: null, model: 'tide' }
+    const read = taskCodecs.embeddings['openai-chat']?.read(
+      { object: 'list', data, usage: { total_tokens: 4 } },
+      request,
+    )
+    expect(read?.body['usage']).toEqual({ prompt_tokens: 4, total_tokens: 4 })
+    expect(read?.usage).toEqual({ ...NO_USAGE, input: 4 })
+  })
+
+  test('that are more or fewer than the inputs are no reply, since nobody could tell whose they are', () => {
+    const body = { object: 'list', data: [{ object: 'embedding', index: 0, embedding: [1] }] }
+    const read = (input: Json) =>
+      taskCodecs.embeddings['openai-chat']?.read(body, { body: { input }, text: null, model: 'tide' }) ?? null
+    for (const input of ['reef', ['reef'], [1, 2, 3], [[1, 2]]]) expect(read(input)?.body).toEqual(body)
+    for (const input of [
+      ['reef', 'pier'],
+      [[1], [2]],
+    ])
+      expect(read(input)).toBeNull()
   })
 
   test('are asked for in the words of each wire', () => {
@@ -282,6 +318,9 @@ describe('ranks', () => {
     expect([path, parseJson(sent ?? '')]).toMatchObject(['/rerank', { model: 'rerank-2', top_k: 2 }])
     expect(sent).not.toContain('top_n')
     const pictures = { ...body, documents: [{ image: 'x' }] }
-    expect(taskCodecs.rerank['tgi']?.gaps(pictures, target)).toMatchObject([{ field: 'documents' }])
+    const titled = { ...body, documents: [{ text: 'reef', title: 'Charts' }] }
+    for (const asked of [pictures, titled]) {
+      expect(taskCodecs.rerank['tgi']?.gaps(asked, target)).toMatchObject([{ field: 'documents' }])
+    }
   })
 })

@@ -1,7 +1,7 @@
 // What the chat protocol accepts, what it says of the rest, and what may be answered from the cache.
 import { describe, expect, test } from 'vitest'
 import type { Json, JsonObject } from '../../src/core/json.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { protocols } from '../support/registries.ts'
 
 const MESSAGES = [{ role: 'user', content: 'Hello' }]
 const BODY = { model: 'gpt', messages: MESSAGES }

@@ -2,8 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { dialects, protocols } from '../support/registries.ts'
 import { foreign } from '../support/chat-writing.ts'
 import { TARGET } from '../support/target.ts'
 
@@ -222,4 +221,11 @@ describe('a reply', () => {
     expect(meter.push(frame({ choices: [], usage: { ...usage, completion_tokens: 4 } }))).toBe('usage-only')
     expect([meter.usage?.output, meter.isComplete, meter.isTerminated]).toEqual([4, true, false])
   })
+})
+
+test('a token that is no text has none in the older form', () => {
+  const said = { type: 'logprobs' as const, choice: 0, tokens: [{ token: { toString: 1 }, logprob: -1 }] }
+  const context = { id: 'r', createdSeconds: 1, model: 'm', wantsUsage: false, request: {} }
+  const text = completions.writer(context).push(said)
+  expect(text).toContain('"tokens":[""]')
 })

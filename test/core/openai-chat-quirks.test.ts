@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { fold } from '../../src/core/fold.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'
-import { dialects } from '../../src/dialects/index.ts'
+import { dialects } from '../support/registries.ts'
 import { TARGET } from '../support/target.ts'
 
 const dialect = dialects['openai-chat']

@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Frame } from '../../src/dialects/dialect.ts'
-import { dialects } from '../../src/dialects/index.ts'
+import { dialects } from '../support/registries.ts'
 import { TARGET } from '../support/target.ts'
 
 const dialect = dialects['openai-responses']

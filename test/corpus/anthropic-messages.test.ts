@@ -4,13 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import { completionTokens, promptTokens } from '../../src/core/usage.ts'
-import { createFramer } from '../../src/data-plane/framing/index.ts'
 import { anthropicMessages as dialect } from '../../src/dialects/anthropic-messages.ts'
 import { countTokensProtocol, messages } from '../../src/protocols/messages.ts'
-import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from '../../src/wire/read.ts'
+import { arrayOf, countOf, isJsonArray, objectOf } from '../../src/wire/read.ts'
 import { withoutUndefined } from '../../src/wire/write.ts'
 import { TARGET } from '../support/target.ts'
 import { type Exchange, chunkings, loadExchanges, missingCorpus } from './exchanges.ts'
+import { type Essence, isOldCompletion, naively } from './naive-messages.ts'
 import { type Reading, eventsOf, readingOf, replyOf } from './readers.ts'
 
 if (missingCorpus !== null) test.skip(`recorded exchanges: ${missingCorpus}`, () => {})
@@ -73,24 +73,8 @@ describe.runIf(counts.length > 0)('recorded questions for a number of tokens', (
   })
 })
 
-/** Bedrock still has Anthropic's first wire, one text in and one out. */
-function isOldCompletion(exchange: Exchange): boolean {
-  return exchange.requestBody['prompt'] !== undefined
-}
-
 function streamedAs(exchange: Exchange): JsonObject {
   return exchange.url.includes('stream') ? { stream: true } : {}
-}
-
-interface Essence {
-  readonly text: string
-  readonly thinking: string
-  readonly signatures: string
-  readonly calls: readonly Json[]
-  readonly others: readonly string[]
-  readonly citations: number
-  readonly tokens: readonly [number, number]
-  readonly hasFinish: boolean
 }
 
 function essenceOf(reading: Reading, exchange: Exchange): Essence {
@@ -109,85 +93,6 @@ function essenceOf(reading: Reading, exchange: Exchange): Essence {
     tokens: reply.usage === null ? [0, 0] : [promptTokens(reply.usage), completionTokens(reply.usage)],
     hasFinish: reply.choices[0]?.finish !== null && reply.failure === null,
   }
-}
-
-/** The same, put together from the raw messages without any of our code but the framing. */
-function naively(exchange: Exchange): Essence {
-  const { blocks, usage, stop } = exchange.isStreamed ? fromStream(exchange) : fromWhole(exchange)
-  const of = (type: string): readonly JsonObject[] => blocks.filter((block) => block['type'] === type)
-  const known = ['text', 'thinking', 'redacted_thinking', 'tool_use']
-  const iterations = arrayOf(usage['iterations']).map((iteration) => objectOf(iteration))
-  // A report leaves out what compacting took.
-  const reports = iterations.some((iteration) => iteration['type'] === 'compaction') ? iterations : [usage]
-  const input = ['input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens']
-  return {
-    text: of('text')
-      .map((block) => String(block['text']))
-      .join(''),
-    thinking: of('thinking')
-      .map((block) => String(block['thinking']))
-      .join(''),
-    signatures: blocks
-      .map((block) => stringOf(block['signature']) ?? (known[2] === block['type'] ? String(block['data']) : ''))
-      .join(''),
-    calls: of('tool_use').map((block) => [block['id'] ?? null, block['name'] ?? null, block['input'] ?? null]),
-    others: blocks.map((block) => String(block['type'])).filter((type) => !known.includes(type)),
-    citations: blocks.reduce((sum, block) => sum + arrayOf(block['citations']).length, 0),
-    tokens: [sumOf(reports, input), sumOf(reports, ['output_tokens'])],
-    hasFinish: stop !== null,
-  }
-}
-
-function sumOf(reports: readonly JsonObject[], names: readonly string[]): number {
-  return reports.flatMap((report) => names.map((name) => countOf(report[name]))).reduce((sum, count) => sum + count, 0)
-}
-
-interface Raw {
-  readonly blocks: readonly JsonObject[]
-  readonly usage: JsonObject
-  readonly stop: string | null
-}
-
-function fromWhole(exchange: Exchange): Raw {
-  const message = objectOf(parseJson(exchange.body))
-  return {
-    blocks: arrayOf(message['content']).map((block) => objectOf(block)),
-    usage: objectOf(message['usage']),
-    stop: stringOf(message['stop_reason']),
-  }
-}
-
-function fromStream(exchange: Exchange): Raw {
-  const framer = createFramer(exchange.headers['content-type'] ?? null, 'sse')
-  const blocks: Record<string, Json | undefined>[] = []
-  let usage: JsonObject = {}
-  let stop: string | null = null
-  for (const frame of [...framer.push(exchange.bytes), ...framer.end()]) {
-    const message = objectOf(parseJson(frame.data))
-    const given = withoutNull(objectOf(objectOf(message['message'])['usage'] ?? message['usage']))
-    usage = { ...usage, ...given }
-    stop = stringOf(objectOf(message['delta'])['stop_reason']) ?? stop
-    if (message['type'] === 'content_block_start') blocks.push({ ...objectOf(message['content_block']), partial: '' })
-    const block = blocks.at(-1)
-    if (message['type'] === 'content_block_delta' && block !== undefined) addDelta(block, objectOf(message['delta']))
-  }
-  for (const block of blocks) {
-    if (block['partial'] !== '') block['input'] = parseJson(String(block['partial'])) ?? null
-  }
-  return { blocks, usage, stop }
-}
-
-function addDelta(block: Record<string, Json | undefined>, delta: JsonObject): void {
-  if (delta['type'] === 'citations_delta')
-    block['citations'] = [...arrayOf(block['citations']), delta['citation'] ?? null]
-  for (const name of ['text', 'thinking', 'signature']) {
-    if (typeof delta[name] === 'string') block[name] = String(block[name] ?? '') + delta[name]
-  }
-  if (typeof delta['partial_json'] === 'string') block['partial'] = String(block['partial']) + delta['partial_json']
-}
-
-function withoutNull(object: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null))
 }
 
 /** A request without differences that change no meaning: neighbours of one role are one turn, text is a block, what is

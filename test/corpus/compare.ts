@@ -1,5 +1,5 @@
-// What a reply says, as the official SDKs read it: the provider's own SDK from the raw bytes, and the `openai` SDK from
-// what the gateway sends. Both come out in one form, so that they can be compared. Any source of responses will do.
+// What a reply says, as the official SDKs read it: the provider's own SDK from the raw bytes, and the client's from what
+// the gateway sends. Both come out in one form, so that they can be compared. Any source of responses will do.
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { parseJson } from '../../src/core/json.ts'
@@ -30,14 +30,17 @@ export interface UsageReading {
 /** What the provider's own SDK reads from the recorded bytes. */
 export async function readAsProvider(exchange: Exchange): Promise<Reading> {
   const response = responseOf(exchange)
-  return exchange.api === 'openai.chat'
-    ? readWithOpenai(response, exchange.isStreamed)
-    : readWithAnthropic(response, exchange.isStreamed)
+  if (exchange.api === 'openai.chat') return readAsClient(response, exchange.isStreamed)
+  return readMessages(new Anthropic({ ...playing(response), baseURL: 'http://provider.test' }), exchange.isStreamed)
 }
 
 /** What the `openai` SDK reads from a response of the gateway. */
 export async function readAsClient(response: Response, isStreamed: boolean): Promise<Reading> {
-  return readWithOpenai(response, isStreamed)
+  return readChat(new OpenAI({ ...playing(response), baseURL: 'http://provider.test/v1' }), isStreamed)
+}
+
+function playing(response: Response) {
+  return { apiKey: 'none', logLevel: 'off', maxRetries: 0, fetch: async () => response } as const
 }
 
 /** The recorded response. */
@@ -68,36 +71,23 @@ function endOf(choice: ChoiceReading): string {
   return choice.calls.length > 0 ? 'tool_calls' : 'stop'
 }
 
-async function readWithOpenai(response: Response, isStreamed: boolean): Promise<Reading> {
-  const client = new OpenAI({
-    apiKey: 'none',
-    logLevel: 'off',
-    baseURL: 'http://provider.test/v1',
-    maxRetries: 0,
-    fetch: async () => response,
-  })
+/** Asks for a chat completion and reads it. */
+export async function readChat(client: OpenAI, isStreamed: boolean, model = 'any'): Promise<Reading> {
   const draft = new OpenaiDraft()
-  const request = { model: 'any', messages: [{ role: 'user' as const, content: 'any' }] }
+  const request = { model, messages: [{ role: 'user' as const, content: 'any' }] }
+  const streamed = { ...request, stream: true, stream_options: { include_usage: true } } as const
   try {
     if (!isStreamed) draft.addReply(plain(await client.chat.completions.create(request)))
-    else
-      for await (const chunk of await client.chat.completions.create({ ...request, stream: true }))
-        draft.addChunk(plain(chunk))
+    else for await (const chunk of await client.chat.completions.create(streamed)) draft.addChunk(plain(chunk))
   } catch {
     return { ...draft.reading(), isError: true }
   }
   return draft.reading()
 }
 
-async function readWithAnthropic(response: Response, isStreamed: boolean): Promise<Reading> {
-  const client = new Anthropic({
-    apiKey: 'none',
-    logLevel: 'off',
-    baseURL: 'http://provider.test',
-    maxRetries: 0,
-    fetch: async () => response,
-  })
-  const request = { model: 'any', max_tokens: 1, messages: [{ role: 'user' as const, content: 'any' }] }
+/** Asks for a message and reads it. */
+export async function readMessages(client: Anthropic, isStreamed: boolean, model = 'any'): Promise<Reading> {
+  const request = { model, max_tokens: 1000, messages: [{ role: 'user' as const, content: 'any' }] }
   // A message that has ended is whole, whatever a gateway in between still sends after it (OpenRouter: `[DONE]`).
   let ended: Reading | null = null
   try {
@@ -113,7 +103,7 @@ async function readWithAnthropic(response: Response, isStreamed: boolean): Promi
 }
 
 /** What the SDK hands out as the JSON that it came from. */
-function plain(value: unknown): JsonObject {
+export function plain(value: unknown): JsonObject {
   return objectOf(parseJson(JSON.stringify(value)))
 }
 
@@ -147,14 +137,16 @@ const STOP_REASONS: Readonly<Record<string, string>> = {
 
 const FINISH_REASONS = ['stop', 'length', 'tool_calls', 'content_filter']
 
-function finishOf(reason: string | null, calls: number): string | null {
+/** A reason in the words of OpenAI, as it fits the number of calls. */
+export function finishOf(reason: string | null, calls: number): string | null {
   if (reason === null) return null
   const known = FINISH_REASONS.includes(reason) ? reason : 'stop'
   if (known === 'stop' && calls > 0) return 'tool_calls'
   return known === 'tool_calls' && calls === 0 ? 'stop' : known
 }
 
-function usageOf(prompt: number, completion: number): UsageReading | null {
+/** Null for nothing counted. */
+export function usageOf(prompt: number, completion: number): UsageReading | null {
   return prompt + completion === 0 ? null : { prompt, completion }
 }
 
@@ -213,7 +205,7 @@ class OpenaiDraft {
     const draft = this.choices.get(number) ?? { text: '', calls: [], finish: null }
     this.choices.set(number, draft)
     const message = objectOf(choice[member])
-    draft.text += textOf(message['content'])
+    draft.text += textOf(message['content']) + (stringOf(message['refusal']) ?? '')
     for (const call of arrayOf(message['tool_calls'])) addCall(draft.calls, objectOf(call), member === 'message')
     if (objectOf(message['function_call'])['name'] !== undefined)
       addCall(draft.calls, { function: message['function_call'] }, true)
@@ -233,9 +225,9 @@ function textOf(content: Json | undefined): string {
 }
 
 function addCall(calls: CallDraft[], call: JsonObject, isWhole: boolean): void {
-  const callee = objectOf(call['function'])
+  const callee = objectOf(call['function'] ?? call['custom'])
   const name = stringOf(callee['name'])
-  const text = stringOf(callee['arguments']) ?? ''
+  const text = stringOf(callee['arguments'] ?? callee['input']) ?? ''
   const index = typeof call['index'] === 'number' && !isWhole ? call['index'] : null
   const known =
     index === null ? (name === null ? calls.at(-1) : undefined) : calls.find((other) => other.index === index)

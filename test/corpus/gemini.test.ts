@@ -3,13 +3,13 @@
 import { describe, expect, test } from 'vitest'
 import { fold } from '../../src/core/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
-import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
 import { completionTokens, promptTokens, totalTokens } from '../../src/core/usage.ts'
 import { readGeminiEmbeddings, writeGeminiEmbeddings } from '../../src/wire/gemini-embeddings.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
 import { chunkings, loadExchanges, missingCorpus } from './exchanges.ts'
 import type { Exchange } from './exchanges.ts'
+import { type Naive, finishOf, messagesIn, naive } from './naive-gemini.ts'
 import { eventsOf, readingOf } from './readers.ts'
 import { TARGET } from '../support/target.ts'
 
@@ -18,46 +18,6 @@ if (missingCorpus !== null) test.skip(`recorded exchanges: ${missingCorpus}`, ()
 const exchanges = loadExchanges('gemini.generateContent')
 const named = (list: readonly Exchange[]): (readonly [string, Exchange])[] =>
   list.map((exchange) => [exchange.id, exchange])
-
-/** Every message of a body, whatever frames it: one, an array, or events. */
-function messagesIn(body: string): readonly JsonObject[] {
-  const whole = parseJson(body)
-  if (whole !== undefined) return (Array.isArray(whole) ? whole : [whole]).map(objectOf)
-  const events = body.split(/\r?\n/).flatMap((line) => (line.startsWith('data:') ? [line.slice(5)] : []))
-  return events.flatMap((data) => [objectOf(parseJson(data))])
-}
-
-interface Naive {
-  readonly text: string
-  readonly thoughts: string
-  readonly calls: readonly Json[]
-  readonly signatures: readonly Json[]
-  readonly pictures: number
-  readonly finish: Json | undefined
-}
-
-function naive(messages: readonly JsonObject[], index: number): Naive {
-  const candidates = messages.flatMap((message) =>
-    arrayOf(message['candidates'])
-      .map(objectOf)
-      .filter((candidate, place) => Number(candidate['index'] ?? place) === index),
-  )
-  const parts = candidates.flatMap((candidate) => arrayOf(objectOf(candidate['content'])['parts']).map(objectOf))
-  const texts = (isThought: boolean): string =>
-    parts.map((part) => ((part['thought'] === true) === isThought ? String(part['text'] ?? '') : '')).join('')
-  return {
-    text: texts(false),
-    thoughts: texts(true),
-    calls: parts.flatMap((part) => {
-      const call = part['functionCall']
-      return call === undefined ? [] : [{ name: objectOf(call)['name'] ?? '', args: objectOf(call)['args'] ?? {} }]
-    }),
-    // Code and its results keep theirs inside.
-    signatures: parts.flatMap((part) => ('executableCode' in part ? [] : [part['thoughtSignature'] ?? []])).flat(),
-    pictures: parts.filter((part) => 'inlineData' in part).length,
-    finish: candidates.map((candidate) => candidate['finishReason']).findLast((reason) => reason !== undefined),
-  }
-}
 
 function said(parts: readonly NeutralPart[]): Omit<Naive, 'finish'> {
   const texts = (kind: 'text' | 'reasoning'): string =>
@@ -73,14 +33,6 @@ function said(parts: readonly NeutralPart[]): Omit<Naive, 'finish'> {
     ),
     pictures: parts.filter((part) => part.kind === 'image').length,
   }
-}
-
-function finishOf({ finish, calls }: Naive, isBlocked: boolean): string {
-  if (finish === undefined) return isBlocked ? 'filtered' : 'stop'
-  if (finish === 'MAX_TOKENS' || finish === 2) return 'length'
-  const isOrdinary = finish === 'STOP' || finish === 1 || String(finish).startsWith('FAKE')
-  if (!isOrdinary) return 'filtered'
-  return calls.length > 0 ? 'tool-calls' : 'stop'
 }
 
 function replyOf(exchange: Exchange): NeutralReply {

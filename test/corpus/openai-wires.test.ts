@@ -6,12 +6,11 @@ import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralChoice } from '../../src/core/neutral.ts'
 import { completionTokens, promptTokens } from '../../src/core/usage.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
-import { arrayOf, countOf, objectOf, stringOf } from '../../src/wire/read.ts'
+import { dialects, protocols } from '../support/registries.ts'
+import { arrayOf, objectOf, stringOf } from '../../src/wire/read.ts'
 import { TARGET } from '../support/target.ts'
 import { loadExchanges, missingCorpus } from './exchanges.ts'
-import type { Exchange } from './exchanges.ts'
+import { hasError, noted, notedUsage } from './naive-openai.ts'
 import { eventsOf, readingOf } from './readers.ts'
 
 if (missingCorpus !== null) test.skip(`recorded exchanges: ${missingCorpus}`, () => {})
@@ -19,91 +18,6 @@ if (missingCorpus !== null) test.skip(`recorded exchanges: ${missingCorpus}`, ()
 const all = [...loadExchanges('openai.chat'), ...loadExchanges('openai.completions')]
 const replies = all.filter(({ status, body }) => status === 200 && !hasError(body))
 const requests = all.filter(({ status, requestBody }) => status === 200 && requestBody['model'] !== undefined)
-
-/** Bodies of replies, whole ones and chunks: by the letter of the framing, nothing else. */
-function bodiesOf({ body, isStreamed }: Exchange): readonly JsonObject[] {
-  if (!isStreamed) return [objectOf(parseJson(body))]
-  return body
-    .split(/\r\n|\n|\r/)
-    .filter((line) => line.startsWith('data:'))
-    .map((line) => objectOf(parseJson(line.slice('data:'.length).trim())))
-}
-
-function hasError(body: string): boolean {
-  return /^(?:data: ?)?\s*\{"?\s*"?error"?/m.test(body) || /"error":\s?\{"/.test(body) || /^error:/m.test(body)
-}
-
-interface Told {
-  text: string
-  reasoning: string
-  readonly calls: { name: string; text: string; readonly key: string }[]
-  finish: string
-}
-
-/** The choices as somebody would note them down who reads the bodies from the first to the last. */
-function noted(exchange: Exchange): readonly Told[] {
-  const choices = new Map<number, Told>()
-  for (const body of bodiesOf(exchange)) {
-    arrayOf(body['choices']).forEach((value, position) => {
-      const choice = objectOf(value)
-      const number = typeof choice['index'] === 'number' ? choice['index'] : position
-      const told = choices.get(number) ?? { text: '', reasoning: '', calls: [], finish: '' }
-      choices.set(number, told)
-      noteMessage(told, objectOf(exchange.isStreamed ? choice['delta'] : choice['message']), exchange.isStreamed)
-      if (exchange.api === 'openai.completions') told.text += completionText(choice)
-      told.finish = stringOf(choice['finish_reason']) ?? told.finish
-    })
-  }
-  return [...choices].toSorted(([a], [b]) => a - b).map(([, told]) => told)
-}
-
-function completionText(choice: JsonObject): string {
-  return isJsonObject(choice['delta']) ? '' : (stringOf(choice['text']) ?? '')
-}
-
-function noteMessage(told: Told, message: JsonObject, isStreamed: boolean): void {
-  const { content } = message
-  if (typeof content === 'string') told.text += content
-  else if (Array.isArray(content)) noteList(told, content)
-  else if (isJsonObject(content)) told.text += JSON.stringify(content)
-  const details = arrayOf(message['reasoning_details']).map((detail) => stringOf(objectOf(detail)['text']) ?? '')
-  told.reasoning += stringOf(message['reasoning_content']) ?? stringOf(message['reasoning']) ?? details.join('')
-  arrayOf(message['tool_calls']).forEach((value, at) => noteCall(told, objectOf(value), at, isStreamed))
-  const legacy = objectOf(message['function_call'])
-  if (stringOf(legacy['name']) !== null) noteCall(told, { function: legacy }, 0, isStreamed)
-}
-
-function noteList(told: Told, content: readonly Json[]): void {
-  for (const item of content) {
-    const part = objectOf(item)
-    told.text += stringOf(part['text']) ?? ''
-    for (const inner of arrayOf(part['thinking'])) told.reasoning += stringOf(objectOf(inner)['text']) ?? ''
-  }
-}
-
-function noteCall(told: Told, call: JsonObject, at: number, isStreamed: boolean): void {
-  const callee = objectOf(call['function'])
-  const name = stringOf(callee['name'])
-  const text = stringOf(callee['arguments']) ?? ''
-  const key = typeof call['index'] === 'number' && isStreamed ? `#${call['index']}` : `${stringOf(call['id']) ?? at}`
-  const known = isStreamed ? told.calls.find((other) => other.key === key) : undefined
-  if (known !== undefined && (name === null || typeof call['index'] === 'number')) known.text += text
-  else told.calls.push({ name: name ?? '', text, key })
-}
-
-/** The last report that holds anything; cumulative ones are never added up. */
-function notedUsage(exchange: Exchange): readonly [number, number] | null {
-  let last: readonly [number, number] | null = null
-  for (const body of bodiesOf(exchange)) {
-    const usage = objectOf(body['usage'] ?? objectOf(body['x_groq'])['usage'])
-    const prompt = countOf(usage['prompt_tokens'])
-    const completion = countOf(usage['completion_tokens'])
-    const reasoning = countOf(objectOf(usage['completion_tokens_details'])['reasoning_tokens'])
-    const isBeside = reasoning > 0 && countOf(usage['total_tokens']) === prompt + completion + reasoning
-    if (prompt + completion > 0) last = [prompt, isBeside ? completion + reasoning : completion]
-  }
-  return last
-}
 
 const FINISHES: Readonly<Record<string, string>> = { length: 'length', content_filter: 'filtered' }
 
@@ -205,7 +119,7 @@ function meaningOfMessage(message: JsonObject): JsonObject {
   }
 }
 
-/** Marks on a message move to its last part; a message with a result but no call to answer can't be read. */
+/** Marks on a message move to its last part; a result that names no call is given the one that it answers. */
 const APART = new Set(['openai.chat--openrouter--b5c3b06b8f', 'openai.chat--zai--43944a31c2'])
 
 describe.runIf(requests.length > 0)('requests', () => {

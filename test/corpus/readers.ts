@@ -5,7 +5,7 @@ import type { NeutralEvent, NeutralReply } from '../../src/core/neutral.ts'
 import type { Target } from '../../src/core/directory.ts'
 import { createFramer } from '../../src/data-plane/framing/index.ts'
 import type { Dialect, Frame } from '../../src/dialects/dialect.ts'
-import { dialects } from '../../src/dialects/index.ts'
+import { dialects } from '../support/registries.ts'
 import { TARGET } from '../support/target.ts'
 import type { Exchange } from './exchanges.ts'
 

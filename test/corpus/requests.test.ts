@@ -5,8 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
 import { parseJson } from '../../src/core/json.ts'
 import { createSseFramer } from '../../src/data-plane/framing/sse.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { dialects, protocols } from '../support/registries.ts'
 import { arrayOf, countOf, objectOf, stringOf } from '../../src/wire/read.ts'
 import { CORPUS_DIR, loadExchanges, missingCorpus } from './exchanges.ts'
 
@@ -29,9 +28,6 @@ const NO_EDITS = { model: null, forceUsage: false, maxOutputTokens: null }
 
 if (missingCorpus !== null) test.skip(`recorded requests: ${missingCorpus}`, () => {})
 
-/** Sends a tool's result without saying of which call: z.ai takes it, but there is no telling what it answers. */
-const UNANSWERABLE = 'openai.chat--zai--43944a31c2'
-
 const accepted = loadExchanges('openai.chat').filter(
   ({ status, requestBody }) =>
     status === 200 && requestBody['model'] !== undefined && requestBody['messages'] !== undefined,
@@ -44,10 +40,6 @@ describe.runIf(accepted.length > 0)('requests that providers accepted', () => {
       const body = exchange.requestBody
       expect(protocols.chat.facts(body)).toMatchObject({ ok: true })
       const request = protocols.chat.read(body)
-      if (exchange.id === UNANSWERABLE) {
-        expect(request).toMatchObject({ ok: false, error: { field: 'messages[2].tool_call_id' } })
-        return
-      }
       if (!request.ok) throw new Error(`${request.error.field}: ${request.error.message}`)
 
       const chat = dialects['openai-chat'].write(request.value, TARGET, NO_EDITS)

@@ -1,7 +1,7 @@
 // Every recorded exchange, read by its dialect however its bytes are cut, and written by every protocol. The table that is
 // printed is the result: what passed, what a protocol declares that it can't show, what failed (nothing may).
 import { afterAll, describe, expect, test } from 'vitest'
-import { protocols } from '../../src/protocols/index.ts'
+import { protocols } from '../support/registries.ts'
 import type { Protocol } from '../../src/protocols/protocol.ts'
 import { type Exchange, chunkings, loadExchanges, missingCorpus, recordedApis } from './exchanges.ts'
 import { eventsOf, readingOf } from './readers.ts'

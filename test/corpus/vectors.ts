@@ -15,6 +15,11 @@ const DIALECT_OF: Readonly<Record<string, string>> = {
   'ollama.embeddings': 'ollama',
 }
 
+/** The dialect that reads an API's vectors; null where it answers with none. */
+export function vectorsDialect(api: string): string | null {
+  return DIALECT_OF[api] ?? null
+}
+
 /** Whether an API answers with vectors. */
 export function isEmbeddings(api: string): boolean {
   return Object.hasOwn(DIALECT_OF, api)
@@ -43,7 +48,7 @@ function dialectNamed(name: string) {
 }
 
 /** Every list of numbers, or text in its place (base64), in order. */
-function vectorsIn(value: Json): readonly Json[] {
+export function vectorsIn(value: Json): readonly Json[] {
   if (isJsonArray(value)) {
     const isVector = value.length > 0 && value.every((item) => typeof item === 'number')
     return isVector ? [value] : value.flatMap((item) => vectorsIn(item))

@@ -293,3 +293,38 @@ describe('what has no protocol is passed through', () => {
     expect([await ask('sim-gpt-4o-fast'), await ask('sim-gpt-5-fast')]).toEqual([200, 403])
   })
 })
+
+test.each(['sim-gpt-4o-fast-tokens80-lumps20', 'sim-claude-fast-tokens80-lumps20'])(
+  'a stream in lumps says the same when it is evened out (%s)',
+  async (model) => {
+    const textOf = async (headers: Record<string, string>): Promise<string> => {
+      const client = clientOf(system, owner.key)
+      const stream = await client.chat.completions.create({ model, messages: says('Tide?'), stream: true }, { headers })
+      let text = ''
+      let finish: string | null = null
+      for await (const chunk of stream) {
+        text += chunk.choices[0]?.delta.content ?? ''
+        finish = chunk.choices[0]?.finish_reason ?? finish
+      }
+      return `${text} (${finish})`
+    }
+    const plain = await textOf({})
+    expect(plain).toContain('(stop)')
+    expect(await textOf({ 'x-tidegate-smooth': 'true' })).toBe(plain)
+    expect(await textOf({ 'x-tidegate-smooth': '50' })).toBe(plain)
+  },
+)
+
+test('options for a provider go to it alone, and wrong ones are refused by name', async () => {
+  const ask = async (options: object): Promise<Response> => {
+    const body = { model: 'sim-gpt-4o-fast', messages: says('Tide?'), tidegate: { provider_options: options } }
+    return call('/v1/chat/completions', { method: 'POST', body: JSON.stringify(body), headers: JSON_TYPE })
+  }
+  const fine = await ask({ 'simulated-openai': { user: 'pilot' }, anthropic: { top_k: 3 } })
+  expect([fine.status, await fine.json()]).toMatchObject([200, { object: 'chat.completion' }])
+  const wrong = await ask({ openai: { messages: [] } })
+  expect([wrong.status, await wrong.json()]).toMatchObject([
+    400,
+    { error: { param: 'tidegate.provider_options.openai.messages' } },
+  ])
+})

@@ -3,8 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { dialects, protocols } from '../support/registries.ts'
 
 const TARGET: Target = {
   id: 'lighthouse',
@@ -260,6 +259,21 @@ describe('a chat request in Anthropic form', () => {
     })
     const target = { ...TARGET, capabilities: { prefix: false } }
     expect(dialect.gaps(read({ messages }), target)).toMatchObject([{ field: 'messages' }])
+  })
+
+  test('a schema that leaves no object open is carried, though nobody asked for strictness', () => {
+    const port = { type: 'object', properties: { name: { type: ['string', 'null'] } }, additionalProperties: false }
+    const schema = { ...port, properties: { type: port, ports: { type: 'array', items: { $ref: '#/$defs/port' } } } }
+    const format = (value: JsonObject): JsonObject => {
+      return { response_format: { type: 'json_schema', json_schema: { name: 'x', schema: value } } }
+    }
+    const closed = { ...schema, $defs: { port } }
+    expect(translate({ messages: HELLO, ...format(closed) })).toMatchObject({
+      output_config: { format: { type: 'json_schema', schema: closed } },
+    })
+    expect(gapsOf(format(closed))).toEqual([])
+    const opened = [{ type: 'object' }, { type: ['object', 'null'] }, { properties: {} }, { properties: { any: {} } }]
+    for (const open of opened) expect(gapsOf(format({ ...schema, $defs: { port: open } }))).toEqual(['response_format'])
   })
 
   test('a strict schema is carried', () => {

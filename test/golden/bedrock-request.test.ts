@@ -5,7 +5,7 @@ import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralPart, NeutralRequest } from '../../src/core/neutral.ts'
 import { bedrockConverse } from '../../src/dialects/bedrock-converse.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { protocols } from '../support/registries.ts'
 import { objectOf } from '../../src/wire/read.ts'
 import { TARGET } from '../support/target.ts'
 

@@ -4,8 +4,7 @@ import type { Target } from '../../src/core/directory.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralRequest } from '../../src/core/neutral.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { dialects, protocols } from '../support/registries.ts'
 import { TARGET } from '../support/target.ts'
 
 const dialect = dialects.gemini
@@ -251,6 +250,9 @@ describe('a chat request in Gemini form', () => {
       generationConfig: { responseModalities: ['TEXT', 'IMAGE'] },
     })
     expect(translate({ modalities: ['text'] })).toEqual({ contents: CONTENTS })
+    expect(translate({ modalities: ['audio', { toString: 1 }] })).toMatchObject({
+      generationConfig: { responseModalities: ['AUDIO'] },
+    })
     expect(gapsOf({ modalities: ['text', 'audio'], audio: { voice: 'Kore', format: 'mp3' } })).toEqual(['audio'])
     const own = { cached_content: 'cachedContents/1', safetySettings: [], mediaResolution: 'MEDIA_RESOLUTION_LOW' }
     expect(translate(own)).toEqual({

@@ -366,3 +366,11 @@ describe('a mistake is named by its place', () => {
     expect(plain({ temperature: 0 })).toMatchObject({ value: { cacheability: 'deterministic' } })
   })
 })
+
+test('blocks that stand too deep in each other are refused, not a failure', () => {
+  let content: Json = 'deep'
+  for (let level = 0; level < 5_000; level += 1) content = [{ type: 'tool_result', tool_use_id: 'c1', content }]
+  const nested = { model: 'm', max_tokens: 9, messages: [{ role: 'user', content }] }
+  expect(messages.facts(nested)).toMatchObject({ ok: true })
+  expect(messages.read(nested)).toMatchObject({ ok: false, error: { field: 'messages' } })
+})

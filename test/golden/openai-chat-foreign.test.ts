@@ -1,7 +1,7 @@
 // What is written to a provider of the chat wire for a client of another one.
 import { describe, expect, test } from 'vitest'
 import type { NeutralPart, NeutralRequest } from '../../src/core/neutral.ts'
-import { dialects } from '../../src/dialects/index.ts'
+import { dialects } from '../support/registries.ts'
 import { BASE, foreign, writtenChat } from '../support/chat-writing.ts'
 import { TARGET } from '../support/target.ts'
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { parseJson } from '../../src/core/json.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { Quirk } from '../../src/core/quirk.ts'
-import { dialects } from '../../src/dialects/index.ts'
+import { dialects } from '../support/registries.ts'
 import { BASE, HELLO, NO_EDITS, editedChat, foreign, quirky, readChat, writtenChat } from '../support/chat-writing.ts'
 import { TARGET } from '../support/target.ts'
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralPart } from '../../src/core/neutral.ts'
-import { dialects } from '../../src/dialects/index.ts'
+import { dialects } from '../support/registries.ts'
 import { BASE, readChat, writtenChat } from '../support/chat-writing.ts'
 import { TARGET } from '../support/target.ts'
 

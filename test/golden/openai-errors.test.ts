@@ -3,7 +3,7 @@
 import OpenAI from 'openai'
 import { describe, expect, test } from 'vitest'
 import type { Failure, UpstreamClass } from '../../src/core/failure.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { protocols } from '../support/registries.ts'
 
 const MESSAGES = [{ role: 'user' as const, content: 'Hello' }]
 

@@ -4,8 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { DialectName } from '../../src/core/directory.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { dialects, protocols } from '../support/registries.ts'
 import { TARGET } from '../support/target.ts'
 
 function read(body: JsonObject) {

@@ -7,7 +7,7 @@ import type { Failure } from '../../src/core/failure.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { protocols } from '../support/registries.ts'
 import { eventsInPieces } from '../support/any-parts.ts'
 
 const { responses } = protocols

@@ -1,10 +1,12 @@
 // What an isolate keeps of the stores behind it: keys and routes, cached replies, the journal, log lines. Stores may be
 // slow, stale or away.
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { NOTHING } from '../../src/core/limits.ts'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { timingSafeEqual } from 'node:crypto'
-import type { KeyRecord, RoutingSnapshot, TenantRecord } from '../../src/core/directory.ts'
+import type { KeyRecord, Route, RoutingSnapshot, Target, TenantRecord } from '../../src/core/directory.ts'
+import type { RouteTable } from '../../src/core/route-table.ts'
 import { formatVirtualKey, mintVirtualKey } from '../../src/core/virtual-key.ts'
+import { dialects } from '../../src/dialects/index.ts'
 import { EventJournal } from '../../src/platform/event-journal.ts'
 import { kvDirectory } from '../../src/platform/directory.ts'
 import { hmacHex } from '../../src/platform/key-digest.ts'
@@ -12,6 +14,7 @@ import { windowedLog } from '../../src/platform/log.ts'
 import { replyCache } from '../../src/platform/reply-cache.ts'
 import type { CachedReply, Log } from '../../src/ports.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
+import { someTarget } from '../support/targets.ts'
 import { usageEvent } from '../support/usage-events.ts'
 import { virtualClock } from '../support/virtual-clock.ts'
 
@@ -160,6 +163,32 @@ describe('the directory', () => {
     expect(await at.directory.routes(at.later)).toBeNull()
     at.state.isReachable = true
     expect(await at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
+  })
+
+  test('loads the dialects of its targets before it gives them out, and leaves out those it cannot', async () => {
+    const at = await published()
+    const speaking = (id: string, dialect: string): Target => Object.assign(someTarget(id), { dialect })
+    const targets = { a: speaking('a', 'openai-chat'), b: speaking('b', 'gemini'), c: speaking('c', 'semaphore') }
+    const route: Route = {
+      id: 'r',
+      model: 'm',
+      tenantId: null,
+      targets: ['a', 'b', 'c'],
+      allowedGaps: [],
+    }
+    at.values.set('routing', { revision: 2, targets, routes: [route] })
+    const { load } = dialects.of('gemini')
+    const broken = vi.spyOn(dialects.of('gemini'), 'load').mockRejectedValueOnce(new Error('away'))
+    const idsOf = (table: RouteTable | null): readonly string[] | undefined => table?.targets(route).map(({ id }) => id)
+    expect(idsOf(await at.directory.routes(at.later))).toEqual(['a'])
+    expect(at.lines).toEqual(['dialect-not-loaded'])
+    broken.mockImplementation(load)
+    await at.clock.advance(6_000)
+    expect(idsOf(await at.directory.routes(at.later))).toEqual(['a'])
+    await Promise.all(at.background)
+    expect(idsOf(await at.directory.routes(at.later))).toEqual(['a', 'b'])
+    expect(dialects.of('gemini').now()).not.toBeNull()
+    broken.mockRestore()
   })
 })
 

@@ -85,3 +85,17 @@ test('an answer is cached for its options, and for no others', async () => {
   expect(await ask({ openai: { x: 1 } })).toBe('hit')
   expect(await ask({ openai: { x: 2 } })).toBe('miss')
 })
+
+test('a body that is nested too deeply to be written is refused, and no fault of the target', async () => {
+  const world = pathWorld([someTarget('a')])
+  world.upstream = (call) => says(call)
+  const deep = '['.repeat(200_000) + ']'.repeat(200_000)
+  const messages = JSON.stringify(MESSAGES)
+  const response = await world.ask(`{"model":"asked","messages":${messages},"tidegate":{},"notes":${deep}}`)
+  const text = await ended(world, response)
+  expect([response.status, JSON.parse(text)]).toMatchObject([
+    400,
+    { error: { message: 'The request is nested too deeply.' } },
+  ])
+  expect(world.permits).toMatchObject([{ heard: ['client'] }])
+})

@@ -99,6 +99,16 @@ describe.each(WAYS)('%s: steps', (_, body) => {
     expect((await world.ask(body)).status).toBe(403)
     expect(world.steps).not.toContain('permit')
   })
+
+  test('a key for some models can name no other to go on with', async () => {
+    const world = pathWorld([someTarget('a')])
+    world.caller = { ...callerOf(world), allowedModels: [body.model, 'second'] }
+    expect((await world.ask({ ...body, models: ['second', 'third'] })).status).toBe(403)
+    expect(world.steps).not.toContain('permit')
+    world.caller = { ...callerOf(world), allowedModels: [] }
+    await world.ask({ ...body, models: ['second', 'third'] })
+    expect(world.steps).toContain('permit')
+  })
 })
 
 describe.each(WAYS)('%s: after a failure', (_, body) => {

@@ -213,6 +213,47 @@ describe('bytes that are relayed', () => {
     expect(expectSettled(world)).toMatchObject([{ ending: 'finished' }])
   })
 
+  test("of a refusal are told in the provider's words, but for what gives our account away", async () => {
+    const target = someTarget('a', { provider: 'openai', baseUrl: 'https://api.test/v1' })
+    const world = pathWorld([target])
+    const message =
+      'Rate limit reached in organization org-Ab12Cd34Ef56 for key sk-live1234567890: http://10.0.0.7:8080/v1'
+    world.upstream = () => Response.json({ error: { message, code: 'rate_limit_exceeded' } }, { status: 429 })
+    const asked = request('/openai/v1/files', null, { method: 'GET' })
+    const response = await world.serve(
+      async (services, later) => (await passThrough(asked, services, later)) ?? Response.error(),
+    )
+    const text = await ended(world, response)
+    expect([response.status, JSON.parse(text)]).toMatchObject([429, { error: { code: 'rate_limit_exceeded' } }])
+    expect(text).not.toMatch(/Ab12|sk-live|10\.0\.0/)
+    expect(expectSettled(world)).toMatchObject([{ status: 429, failure: 'throttled', costNanoUsd: 0 }])
+    expect(world.permits).toMatchObject([{ targetId: 'a~other', heard: ['throttled'] }])
+  })
+
+  test.each(['a stated', 'an unknown'])(
+    'are not passed on when they are too many, of %s length, but heard out',
+    async (which) => {
+      const world = pathWorld([someTarget('a', { provider: 'openai', baseUrl: 'https://api.test/v1' })])
+      const length = 21 * 1024 * 1024
+      let left = length
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          if (left === 0) return controller.close()
+          left -= 1024 * 1024
+          controller.enqueue(new Uint8Array(1024 * 1024))
+        },
+      })
+      const stated = which === 'a stated' ? { 'content-length': String(length) } : {}
+      const init = { headers: { 'content-type': 'application/json', ...stated } }
+      const asked = request('/openai/v1/files', body, Object.assign(init, { duplex: 'half' }))
+      const response = await world.serve(
+        async (services, later) => (await passThrough(asked, services, later)) ?? Response.error(),
+      )
+      await ended(world, response)
+      expect([response.status, left, world.calls.length]).toEqual([413, 0, 0])
+    },
+  )
+
   test('may be passed through with a failure in them, which is the provider own to tell', async () => {
     const target = someTarget('a', { provider: 'openai', baseUrl: 'https://api.test/v1', price: PRICE, model: 'm' })
     const world = pathWorld([target])

@@ -71,6 +71,12 @@ describe('credentials that are sent', () => {
     expect(sent).toHaveLength(1)
   })
 
+  test('go without a body, and a type of one, where there is nothing to send', async () => {
+    const headers = await headersSent({}, 'secret', {}, { path: '/files/f1', headers: {}, body: '', method: 'DELETE' })
+    expect(sent.at(-1)?.init.body).toBeNull()
+    expect(headers.get('content-type')).toBeNull()
+  })
+
   test('follow no redirect, whatever the scheme', async () => {
     await headersSent({}, 'secret')
     await headersSent({ auth: 'aws-sigv4' }, 'AKID:secret')

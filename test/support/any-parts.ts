@@ -58,7 +58,12 @@ const anyPart: fc.Arbitrary<NeutralPart> = fc.oneof(
   fc.uuid().map((id): NeutralPart => ({
     kind: 'other',
     type: 'web_search_call',
-    value: { id: `ws_${id}`, type: 'web_search_call', status: 'completed' },
+    value: {
+      id: `ws_${id}`,
+      type: 'web_search_call',
+      status: 'completed',
+      action: { type: 'search', query: 'tides', queries: ['tides'] },
+    },
     wire: 'openai-responses',
   })),
 )

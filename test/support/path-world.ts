@@ -19,7 +19,7 @@ import type {
   Reservation,
   Services,
 } from '../../src/ports.ts'
-import { protocols } from '../../src/protocols/index.ts'
+import { protocols } from './registries.ts'
 
 /** One call of a provider. */
 export interface SentCall extends OutgoingCall {

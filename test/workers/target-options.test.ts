@@ -87,7 +87,12 @@ describe('options of targets', () => {
     const made = await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' } })
     expect(made.body).toMatchObject({ auth: 'bearer', settings: { host: 'bedrock', region: 'us-east-1' } })
     const plain = await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o' })
-    expect(plain.body).toMatchObject({ auth: null, settings: {}, quirks: [], capabilities: {}, max_batch_size: null })
+    const empty = { auth: null, settings: {}, quirks: ['no-top-k'], capabilities: {}, max_batch_size: null }
+    expect(plain.body).toMatchObject(empty)
+    const published = await env.DIRECTORY.get('routing', 'json')
+    expect(published).toMatchObject({
+      targets: { 'openai-gpt-4o': { capabilities: { vision: true, contextTokens: 128_000 } } },
+    })
   })
 
   it('change one by one, null takes them away, and the address follows', async () => {

@@ -38,7 +38,7 @@ export function nativeBody({ body, text, model }: TaskRequest): UpstreamCall['bo
 }
 
 function readNative(reply: Json, amend: (body: JsonObject) => JsonObject | null): TaskReply | null {
-  if (!isJsonObject(reply) || reply['error'] !== undefined) return null
+  if (!isJsonObject(reply) || (reply['error'] ?? null) !== null) return null
   const body = amend(reply)
   return body === null ? null : { body, usage: readTaskUsage(reply['usage']) }
 }

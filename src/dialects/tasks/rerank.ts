@@ -109,12 +109,13 @@ function scoreOf(result: Json): number {
 
 /** Texts, or objects that have nothing but a text. */
 function documentTexts(body: JsonObject): readonly string[] {
-  return arrayOf(body['documents']).map((item) => (typeof item === 'string' ? item : String(objectOf(item)['text'])))
+  return arrayOf(body['documents']).map((item) => stringOf(item) ?? stringOf(objectOf(item)['text']) ?? '')
 }
 
 function textGaps(body: JsonObject, carried: readonly string[]): readonly Gap[] {
   const gaps = memberGaps(body, new Set(['query', 'documents', 'top_n', 'return_documents', ...carried]))
-  const isText = (item: Json): boolean => !isJsonObject(item) || stringOf(item['text']) !== null
+  const isText = (item: Json): boolean =>
+    !isJsonObject(item) || (stringOf(item['text']) !== null && Object.keys(item).length === 1)
   return arrayOf(body['documents']).every(isText)
     ? gaps
     : [...gaps, { field: 'documents', reason: 'this model ranks texts only' }]

@@ -29,8 +29,10 @@ function listening(name: TaskName, endpoint: string): Task {
     endpoint,
     accepts: 'multipart',
     isRelayed: true,
-    facts: (body) =>
-      taskFacts(body, requireText(body, 'model'), { texts: () => textsOf(body['prompt']), maxOutputTokens: null }),
+    facts(body) {
+      const texts = (): readonly string[] => textsOf(body['prompt'])
+      return taskFacts(body, requireText(body, 'model'), { texts, maxOutputTokens: null, isForm: true })
+    },
     fail: failChat,
     failInStream: failChatInStream,
   }

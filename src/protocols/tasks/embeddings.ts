@@ -75,9 +75,16 @@ function split(body: JsonObject, sizeMax: number): readonly JsonObject[] {
 function join(replies: readonly JsonObject[]): JsonObject {
   const [first] = replies
   if (first === undefined || replies.length === 1) return first ?? {}
-  const data = replies.flatMap((reply) => arrayOf(reply['data'])).map((item, index) => ({ ...objectOf(item), index }))
+  const data = replies.flatMap(inOrder).map((item, index) => ({ ...item, index }))
   const hasUsage = replies.every((reply) => reply['usage'] !== undefined)
   return { ...first, data, ...(hasUsage ? { usage: summed(replies) } : {}) }
+}
+
+/** A provider may answer in another order than it was asked. */
+function inOrder(reply: JsonObject): readonly JsonObject[] {
+  return arrayOf(reply['data'])
+    .map((item) => objectOf(item))
+    .toSorted((a, b) => countOf(a['index']) - countOf(b['index']))
 }
 
 function summed(replies: readonly JsonObject[]): JsonObject {

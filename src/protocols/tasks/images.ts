@@ -2,7 +2,7 @@
 // client as it comes. https://platform.openai.com/docs/api-reference/images (read 2026-11-21)
 import { failChat, failChatInStream } from '../chat-failure.ts'
 import type { Task } from '../task.ts'
-import { checkCount, requireText, taskFacts, textsOf } from './task-facts.ts'
+import { requireText, taskFacts, textsOf } from './task-facts.ts'
 
 export const images: Task = {
   name: 'images',
@@ -21,14 +21,14 @@ export const imageEdits: Task = {
   isRelayed: true,
   // Its prompt may come behind the pictures, when they are long under way.
   facts(body) {
-    const invalid = requireText(body, 'model') ?? checkCount(body, 'n')
-    return taskFacts(body, invalid, { texts: () => textsOf(body['prompt']), maxOutputTokens: null })
+    const invalid = requireText(body, 'model')
+    return taskFacts(body, invalid, { texts: () => textsOf(body['prompt']), maxOutputTokens: null, isForm: true })
   },
   fail: failChat,
   failInStream: failChatInStream,
 }
 
 function factsOfPicture(body: Parameters<Task['facts']>[0]): ReturnType<Task['facts']> {
-  const invalid = requireText(body, 'model') ?? requireText(body, 'prompt') ?? checkCount(body, 'n')
+  const invalid = requireText(body, 'model') ?? requireText(body, 'prompt')
   return taskFacts(body, invalid, { texts: () => textsOf(body['prompt']), maxOutputTokens: null })
 }

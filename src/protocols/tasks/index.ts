@@ -17,3 +17,10 @@ export const tasks: Readonly<Record<TaskName, Task>> = {
   transcriptions,
   translations,
 }
+
+/** The task that is set at `endpoint`, one of `TASK_ENDPOINTS`. Throws where there is none. */
+export function taskAt(endpoint: string): Task {
+  const task = Object.values(tasks).find((one) => one.endpoint === endpoint)
+  if (task === undefined) throw new Error(`${endpoint} is no task's`)
+  return task
+}

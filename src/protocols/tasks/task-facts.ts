@@ -18,12 +18,12 @@ export function requireText(body: JsonObject, field: string): InvalidRequest | n
   return complaint(field, `Invalid type for '${field}': expected a string that is not empty.`)
 }
 
-/** A member that, where it is given, must be a positive integer (a form's come as text); null when it is. */
-export function checkCount(body: JsonObject, field: string): InvalidRequest | null {
+/** A member that, where it is given, must be a positive integer; null when it is. A form's come as text. */
+export function checkCount(body: JsonObject, field: string, isForm = false): InvalidRequest | null {
   const value = body[field]
   if (value === undefined || value === null) return null
-  const number = Number(value)
-  return Number.isSafeInteger(number) && number > 0
+  const number = isForm && typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  return Number.isSafeInteger(number) && Number(number) > 0
     ? null
     : complaint(field, `Invalid type for '${field}': expected a positive integer.`)
 }
@@ -35,16 +35,20 @@ export interface TaskNeeds {
   readonly promptTokens?: number
   /** Bound of the output of one answer; 0 for a task that has none, null where it isn't known. Tokens. */
   readonly maxOutputTokens: number | null
+  /** Whether the request is a form, whose members are text. */
+  readonly isForm?: boolean
 }
 
-/** The facts of a request that was found in order, else the complaint. */
+/** The facts of a request that was found in order, else the complaint. How many answers are wanted is checked for every
+ *  task: what is reserved hangs on it. */
 export function taskFacts(
   body: JsonObject,
-  invalid: InvalidRequest | null,
+  complaintSoFar: InvalidRequest | null,
   needs: TaskNeeds,
 ): Result<TaskFacts, InvalidRequest> {
+  const { texts, promptTokens = 0, maxOutputTokens, isForm = false } = needs
+  const invalid = complaintSoFar ?? checkCount(body, 'n', isForm)
   if (invalid !== null) return err(invalid)
-  const { texts, promptTokens = 0, maxOutputTokens } = needs
   return ok({
     model: String(body['model']),
     isStreamed: body['stream'] === true || body['stream'] === 'true',

@@ -9,6 +9,7 @@ import { writeAssistantMessage } from '../wire/openai-chat-assistant.ts'
 import type { AssistantForm } from '../wire/openai-chat-assistant.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { callIdMap } from './openai-chat-call-ids.ts'
+import { saidResult } from './tool-result.ts'
 
 /** How messages are written for one request to one target. */
 export interface MessageForm extends AssistantForm {
@@ -68,8 +69,9 @@ type Result = NeutralPart & { readonly kind: 'tool-result' }
 /** A tool's result; what it can't hold is added to `rest`. */
 function writeResult(part: Result, form: MessageForm, rest: NeutralPart[]): JsonObject {
   const isText = (inner: NeutralPart): boolean => inner.kind === 'text' || inner.kind === 'refusal'
-  const content = form.isSame ? part.content : part.content.filter((inner) => isText(inner))
-  if (!form.isSame) rest.push(...part.content.filter((inner) => !isText(inner)))
+  const said = saidResult(part)
+  const content = form.isSame ? said : said.filter((inner) => isText(inner))
+  if (!form.isSame) rest.push(...said.filter((inner) => !isText(inner)))
   const message = withoutUndefined({
     role: 'tool',
     tool_call_id: form.callId(part.callId),

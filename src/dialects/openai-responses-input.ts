@@ -8,6 +8,7 @@ import { RESPONSES_WIRE } from '../wire/openai-responses.ts'
 import { callItem, refusalContent } from '../wire/openai-responses-items.ts'
 import { RESPONSES_MAKER } from '../wire/openai-responses-reasoning.ts'
 import { withoutUndefined } from '../wire/write.ts'
+import { saidResult } from './tool-result.ts'
 
 /** Instructions, where the first turns are the system's and nothing but text, and all other turns. */
 export function writeInput(messages: readonly NeutralMessage[]): {
@@ -47,7 +48,7 @@ function writeMessage({ role, parts }: NeutralMessage, custom: ReadonlySet<strin
     if (part.kind === 'tool-result') {
       flush()
       const type = custom.has(part.callId) ? 'custom_tool_call_output' : 'function_call_output'
-      items.push({ type, call_id: part.callId, output: plainOr(part.content.flatMap((inner) => writePart(inner))) })
+      items.push({ type, call_id: part.callId, output: plainOr(saidResult(part).flatMap((inner) => writePart(inner))) })
     } else if (part.kind === 'other' && part.wire === RESPONSES_WIRE && !isContent(part)) {
       flush()
       items.push(part.value)

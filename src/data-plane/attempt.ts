@@ -13,7 +13,7 @@ import type { Dialect, NativeEdits } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
-import { type ReadExchange, eventTemplate } from './exchange.ts'
+import { type ReadExchange, eventTemplate, settingsOf } from './exchange.ts'
 import { droppedFields } from './dropped.ts'
 import { withProviderOptions } from './provider-options.ts'
 import { lengthen } from './large-body.ts'
@@ -95,12 +95,12 @@ export async function admit<P extends Speaker>(
 
 /** The provider's request for this attempt. */
 export function callOf(attempt: Attempt): OutgoingCall {
-  const { short, body } = attempt.exchange
+  const { exchange } = attempt
   const call = writtenCall(attempt)
   // A translated request was written without what is dropped.
   const dropped = attempt.isNative ? droppedFields(attempt) : []
-  if ((short?.body ?? body())['tidegate'] === undefined && dropped.length === 0) return call
-  return withProviderOptions(call, body(), attempt.plan.target.provider, dropped)
+  if (settingsOf(exchange)['tidegate'] === undefined && dropped.length === 0) return call
+  return withProviderOptions(call, exchange.body(), attempt.plan.target.provider, dropped)
 }
 
 function writtenCall(attempt: Attempt): OutgoingCall {

@@ -24,7 +24,7 @@ import { pursue } from './pursue.ts'
 import { DISCARDED_BYTES_MAX, REQUEST_BYTES_MAX, discard } from './read-request.ts'
 import { refuse } from './refuse.ts'
 import { relayed, tryRelay } from './relay.ts'
-import { isAllowed } from './route.ts'
+import { forbiddenModel } from './route.ts'
 
 /** What a body that isn't text counts for a limit. Tokens. */
 const FLAT_TOKENS = 100
@@ -63,6 +63,8 @@ export async function passThrough(request: Request, services: Services, later: L
   const body = await readBody(request)
   if (body === null) return refuse(begun, { kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
   const model = modelInPath(path) ?? stringOf(body.json['model'])
+  const forbidden = model === null ? undefined : forbiddenModel(caller.value, model, () => body.json)
+  if (forbidden !== undefined) return refuse(begun, { kind: 'model-not-allowed', model: forbidden })
   const way = await wayTo(caller.value, reachable, { model, path, name })
   if (!way.ok) return refuse(begun, way.error)
   if (body.text === null && request.body !== null && isSigned(way.value.target)) {
@@ -174,7 +176,7 @@ async function wayTo(
 ): Promise<Result<Way, Failure>> {
   const { model, path, name } = asked
   // Files, batches and the like belong to all models: a key for some has no business there.
-  const isNamed = model !== null && callsModel(path) && isAllowed(caller, model)
+  const isNamed = model !== null && callsModel(path)
   if (caller.allowedModels.length > 0 && !isNamed) {
     return err({ kind: 'model-not-allowed', model: model ?? `${name}${path}` })
   }

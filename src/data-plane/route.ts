@@ -1,5 +1,6 @@
 // Which targets may serve a request, and in which order.
 import { type Caller, type Target, modelMatches } from '../core/directory.ts'
+import type { JsonObject } from '../core/json.ts'
 import type { Failure, Gap } from '../core/failure.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { type Plan, plan } from '../core/plan.ts'
@@ -26,7 +27,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
   const found = table.find(caller.tenantId, facts.model)
   const suggest = (failed: readonly Target[]): readonly string[] => suggestModels(table, caller, facts.model, failed)
   if (found === null) return err({ kind: 'model-not-found', model: facts.model, suggestions: suggest([]) })
-  const forbidden = [facts.model, ...alsoNamed(exchange)].find((model) => !isAllowed(caller, model))
+  const forbidden = forbiddenModel(caller, facts.model, () => settingsOf(exchange))
   if (forbidden !== undefined) return err({ kind: 'model-not-allowed', model: forbidden })
   const targets = table.targets(found)
   const isTranslated = targets.some((target) => dialects.get(target.dialect).nativeWire(target) !== protocol.wire)
@@ -53,10 +54,12 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedR
   return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null, suggestions })
 }
 
-/** Models beside the one that is asked for: OpenRouter goes on with them (`models`), and bills them. */
-function alsoNamed(exchange: ReadExchange): readonly string[] {
-  if (exchange.caller.allowedModels.length === 0) return []
-  return arrayOf(settingsOf(exchange)['models']).filter((model) => typeof model === 'string')
+/** A model that a request names and its key may not use: the one that is asked for, or one to go on with (OpenRouter does so
+ *  with `models`, and bills them). Undefined for none. */
+export function forbiddenModel(caller: Caller, model: string, body: () => JsonObject): string | undefined {
+  if (caller.allowedModels.length === 0) return undefined
+  const others = arrayOf(body()['models']).filter((other) => typeof other === 'string')
+  return [model, ...others].find((named) => !isAllowed(caller, named))
 }
 
 /** Whether a key may use a model: it names the model, or names none. */

@@ -285,12 +285,14 @@ describe('what has no protocol is passed through', () => {
     expect((await call('/simulated-openai/v1/files', { key: null })).status).toBe(401)
     const narrow = await mintKey(system, 'harbour', 'narrower', { models: ['sim-gpt-4o*'] })
     expect((await call('/simulated-openai/v1/files', { key: narrow.key })).status).toBe(403)
-    const ask = async (model: string): Promise<number> => {
-      const body = JSON.stringify({ model, messages: says('x') })
+    const ask = async (model: string, models?: readonly string[]): Promise<number> => {
+      const body = JSON.stringify({ model, models, messages: says('x') })
       const init = { method: 'POST', body, headers: JSON_TYPE, key: narrow.key }
       return (await call('/simulated-openai/v1/chat/completions', init)).status
     }
     expect([await ask('sim-gpt-4o-fast'), await ask('sim-gpt-5-fast')]).toEqual([200, 403])
+    // Nor as one to go on with.
+    expect(await ask('sim-gpt-4o-fast', ['sim-gpt-5-fast'])).toBe(403)
   })
 })
 

@@ -221,7 +221,7 @@ export const KNOWN_PROVIDERS = [
     priceProvider: 'perplexity',
     probeModel: 'sonar',
     docsUrl: 'https://docs.perplexity.ai/api-reference/chat-completions-post',
-    quirks: ['max-tokens', 'no-stream-options', 'no-developer-role'],
+    quirks: ['max-tokens', 'no-stream-options', 'no-developer-role', 'reasoning-beside'],
   },
   {
     name: 'nvidia',
@@ -416,7 +416,7 @@ export const KNOWN_PROVIDERS = [
     priceProvider: null,
     probeModel: 'openai/gpt-4o-mini',
     docsUrl: 'https://vercel.com/docs/ai-gateway/openai-compat',
-    quirks: ['reasoning-details'],
+    quirks: ['reasoning-details', 'gemini-reasoning-beside'],
   },
   {
     name: 'scaleway',

@@ -27,6 +27,10 @@ import type { Target } from './directory.ts'
  *   https://openrouter.ai/docs/features/prompt-caching).
  * - `no-top-k`: knows no `top_k` (OpenAI itself).
  * - `random-seed`: calls the seed `random_seed` (Mistral).
+ * - `reasoning-beside`: counts reasoning beside the completion and leaves it out of the total, so that the numbers don't
+ *   give it away (Perplexity's deep research, https://docs.perplexity.ai/getting-started/pricing).
+ * - `gemini-reasoning-beside`: the same of Gemini's models alone (Vercel's gateway; its `cost` shows it: 57 prompt, 10
+ *   completion and 37 reasoning tokens of gemini-2.5-flash cost $0.0001346).
  * - `azure-deployments`: `/deployments/{deployment}/chat/completions?api-version=…` below the base URL, with `deployment`
  *   (else the model) and `apiVersion` of the target's settings
  *   (https://learn.microsoft.com/azure/ai-services/openai/reference). Without it, Azure's v1 path is OpenAI's.
@@ -52,6 +56,8 @@ export const QUIRKS = [
   'cache-control',
   'no-top-k',
   'random-seed',
+  'reasoning-beside',
+  'gemini-reasoning-beside',
   'azure-deployments',
 ] as const
 
@@ -67,4 +73,10 @@ export const STRICT_HINTS: readonly string[] = [
 /** Whether the target has that quirk. */
 export function hasQuirk(target: Target, quirk: Quirk): boolean {
   return target.quirks?.includes(quirk) === true
+}
+
+/** Whether the target's reports leave its reasoning out of the completion and out of the total. */
+export function hidesReasoning(target: Target): boolean {
+  if (hasQuirk(target, 'reasoning-beside')) return true
+  return hasQuirk(target, 'gemini-reasoning-beside') && /gemini/i.test(target.model)
 }

@@ -2,9 +2,11 @@
 // stream differ in little but their text: once one has been parsed and found to be plain, the next ones are recognised by
 // what stands around that text, and only the text is measured. Everything else is parsed. Agrees with the reader on
 // usage, completeness, failure and length.
+import type { Target } from '../core/directory.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
 import { parseJson } from '../core/json.ts'
 import type { JsonObject } from '../core/json.ts'
+import { hidesReasoning } from '../core/quirk.ts'
 import type { Usage } from '../core/usage.ts'
 import { DONE_DATA } from '../wire/openai-chat.ts'
 import { isContent, readPieces, visibleCharsOf } from '../wire/openai-chat-message.ts'
@@ -16,8 +18,8 @@ import { errorIn, malformedFrame, usageIn } from './openai-chat-reader.ts'
 import { readErrorBody } from './provider-error.ts'
 
 /** A meter for one stream. */
-export function createChatMeter(): StreamMeter {
-  return new ChatMeter()
+export function createChatMeter(target: Target): StreamMeter {
+  return new ChatMeter(target)
 }
 
 class ChatMeter implements StreamMeter {
@@ -28,6 +30,11 @@ class ChatMeter implements StreamMeter {
   /** Choices seen so far, and which of them gave a finish reason. */
   private readonly isFinished = new Map<number, boolean>()
   private template: Template | null = null
+  private readonly isHidden: boolean
+
+  constructor(target: Target) {
+    this.isHidden = hidesReasoning(target)
+  }
 
   get isComplete(): boolean {
     if (this.failure !== null || this.isFinished.size === 0) return false
@@ -58,7 +65,7 @@ class ChatMeter implements StreamMeter {
       return 'error'
     }
     const chunk = objectOf(json)
-    const usage = usageIn(chunk)
+    const usage = usageIn(chunk, this.isHidden)
     if (usage !== null) this.usage = usage
     const error = errorIn(chunk, frame.event)
     if (error !== undefined) {

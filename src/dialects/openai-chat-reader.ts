@@ -1,8 +1,10 @@
 // Reads an OpenAI-compatible reply, streamed or whole, into events. Compatible providers differ in everything but the
 // outline: where usage stands, how calls are numbered, how a stream ends, what an error looks like.
+import type { Target } from '../core/directory.ts'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
+import { hidesReasoning } from '../core/quirk.ts'
 import type { Usage } from '../core/usage.ts'
 import { DONE_DATA, readChatUsage } from '../wire/openai-chat.ts'
 import { arrayOf, isJsonArray, objectOf } from '../wire/read.ts'
@@ -15,8 +17,8 @@ import { ReplyEvents } from './reply-events.ts'
 import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
-export function createChatReader(): WatchedReader {
-  return quickReader(new ChatReader(), TEXT_PLACES)
+export function createChatReader(target: Target): WatchedReader {
+  return quickReader(new ChatReader(target), TEXT_PLACES)
 }
 
 const DELTA = ['choices', '0', 'delta'] as const
@@ -41,14 +43,14 @@ const TEXT_PLACES: TextPlaces = {
 }
 
 /** A whole reply as events. A body that isn't a reply becomes a failure. */
-export function readChatReply(body: Json): readonly NeutralEvent[] {
+export function readChatReply(body: Json, target: Target): readonly NeutralEvent[] {
   const events = new ReplyEvents()
   const reply = objectOf(body)
   const error = errorIn(reply, '')
   if (error !== undefined) events.fail(readErrorBody(error))
   else if (!isJsonArray(reply['choices'])) events.fail(unreadable(reply, 'chat completion'))
   else {
-    events.report(usageIn(reply))
+    events.report(usageIn(reply, hidesReasoning(target)))
     new ChatChoices(events).readReply(reply)
   }
   events.close(true)
@@ -71,12 +73,12 @@ export function errorIn(chunk: JsonObject, event: string): JsonObject | undefine
   return undefined
 }
 
-/** Usage wherever a chunk has it; null for none. */
-export function usageIn(chunk: JsonObject): Usage | null {
+/** Usage wherever a chunk has it; null for none. `isHidden`: the target hides its reasoning (`core/quirk.ts`). */
+export function usageIn(chunk: JsonObject, isHidden: boolean): Usage | null {
   return (
-    readChatUsage(chunk['usage']) ??
-    readChatUsage(objectOf(chunk['x_groq'])['usage']) ??
-    readChatUsage(objectOf(arrayOf(chunk['choices'])[0])['usage'])
+    readChatUsage(chunk['usage'], isHidden) ??
+    readChatUsage(objectOf(chunk['x_groq'])['usage'], isHidden) ??
+    readChatUsage(objectOf(arrayOf(chunk['choices'])[0])['usage'], isHidden)
   )
 }
 
@@ -94,6 +96,11 @@ export function unreadable(reply: JsonObject, expected: string): ReturnType<type
 class ChatReader implements WatchedReader {
   private readonly events = new ReplyEvents()
   private readonly messages = new ChatChoices(this.events)
+  private readonly isHidden: boolean
+
+  constructor(target: Target) {
+    this.isHidden = hidesReasoning(target)
+  }
 
   get usage(): Usage | null {
     return this.events.reported
@@ -123,7 +130,7 @@ class ChatReader implements WatchedReader {
   private read(chunk: Json | undefined, event: string): void {
     if (chunk === undefined && event !== 'error') return this.events.fail(malformedFrame())
     const object = objectOf(chunk)
-    this.events.report(usageIn(object))
+    this.events.report(usageIn(object, this.isHidden))
     const error = errorIn(object, event)
     if (error !== undefined) return this.events.fail(readErrorBody(error))
     if (isJsonArray(object['choices'])) this.messages.readChunk(object)

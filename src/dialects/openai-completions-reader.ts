@@ -1,7 +1,9 @@
 // Reads a reply of the older completions wire, streamed or whole, into events.
+import type { Target } from '../core/directory.ts'
 import { parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
+import { hidesReasoning } from '../core/quirk.ts'
 import type { Usage } from '../core/usage.ts'
 import { DONE_DATA, readChatFinish } from '../wire/openai-chat.ts'
 import { readLogprobs } from '../wire/openai-chat-logprobs.ts'
@@ -17,8 +19,8 @@ import { ReplyEvents } from './reply-events.ts'
 import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply. */
-export function createCompletionsReader(): WatchedReader {
-  return quickReader(new CompletionsReader(), TEXT_PLACES)
+export function createCompletionsReader(target: Target): WatchedReader {
+  return quickReader(new CompletionsReader(target), TEXT_PLACES)
 }
 
 /** Together says text twice in a chunk. */
@@ -36,8 +38,8 @@ const TEXT_PLACES: TextPlaces = {
 const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
 
 /** A meter for one stream. These streams are rare: it reads along. */
-export function createCompletionsMeter(): StreamMeter {
-  const reader = createCompletionsReader()
+export function createCompletionsMeter(target: Target): StreamMeter {
+  const reader = createCompletionsReader(target)
   const meter = createEventMeter(reader)
   return {
     push(frame) {
@@ -64,19 +66,24 @@ export function createCompletionsMeter(): StreamMeter {
 }
 
 /** A whole reply as events. A body that isn't a reply becomes a failure. */
-export function readCompletions(body: Json): readonly NeutralEvent[] {
+export function readCompletions(body: Json, target: Target): readonly NeutralEvent[] {
   const events = new ReplyEvents()
   const reply = objectOf(body)
   const error = errorIn(reply, '')
   if (error !== undefined) events.fail(readErrorBody(error))
   else if (!isJsonArray(reply['choices'])) events.fail(unreadable(reply, 'completion'))
-  else readBody(events, reply)
+  else readBody(events, reply, hidesReasoning(target))
   events.close(true)
   return events.take()
 }
 
 class CompletionsReader implements WatchedReader {
   private readonly events = new ReplyEvents()
+  private readonly isHidden: boolean
+
+  constructor(target: Target) {
+    this.isHidden = hidesReasoning(target)
+  }
 
   get usage(): Usage | null {
     return this.events.reported
@@ -102,14 +109,14 @@ class CompletionsReader implements WatchedReader {
     if (chunk === undefined && event !== 'error') return this.events.fail(malformedFrame())
     const object = objectOf(chunk)
     const error = errorIn(object, event)
-    if (error === undefined) return readBody(this.events, object)
-    this.events.report(usageIn(object))
+    if (error === undefined) return readBody(this.events, object, this.isHidden)
+    this.events.report(usageIn(object, this.isHidden))
     this.events.fail(readErrorBody(error))
   }
 }
 
-function readBody(events: ReplyEvents, body: JsonObject): void {
-  events.report(usageIn(body))
+function readBody(events: ReplyEvents, body: JsonObject, isHidden: boolean): void {
+  events.report(usageIn(body, isHidden))
   const choices = arrayOf(body['choices'])
   if (choices.length === 0) return
   events.start(stringOf(body['id']) ?? '', stringOf(body['model']) ?? '', numberOf(body['created']))

@@ -1,6 +1,7 @@
 // Reads replies of Workers AI. Older models have a form of their own (`response`, calls with arguments as objects); newer
 // ones answer with OpenAI's chat completions, whole and in chunks: those are left to that dialect's reader. Which it is
 // shows with the first message.
+import type { Target } from '../core/directory.ts'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
@@ -19,11 +20,11 @@ import { quickReader } from './quick-reader.ts'
 import type { TextPlaces } from './text-template.ts'
 
 /** A reader for one streamed reply of either form. */
-export function createWorkersAiReader(): StreamReader {
+export function createWorkersAiReader(target: Target): StreamReader {
   let reader: StreamReader | null = null
   return {
     push(frame) {
-      reader ??= isChat(frame) ? createChatReader() : createOlderReader()
+      reader ??= isChat(frame) ? createChatReader(target) : createOlderReader()
       return reader.push(frame)
     },
     end: () => (reader ?? new WorkersAiReader()).end(),
@@ -41,15 +42,15 @@ const TEXT_PLACES: TextPlaces = {
 }
 
 /** A meter for one stream of either form. */
-export function createWorkersAiMeter(): StreamMeter {
-  return new WorkersAiMeter()
+export function createWorkersAiMeter(target: Target): StreamMeter {
+  return new WorkersAiMeter(target)
 }
 
 /** A whole reply of either form as events. A body that isn't a reply becomes a failure. */
-export function readWorkersAiReply(body: Json): readonly NeutralEvent[] {
+export function readWorkersAiReply(body: Json, target: Target): readonly NeutralEvent[] {
   const error = errorOf(body)
   const result = unwrap(body)
-  if (error === null && isJsonArray(result['choices'])) return readChatReply(result)
+  if (error === null && isJsonArray(result['choices'])) return readChatReply(result, target)
   const reader = new WorkersAiReader()
   reader.readWhole(error ?? result)
   return reader.end()
@@ -61,6 +62,11 @@ function isChat(frame: Frame): boolean {
 
 class WorkersAiMeter implements StreamMeter {
   private meter: StreamMeter | null = null
+  private readonly target: Target
+
+  constructor(target: Target) {
+    this.target = target
+  }
 
   get usage(): Usage | null {
     return this.meter?.usage ?? null
@@ -83,7 +89,7 @@ class WorkersAiMeter implements StreamMeter {
   }
 
   push(frame: Frame): ReturnType<StreamMeter['push']> {
-    this.meter ??= isChat(frame) ? createChatMeter() : createEventMeter(createOlderReader())
+    this.meter ??= isChat(frame) ? createChatMeter(this.target) : createEventMeter(createOlderReader())
     return this.meter.push(frame)
   }
 }

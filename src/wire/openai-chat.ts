@@ -12,41 +12,65 @@ export const DONE_DATA = '[DONE]'
 
 /**
  * Usage in disjoint buckets, or null where `value` holds no counts. Cached, written and audio tokens are part of the
- * prompt; reasoning and audio are part of the completion. Where the total shows that reasoning was counted beside the
- * completion (xAI), it is kept beside it. Parts that exceed their whole are cut down to it.
+ * prompt; reasoning and audio are part of the completion. Where the total shows that one of them was counted beside its
+ * whole (`countedBeside`), it is kept beside it. `hidesReasoning`: this provider counts reasoning beside the completion
+ * and leaves it out of the total too. Parts that exceed their whole are cut down to it.
  */
-export function readChatUsage(value: Json | undefined): Usage | null {
+export function readChatUsage(value: Json | undefined, hidesReasoning = false): Usage | null {
   if (!isJsonObject(value)) return null
-  const prompt = countOf(value['prompt_tokens'])
+  const given = countOf(value['prompt_tokens'])
   const completion = countOf(value['completion_tokens'])
-  const total = countOf(value['total_tokens'])
   // A total alone says nothing of what it is the total of.
-  if (prompt === 0 && completion === 0) return null
-  return { ...readPrompt(value, prompt), ...readCompletion(value, completion, total - prompt) }
+  if (given === 0 && completion === 0) return null
+  const rest = countOf(value['total_tokens']) - given - completion
+  const beside = countedBeside(value, rest)
+  const prompt = given + (beside === 'audio' || beside === 'cached' ? rest : 0)
+  const reasoning = beside === 'reasoning' ? rest : hidesReasoning && rest <= 0 ? reasoningOf(value) : 0
+  return { ...readPrompt(value, prompt), ...readCompletion(value, completion, reasoning) }
+}
+
+/**
+ * What the tokens are that the total has beyond prompt and completion; null for none, and where the numbers fit nothing.
+ * - The reasoning that is reported: xAI; Gemini's models behind DeepInfra (https://github.com/vercel/ai/pull/12214).
+ * - The sound of the prompt (Mistral's Voxtral), or what was cached of it.
+ * - Reasoning of which nothing else is said: Gemini's compatible API (https://github.com/mozilla-ai/any-llm/issues/1290).
+ */
+function countedBeside(usage: JsonObject, rest: number): 'reasoning' | 'audio' | 'cached' | null {
+  if (rest <= 0) return null
+  const reasoning = reasoningOf(usage)
+  if (rest === reasoning) return 'reasoning'
+  if (rest === audioOf(usage)) return 'audio'
+  if (rest === cachedOf(usage) + writtenOf(usage)) return 'cached'
+  return reasoning === 0 ? 'reasoning' : null
 }
 
 type PromptBuckets = Pick<Usage, 'input' | 'cacheRead' | 'cacheWrite' | 'cacheWriteLong' | 'audioInput'>
 
 function readPrompt(usage: JsonObject, prompt: number): PromptBuckets {
-  const details = objectOf(usage['prompt_tokens_details'])
-  const cacheRead = Math.min(prompt, countOf(details['cached_tokens']) || firstCount(usage, CACHE_READ_NAMES))
-  const written = Math.min(
-    prompt - cacheRead,
-    countOf(details['cache_write_tokens']) ||
-      countOf(details['cache_creation_tokens']) ||
-      countOf(usage['cache_creation_input_tokens']),
-  )
+  const cacheRead = Math.min(prompt, cachedOf(usage))
+  const written = Math.min(prompt - cacheRead, writtenOf(usage))
   const cacheWriteLong = Math.min(written, countOf(objectOf(usage['cache_creation'])['ephemeral_1h_input_tokens']))
   const cacheWrite = written - cacheWriteLong
-  const audioInput = Math.min(
-    prompt - cacheRead - written,
-    countOf(details['audio_tokens']) || countOf(usage['audio_prompt_tokens']),
-  )
+  const audioInput = Math.min(prompt - cacheRead - written, audioOf(usage))
   return { input: prompt - cacheRead - written - audioInput, cacheRead, cacheWrite, cacheWriteLong, audioInput }
 }
 
 /** What providers call cached tokens where they don't say it as OpenAI does: DeepSeek, Moonshot, Mistral, Databricks. */
 const CACHE_READ_NAMES = ['prompt_cache_hit_tokens', 'cached_tokens', 'num_cached_tokens', 'cache_read_input_tokens']
+
+function cachedOf(usage: JsonObject): number {
+  return countOf(objectOf(usage['prompt_tokens_details'])['cached_tokens']) || firstCount(usage, CACHE_READ_NAMES)
+}
+
+function writtenOf(usage: JsonObject): number {
+  const details = objectOf(usage['prompt_tokens_details'])
+  const written = countOf(details['cache_write_tokens']) || countOf(details['cache_creation_tokens'])
+  return written || countOf(usage['cache_creation_input_tokens'])
+}
+
+function audioOf(usage: JsonObject): number {
+  return countOf(objectOf(usage['prompt_tokens_details'])['audio_tokens']) || countOf(usage['audio_prompt_tokens'])
+}
 
 function firstCount(usage: JsonObject, names: readonly string[]): number {
   for (const name of names) if (countOf(usage[name]) > 0) return countOf(usage[name])
@@ -55,14 +79,17 @@ function firstCount(usage: JsonObject, names: readonly string[]): number {
 
 type CompletionBuckets = Pick<Usage, 'output' | 'reasoning' | 'audioOutput'>
 
-function readCompletion(usage: JsonObject, completion: number, besidePrompt: number): CompletionBuckets {
+/** `beside`: reasoning tokens beside the completion; zero where they are part of it. */
+function readCompletion(usage: JsonObject, completion: number, beside: number): CompletionBuckets {
+  const inside = beside > 0 ? 0 : Math.min(completion, reasoningOf(usage))
+  const left = completion - inside
+  const audioOutput = Math.min(left, countOf(objectOf(usage['completion_tokens_details'])['audio_tokens']))
+  return { output: left - audioOutput, reasoning: beside + inside, audioOutput }
+}
+
+function reasoningOf(usage: JsonObject): number {
   const details = objectOf(usage['completion_tokens_details'])
-  const reported = countOf(details['reasoning_tokens']) || countOf(usage['reasoning_tokens'])
-  const isBeside = reported > 0 && besidePrompt === completion + reported
-  const reasoning = isBeside ? reported : Math.min(completion, reported)
-  const left = isBeside ? completion : completion - reasoning
-  const audioOutput = Math.min(left, countOf(details['audio_tokens']))
-  return { output: left - audioOutput, reasoning, audioOutput }
+  return countOf(details['reasoning_tokens']) || countOf(usage['reasoning_tokens'])
 }
 
 /** Usage as this wire puts it: parts inside their wholes. */

@@ -1,8 +1,12 @@
 // What OpenAI-compatible providers do differently from each other, one quirk a test.
 import { describe, expect, test } from 'vitest'
+import { findProvider } from '../../src/catalog/providers.ts'
+import type { Target } from '../../src/core/directory.ts'
 import { fold } from '../../src/core/fold.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'
+import { NO_USAGE, totalTokens } from '../../src/core/usage.ts'
+import type { Usage } from '../../src/core/usage.ts'
 import { dialects } from '../support/registries.ts'
 import { TARGET } from '../support/target.ts'
 
@@ -172,6 +176,62 @@ describe('usage', () => {
       cacheRead: 10,
       audioInput: 0,
     })
+  })
+
+  const readUsage = (reported: JsonObject, target = TARGET) => {
+    const frames = [frame({ choices, usage: reported }), DONE]
+    const meter = dialect.meter(target)
+    for (const one of frames) meter.push(one)
+    const whole = fold(dialect.read({ choices: [{ message: { content: 'x' } }], usage: reported }, target)).usage
+    const streamed = read(...frames).usage
+    if (target === TARGET) expect(streamed).toEqual(whole)
+    expect(meter.usage).toEqual(whole)
+    return whole
+  }
+
+  test('what the total has beyond its parts is in the bucket that the numbers name, and the buckets come to the total', () => {
+    const cases: readonly (readonly [JsonObject, Partial<Usage>, number])[] = [
+      [usage(66, 6, { total_tokens: 100 }), { input: 66, output: 6, reasoning: 28 }, 100],
+      [
+        usage(11, 15, { total_tokens: 401, prompt_tokens_details: { audio_tokens: 375, cached_tokens: 9 } }),
+        { input: 2, cacheRead: 9, audioInput: 375, output: 15 },
+        401,
+      ],
+      [
+        usage(5, 3, { total_tokens: 108, prompt_tokens_details: { cached_tokens: 100 } }),
+        { input: 5, cacheRead: 100, output: 3, reasoning: 0 },
+        108,
+      ],
+      [
+        usage(19, 84, { total_tokens: 1184, completion_tokens_details: { reasoning_tokens: 1081 } }),
+        { input: 19, output: 84, reasoning: 1081 },
+        1184,
+      ],
+      [
+        usage(20, 60, { total_tokens: 80, completion_tokens_details: { reasoning_tokens: 50 } }),
+        { input: 20, output: 10, reasoning: 50 },
+        80,
+      ],
+      [usage(20, 60, { total_tokens: 20 }), { input: 20, output: 60, reasoning: 0 }, 80],
+    ]
+    for (const [reported, expected, total] of cases) {
+      const read = readUsage(reported) ?? NO_USAGE
+      expect(read).toMatchObject(expected)
+      expect(totalTokens(read)).toBe(total)
+    }
+  })
+
+  test('reasoning that a host hides from its total counts too, for the models that it does so for', () => {
+    const hidden = usage(57, 10, { total_tokens: 67, completion_tokens_details: { reasoning_tokens: 37 } })
+    const inside = usage(57, 40, { total_tokens: 97, completion_tokens_details: { reasoning_tokens: 37 } })
+    const vercel: Target = { ...TARGET, quirks: findProvider('vercel')?.quirks ?? [], model: 'google/gemini-2.5-flash' }
+    expect(readUsage(hidden, vercel)).toMatchObject({ input: 57, output: 10, reasoning: 37 })
+    expect(readUsage(inside, vercel)).toMatchObject({ input: 57, output: 40, reasoning: 37 })
+    expect(readUsage(inside, { ...vercel, model: 'openai/gpt-5' })).toMatchObject({ output: 3, reasoning: 37 })
+    expect(readUsage(inside, { ...TARGET, quirks: ['reasoning-beside'] })).toMatchObject({ output: 40, reasoning: 37 })
+    expect(readUsage(inside)).toMatchObject({ output: 3, reasoning: 37 })
+    const shown = usage(57, 10, { total_tokens: 104, completion_tokens_details: { reasoning_tokens: 37 } })
+    expect(readUsage(shown, vercel)).toMatchObject({ input: 57, output: 10, reasoning: 37 })
   })
 })
 

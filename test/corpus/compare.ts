@@ -6,6 +6,7 @@ import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from '../../src/wire/read.ts'
 import type { Exchange } from './exchanges.ts'
+import { notedCounts } from './naive-openai.ts'
 
 /** A reply in the terms that are compared. */
 export interface Reading {
@@ -191,12 +192,7 @@ class OpenaiDraft {
 
   private addUsage(body: JsonObject): void {
     const usage = objectOf(body['usage'] ?? objectOf(body['x_groq'])['usage'])
-    const prompt = countOf(usage['prompt_tokens'])
-    const given = countOf(usage['completion_tokens'])
-    const reasoning = countOf(objectOf(usage['completion_tokens_details'])['reasoning_tokens'])
-    // xAI counts reasoning beside the completion; the total gives it away.
-    const isBeside = reasoning > 0 && countOf(usage['total_tokens']) === prompt + given + reasoning
-    this.usage = usageOf(prompt, isBeside ? given + reasoning : given) ?? this.usage
+    this.usage = usageOf(...notedCounts(usage)) ?? this.usage
   }
 
   private addChoice(choice: JsonObject, member: 'message' | 'delta', position: number): void {

@@ -226,6 +226,17 @@ const COUNTS: readonly Explanation[] = [
       theirs.reasoningTokens !== null && ours.outputTokens === theirs.outputTokens + theirs.reasoningTokens,
   },
   {
+    name: 'beyond prompt and completion',
+    reason:
+      'the total has more than both: sound that is in no prompt (Mistral), thoughts that nothing else tells (Google)',
+    aspects: ['inputTokens', 'outputTokens', 'reasoningTokens'],
+    holds: ({ exchange, theirs, ours }) => {
+      const total = Number([...exchange.body.matchAll(/"total_tokens": ?(\d+)/g)].at(-1)?.[1])
+      const isWhole = ours.inputTokens + ours.outputTokens === total
+      return isWhole && theirs.inputTokens + theirs.outputTokens < total && (theirs.reasoningTokens ?? 0) === 0
+    },
+  },
+  {
     name: 'more cached than asked',
     reason:
       'xAI on Azure counts more tokens as cached than the prompt has: no token is in two buckets, so we cut it down',

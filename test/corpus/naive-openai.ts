@@ -82,11 +82,15 @@ export function notedUsage(exchange: Exchange): readonly [number, number] | null
   let last: readonly [number, number] | null = null
   for (const body of bodiesOf(exchange)) {
     const usage = objectOf(body['usage'] ?? objectOf(body['x_groq'])['usage'])
-    const prompt = countOf(usage['prompt_tokens'])
-    const completion = countOf(usage['completion_tokens'])
-    const reasoning = countOf(objectOf(usage['completion_tokens_details'])['reasoning_tokens'])
-    const isBeside = reasoning > 0 && countOf(usage['total_tokens']) === prompt + completion + reasoning
-    if (prompt + completion > 0) last = [prompt, isBeside ? completion + reasoning : completion]
+    if (countOf(usage['prompt_tokens']) + countOf(usage['completion_tokens']) > 0) last = notedCounts(usage)
   }
   return last
+}
+
+/** Prompt and completion that come to the total: what it has beyond them is Mistral's sound, which is in no prompt, or else
+ *  what a model thought. */
+export function notedCounts(usage: JsonObject): readonly [number, number] {
+  const [prompt, completion] = [countOf(usage['prompt_tokens']), countOf(usage['completion_tokens'])]
+  const beyond = Math.max(0, countOf(usage['total_tokens']) - prompt - completion)
+  return usage['prompt_audio_seconds'] === undefined ? [prompt, completion + beyond] : [prompt + beyond, completion]
 }

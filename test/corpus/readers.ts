@@ -1,4 +1,5 @@
 // Which dialect reads which recorded API, and how: every recorded exchange has one, or is named here as having none.
+import { findProvider } from '../../src/catalog/providers.ts'
 import { fold } from '../../src/core/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { NeutralEvent, NeutralReply } from '../../src/core/neutral.ts'
@@ -41,7 +42,8 @@ export function readingOf(exchange: Exchange): Reading | string {
   if (dialect === undefined) return `no dialect named ${name}`
   const host = exchange.api === 'bedrock.invoke' ? 'bedrock' : exchange.provider === 'vertex' ? 'vertex' : null
   const settings = host === null ? {} : { settings: { host } }
-  return { dialect, target: { ...TARGET, dialect: dialect.name, model: exchange.model, ...settings } }
+  const quirks = exchange.provider === 'vercel-gateway' ? (findProvider('vercel')?.quirks ?? []) : []
+  return { dialect, target: { ...TARGET, dialect: dialect.name, model: exchange.model, quirks, ...settings } }
 }
 
 /** The events of an exchange, its stream cut as given. */

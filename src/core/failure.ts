@@ -124,8 +124,8 @@ export type Failure =
   | { readonly kind: 'method-not-allowed'; readonly allowed: string }
   | { readonly kind: 'internal'; readonly requestId: string }
 
-/** The level of the tenant's tree at which a limit is set. */
-export type LimitScope = 'tenant' | 'team' | 'key'
+/** Where a limit is set: at a level of the tenant's tree, for each of its end users, or at a target. */
+export type LimitScope = 'tenant' | 'team' | 'key' | 'user' | 'target'
 
 /** What a rate counts; `tokens`: input and output together. */
 export type RateUnit = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens'

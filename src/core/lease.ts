@@ -34,9 +34,11 @@ export interface HeldLease {
   /** What was asked of it since `rateSinceMs`, for sizing the next grant. */
   rateAmounts: Counts
   rateSinceMs: number
+  /** How many requests like the present one are asked for ahead. */
+  readonly aheadRequests: number
 }
 
-/** How much ahead a holder asks for: this many requests like the present one … */
+/** How much ahead a holder usually asks for: this many requests like the present one … */
 const AHEAD_REQUESTS = 8
 /** … or this long at the present rate, whichever is more. */
 const AHEAD_MS = 3_000
@@ -46,7 +48,7 @@ const RENEW_BELOW = 0.35
 export const LEASE_GUARD_MS = 500
 
 /** A lease that has nothing yet. */
-export function emptyLease(id: string, path: LimiterPath, nowMs: number): HeldLease {
+export function emptyLease(id: string, path: LimiterPath, nowMs: number, aheadRequests = AHEAD_REQUESTS): HeldLease {
   return {
     id,
     path,
@@ -66,6 +68,7 @@ export function emptyLease(id: string, path: LimiterPath, nowMs: number): HeldLe
     untoldNanoUsd: 0,
     rateAmounts: NOTHING,
     rateSinceMs: nowMs,
+    aheadRequests,
   }
 }
 
@@ -88,6 +91,13 @@ export function extend(lease: HeldLease, amounts: Counts, nowMs: number): boolea
   hold(lease, amounts)
   lease.untoldNanoUsd += amounts.nanoUsd
   return true
+}
+
+/** Takes back an extension of a reservation that is open: as if it had never been asked for. */
+export function retract(lease: HeldLease, amounts: Counts): void {
+  lease.reserved = minus(lease.reserved, amounts)
+  lease.unheardNanoUsd -= amounts.nanoUsd
+  lease.untoldNanoUsd -= amounts.nanoUsd
 }
 
 /** Replaces a reservation by what was really used; settling at zero releases it. Once per reservation. `untoldNanoUsd`:
@@ -130,7 +140,7 @@ export function want(lease: HeldLease, waiting: readonly Counts[], nowMs: number
   const used = plus(lease.settled, plus(lease.reserved, lease.returned))
   const need = waiting.reduce(plus, used)
   const request = waiting[0] ?? NOTHING
-  const likely = greatest(ahead(lease, nowMs), times(request, AHEAD_REQUESTS))
+  const likely = greatest(ahead(lease, nowMs), times(request, lease.aheadRequests))
   const missing = minus(need, used)
   const target = each(
     (resource) => used[resource] + Math.max(missing[resource], lease.tail[resource] ? 0 : likely[resource]),
@@ -163,10 +173,15 @@ export function giveBack(lease: HeldLease): void {
   lease.returned = plus(lease.returned, greatest(free(lease), NOTHING))
 }
 
+/** Whether there is little left of anything. */
+export function hasTail({ tail }: HeldLease): boolean {
+  return tail.nanoUsd || tail.slots || tail.requests || tail.tokens || tail.inputTokens || tail.outputTokens
+}
+
 /** Gives back what is free of what there is little left of. */
 export function giveBackTail(lease: HeldLease): void {
+  if (!hasTail(lease)) return
   const { tail } = lease
-  if (!(tail.nanoUsd || tail.slots || tail.requests || tail.tokens || tail.inputTokens || tail.outputTokens)) return
   const left = free(lease)
   lease.returned = plus(
     lease.returned,

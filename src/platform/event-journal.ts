@@ -5,10 +5,34 @@ import type { AdmissionRecord, Amounts, EventChunk } from '../core/limits.ts'
 import { type UsageEvent, packEvent } from '../core/usage-event.ts'
 
 /** An admission not yet shipped: nothing is serialised unless it has to be. */
-interface OpenAdmission {
+export interface OpenAdmission {
   readonly leaseId: string
   readonly reserved: Amounts
+  /** Whether a budget stands behind it. */
+  readonly limitsMoney: boolean
   readonly template: UsageEvent
+}
+
+/** What a holder owes its object. */
+export interface Journal {
+  /** True when no more may be taken on. */
+  readonly isFull: boolean
+  /** True when nothing is owed. */
+  readonly isEmpty: boolean
+  /** Whether there is something that the object has yet to be told. */
+  readonly hasNews: boolean
+  /** Notes an attempt in flight. */
+  admit(id: string, admission: OpenAdmission): void
+  /** The attempt is over: its event replaces its admission. */
+  settle(id: string, event: UsageEvent): void
+  /** Adds an event without an admission. */
+  add(event: UsageEvent): void
+  /** Everything that is owed, for one message. What was sent before and not acknowledged is sent again as it was. */
+  outgoing(): { readonly chunks: readonly EventChunk[]; readonly admissions: readonly AdmissionRecord[] }
+  /** The message with these admissions may not have arrived: they go out again. */
+  unsent(admissions: readonly AdmissionRecord[]): void
+  /** The object has everything up to `sequence`. */
+  acknowledge(sequence: number): void
 }
 
 /** A queue message holds 128 KB; a chunk travels as one. */
@@ -17,7 +41,7 @@ const CHUNK_CHARS_MAX = 90_000
 const EVENTS_MAX = 5_000
 const CHUNKS_MAX = 200
 
-export class EventJournal {
+export class EventJournal implements Journal {
   readonly #unshipped = new Map<string, OpenAdmission>()
   /** Shipped and not settled. */
   readonly #shipped = new Set<string>()
@@ -27,22 +51,23 @@ export class EventJournal {
   #resend: AdmissionRecord[] = []
   #sequence = 0
 
-  /** True when no more may be taken on. */
   get isFull(): boolean {
     return this.#events.length >= EVENTS_MAX || this.#chunks.length >= CHUNKS_MAX
   }
 
-  /** True when nothing is owed. */
   get isEmpty(): boolean {
     return this.#unshipped.size + this.#shipped.size + this.#events.length + this.#chunks.length === 0
   }
 
-  /** Notes an attempt in flight. */
+  /** Every admission and every event is news. */
+  get hasNews(): boolean {
+    return this.#unshipped.size + this.#events.length > 0
+  }
+
   admit(id: string, admission: OpenAdmission): void {
     this.#unshipped.set(id, admission)
   }
 
-  /** The attempt is over: its event replaces its admission. */
   settle(id: string, event: UsageEvent): void {
     if (!this.#unshipped.delete(id)) {
       this.#shipped.delete(id)
@@ -51,12 +76,10 @@ export class EventJournal {
     this.#events.push(event)
   }
 
-  /** Adds an event without an admission. */
   add(event: UsageEvent): void {
     this.#events.push(event)
   }
 
-  /** Everything that is owed, for one message. What was sent before and not acknowledged is sent again as it was. */
   outgoing(): { readonly chunks: readonly EventChunk[]; readonly admissions: readonly AdmissionRecord[] } {
     const texts = this.#events.map(packEvent)
     let settles = this.#settles
@@ -81,12 +104,10 @@ export class EventJournal {
     return { chunks: [...this.#chunks], admissions }
   }
 
-  /** The message with these admissions may not have arrived: they go out again. */
   unsent(admissions: readonly AdmissionRecord[]): void {
     this.#resend.push(...admissions)
   }
 
-  /** The limiter has everything up to `sequence`. */
   acknowledge(sequence: number): void {
     if (this.#chunks.length > 0) this.#chunks = this.#chunks.filter((chunk) => chunk.to > sequence)
   }

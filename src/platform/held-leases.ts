@@ -29,16 +29,22 @@ export interface Shortage {
   readonly amounts: Counts
 }
 
+/** Keys whose models are known at once: of those beyond, only the ones that hold a lease. */
+const PATTERNS_MAX = 10_000
+
 export class HeldLeases {
   readonly #holder: string
   readonly #leases = new Map<string, HeldLease>()
   readonly #closing = new Set<HeldLease>()
   /** Models with limits of their own, by key; keys that the limiter told of. */
   readonly #patterns = new Map<string, readonly string[]>()
+  readonly #aheadRequests: number | undefined
   #count = 0
 
-  constructor(holder: string) {
+  /** `aheadRequests`: how many requests ahead a lease asks for; as usual where it isn't given. */
+  constructor(holder: string, aheadRequests?: number) {
     this.#holder = holder
+    this.#aheadRequests = aheadRequests
   }
 
   get isEmpty(): boolean {
@@ -135,7 +141,7 @@ export class HeldLeases {
     if (known !== undefined && !isPast(known, nowMs)) return known
     if (known !== undefined) this.close(known)
     this.#count += 1
-    const lease = emptyLease(`${this.#holder}:${this.#count}`, path, nowMs)
+    const lease = emptyLease(`${this.#holder}:${this.#count}`, path, nowMs, this.#aheadRequests)
     if (known !== undefined) lease.rateAmounts = known.rateAmounts
     this.#leases.set(name, lease)
     return lease
@@ -144,6 +150,7 @@ export class HeldLeases {
   /** A lease that was asked for before the patterns were known gets its proper name. */
   #learnPatterns(path: LimiterPath, leaseId: string, patterns: readonly string[]): void {
     const before = this.nameOf(path)
+    if (this.#patterns.size >= PATTERNS_MAX) this.#forgetPatterns()
     this.#patterns.set(path.keyId, patterns)
     const name = this.nameOf(path)
     const lease = this.#leases.get(before)
@@ -152,6 +159,12 @@ export class HeldLeases {
     if (other !== undefined) this.close(other)
     this.#leases.delete(before)
     this.#leases.set(name, lease)
+  }
+
+  /** Keys without a lease: they ask as if for the first time. */
+  #forgetPatterns(): void {
+    const held = new Set([...this.#leases.values()].map(({ path }) => path.keyId))
+    for (const keyId of this.#patterns.keys()) if (!held.has(keyId)) this.#patterns.delete(keyId)
   }
 
   #byId(leaseId: string): HeldLease | undefined {

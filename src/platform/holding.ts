@@ -1,10 +1,18 @@
 // What one attempt holds of the leases that cover it, from its admission to its settlement.
 import { type Amounts, type Counts, each, minus, plus } from '../core/amounts.ts'
-import { type HeldLease, extend, giveBackTail, hasLostSlots, settle } from '../core/lease.ts'
+import { type HeldLease, extend, giveBackTail, hasLostSlots, retract, settle } from '../core/lease.ts'
+
+interface Part {
+  readonly lease: HeldLease
+  amounts: Counts
+  untoldNanoUsd: number
+}
 
 /** What one attempt reserved: first under one lease, then perhaps more, under that or a later one. */
 export class Holding {
-  #parts: { readonly lease: HeldLease; amounts: Counts; untoldNanoUsd: number }[]
+  readonly #parts: Part[]
+  /** Where the latest extension is. */
+  #extended: Part | null = null
   isSettled = false
 
   constructor(lease: HeldLease, amounts: Counts) {
@@ -32,12 +40,24 @@ export class Holding {
     const part = this.#parts.find((known) => known.lease === lease)
     if (part === undefined) {
       lease.open += 1
-      this.#parts.push({ lease, amounts: more, untoldNanoUsd: more.nanoUsd })
+      this.#extended = { lease, amounts: more, untoldNanoUsd: more.nanoUsd }
+      this.#parts.push(this.#extended)
     } else {
       part.amounts = plus(part.amounts, more)
       part.untoldNanoUsd += more.nanoUsd
+      this.#extended = part
     }
     return true
+  }
+
+  /** Gives the latest extension back, which was by `more`. */
+  retract(more: Counts): void {
+    const part = this.#extended
+    if (this.isSettled || part === null) return
+    retract(part.lease, more)
+    part.amounts = minus(part.amounts, more)
+    part.untoldNanoUsd -= more.nanoUsd
+    this.#extended = null
   }
 
   /** Replaces what was reserved by what was used: each part pays what it can, the last what remains. */

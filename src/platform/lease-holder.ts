@@ -1,8 +1,8 @@
 // One isolate's dealings with one tenant's limiter: holds leases, admits from them, and ships what happened. Knows no
 // Cloudflare type: the object is a function that takes a message. State is shared by all requests of the isolate, and
 // a request may die at any await, so nothing here waits on another request's promise without a deadline.
-import { type Counts, type Resource, counted } from '../core/amounts.ts'
-import { type HeldLease, reserve, wantsRenewal } from '../core/lease.ts'
+import { type Counts, counted } from '../core/amounts.ts'
+import { type HeldLease, hasTail, reserve, wantsRenewal } from '../core/lease.ts'
 import {
   type Amounts,
   type Denial,
@@ -13,7 +13,8 @@ import {
 } from '../core/limits.ts'
 import type { UsageEvent } from '../core/usage-event.ts'
 import type { Later, Refusal, Reservation } from '../ports.ts'
-import { EventJournal } from './event-journal.ts'
+import { Denials } from './denials.ts'
+import { EventJournal, type Journal } from './event-journal.ts'
 import { HeldLeases, type LeaseTalk } from './held-leases.ts'
 import { Holding } from './holding.ts'
 
@@ -33,19 +34,22 @@ interface Waiter {
   readonly refuse: (refusal: Refusal) => void
 }
 
-/** A refusal that is remembered. */
-interface Denied {
-  readonly untilMs: number
-  readonly amounts: Counts
-  readonly denial: Denial
+/** How a holder of limits beside the tenant's differs. */
+export interface HolderManner {
+  readonly journal: Journal
+  /** How many requests ahead a lease asks for. */
+  readonly aheadRequests: number
+  /** Records and what little there was of go back after this. */
+  readonly flushDelayMs: number
 }
+
+/** A reservation whose latest extension can be taken back; only that of a holder with a manner can. */
+export type HeldReservation = Reservation & { readonly retract?: (more: Amounts) => void }
 
 /** Group commit: records wait at most this long for company. */
 const FLUSH_DELAY_MS = 25
 /** Unused allowance goes back after so long without a request. */
 const IDLE_MS = 8_000
-/** A refusal is remembered for at most this long. */
-const DENIAL_MS_MAX = 1_000
 /** An exchange that takes longer is taken for lost. */
 const EXCHANGE_MS_MAX = 5_000
 /** How often a message is sent that is turned away at once. */
@@ -63,9 +67,9 @@ export class LeaseHolder {
   readonly #holder: string
   readonly #ports: HolderPorts
   readonly #leases: HeldLeases
-  /** By the name of the lease that was asked for. */
-  readonly #denials = new Map<string, Denied>()
-  readonly #journal = new EventJournal()
+  readonly #denials = new Denials()
+  readonly #journal: Journal
+  readonly #manner: HolderManner | null
   #waiters: Waiter[] = []
   #messageCount = 0
   #ttlMs = 30_000
@@ -76,10 +80,12 @@ export class LeaseHolder {
   #idleDueMs: number | null = null
   #lastUseMs = 0
 
-  constructor(tenantId: string, holder: string, ports: HolderPorts) {
+  constructor(tenantId: string, holder: string, ports: HolderPorts, manner: HolderManner | null = null) {
     this.#tenantId = tenantId
     this.#holder = holder
-    this.#leases = new HeldLeases(holder)
+    this.#manner = manner
+    this.#journal = manner?.journal ?? new EventJournal()
+    this.#leases = new HeldLeases(holder, manner?.aheadRequests)
     this.#ports = ports
   }
 
@@ -94,7 +100,7 @@ export class LeaseHolder {
     amounts: Amounts,
     template: UsageEvent,
     later: Later,
-  ): Reservation | Promise<Reservation | Refusal> {
+  ): HeldReservation | Promise<HeldReservation | Refusal> {
     const nowMs = this.#ports.nowMs()
     this.#lastUseMs = nowMs
     if (this.#journal.isFull) return Promise.resolve({ kind: 'unavailable' })
@@ -122,11 +128,11 @@ export class LeaseHolder {
     this.#leases.closeKey(keyId)
   }
 
-  #reservation(lease: HeldLease, path: LimiterPath, counts: Counts, template: UsageEvent): Reservation {
+  #reservation(lease: HeldLease, path: LimiterPath, counts: Counts, template: UsageEvent): HeldReservation {
     const id = `${template.requestId}#${template.attempt}`
-    this.#journal.admit(id, { leaseId: lease.id, reserved: counts, template })
+    this.#journal.admit(id, { leaseId: lease.id, reserved: counts, limitsMoney: lease.limited.nanoUsd, template })
     const holding = new Holding(lease, counts)
-    return {
+    const reservation: Reservation = {
       get amounts() {
         return holding.amounts
       },
@@ -135,13 +141,15 @@ export class LeaseHolder {
         if (holding.isSettled) return
         holding.settle(counted(actual))
         this.#journal.settle(id, event)
-        this.#flushSoon(later)
+        this.#flushSoon(later, lease)
       },
-      extend: (more, later) => this.#extend(holding, path, { ...counted(more), requests: 0, slots: 0 }, later),
+      extend: (more, later) => this.#extend(holding, path, extension(more), later),
       keepAliveMs: this.#ttlMs / 4,
       keepAlive: (later) => this.#keepAlive(lease, later),
       hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
     }
+    if (this.#manner === null) return reservation
+    return Object.assign(reservation, { retract: (more: Amounts) => holding.retract(extension(more)) })
   }
 
   /** From the lease in hand, else after one call. */
@@ -174,11 +182,11 @@ export class LeaseHolder {
     template: UsageEvent,
     nowMs: number,
     later: Later,
-  ): Promise<Reservation | Refusal> {
+  ): Promise<HeldReservation | Refusal> {
     const denied = this.#remembered(path, counts, nowMs)
     if (denied !== null) return denied
     if (this.#waiters.length >= WAITERS_MAX) return { kind: 'unavailable' }
-    let reservation: Reservation | null = null
+    let reservation: HeldReservation | null = null
     const serve = (lease: HeldLease, atMs: number): boolean => {
       if (!reserve(lease, counts, atMs)) return false
       reservation = this.#reservation(lease, path, counts, template)
@@ -209,20 +217,20 @@ export class LeaseHolder {
     return Promise.race([answered, expired])
   }
 
-  /** The refusal of the like of this that is fresh enough to be repeated. */
   #remembered(path: LimiterPath, amounts: Counts, nowMs: number): Denial | null {
-    const denied = this.#denials.get(this.#leases.nameOf(path))
-    if (denied === undefined || nowMs >= denied.untilMs || !coversDenied(amounts, denied)) return null
-    return aged(denied.denial, denied.untilMs - nowMs)
+    return this.#denials.of(this.#leases.nameOf(path), amounts, nowMs)
   }
 
-  #flushSoon(later: Later): void {
+  /** `settled`: the lease under which something has just ended. */
+  #flushSoon(later: Later, settled: HeldLease | null = null): void {
     const nowMs = this.#ports.nowMs()
     this.#returnWhenIdle(nowMs, later)
+    if (this.#manner !== null && !this.#journal.hasNews && (settled === null || !hasTail(settled))) return
     if (this.#flushDueMs !== null && nowMs < this.#flushDueMs + EXCHANGE_MS_MAX) return
-    this.#flushDueMs = nowMs + FLUSH_DELAY_MS
+    const delayMs = this.#manner?.flushDelayMs ?? FLUSH_DELAY_MS
+    this.#flushDueMs = nowMs + delayMs
     later(
-      this.#ports.sleep(FLUSH_DELAY_MS).then(() => {
+      this.#ports.sleep(delayMs).then(() => {
         this.#flushDueMs = null
         return this.#exchange()
       }),
@@ -345,17 +353,11 @@ export class LeaseHolder {
       const denial = denials.get(this.#leases.nameOf(waiter.path))
       if (denial === undefined) this.#waiters.push(waiter)
       else {
-        this.#remember(waiter, denial, nowMs)
+        this.#denials.remember(this.#leases.nameOf(waiter.path), waiter.amounts, denial, nowMs)
         waiter.refuse(denial)
       }
     }
     if (this.#waiters.length > 0) this.#mustExchangeAgain = true
-  }
-
-  #remember(waiter: Waiter, denial: Denial, nowMs: number): void {
-    const retryMs = 'retryAfterMs' in denial ? (denial.retryAfterMs ?? DENIAL_MS_MAX) : DENIAL_MS_MAX
-    const untilMs = nowMs + Math.min(DENIAL_MS_MAX, retryMs)
-    this.#denials.set(this.#leases.nameOf(waiter.path), { untilMs, amounts: waiter.amounts, denial })
   }
 
   #failWaiters(): void {
@@ -365,20 +367,6 @@ export class LeaseHolder {
   }
 }
 
-/** Whether what was denied would be again: as much is asked for of what there was too little of. */
-function coversDenied(amounts: Counts, denied: Denied): boolean {
-  const resource = resourceOf(denied.denial)
-  return resource === null || amounts[resource] >= denied.amounts[resource]
-}
-
-function resourceOf(denial: Denial): Resource | null {
-  if (denial.kind === 'rate') return denial.unit
-  if (denial.kind === 'slots') return 'slots'
-  return denial.kind === 'budget' ? 'nanoUsd' : null
-}
-
-/** A remembered denial, with the wait that is left of it. */
-function aged(denial: Denial, leftMs: number): Denial {
-  if (denial.kind !== 'rate' || denial.retryAfterMs === null) return denial
-  return { ...denial, retryAfterMs: Math.max(denial.retryAfterMs, leftMs) }
+function extension(more: Amounts): Counts {
+  return { ...counted(more), requests: 0, slots: 0 }
 }

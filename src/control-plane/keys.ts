@@ -1,6 +1,7 @@
 // Virtual keys: minted once, shown once, kept only as a keyed digest. Create, list, read, change, revoke, delete.
 import { Hono } from 'hono'
 import { PEPPER_VERSION, type KeyHash } from '../core/directory.ts'
+import { isWider, type PassThroughPolicy } from '../core/pass-through-policy.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { formatVirtualKey, mintVirtualKey, randomBase62, type VirtualKey } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
@@ -20,6 +21,7 @@ import {
   readTexts,
   updateRow,
   type KeyRow,
+  type TenantRow,
 } from './store.ts'
 import { unknownTenant } from './teams.ts'
 import { jsonBody } from './validate.ts'
@@ -57,7 +59,11 @@ export function keyEndpoints(ports: AdminPorts) {
     .patch('/:id', jsonBody(KEY_CHANGE), async (c) => {
       const before = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
       if (before === null) return refuse(c, unknownKey(c.req.param('id')))
-      const changed = change(before, c.req.valid('json'), ports.nowMs())
+      const body = c.req.valid('json')
+      const tenant = await findTenant(c.env.DB, before.tenant_id)
+      const wider = tenant === null ? null : tooWide(body, tenant)
+      if (wider !== null) return refuse(c, wider)
+      const changed = change(before, body, ports.nowMs())
       if (!changed.ok) return refuse(c, changed.error)
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', changed.value))
       if (!committed.ok) return refuse(c, nameTaken(changed.value.name))
@@ -97,6 +103,7 @@ export function viewKey(row: KeyRow, nowMs: number, spentNanoUsd?: number) {
     cost_center: row.cost_center,
     tags: readTexts(row.tags),
     models: readTexts(row.models),
+    pass_through: row.pass_through,
     status: statusOf(row, nowMs),
     created_at_ms: row.created_at_ms,
     expires_at_ms: row.expires_at_ms,
@@ -147,6 +154,7 @@ async function draft(
     cost_center: null,
     tags: '[]',
     models: '[]',
+    pass_through: null,
     ...NO_LIMITS,
     created_at_ms: ports.nowMs(),
     expires_at_ms: null,
@@ -169,6 +177,8 @@ async function findOwner(
 ): Promise<Result<{ readonly tenant_id: string; readonly team_id: string | null }, Refusal>> {
   const tenant = await findTenant(db, body.tenant)
   if (tenant === null) return err(unknownTenant(body.tenant))
+  const wider = tooWide(body, tenant)
+  if (wider !== null) return err(wider)
   if (body.team === undefined || body.team === null) return ok({ tenant_id: tenant.id, team_id: null })
   const team = await findTeam(db, tenant.id, body.team)
   if (team !== null) return ok({ tenant_id: tenant.id, team_id: team.id })
@@ -181,6 +191,7 @@ interface KeyChange {
   readonly cost_center?: string | null | undefined
   readonly tags?: readonly string[] | undefined
   readonly models?: readonly string[] | undefined
+  readonly pass_through?: PassThroughPolicy | null | undefined
   readonly limits?: Parameters<typeof changeLimits>[1]
   readonly expires_at?: string | null | undefined
 }
@@ -199,8 +210,16 @@ function change(before: KeyRow, body: KeyChange, nowMs: number): Result<KeyRow, 
     cost_center: body.cost_center === undefined ? before.cost_center : body.cost_center,
     tags: body.tags === undefined ? before.tags : JSON.stringify(body.tags),
     models: body.models === undefined ? before.models : JSON.stringify(body.models),
+    pass_through: body.pass_through === undefined ? before.pass_through : body.pass_through,
     expires_at_ms: expiresAtMs,
   })
+}
+
+/** A key may have less than its tenant. Where the tenant gets less later on, so does the key: the narrower one counts. */
+function tooWide({ pass_through: own }: Pick<KeyChange, 'pass_through'>, tenant: TenantRow): Refusal | null {
+  if (own === undefined || own === null || !isWider(own, tenant.pass_through)) return null
+  const message = `pass_through can't be wider than the tenant's, which is ${JSON.stringify(tenant.pass_through)}.`
+  return unacceptable('pass_through', 'invalid_field', message)
 }
 
 function expiryAfter(before: KeyRow, body: KeyChange): number | null {

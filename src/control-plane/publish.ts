@@ -189,6 +189,7 @@ function keyRecord(row: KeyRow): KeyRecord {
     allowedModels: readTexts(row.models),
     expiresAtMs: row.expires_at_ms,
     revokedAtMs: row.revoked_at_ms,
+    ...(row.pass_through === null ? {} : { passThrough: row.pass_through }),
   }
 }
 
@@ -199,6 +200,7 @@ function tenantRecord(row: TenantRow): TenantRecord {
     name: row.name,
     cache: { mode: row.cache_mode, ttlSeconds: row.cache_ttl_seconds },
     timeZone: row.time_zone,
+    passThrough: row.pass_through,
     ...(row.cors_origins === '[]' ? {} : { corsOrigins: readTexts(row.cors_origins) }),
   }
 }

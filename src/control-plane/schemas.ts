@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import { isJsonObject, type JsonObject } from '../core/json.ts'
 import { PROVIDERS } from '../catalog/providers.ts'
 import type { AuthScheme, DialectName } from '../core/directory.ts'
+import { PASS_THROUGH_POLICIES } from '../core/pass-through-policy.ts'
 import { QUIRKS } from '../core/quirk.ts'
 import { readDay } from '../core/window.ts'
 import { dialects } from '../dialects/index.ts'
@@ -122,11 +123,14 @@ const ORIGINS = z
   .array(ORIGIN, 'must be a list of origins')
   .check(z.maxLength(50, 'must be a list of at most 50 origins'))
 
+const PASS_THROUGH = z.enum(PASS_THROUGH_POLICIES, `must be one of ${PASS_THROUGH_POLICIES.join(', ')}`)
+
 const TENANT = {
   limits: z.optional(LIMITS),
   cache: z.optional(CACHE),
   time_zone: z.optional(TIME_ZONE),
   cors_origins: z.optional(ORIGINS),
+  pass_through: z.optional(PASS_THROUGH),
 }
 export const NEW_TENANT = z.strictObject({ name: NAME, ...TENANT }, OBJECT)
 export const TENANT_CHANGE = z.strictObject({ name: z.optional(NAME), ...TENANT }, OBJECT)
@@ -139,6 +143,9 @@ const KEY = {
   tags: z.optional(texts(20, 100)),
   models: z.optional(
     z.array(MODEL, 'must be a list of model names').check(z.maxLength(100, 'must have at most 100 items')),
+  ),
+  pass_through: z.optional(
+    z.nullable(z.enum(PASS_THROUGH_POLICIES, `must be null or one of ${PASS_THROUGH_POLICIES.join(', ')}`)),
   ),
   limits: z.optional(LIMITS),
   expires_at: z.optional(z.nullable(EXPIRY)),

@@ -3,6 +3,7 @@
 import { err, ok, type Result } from '../core/result.ts'
 import { parseJson } from '../core/json.ts'
 import type { CacheMode } from '../core/directory.ts'
+import type { PassThroughPolicy } from '../core/pass-through-policy.ts'
 import type { LimitColumns } from './limits-record.ts'
 
 export interface TenantRow extends LimitColumns {
@@ -12,6 +13,7 @@ export interface TenantRow extends LimitColumns {
   readonly cache_ttl_seconds: number
   readonly time_zone: string
   readonly cors_origins: string
+  readonly pass_through: PassThroughPolicy
   readonly created_at_ms: number
 }
 
@@ -32,6 +34,8 @@ export interface KeyRow extends LimitColumns {
   readonly cost_center: string | null
   readonly tags: string
   readonly models: string
+  /** Null: the tenant's. */
+  readonly pass_through: PassThroughPolicy | null
   readonly created_at_ms: number
   readonly expires_at_ms: number | null
   readonly revoked_at_ms: number | null

@@ -1,5 +1,6 @@
 // Tenants: who pays. Create, list, read, change, delete.
 import { Hono } from 'hono'
+import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
@@ -27,6 +28,7 @@ export function tenantEndpoints(ports: AdminPorts) {
         cache_ttl_seconds: body.cache?.ttl_seconds ?? CACHE_TTL_SECONDS,
         time_zone: body.time_zone ?? 'UTC',
         cors_origins: JSON.stringify(body.cors_origins ?? []),
+        pass_through: body.pass_through ?? PASS_THROUGH_USUAL,
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
@@ -55,6 +57,7 @@ export function tenantEndpoints(ports: AdminPorts) {
         cache_ttl_seconds: body.cache?.ttl_seconds ?? before.cache_ttl_seconds,
         time_zone: body.time_zone ?? before.time_zone,
         cors_origins: body.cors_origins === undefined ? before.cors_origins : JSON.stringify(body.cors_origins),
+        pass_through: body.pass_through ?? before.pass_through,
       }
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
@@ -83,6 +86,7 @@ export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
     cache: { mode: row.cache_mode, ttl_seconds: row.cache_ttl_seconds },
     time_zone: row.time_zone,
     cors_origins: readTexts(row.cors_origins),
+    pass_through: row.pass_through,
     created_at_ms: row.created_at_ms,
   }
 }

@@ -1,5 +1,6 @@
 // What the edge knows of the configuration: callers, targets and routes, as plain data compiled by the control plane.
 import type { JsonObject } from './json.ts'
+import type { PassThroughPolicy } from './pass-through-policy.ts'
 import type { Price } from './price.ts'
 
 export type DialectName =
@@ -72,6 +73,8 @@ export interface Caller {
   readonly corsOrigins?: readonly string[]
 }
 
+  /** What `/{provider}/…` reaches. Missing: as usual (`PASS_THROUGH_USUAL`). */
+  readonly passThrough?: PassThroughPolicy
 export interface TargetTimeouts {
   /** Until the first content of a stream, or the whole of an unstreamed reply. */
   readonly firstContentMs: number
@@ -175,6 +178,8 @@ export interface TenantRecord {
   readonly tenantId: string
   readonly name: string
   readonly cache: CachePolicy
+  /** Counts where it is narrower than the tenant's. Missing: the tenant's. */
+  readonly passThrough?: PassThroughPolicy
   /** IANA zone in which the tenant's budget windows begin and end. */
   readonly timeZone: string
   /** As in `Caller`. */
@@ -187,6 +192,8 @@ export const DIRECTORY_ROUTING_NAME = 'routing'
 /** Where the directory keeps a key's record. */
 export function directoryKeyName(kid: string): string {
   return `key:${kid}`
+  /** As in `Caller`. */
+  readonly passThrough?: PassThroughPolicy
 }
 
 /** Where the directory keeps a tenant's record. */

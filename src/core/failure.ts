@@ -1,6 +1,8 @@
 // Every reason a request is not served, as one closed union. Each protocol phrases each arm for its own SDKs in one
 // exhaustive switch, so a new arm doesn't compile until every protocol can say it.
 
+import type { PassThroughPolicy } from './pass-through-policy.ts'
+
 /** How a provider's failure is to be treated: by the breaker, by retries, by fallback. */
 export type UpstreamClass =
   /** No connection: refused, DNS, TLS. Counts heavily against the target. */
@@ -70,6 +72,18 @@ export type Failure =
   | { readonly kind: 'unsupported-media-type'; readonly received: string; readonly expected?: string }
   | { readonly kind: 'request-too-large'; readonly limitBytes: number }
   | {
+/** A request for a provider's own API that isn't the caller's to make. */
+export interface NotPassedThrough {
+  readonly kind: 'not-passed-through'
+  /** `off`: nothing is passed through. Else only calls that run a model, and this: runs none as far as is known; names none;
+   *  names one that no route leads to; refers to something that is kept at the provider. */
+  readonly reason: 'off' | 'runs-no-model' | 'names-no-model' | 'unrouted-model' | 'kept-reference'
+  /** What it is about: method and path, the model, or the member that refers. */
+  readonly subject: string
+  /** The least that `pass_through` would have to be; null where it is `all` and the key's list of models is in the way. */
+  readonly needed: Exclude<PassThroughPolicy, 'off'> | null
+}
+
       readonly kind: 'unauthenticated'
       readonly reason: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked'
     }

@@ -13,6 +13,10 @@ export interface PassedPath {
   readonly baseUrl: string
   /** Path below it. */
   readonly path: string
+  /** What is asked for there: the path without the address's own part and without the version. */
+  readonly operation: string
+  /** The version that the path, or else the address, names; null for none. */
+  readonly version: string | null
 }
 
 /**
@@ -25,16 +29,19 @@ export function passedPath(baseUrl: string, path: string): Result<PassedPath, st
   if (address === null) return err('the target has no address that can be passed through to')
   if (!isPlain(path)) return err('the path has steps in it')
   const [, origin = '', own = ''] = address
-  if (own !== '' && (path === own || path.startsWith(`${own}/`))) return ok({ baseUrl: origin, path })
-  const at = own.split('/').findIndex((segment) => VERSION.test(segment))
-  const behind = at === -1 ? [] : own.split('/').slice(at + 1)
-  const isScoped = behind.some((segment) => segment !== 'openai')
-  const isVersioned = path
-    .split('/')
-    .slice(1, 3)
-    .some((segment) => VERSION.test(segment))
-  if (!isVersioned || isScoped || at === -1) return ok({ baseUrl, path })
-  return ok({ baseUrl: origin + own.split('/').slice(0, at).join('/'), path })
+  const segments = own.split('/')
+  const at = segments.findIndex((segment) => VERSION.test(segment))
+  const version = segments[at] ?? null
+  if (own !== '' && (path === own || path.startsWith(`${own}/`))) {
+    return ok({ baseUrl: origin, path, operation: path.slice(own.length), version })
+  }
+  const isScoped = at !== -1 && segments.slice(at + 1).some((segment) => segment !== 'openai')
+  const steps = path.split('/')
+  const named = steps.slice(0, 3).findIndex((segment) => VERSION.test(segment))
+  if (named === -1 || isScoped) return ok({ baseUrl, path, operation: path, version })
+  const operation = [...steps.slice(0, named), ...steps.slice(named + 1)].join('/')
+  const below = at === -1 ? baseUrl : origin + segments.slice(0, at).join('/')
+  return ok({ baseUrl: below, path, operation, version: steps[named] ?? null })
 }
 
 /** True for a path without steps, also when it is decoded, and decoded again. */

@@ -9,6 +9,7 @@ import {
   directoryKeyName,
   directoryTenantName,
 } from '../core/directory.ts'
+import { PASS_THROUGH_USUAL, narrowerPolicy } from '../core/pass-through-policy.ts'
 import { type RouteTable, routeTable } from '../core/route-table.ts'
 import { type VirtualKey, parseVirtualKey } from '../core/virtual-key.ts'
 import type { CallerAnswer, Directory, KeyProblem, Later, Log } from '../ports.ts'
@@ -139,6 +140,7 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
     tags: record.tags,
     allowedModels: record.allowedModels,
     cache: tenant.cache,
+    passThrough: narrowerPolicy(tenant.passThrough ?? PASS_THROUGH_USUAL, record.passThrough ?? null),
     ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
   }
   return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }

@@ -1,7 +1,15 @@
 // What a failure is called, whichever protocol it is told in: status, code, message, whether and when to try again. One
 // contract for all protocols; each only shapes it. What a provider says of our own account (credential, address, outage)
 // isn't passed on; what it says of the client's request is. https://platform.openai.com/docs/guides/error-codes
-import type { BudgetPeriod, CalendarPeriod, Failure, Gap, RateUnit, UpstreamFailure } from '../core/failure.ts'
+import type {
+  BudgetPeriod,
+  CalendarPeriod,
+  Failure,
+  Gap,
+  NotPassedThrough,
+  RateUnit,
+  UpstreamFailure,
+} from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
 import { withoutUndefined } from '../wire/write.ts'
 
@@ -93,6 +101,8 @@ function wordsOf(failure: Failure): Phrase {
       return wrongMethod(failure.allowed)
     case 'internal':
       return internal(failure.requestId)
+    case 'not-passed-through':
+      return notPassedThrough(failure)
   }
 }
 
@@ -207,6 +217,27 @@ function internal(requestId: string): Phrase {
 /** A failure behind us. Only a complaint about the client's own request is quoted. */
 function phraseUpstream(provider: string, upstream: UpstreamFailure): Phrase {
   const server = { type: 'server_error', param: null, retryAfterMs: upstream.retryAfterMs, mayRetry: true }
+const PASSED_THROUGH: Readonly<Record<NotPassedThrough['reason'], (subject: string) => string>> = {
+  off: (subject) => `${subject} is not passed through: nothing is, for this key.`,
+  'runs-no-model': (subject) => `${subject} is not passed through: for this key, only calls that run a model are.`,
+  'names-no-model': (subject) =>
+    `${subject} is not passed through: for this key, only calls that name a model in JSON or in the path are.`,
+  'unrouted-model': (subject) =>
+    `The model \`${subject}\` is not passed through: for this key, only models are that a route leads to.`,
+  'kept-reference': (subject) =>
+    `'${subject}' is not passed through: for this key, only calls are that refer to nothing kept at the provider.`,
+}
+
+/** Always says what would let it through. */
+function notPassedThrough({ reason, subject, needed }: NotPassedThrough): Phrase {
+  const remedy =
+    needed === null
+      ? 'A key without a list of models may.'
+      : `The setting \`pass_through\` of the tenant, and of the key where it has one, would have to be \`${needed}\`.`
+  const message = `${PASSED_THROUGH[reason](subject)} ${remedy}`
+  return { status: 403, message, type: INVALID, code: 'not_passed_through' }
+}
+
   switch (upstream.class) {
     case 'client':
       return clientMistake(upstream)

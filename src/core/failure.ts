@@ -84,11 +84,20 @@ export interface NotPassedThrough {
   readonly needed: Exclude<PassThroughPolicy, 'off'> | null
 }
 
+/** Any reason a request is not served. */
+export type Failure =
+  | InvalidRequest
+  /** `expected`: JSON unless it says otherwise. */
+  | { readonly kind: 'unsupported-media-type'; readonly received: string; readonly expected?: string }
+  | { readonly kind: 'request-too-large'; readonly limitBytes: number }
+  | {
       readonly kind: 'unauthenticated'
       readonly reason: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked'
     }
   | ({ readonly kind: 'model-not-found'; readonly model: string } & Suggesting)
   | { readonly kind: 'model-not-allowed'; readonly model: string }
+  /** A rule of the model's route says no to requests like this one. */
+  | { readonly kind: 'refused-by-rule'; readonly model: string; readonly rule: string; readonly message: string }
   | ({ readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] } & Suggesting)
   | {
       readonly kind: 'rate-limited'
@@ -135,6 +144,7 @@ export interface NotPassedThrough {
       readonly retryAfterMs: number | null
     } & Suggesting)
   | { readonly kind: 'endpoint-not-found'; readonly path: string }
+  | NotPassedThrough
   | { readonly kind: 'method-not-allowed'; readonly allowed: string }
   | { readonly kind: 'internal'; readonly requestId: string }
 

@@ -71,10 +71,10 @@ export interface Caller {
   readonly cache: CachePolicy
   /** Origins whose pages may read the answers, on top of the deployment's. */
   readonly corsOrigins?: readonly string[]
-}
-
   /** What `/{provider}/…` reaches. Missing: as usual (`PASS_THROUGH_USUAL`). */
   readonly passThrough?: PassThroughPolicy
+}
+
 export interface TargetTimeouts {
   /** Until the first content of a stream, or the whole of an unstreamed reply. */
   readonly firstContentMs: number
@@ -170,6 +170,8 @@ export interface KeyRecord {
   readonly allowedModels: readonly string[]
   readonly expiresAtMs: number | null
   readonly revokedAtMs: number | null
+  /** Counts where it is narrower than the tenant's. Missing: the tenant's. */
+  readonly passThrough?: PassThroughPolicy
 }
 
 /** A tenant as the directory publishes it, under `directoryTenantName`. */
@@ -178,12 +180,12 @@ export interface TenantRecord {
   readonly tenantId: string
   readonly name: string
   readonly cache: CachePolicy
-  /** Counts where it is narrower than the tenant's. Missing: the tenant's. */
-  readonly passThrough?: PassThroughPolicy
   /** IANA zone in which the tenant's budget windows begin and end. */
   readonly timeZone: string
   /** As in `Caller`. */
   readonly corsOrigins?: readonly string[]
+  /** As in `Caller`. */
+  readonly passThrough?: PassThroughPolicy
 }
 
 /** Where the directory keeps the routing snapshot. */
@@ -192,8 +194,6 @@ export const DIRECTORY_ROUTING_NAME = 'routing'
 /** Where the directory keeps a key's record. */
 export function directoryKeyName(kid: string): string {
   return `key:${kid}`
-  /** As in `Caller`. */
-  readonly passThrough?: PassThroughPolicy
 }
 
 /** Where the directory keeps a tenant's record. */

@@ -65,13 +65,6 @@ export interface Suggesting {
   readonly suggestions?: readonly string[]
 }
 
-/** Any reason a request is not served. */
-export type Failure =
-  | InvalidRequest
-  /** `expected`: JSON unless it says otherwise. */
-  | { readonly kind: 'unsupported-media-type'; readonly received: string; readonly expected?: string }
-  | { readonly kind: 'request-too-large'; readonly limitBytes: number }
-  | {
 /** A request for a provider's own API that isn't the caller's to make. */
 export interface NotPassedThrough {
   readonly kind: 'not-passed-through'
@@ -96,8 +89,6 @@ export type Failure =
     }
   | ({ readonly kind: 'model-not-found'; readonly model: string } & Suggesting)
   | { readonly kind: 'model-not-allowed'; readonly model: string }
-  /** A rule of the model's route says no to requests like this one. */
-  | { readonly kind: 'refused-by-rule'; readonly model: string; readonly rule: string; readonly message: string }
   | ({ readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] } & Suggesting)
   | {
       readonly kind: 'rate-limited'
@@ -148,8 +139,8 @@ export type Failure =
   | { readonly kind: 'method-not-allowed'; readonly allowed: string }
   | { readonly kind: 'internal'; readonly requestId: string }
 
-/** Where a limit is set: at a level of the tenant's tree, for each of its end users, or at a target. */
-export type LimitScope = 'tenant' | 'team' | 'key' | 'user' | 'target'
+/** The level of the tenant's tree at which a limit is set. */
+export type LimitScope = 'tenant' | 'team' | 'key'
 
 /** What a rate counts; `tokens`: input and output together. */
 export type RateUnit = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens'

@@ -99,10 +99,10 @@ function wordsOf(failure: Failure): Phrase {
       return { status: 404, message: `Unknown endpoint: ${failure.path}`, type: INVALID, code: 'unknown_url' }
     case 'method-not-allowed':
       return wrongMethod(failure.allowed)
-    case 'internal':
-      return internal(failure.requestId)
     case 'not-passed-through':
       return notPassedThrough(failure)
+    case 'internal':
+      return internal(failure.requestId)
   }
 }
 
@@ -209,14 +209,6 @@ function wrongMethod(allowed: string): Phrase {
   return { status: 405, message, type: INVALID, code: 'method_not_allowed', headers: { allow: allowed } }
 }
 
-function internal(requestId: string): Phrase {
-  const message = `The gateway failed to process the request. Quote request id ${requestId} when reporting it.`
-  return { status: 500, message, type: 'server_error', code: 'internal_error' }
-}
-
-/** A failure behind us. Only a complaint about the client's own request is quoted. */
-function phraseUpstream(provider: string, upstream: UpstreamFailure): Phrase {
-  const server = { type: 'server_error', param: null, retryAfterMs: upstream.retryAfterMs, mayRetry: true }
 const PASSED_THROUGH: Readonly<Record<NotPassedThrough['reason'], (subject: string) => string>> = {
   off: (subject) => `${subject} is not passed through: nothing is, for this key.`,
   'runs-no-model': (subject) => `${subject} is not passed through: for this key, only calls that run a model are.`,
@@ -238,6 +230,14 @@ function notPassedThrough({ reason, subject, needed }: NotPassedThrough): Phrase
   return { status: 403, message, type: INVALID, code: 'not_passed_through' }
 }
 
+function internal(requestId: string): Phrase {
+  const message = `The gateway failed to process the request. Quote request id ${requestId} when reporting it.`
+  return { status: 500, message, type: 'server_error', code: 'internal_error' }
+}
+
+/** A failure behind us. Only a complaint about the client's own request is quoted. */
+function phraseUpstream(provider: string, upstream: UpstreamFailure): Phrase {
+  const server = { type: 'server_error', param: null, retryAfterMs: upstream.retryAfterMs, mayRetry: true }
   switch (upstream.class) {
     case 'client':
       return clientMistake(upstream)

@@ -43,7 +43,8 @@ export const BREAKER = {
 /** A breaker that has seen nothing. */
 export const CLOSED: BreakerState = { state: 'closed', seconds: [], inARow: [], openings: 0 }
 
-/** What an upstream failure says about its target. A client's mistake and a throttle say nothing against it. */
+/** What an upstream failure says about its target. A client's mistake, a throttle and what it isn't made for
+ *  say nothing against it. */
 export function outcomeOf(upstream: UpstreamClass | null): Outcome {
   switch (upstream) {
     case null:
@@ -59,6 +60,7 @@ export function outcomeOf(upstream: UpstreamClass | null): Outcome {
     case 'client':
     case 'throttled':
     case 'credential':
+    case 'incapable':
       return 'ignored'
   }
 }

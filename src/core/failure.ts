@@ -17,6 +17,8 @@ export type UpstreamClass =
   | 'throttled'
   /** Our credential: 401, 402, 403. Another target may serve. */
   | 'credential'
+  /** The target isn't made for it: 501, 405, 410, 451. Nothing is wrong with it; another target may serve. */
+  | 'incapable'
   /** The client's own mistake: 400, 404, 413, 422. No other target is tried. */
   | 'client'
   /** The answer broke off, was empty, or could not be read. */
@@ -40,10 +42,13 @@ export interface UpstreamFailure {
 /** Who has to do something about it: the client with its request, the gateway's operator, or the provider. */
 export type Blame = 'client' | 'operator' | 'provider'
 
-/** Whose fault an upstream failure of that class is. A rate limit is the operator's: it is on the gateway's account. */
+const OPERATORS: ReadonlySet<UpstreamClass> = new Set(['credential', 'throttled', 'incapable'])
+
+/** Whose fault an upstream failure of that class is. A rate limit is the operator's: it is on the gateway's account; and so
+ *  is a route to a target that isn't made for what is asked. */
 export function blameOf(upstream: UpstreamClass): Blame {
   if (upstream === 'client') return 'client'
-  return upstream === 'credential' || upstream === 'throttled' ? 'operator' : 'provider'
+  return OPERATORS.has(upstream) ? 'operator' : 'provider'
 }
 
 /** Something the request asks for that a dialect can't carry. */

@@ -2,6 +2,7 @@
 // trusted: status, code, type and message are read together.
 import type { UpstreamClass } from '../core/failure.ts'
 import type { ErrorFields } from './error-fields.ts'
+import { CLASS_OF_STATUS } from './error-status.ts'
 
 const WORDS_OF_CREDENTIAL =
   /invalid_api_key|authentication|api_key_invalid|unauthenticated|unrecognizedclient|expiredtoken|permission_?denied|permission_error|accessdenied|billing_error/
@@ -16,6 +17,7 @@ const WORDS_OF_CLIENT =
 const CLIENT_MESSAGE =
   /(?:model|endpoint|deployment)\b.{0,80}\b(?:not found|does not exist|is not supported)|validation error|context (?:length|window|size)|prompt is too long|too many tokens/
 const WORDS_OF_OVERLOAD = /overloaded|unavailable|capacity|throttled|modelnotready/
+const WORDS_OF_INABILITY = /unimplemented|not_implemented|notimplemented/
 const WORDS_OF_THROTTLE = /rate_limit|rate_limited|ratelimit|resource_exhausted|throttling|too_many_requests/
 const THROTTLE_MESSAGE = /rate.?limit|too many requests|temporarily rate-limited|too many tokens, please wait/
 
@@ -24,26 +26,16 @@ export function classify(fields: ErrorFields, status: number): UpstreamClass {
   const words = `${fields.code ?? ''} ${fields.type ?? ''}`.toLowerCase()
   const message = fields.message.toLowerCase()
   switch (status) {
-    case 408:
-      return 'timeout'
     case 429:
       return classifyThrottled(words, message)
     case 401:
     case 402:
     case 403:
-      return fields.isFlagged || FLAGGED.test(message) ? 'client' : 'credential'
-    case 409:
-    case 424:
-    case 425:
-    case 499:
-      return 'server'
-    case 498:
-    case 503:
-    case 529:
-      return 'overloaded'
-    case 501:
-      return 'client'
+    case 451:
+      if (fields.isFlagged || FLAGGED.test(message)) return 'client'
   }
+  const known = CLASS_OF_STATUS[status]
+  if (known !== undefined) return known
   if (status >= 400 && status < 500) return isOurCredential(words, message) ? 'credential' : 'client'
   if (status >= 500) return WORDS_OF_OVERLOAD.test(message) || WORDS_OF_OVERLOAD.test(words) ? 'overloaded' : 'server'
   return classifyByWords(words, message)
@@ -64,5 +56,6 @@ function classifyByWords(words: string, message: string): UpstreamClass {
   if (WORDS_OF_THROTTLE.test(words) || THROTTLE_MESSAGE.test(message)) return classifyThrottled(words, message)
   if (WORDS_OF_OVERLOAD.test(words) || /\boverloaded\b|at capacity/.test(message)) return 'overloaded'
   if (words.includes('timeout')) return 'timeout'
+  if (WORDS_OF_INABILITY.test(words)) return 'incapable'
   return WORDS_OF_CLIENT.test(words) || CLIENT_MESSAGE.test(message) ? 'client' : 'server'
 }

@@ -286,6 +286,14 @@ function phraseUpstream(provider: string, upstream: UpstreamFailure): Phrase {
         message: `The reply of the provider ${provider} broke off or could not be read.`,
       }
     case 'server':
+    case 'incapable':
+      return {
+        ...server,
+        status: 501,
+        code: 'provider_incapable',
+        mayRetry: false,
+        message: `The provider ${provider} does not offer what was asked for.`,
+      }
       return {
         ...server,
         status: 502,

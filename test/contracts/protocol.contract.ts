@@ -171,6 +171,7 @@ const FAILURES: readonly (readonly [status: number, failure: Failure])[] = [
   [502, upstream('credential', 401)],
   [502, upstream('credential', 403)],
   [422, upstream('client', 422)],
+  [501, upstream('incapable', 501)],
   [400, upstream('client', 0)],
   [502, upstream('stream', 200)],
   [503, { kind: 'no-target-available', model: 'm', retryAfterMs: null }],

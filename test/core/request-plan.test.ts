@@ -155,12 +155,13 @@ describe('a retry', () => {
           expect(waitMs).toBeLessThanOrEqual(Math.max(asked ?? 0, Math.min(5_000, 100 * 2 ** retry)))
         },
       ),
+      'incapable',
     )
   })
 
   test('goes to the same target only where that can help, and nowhere after a mistake of the client', () => {
     expect(mayFallBack('client')).toBe(false)
-    for (const upstream of ['client', 'credential', 'throttled', 'timeout'] as const) {
+    for (const upstream of ['client', 'credential', 'throttled', 'timeout', 'incapable'] as const) {
       expect(mayRetrySameTarget(upstream)).toBe(false)
     }
     for (const upstream of [

@@ -58,9 +58,10 @@ function blameOf({ status, body }: Exchange): Blame {
   if (body.includes('Content violates usage guidelines')) return 'client'
   // No money left is no throttle: waiting doesn't help.
   if (/API_KEY_INVALID|[Ii]ncorrect API key|insufficient_quota/.test(body)) return 'credential'
-  if (status === 401 || status === 402 || status === 403) return 'credential'
+  // What a server isn't made for is for whoever routes to it to see to, as a credential is.
+  if (status === 401 || status === 402 || status === 403 || status === 501) return 'credential'
   if (status === 429) return 'throttled'
-  return status >= 500 && status !== 501 ? 'provider' : 'client'
+  return status >= 500 ? 'provider' : 'client'
 }
 
 function openai(exchange: Exchange): Found {

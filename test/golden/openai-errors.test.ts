@@ -82,6 +82,7 @@ describe('the openai SDK throws', () => {
     [2, upstream('overloaded', 503)],
     [2, upstream('connection', 0)],
     [1, upstream('credential', 401)],
+    [1, upstream('incapable', 501)],
     [1, upstream('client', 429)],
     [1, { kind: 'rate-limited', scope: 'key', unit: 'tokens', limitPerMinute: 1, requested: 9, retryAfterMs: null }],
     [1, { kind: 'budget-exhausted', scope: 'key', limitNanoUsd: 1, window: 'day', resetsAtMs: 0 }],

@@ -219,6 +219,7 @@ const FAILURES: Readonly<Record<Failure['kind'], readonly Failure[]>> = {
     upstream('throttled', 429),
     upstream('credential', 401),
     upstream('client', 422),
+    upstream('incapable', 501),
     upstream('stream', 200),
   ],
   'no-target-available': [{ kind: 'no-target-available', model: 'm', retryAfterMs: null }],

@@ -32,6 +32,7 @@ const CLASSES: readonly UpstreamClass[] = [
   'overloaded',
   'throttled',
   'credential',
+  'incapable',
   'client',
   'stream',
 ]

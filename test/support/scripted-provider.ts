@@ -77,6 +77,7 @@ const STATUSES: Partial<Readonly<Record<UpstreamClass, number>>> = {
   overloaded: 503,
   throttled: 429,
   credential: 401,
+  incapable: 501,
   client: 400,
 }
 

@@ -1,46 +1,58 @@
-// The ledger's columns, once: how each is read from a usage event's JSON, and how each sum of a roll-up is computed from
-// an event. The consumer, the reports and the reconciliation all build their SQL from these lists, so they can't differ.
+// The ledger's columns, once: where each is in a usage event, and how each sum of a roll-up is computed from a row of
+// events. The consumer, the reports and the reconciliation all build their SQL from these lists, so they can't differ.
+import { type Json, type JsonObject, isJsonObject } from '../core/json.ts'
 
-/** Column of `usage_events` → where the value is in the event's JSON. */
+/** Column of `usage_events` → the event's field; `usage.…` for one of its buckets. */
 export const EVENT_COLUMNS = {
-  request_id: `value ->> 'requestId'`,
-  attempt: `value ->> 'attempt'`,
-  kind: `value ->> 'kind'`,
-  started_at_ms: `value ->> 'startedAtMs'`,
-  tenant_id: `value ->> 'tenantId'`,
-  team_id: `value ->> 'teamId'`,
-  key_id: `value ->> 'keyId'`,
-  cost_center: `value ->> 'costCenter'`,
-  end_user: `value ->> 'endUser'`,
-  tags: `value -> 'tags'`,
-  trace_id: `value ->> 'traceId'`,
-  protocol: `value ->> 'protocol'`,
-  streamed: `value ->> 'streamed'`,
-  requested_model: `value ->> 'requestedModel'`,
-  route: `value ->> 'route'`,
-  target_id: `value ->> 'targetId'`,
-  provider: `value ->> 'provider'`,
-  model: `value ->> 'model'`,
-  status: `value ->> 'status'`,
-  ending: `value ->> 'ending'`,
-  failure: `value ->> 'failure'`,
-  cache: `value ->> 'cache'`,
-  is_final: `value ->> 'isFinal'`,
-  input_tokens: `value ->> '$.usage.input'`,
-  cache_read_tokens: `value ->> '$.usage.cacheRead'`,
-  cache_write_tokens: `value ->> '$.usage.cacheWrite'`,
-  cache_write_long_tokens: `value ->> '$.usage.cacheWriteLong'`,
-  output_tokens: `value ->> '$.usage.output'`,
-  reasoning_tokens: `value ->> '$.usage.reasoning'`,
-  audio_input_tokens: `value ->> '$.usage.audioInput'`,
-  audio_output_tokens: `value ->> '$.usage.audioOutput'`,
-  is_estimated: `value ->> 'isEstimated'`,
-  cost_nano_usd: `value ->> 'costNanoUsd'`,
-  saved_nano_usd: `value ->> 'savedNanoUsd'`,
-  price_version: `value ->> 'priceVersion'`,
-  latency_ms: `value ->> 'latencyMs'`,
-  ttft_ms: `value ->> 'ttftMs'`,
+  request_id: 'requestId',
+  attempt: 'attempt',
+  kind: 'kind',
+  started_at_ms: 'startedAtMs',
+  tenant_id: 'tenantId',
+  team_id: 'teamId',
+  key_id: 'keyId',
+  cost_center: 'costCenter',
+  end_user: 'endUser',
+  tags: 'tags',
+  trace_id: 'traceId',
+  protocol: 'protocol',
+  streamed: 'streamed',
+  requested_model: 'requestedModel',
+  route: 'route',
+  target_id: 'targetId',
+  provider: 'provider',
+  model: 'model',
+  status: 'status',
+  ending: 'ending',
+  failure: 'failure',
+  cache: 'cache',
+  is_final: 'isFinal',
+  input_tokens: 'usage.input',
+  cache_read_tokens: 'usage.cacheRead',
+  cache_write_tokens: 'usage.cacheWrite',
+  cache_write_long_tokens: 'usage.cacheWriteLong',
+  output_tokens: 'usage.output',
+  reasoning_tokens: 'usage.reasoning',
+  audio_input_tokens: 'usage.audioInput',
+  audio_output_tokens: 'usage.audioOutput',
+  is_estimated: 'isEstimated',
+  cost_nano_usd: 'costNanoUsd',
+  saved_nano_usd: 'savedNanoUsd',
+  price_version: 'priceVersion',
+  latency_ms: 'latencyMs',
+  ttft_ms: 'ttftMs',
 } as const
+
+const FIELDS = Object.values(EVENT_COLUMNS).map((path) => path.split('.'))
+
+/** The event's values in the order of `EVENT_COLUMNS`; a list is JSON text. */
+export function rowOf(event: JsonObject): readonly Json[] {
+  return FIELDS.map(([field = '', bucket]) => {
+    const value = event[field] ?? null
+    if (bucket !== undefined) return isJsonObject(value) ? (value[bucket] ?? null) : null
+    return Array.isArray(value) ? JSON.stringify(value) : value
+  })
+}
 
 /** Key column of `usage_hourly` → its value for a row of `usage_events`. */
 export const ROLLUP_DIMENSIONS = {

@@ -3,12 +3,15 @@
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { USAGE_BUCKETS } from '../core/usage.ts'
-import { USAGE_EVENT_VERSION, type UsageBatch, unpackEvent } from '../core/usage-event.ts'
+import { USAGE_EVENT_VERSION, unpackEvent } from '../core/usage-event.ts'
+import { rowOf } from './columns.ts'
 
 /** A message that may be applied. */
 export interface ReadableBatch {
-  /** Events of kinds that the ledger doesn't count are left out. */
-  readonly batch: UsageBatch
+  readonly tenantId: string
+  readonly outboxId: number
+  /** JSON text: a `rowOf` for each event. Events of kinds that the ledger doesn't count are left out. */
+  readonly rows: string
   /** Names the first event: with tenant and outbox row, what makes two deliveries the same message. */
   readonly firstEvent: string
 }
@@ -35,7 +38,7 @@ export function readBatch(body: unknown): Result<ReadableBatch, string> {
     if (problem !== null) return err(`events[${at}]${problem}`)
   }
   const firstEvent = full.length > 0 ? eventName(full[0]) : JSON.stringify(list[0]).slice(0, NAME_CHARS_MAX)
-  return ok({ batch: { v, tenantId, outboxId, events: JSON.stringify(full) }, firstEvent })
+  return ok({ tenantId, outboxId, firstEvent, rows: JSON.stringify(full.filter(isJsonObject).map(rowOf)) })
 }
 
 /** Alerts, and whatever a later gateway may send along, are none of the ledger's business; a bad event is. */
@@ -98,10 +101,12 @@ const EVENT_FIELDS: Readonly<Record<string, Check>> = {
   ttftMs: (value) => value === null || isCount(value),
 }
 
+const EVENT_CHECKS = Object.entries(EVENT_FIELDS)
+
 function eventProblem(event: Json | undefined, tenantId: string): string | null {
   if (!isJsonObject(event)) return ' is not an object'
   if (event.tenantId !== tenantId) return '.tenantId is not the tenant of the message'
-  for (const [field, check] of Object.entries(EVENT_FIELDS)) {
+  for (const [field, check] of EVENT_CHECKS) {
     if (!check(event[field])) return `.${field} is ${describe(event[field])}`
   }
   return usageProblem(event)

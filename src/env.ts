@@ -1,4 +1,5 @@
 // The bindings of each Worker, as wrangler.toml declares them.
+import type { SideLimiter } from '../durable-objects/side-limiter.ts'
 import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
 import type { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
 import type { UsageBatch } from './core/usage-event.ts'
@@ -8,6 +9,8 @@ import type { UsageBatch } from './core/usage-event.ts'
 export interface GatewayEnv {
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
   readonly TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
+  /** Limits of end users and of targets. */
+  readonly SIDE_LIMITER: DurableObjectNamespace<SideLimiter>
   /** Keys, tenants and the routing snapshot. */
   readonly DIRECTORY: KVNamespace
   /** Cached replies. */

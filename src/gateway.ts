@@ -1,6 +1,6 @@
 // Worker 1, the gateway: answers every request and holds the Durable Objects.
 import { createApp } from './app.ts'
 
-export { TargetBreaker, TenantLimiter } from '../durable-objects/index.ts'
+export { SideLimiter, TargetBreaker, TenantLimiter } from '../durable-objects/index.ts'
 
 export default createApp()

@@ -7,6 +7,7 @@ import { handleSimulated } from './simulated/handle-simulated.ts'
 import { consumeQueue, recheckLedger } from './usage-consumer.ts'
 import type { GatewayEnv, UsageEnv } from './env.ts'
 
+export { SideLimiter } from '../durable-objects/side-limiter.ts'
 export { TargetBreaker } from '../durable-objects/target-breaker.ts'
 export { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
 

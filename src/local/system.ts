@@ -92,6 +92,7 @@ async function gatewayWorker(options: SystemOptions): Promise<V4WorkerOptions> {
     durableObjects: {
       TENANT_LIMITER: { className: 'TenantLimiter', useSQLite: true },
       TARGET_BREAKER: { className: 'TargetBreaker', useSQLite: true },
+      SIDE_LIMITER: { className: 'SideLimiter', useSQLite: true },
     },
     kvNamespaces: { DIRECTORY: 'directory', REPLIES: 'replies' },
     d1Databases: { DB: 'tidegate' },

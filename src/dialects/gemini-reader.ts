@@ -1,6 +1,7 @@
 // Reads a Gemini reply, streamed or whole, into events. Each message of a stream is a reply of its own with a little more:
 // usage is cumulative, every one may give a finish reason, and the last given counts.
 // https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse (read 2026-11-21)
+import type { UpstreamFailure } from '../core/failure.ts'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, Signature, TokenLogprob } from '../core/neutral.ts'
@@ -92,6 +93,15 @@ function readMessage(json: Json, event: string, events: ReplyEvents, candidates:
   if (isReply) candidates.read(body)
 }
 
+/** The failure of a model that wrote nothing that could be passed on, in Google's words where it has any. */
+function brokenReply(candidate: JsonObject): UpstreamFailure {
+  const said = readErrorBody(candidate['finishMessage'])
+  const { message } = stringOf(candidate['finishMessage']) === null ? brokenStream(NO_REPLY) : said
+  return { ...brokenStream(message), code: String(candidate['finishReason']) }
+}
+
+const NO_REPLY = "The model's output could not be read."
+
 /** What is known of one candidate. */
 interface Candidate {
   readonly number: number
@@ -147,6 +157,7 @@ class Candidates {
     this.events.logprobs(candidate.number, readLogprobs(objectOf(value['logprobsResult'])))
     const finish = readGeminiFinish(value['finishReason'])
     if (finish === null) return
+    if (finish === 'broken') return this.events.fail(brokenReply(value))
     this.endPartial(candidate)
     this.events.finish(candidate.number, finish)
   }

@@ -102,17 +102,35 @@ function audioIn(details: Json | undefined): number {
   return tokens
 }
 
-/** What the provider gives where it breaks off: because of what is said, or of a call that can't be made. */
-const BROKEN_OFF =
-  /SAFETY|RECITATION|BLOCKLIST|PROHIBITED|SPII|MODEL_ARMOR|JAILBREAK|LANGUAGE|OTHER|TOOL_CALL|FUNCTION_CALL|NO_IMAGE|MALFORMED|THOUGHT_SIGNATURE/
+/** Reasons that are about what is said. `LANGUAGE`: flagged for a language that isn't supported. */
+const FILTERED = /SAFETY|RECITATION|BLOCKLIST|PROHIBITED|SPII|MODEL_ARMOR|JAILBREAK|LANGUAGE/
 
-/** A finish reason, by name or (`enum-encoding=int`) by number; null for none. Names that nobody knows yet mean that it
- *  stopped by itself. */
-export function readGeminiFinish(value: Json | undefined): FinishReason | null {
-  if (typeof value === 'number') return value < 1 ? null : value === 1 ? 'stop' : value === 2 ? 'length' : 'filtered'
+/**
+ * Reasons for which there is no reply: a call that can't be made, output that can't be read, and `OTHER`, which Google
+ * gives for an internal error and for whatever it doesn't name.
+ */
+const BROKEN = /OTHER|TOOL_CALL|FUNCTION_CALL|MALFORMED|THOUGHT_SIGNATURE/
+const OTHER_NUMBER = 5
+
+/**
+ * A finish reason, by name or (`enum-encoding=int`) by number; null for none. `broken`: the model failed. Names that
+ * nobody knows yet mean that it stopped by itself; so does `NO_IMAGE`, since what was said instead is whole. Numbers above
+ * 5 differ between Google's two services: most are filters in both.
+ * https://ai.google.dev/api/generate-content#FinishReason (read 2026-11-21)
+ */
+export function readGeminiFinish(value: Json | undefined): FinishReason | 'broken' | null {
+  if (typeof value === 'number') return finishOfNumber(value)
   if (typeof value !== 'string' || value === '' || value === 'FINISH_REASON_UNSPECIFIED') return null
   if (value === 'MAX_TOKENS') return 'length'
-  return BROKEN_OFF.test(value) ? 'filtered' : 'stop'
+  if (FILTERED.test(value)) return 'filtered'
+  return BROKEN.test(value) ? 'broken' : 'stop'
+}
+
+function finishOfNumber(value: number): FinishReason | 'broken' | null {
+  if (value < 1) return null
+  if (value === 1) return 'stop'
+  if (value === 2) return 'length'
+  return value === OTHER_NUMBER ? 'broken' : 'filtered'
 }
 
 /** True where the prompt itself was refused: no candidate will come. */

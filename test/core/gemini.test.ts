@@ -288,9 +288,18 @@ describe('usage and finish reasons', () => {
     [3, 'filtered'],
     ['MODEL_ARMOR', 'filtered'],
     ['IMAGE_PROHIBITED_CONTENT', 'filtered'],
-    ['UNEXPECTED_TOOL_CALL', 'filtered'],
-    ['MALFORMED_FUNCTION_CALL', 'filtered'],
-    ['OTHER', 'filtered'],
+    ['LANGUAGE', 'filtered'],
+    ['IMAGE_SAFETY', 'filtered'],
+    ['IMAGE_RECITATION', 'filtered'],
+    ['UNEXPECTED_TOOL_CALL', 'broken'],
+    ['TOO_MANY_TOOL_CALLS', 'broken'],
+    ['MALFORMED_FUNCTION_CALL', 'broken'],
+    ['MALFORMED_RESPONSE', 'broken'],
+    ['MISSING_THOUGHT_SIGNATURE', 'broken'],
+    ['OTHER', 'broken'],
+    ['IMAGE_OTHER', 'broken'],
+    [5, 'broken'],
+    ['NO_IMAGE', 'stop'],
     ['SOMETHING_NEW', 'stop'],
     ['FINISH_REASON_UNSPECIFIED', null],
     [0, null],
@@ -298,6 +307,22 @@ describe('usage and finish reasons', () => {
   ])('%s', (value, reason) => {
     expect(readGeminiFinish(value)).toBe(reason)
   })
+})
+
+test('a model that gives up has failed, in its own words where it has any, and what it used is told', () => {
+  const usageMetadata = { promptTokenCount: 22, candidatesTokenCount: 3, totalTokenCount: 25 }
+  const read = (candidate: JsonObject) => fold(gemini.read({ candidates: [candidate], usageMetadata }, TARGET))
+  const said = read({ finishReason: 'OTHER', finishMessage: 'Model failed to generate content due to internal error.' })
+  expect(said.failure).toMatchObject({
+    class: 'stream',
+    code: 'OTHER',
+    message: 'Model failed to generate content due to internal error.',
+  })
+  expect(said.usage).toMatchObject({ input: 22, output: 3 })
+  expect(read({ finishReason: 'UNEXPECTED_TOOL_CALL' }).failure?.code).toBe('UNEXPECTED_TOOL_CALL')
+  const silent = read({ finishReason: 'NO_IMAGE', content: { parts: [{ text: 'No picture of that.' }] } })
+  expect(silent.failure).toBeNull()
+  expect(silent.choices).toMatchObject([{ finish: 'stop' }])
 })
 
 describe('other calls', () => {

@@ -4,6 +4,7 @@ import { parseJson } from '../../src/core/json.ts'
 import { arrayOf, countOf, objectOf } from '../../src/wire/read.ts'
 import type { Told } from './differential-readings.ts'
 import type { Exchange } from './exchanges.ts'
+import { hasFailed } from './naive-gemini.ts'
 
 /** A member in which two readings may differ. */
 export type Aspect = Exclude<keyof Told, 'refusal'>
@@ -119,6 +120,13 @@ const ENDINGS: readonly Explanation[] = [
     reason: 'a reason that they have no word for: we take it for the nearest of ours',
     aspects: ['finish'],
     holds: ({ theirs, ours }) => theirs.finish === 'other' && ours.finish !== null,
+  },
+  {
+    name: 'a model that gave up',
+    reason: 'Gemini ends without a reply (an internal error, a call of a tool that is none): a failure to us',
+    aspects: ['finish', 'error'],
+    holds: ({ exchange, theirs, ours }) =>
+      theirs.finish === 'other' && ours.finish === null && hasFailed(exchange.body),
   },
   {
     name: 'stopped to call',

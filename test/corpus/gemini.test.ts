@@ -9,7 +9,7 @@ import { readGeminiEmbeddings, writeGeminiEmbeddings } from '../../src/wire/gemi
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
 import { chunkings, loadExchanges, missingCorpus } from './exchanges.ts'
 import type { Exchange } from './exchanges.ts'
-import { type Naive, finishOf, messagesIn, naive } from './naive-gemini.ts'
+import { type Naive, finishOf, hasFailed, messagesIn, naive } from './naive-gemini.ts'
 import { eventsOf, readingOf } from './readers.ts'
 import { TARGET } from '../support/target.ts'
 
@@ -45,7 +45,8 @@ describe.runIf(exchanges.length > 0)('recorded Gemini replies', () => {
   const good = exchanges.filter((exchange) => exchange.status === 200)
   /** Ends without a finish reason, or with an error behind its events. */
   const broken = (exchange: Exchange): boolean =>
-    exchange.isStreamed && (/"error"/.test(exchange.body) || !/finishReason|blockReason/.test(exchange.body))
+    hasFailed(exchange.body) ||
+    (exchange.isStreamed && (/"error"/.test(exchange.body) || !/finishReason|blockReason/.test(exchange.body)))
 
   test.each(named(good.filter((exchange) => !broken(exchange))))('%s: says what its bytes say', (_, exchange) => {
     const reply = replyOf(exchange)

@@ -46,6 +46,11 @@ export function naive(messages: readonly JsonObject[], index: number): Naive {
   }
 }
 
+/** Whether a model gave up: a call that can't be made, or a reason that nobody names. */
+export function hasFailed(body: string): boolean {
+  return /"finishReason": ?"(?:OTHER|UNEXPECTED_TOOL_CALL|MALFORMED_FUNCTION_CALL)"/.test(body)
+}
+
 /** How a candidate ends, in neutral words. */
 export function finishOf({ finish, calls }: Naive, isBlocked: boolean): string {
   if (finish === undefined) return isBlocked ? 'filtered' : 'stop'

@@ -4,7 +4,7 @@ import { arrayOf, countOf, objectOf } from '../../src/wire/read.ts'
 import { type ChoiceReading, type Reading, type UsageReading, finishOf, usageOf } from './compare.ts'
 import type { Exchange } from './exchanges.ts'
 import { saidBy } from './naive-converse.ts'
-import { finishOf as geminiFinish, messagesIn, naive as geminiSaid } from './naive-gemini.ts'
+import { finishOf as geminiFinish, hasFailed, messagesIn, naive as geminiSaid } from './naive-gemini.ts'
 import { naively, stopReasonOf, topTokensOf } from './naive-messages.ts'
 import { bodiesOf, noted, notedUsage } from './naive-openai.ts'
 import { naive as plainSaid } from './naive-plain.ts'
@@ -142,7 +142,7 @@ const NEUTRAL_REASONS: Readonly<Record<string, string>> = { 'tool-calls': 'tool_
 
 function gemini(exchange: Exchange): Found {
   const bodies = messagesIn(exchange.body)
-  const isBroken = exchange.isStreamed && /"error"/.test(exchange.body)
+  const isBroken = hasFailed(exchange.body) || (exchange.isStreamed && /"error"/.test(exchange.body))
   const isEnded = /finishReason|blockReason/.test(exchange.body) || !exchange.isStreamed
   const numbers = bodies.flatMap((body) =>
     arrayOf(body['candidates']).map((candidate, place) => Number(objectOf(candidate)['index'] ?? place)),

@@ -17,6 +17,8 @@ export interface Reservation {
   readonly amounts: Amounts
   /** Whether a budget stands behind it: then the cost must not exceed `amounts.nanoUsd`. */
   readonly limitsMoney: boolean
+  /** Whether a limit of output tokens, or of tokens in all, stands behind it. */
+  readonly limitsTokens: boolean
   /** Replaces the reservation by what was used, and hands the event over for the ledger. */
   settle(actual: Amounts, event: UsageEvent, later: Later): void
   /** Reserves more for the same attempt, in mid-stream: tokens and money. At once from what is in hand, else after one

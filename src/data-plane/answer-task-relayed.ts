@@ -10,7 +10,8 @@ import { answerHeaders } from './headers.ts'
 import { pursue } from './pursue.ts'
 import { discardForm, formCall } from './read-form.ts'
 import { refuse } from './refuse.ts'
-import { type ReplyWatch, blindWatch, jsonWatch, taskStreamWatch } from './relay-lane.ts'
+import type { Lane } from './lane.ts'
+import { type ReplyWatch, blindWatch, jsonWatch, relayLane, taskStreamWatch } from './relay-lane.ts'
 import { relayed, tryRelay } from './relay.ts'
 import type { RoutedRequest } from './route.ts'
 import type { TaskExchange } from './serve-task.ts'
@@ -25,7 +26,7 @@ export async function relayTask(
   // A form that is sent on while it comes can't be sent twice.
   const isOnce = form !== null && form.rest !== null
   const result = await pursue(exchange, routed, { promptTokens, cache: 'off' }, (attempt: Attempt<Task>) =>
-    tryRelay(attempt, { outgoing: () => callOf(exchange, attempt), watchOf, isOnce }),
+    tryRelay(attempt, { outgoing: () => callOf(exchange, attempt), laneOf, isOnce }),
   )
   if (result.ok)
     return relayed(exchange, result.value, answerHeaders(exchange, routed.plan, result.value.attempt, 'off'))
@@ -40,6 +41,10 @@ function callOf({ form, body, text }: TaskExchange, attempt: Attempt<Task>): Out
   if (codec === null) throw new Error(`${target.id} has no ${name}`)
   const call = taskCall(attempt, codec, { body: body(), text, model: target.model })
   return form === null ? call : formCall(form, call.path, target.model)
+}
+
+function laneOf(headers: Headers): Lane {
+  return relayLane(watchOf(headers.get('content-type') ?? ''))
 }
 
 function watchOf(contentType: string): ReplyWatch {

@@ -1,4 +1,5 @@
 // What holds for every address: whose error shape it speaks, and which pages of other origins may read its answers.
+import type { ProtocolName } from '../core/directory.ts'
 import type { Failure } from '../core/failure.ts'
 import type { Services } from '../ports.ts'
 import { failGoogle, failGoogleInStream } from '../protocols/google-failure.ts'
@@ -12,9 +13,17 @@ const GOOGLE: Omit<Speaker, 'name'> = { fail: failGoogle, failInStream: failGoog
  *  the chat protocol where there is none, or it can't be loaded, since most clients read that. */
 export async function speakerAt(path: string): Promise<Omit<Speaker, 'name'>> {
   const own = protocols.names.find((name) => isWithin(path, PROTOCOL_PLACES[name].endpoint))
-  const wire = own === undefined ? await wireOfProvider(path.split('/')[1] ?? '') : null
+  if (own !== undefined) return loaded(own)
+  return speakerOf(await wireOfProvider(path.split('/')[1] ?? ''))
+}
+
+/** Who phrases a failure for clients of a wire, by the same rule. */
+export async function speakerOf(wire: string | null): Promise<Omit<Speaker, 'name'>> {
   if (wire === 'gemini') return GOOGLE
-  const name = own ?? protocols.names.find((other) => PROTOCOL_PLACES[other].wire === wire)
+  return loaded(protocols.names.find((name) => PROTOCOL_PLACES[name].wire === wire))
+}
+
+async function loaded(name: ProtocolName | undefined): Promise<Omit<Speaker, 'name'>> {
   const chat = protocols.get('chat')
   if (name === undefined) return chat
   return protocols
@@ -64,6 +73,7 @@ const EXPOSED = [
   'age',
   'content-disposition',
 ]
+const OWN_HEADERS = /^(?:x-tidegate|x-ratelimit|anthropic-ratelimit)-/
 const PREFLIGHT_SECONDS = '7200'
 
 /** A preflight's answer; null where this is none, or its origin may not ask. It has no key, so none is asked for. */
@@ -94,7 +104,7 @@ export async function acrossOrigins(
   const result = new Response(response.body, response)
   result.headers.append('vary', 'origin')
   if (!isReadable) return result
-  const own = [...response.headers.keys()].filter((name) => name.startsWith('x-tidegate-'))
+  const own = [...response.headers.keys()].filter((name) => OWN_HEADERS.test(name))
   result.headers.set('access-control-allow-origin', origin)
   result.headers.set('access-control-expose-headers', [...EXPOSED, ...own].join(', '))
   return result

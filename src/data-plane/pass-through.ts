@@ -1,39 +1,40 @@
 // `/{provider}/…`: what has no protocol of its own goes to the provider as it is, with the gateway's credential in place of the
-// client's key. The same gates as for everything else: key, models, limits, breaker, ledger. The provider is one that the
-// tenant's routes reach, by its catalogue name, or one target of them by its id.
+// client's key. The same gates as for everything else: key, models, limits, breaker, ledger; and what of the provider's own API
+// is the caller's to use at all (`pass-through-rights.ts`). The provider is one that the tenant's routes reach, by its
+// catalogue name, or one target of them by its id.
 import { findProvider } from '../catalog/providers.ts'
-import type { Caller, Route, Target } from '../core/directory.ts'
+import type { Caller, Target } from '../core/directory.ts'
 import { estimateTokens } from '../core/estimate.ts'
 import type { Failure } from '../core/failure.ts'
 import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
-import { passedPath } from '../core/pass-through-path.ts'
-import { type Result, err, ok } from '../core/result.ts'
+import { hasQuirk } from '../core/quirk.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { dialects } from '../dialects/index.ts'
 import type { Later, OutgoingCall, Services } from '../ports.ts'
 import type { RequestFacts, Speaker } from '../protocols/protocol.ts'
-import { numberOf, objectOf, stringOf } from '../wire/read.ts'
+import { objectOf } from '../wire/read.ts'
+import type { Attempt } from './attempt.ts'
 import { authenticate } from './authenticate.ts'
 import { concreteTarget } from './concrete-target.ts'
-import { type ReadExchange, begin } from './exchange.ts'
+import { type Exchange, type ReadExchange, begin } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
-import { METHODS, allows, speakerAt } from './http-surface.ts'
-import { FORWARDED, keyOf, passedHeaders, passedQuery } from './pass-through-headers.ts'
-import { callsModel, loadWireAt, modelInPath, onlyCounts, readsTokens, watchReply } from './pass-through-meter.ts'
+import { METHODS, allows } from './http-surface.ts'
+import { boundedBody, outputBoundOf, plainBody } from './pass-through-bound.ts'
+import { FORWARDED, keyOf, passedHeaders, passedLocation, passedQuery } from './pass-through-headers.ts'
+import { laneOf, loadWireOf } from './pass-through-meter.ts'
+import { type Asked, type Choice, type Opening, type Reachable, choose, openings } from './pass-through-rights.ts'
+import { speakerAtProvider, speakerFor } from './pass-through-speaker.ts'
 import { pursue } from './pursue.ts'
 import { DISCARDED_BYTES_MAX, REQUEST_BYTES_MAX, discard } from './read-request.ts'
 import { refuse } from './refuse.ts'
 import { relayed, tryRelay } from './relay.ts'
-import { forbiddenModel } from './route.ts'
 
 /** What a body that isn't text counts for a limit. Tokens. */
 const FLAT_TOKENS = 100
 
-/** The way to a provider for one caller. */
-interface Way {
-  readonly route: Route
-  readonly target: Target
-  readonly path: string
+/** The way to a provider for one request: where it goes, with the target as it is called there. */
+interface Way extends Choice {
+  readonly name: string
 }
 
 interface PassedBody {
@@ -47,77 +48,137 @@ interface PassedBody {
 export async function passThrough(request: Request, services: Services, later: Later): Promise<Response | null> {
   const url = new URL(request.url)
   const [, name = ''] = url.pathname.split('/')
-  const path = url.pathname.slice(name.length + 1)
-  const { fail, failInStream } = await speakerAt(url.pathname)
-  const speaker: Speaker = { name: 'pass-through', fail, failInStream }
-  const begun = begin(request, speaker, services, later)
+  const asked: Asked = { name, method: request.method, path: url.pathname.slice(name.length + 1) }
+  const provider = findProvider(name)
+  const begun = begin(request, await speakerAtProvider(url.pathname, provider?.dialect), services, later)
   const caller = await authenticate(keyOf(request, url), services)
-  const isProvider = findProvider(name) !== undefined
-  if (isProvider && request.method === 'OPTIONS') return allows(METHODS)
-  if (!caller.ok) return isProvider ? refuse(begun, caller.error) : null
+  if (provider !== undefined && request.method === 'OPTIONS') return allows(METHODS)
+  if (!caller.ok) return provider === undefined ? null : refuse(begun, caller.error)
   const table = await services.directory.routes(later)
   if (table === null) return refuse(begun, { kind: 'directory-unavailable' })
   const reachable = reachableBy(caller.value, name, table)
-  if (reachable.length === 0) return null
-  if (!(await loadWireAt(path, services.log))) return refuse(begun, { kind: 'not-loaded' })
+  const [first] = reachable
+  if (first === undefined) return null
+  const protocol = provider === undefined ? await speakerFor(first.target.dialect) : begun.protocol
+  const exchange = { ...begun, protocol }
+  const open = openings(caller.value, reachable, asked)
+  if (!open.ok) {
+    if (request.body !== null) await discard(request.body)
+    return refuse(exchange, open.error)
+  }
+  return passOn(exchange, caller.value, { request, asked, open: open.value, search: passedQuery(url) })
+}
+
+/** Passes on what is the caller's to ask as far as its path tells. */
+async function passOn(
+  begun: Exchange<Speaker>,
+  caller: Caller,
+  given: {
+    readonly request: Request
+    readonly asked: Asked
+    readonly open: readonly Opening[]
+    readonly search: string
+  },
+): Promise<Response> {
+  const { request, asked, open } = given
   const body = await readBody(request)
   if (body === null) return refuse(begun, { kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
-  const model = modelInPath(path) ?? stringOf(body.json['model'])
-  const forbidden = model === null ? undefined : forbiddenModel(caller.value, model, () => body.json)
-  if (forbidden !== undefined) return refuse(begun, { kind: 'model-not-allowed', model: forbidden })
-  const way = await wayTo(caller.value, reachable, { model, path, name })
-  if (!way.ok) return refuse(begun, way.error)
-  if (body.text === null && request.body !== null && isSigned(way.value.target)) {
-    const received = request.headers.get('content-type') ?? ''
-    return refuse(begun, { kind: 'unsupported-media-type', received })
-  }
+  const chosen = choose(caller, open, body.json, asked)
+  const failure = chosen.ok ? unsignable(request, body, chosen.value.target) : chosen.error
+  if (failure !== null || !chosen.ok) return refuse(begun, failure ?? NOT_LOADED)
+  if (!(await loadWireOf(chosen.value.inference, begun.services.log))) return refuse(begun, NOT_LOADED)
+  const way = await wayOf(chosen.value, asked.name)
   const exchange: ReadExchange<Speaker> = {
     ...begun,
-    caller: caller.value,
-    facts: factsOf(body, path, model ?? name),
+    caller,
+    facts: factsOf(body, way),
     text: body.text ?? '',
     bytes: body.bytes,
     body: () => body.json,
     short: null,
   }
-  const answered = answer(exchange, way.value, { request, body, search: passedQuery(url) })
+  const answered = answer(exchange, way, { request, body, search: given.search })
   exchange.client.finish(answered)
   return answered
 }
 
+const NOT_LOADED: Failure = { kind: 'not-loaded' }
+
 /** A body has to be whole to be signed. */
-function isSigned({ auth, dialect }: Target): boolean {
-  return (auth ?? dialects.get(dialect).auth) === 'aws-sigv4'
+function unsignable(request: Request, body: PassedBody, { auth, dialect }: Target): Failure | null {
+  if (body.text !== null || request.body === null) return null
+  if ((auth ?? dialects.get(dialect).auth) !== 'aws-sigv4') return null
+  return { kind: 'unsupported-media-type', received: request.headers.get('content-type') ?? '' }
 }
 
-async function answer(
-  exchange: ReadExchange<Speaker>,
-  { route, target, path }: Way,
-  asked: { readonly request: Request; readonly body: PassedBody; readonly search: string },
-): Promise<Response> {
-  const { body, request, search } = asked
+interface Given {
+  readonly request: Request
+  readonly body: PassedBody
+  readonly search: string
+}
+
+async function answer(exchange: ReadExchange<Speaker>, way: Way, given: Given): Promise<Response> {
+  const { route, target, inference, passed } = way
+  const { body, request } = given
   const plan = { route, candidates: [{ target }], excluded: [] }
   const hasBody = request.body !== null
   const promptTokens = body.text !== null ? Math.max(1, estimateTokens(body.text)) : hasBody ? FLAT_TOKENS : 1
+  const isStreamed = passed.operation.includes(':stream')
   const result = await pursue(exchange, { plan, neutral: null }, { promptTokens, cache: 'off' }, (attempt) =>
     tryRelay(attempt, {
-      outgoing: () => outgoingCall(request, body, path + search),
-      watchOf: (contentType) => watchReply(path, target, contentType),
+      outgoing: () => outgoingCall(attempt, way, given),
+      laneOf: (headers) =>
+        laneOf(inference, target, { headers, isStreamed, hidesUsage: forcesUsage(attempt, way, body) }),
       isOnce: true,
       keepsRefusals: true,
     }),
   )
   if (!result.ok) return refuse(exchange, result.error, answerHeaders(exchange, plan, null, 'off'))
-  return relayed(exchange, result.value, answerHeaders(exchange, plan, result.value.attempt, 'off'), FORWARDED)
+  const headers = answerHeaders(exchange, plan, result.value.attempt, 'off')
+  const { response } = result.value.answer
+  const location = passedLocation(response.headers.get('location'), target.baseUrl + passed.path, way.name)
+  if (location !== null) headers['location'] = location
+  return relayed(exchange, result.value, headers, FORWARDED)
 }
 
-function outgoingCall(request: Request, body: PassedBody, path: string): OutgoingCall {
+function outgoingCall(attempt: Attempt<Speaker>, way: Way, { request, body, search }: Given): OutgoingCall {
   const headers = passedHeaders(request.headers)
-  const call = { path, headers, method: request.method }
-  if (body.text !== null) return { ...call, body: body.bytes ?? body.text }
+  const call = { path: way.passed.path + search, headers, method: request.method }
+  if (body.text !== null) return { ...call, body: bodyOf(attempt, way, { ...body, text: body.text }) }
   if (request.body === null) return { ...call, body: '' }
   const stated = request.headers.get('content-length')
   return { ...call, body: '', stream: request.body, streamBytes: stated === null ? null : Number(stated) }
+}
+
+/** The client's bytes, unless a limit stands behind them: then with a bound that the provider is to keep. */
+function bodyOf(
+  attempt: Attempt<Speaker>,
+  way: Way,
+  body: PassedBody & { readonly text: string },
+): string | ArrayBuffer {
+  const { inference, target } = way
+  if (inference === null || body.text === '') return body.bytes ?? body.text
+  let text = plainBody(body.text, body.json)
+  if (isLimited(attempt) && inference.kind === 'writes') {
+    const { maxOutputTokens } = attempt.demand
+    text = boundedBody(text, body.json, inference, target, {
+      maxOutputTokens,
+      forceUsage: forcesUsage(attempt, way, body),
+    })
+  }
+  return text === body.text ? (body.bytes ?? text) : text
+}
+
+function isLimited({ reservation }: Attempt<Speaker>): boolean {
+  return reservation.limitsMoney || reservation.limitsTokens
+}
+
+/** OpenAI's streams tell their usage only when they are asked to; without it nobody knows what was thought. */
+function forcesUsage(attempt: Attempt<Speaker>, { inference, target }: Way, { json }: PassedBody): boolean {
+  const wire = inference?.wire
+  if (wire !== 'openai-chat' && wire !== 'openai-completions') return false
+  if (json['stream'] !== true || hasQuirk(target, 'no-stream-options') || !isLimited(attempt)) return false
+  return objectOf(json['stream_options'])['include_usage'] !== true
 }
 
 /** The body of a JSON request, whole; any other is left unread. Null when it is too large. */
@@ -153,11 +214,6 @@ async function boundedBytes(body: ReadableStream<Uint8Array>): Promise<ArrayBuff
   return bytes.buffer
 }
 
-interface Reachable {
-  readonly route: Route
-  readonly target: Target
-}
-
 /** The targets that the tenant's routes reach, of the provider or with the id `name`. A provider without an address of its own
  *  is many servers: those are named by id. */
 function reachableBy(caller: Caller, name: string, table: RouteTable): readonly Reachable[] {
@@ -168,32 +224,14 @@ function reachableBy(caller: Caller, name: string, table: RouteTable): readonly 
     .flatMap((route) => table.targets(route).flatMap((target) => (isMeant(target) ? [{ route, target }] : [])))
 }
 
-/** The target to call: the one for this model, else one for every model, else the first; and its price for this model. */
-async function wayTo(
-  caller: Caller,
-  reachable: readonly Reachable[],
-  asked: { readonly model: string | null; readonly path: string; readonly name: string },
-): Promise<Result<Way, Failure>> {
-  const { model, path, name } = asked
-  // Files, batches and the like belong to all models: a key for some has no business there.
-  const isNamed = model !== null && callsModel(path)
-  if (caller.allowedModels.length > 0 && !isNamed) {
-    return err({ kind: 'model-not-allowed', model: model ?? `${name}${path}` })
-  }
-  const found =
-    reachable.find(({ target }) => target.model === model) ??
-    reachable.find(({ target }) => target.model === '*') ??
-    reachable[0]
-  if (found === undefined) return err({ kind: 'endpoint-not-found', path: `/${name}${path}` })
-  const { route, target } = found
-  const passed = passedPath(target.baseUrl, path === '' ? '/' : path)
-  if (!passed.ok) return err({ kind: 'invalid-request', field: null, message: `Invalid path: ${passed.error}.` })
-  const priced =
-    model === null || onlyCounts(path) ? unpriced(target) : await concreteTarget(ofAnyModel(target, model), model)
-  const { baseUrl } = passed.value
+/** The target as it is called: at the path's own address, with its price for this model. */
+async function wayOf(choice: Choice, name: string): Promise<Way> {
+  const { target, model, inference, passed } = choice
+  const isFree = model === null || inference?.kind === 'counts'
+  const priced = isFree ? unpriced(target) : await concreteTarget(ofAnyModel(target, model), model)
   // What goes wrong with files and the like is no reason to stop asking the model: they have a breaker of their own.
-  const id = callsModel(path) ? target.id : `${target.id}~other`
-  return ok({ route, target: { ...priced, id, baseUrl, maxRetries: 0 }, path: passed.value.path })
+  const id = inference === null ? `${target.id}~other` : target.id
+  return { ...choice, name, target: { ...priced, id, baseUrl: passed.baseUrl, maxRetries: 0 } }
 }
 
 /** What has no model has no price that we know. */
@@ -213,17 +251,12 @@ function ofAnyModel(target: Target, model: string): Target {
   return any
 }
 
-const BOUNDS = ['max_tokens', 'max_completion_tokens', 'max_output_tokens']
-
-function factsOf({ json }: PassedBody, path: string, model: string): RequestFacts {
-  const bounds = BOUNDS.flatMap((name) => numberOf(json[name]) ?? [])
-  const bound = bounds[0] ?? numberOf(objectOf(json['generationConfig'])['maxOutputTokens'])
+function factsOf({ text, json }: PassedBody, { target, inference, model, name, passed }: Way): RequestFacts {
   return {
-    model,
-    isStreamed: json['stream'] === true || path.includes(':streamGenerateContent'),
+    model: model ?? name,
+    isStreamed: json['stream'] === true || /:stream|-stream$/.test(passed.operation),
     wantsUsage: true,
-    maxOutputTokens: readsTokens(path) ? bound : 0,
-    choices: 1,
+    ...outputBoundOf(inference, text === null ? null : json, { target, model }),
     endUser: null,
     promptText: () => '',
     cacheability: 'never',

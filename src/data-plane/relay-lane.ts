@@ -94,9 +94,12 @@ export function jsonWatch(read: (reply: JsonObject) => Usage | null): ReplyWatch
   return watch
 }
 
+/** Members that tell usage; providers write them last. */
+const COUNTS = ['"usage"', '"usageMetadata"', '"meta"', '"prompt_eval_count"', '"inputTextTokenCount"']
+
 /** The members from the usage on, as an object of their own. */
 function endOf(tail: string): string {
-  const at = Math.max(tail.lastIndexOf('"usage"'), tail.lastIndexOf('"usageMetadata"'))
+  const at = Math.max(...COUNTS.map((name) => tail.lastIndexOf(name)))
   return at === -1 ? '' : `{${tail.slice(at)}`
 }
 

@@ -9,7 +9,8 @@ import { type OpenCall, callWith, limitedText, noAnswer, openCall } from './call
 import { ClientStream } from './client-stream.ts'
 import type { ReadExchange } from './exchange.ts'
 import type { Answered } from './pursue.ts'
-import { type ReplyWatch, relayLane } from './relay-lane.ts'
+import { BROKEN_OFF, type Lane } from './lane.ts'
+import { outputGuard } from './output-guard.ts'
 import { toldRefusal } from './told-refusal.ts'
 import { UpstreamStream } from './upstream-stream.ts'
 
@@ -26,7 +27,7 @@ export interface OpenRelay {
 /** How a call is made and what is understood of its reply. */
 export interface RelayPlan {
   readonly outgoing: () => OutgoingCall
-  readonly watchOf: (contentType: string) => ReplyWatch
+  readonly laneOf: (headers: Headers) => Lane
   /** Whether the call can be made only once. */
   readonly isOnce: boolean
   /** Whether the client is told what the provider says of its mistakes in the provider's own words. */
@@ -36,7 +37,7 @@ export interface RelayPlan {
 /** Makes one call, up to the first bytes of its reply. */
 export async function tryRelay<P extends Speaker>(
   attempt: Attempt<P>,
-  { outgoing, watchOf, isOnce, keepsRefusals = false }: RelayPlan,
+  { outgoing, laneOf, isOnce, keepsRefusals = false }: RelayPlan,
 ): Promise<Result<OpenRelay, FailedAttempt<P>>> {
   const call = openCall(attempt)
   const failed = (failure: UpstreamFailure, visibleChars: number): Result<never, FailedAttempt<P>> => {
@@ -51,8 +52,8 @@ export async function tryRelay<P extends Speaker>(
   if (!result.ok) return failed(result.error, 0)
   const { response, refusal } = result.value
   const begun = { call, response, refusal, ttftMs: services.nowMs() - startedAtMs }
-  if (refusal !== null || response.body === null) return ok({ ...begun, stream: null })
-  const lane = relayLane(watchOf(response.headers.get('content-type') ?? ''))
+  if (refusal !== null || response.body === null || !response.ok) return ok({ ...begun, stream: null })
+  const lane = laneOf(response.headers)
   const stream = openStream(attempt, lane, response.body, call)
   const failure = await stream.untilContent()
   if (failure !== null) return failed(failure, lane.visibleChars)
@@ -67,7 +68,7 @@ async function callForReply(attempt: Attempt<Speaker>, call: OpenCall, outgoing:
   return result.ok ? ok({ response: result.value, refusal: null }) : result
 }
 
-/** Calls for whatever the provider says, its refusals included: but for what it says of our credential, and for redirects. */
+/** Calls for whatever the provider says, its refusals included: but for what it says of our credential. */
 async function callForAnything(
   { exchange, plan, dialect }: Attempt<Speaker>,
   { abort }: OpenCall,
@@ -76,19 +77,40 @@ async function callForAnything(
   const { services } = exchange
   try {
     const response = await services.upstream.call(plan.target, outgoing(), dialect.name, abort.signal)
+    const { status } = response
+    if (isBodiless(status)) {
+      await response.body?.cancel().catch(() => {})
+      return ok({ response: new Response(null, response), refusal: null })
+    }
     if (response.ok) return ok({ response, refusal: null })
     const text = (await limitedText(response, REFUSAL_BYTES_MAX)) ?? ''
-    const failure = dialect.fail(response.status, response.headers, text, services.nowMs())
-    const isToldOn = failure.class !== 'credential' && response.status >= 400
-    return isToldOn ? ok({ response, refusal: { failure, text: toldRefusal(text) } }) : err(failure)
+    if (status < 200) return err(NO_ANSWER)
+    if (status < 400) return ok({ response, refusal: null })
+    const failure = clientsOwn(dialect.fail(status, response.headers, text, services.nowMs()))
+    return failure.class === 'credential'
+      ? err(failure)
+      : ok({ response, refusal: { failure, text: toldRefusal(text) } })
   } catch (error) {
     return err(noAnswer(abort.signal, error))
   }
 }
 
+/** A status that only the connection could make something of. */
+const NO_ANSWER: UpstreamFailure = { ...BROKEN_OFF, message: 'The provider answered with no answer.' }
+
+/** No content, start over, not modified: a response of these has no body, by the letter. */
+function isBodiless(status: number): boolean {
+  return status === 204 || status === 205 || status === 304
+}
+
+/** A conflict with what is kept at the provider: for a model it would be a fault of the provider's. */
+function clientsOwn(failure: UpstreamFailure): UpstreamFailure {
+  return failure.status === 409 && failure.class === 'server' ? { ...failure, class: 'client' } : failure
+}
+
 function openStream(
   attempt: Attempt<Speaker>,
-  lane: ReturnType<typeof relayLane>,
+  lane: Lane,
   body: ReadableStream<Uint8Array>,
   call: OpenCall,
 ): UpstreamStream {
@@ -100,6 +122,7 @@ function openStream(
     nowMs: exchange.services.nowMs,
     onTick: () => reservation.keepAlive(exchange.later),
     tickMs: reservation.keepAliveMs,
+    ...outputGuard(attempt, lane),
   })
 }
 
@@ -171,6 +194,6 @@ function finish<P extends Speaker>(
     status: answer.response.status,
     isFinal: true,
     ttftMs: answer.ttftMs,
-    isBilled: answer.refusal === null,
+    isBilled: answer.response.ok,
   })
 }

@@ -30,6 +30,8 @@ export interface StreamWatch {
   /** Called while the stream is open, at least this often. */
   readonly onTick: () => void
   readonly tickMs: number
+  /** Asked after each piece that went to the client: why nothing more may follow; null when it may. */
+  readonly mayGoOn?: () => UpstreamFailure | null | Promise<UpstreamFailure | null>
 }
 
 export class UpstreamStream {
@@ -90,6 +92,9 @@ export class UpstreamStream {
         const wait = step.out === null ? null : client.write(step.out)
         if (wait !== null) await wait
         if (step.failure !== null) return this.#failed('provider-cut', step.failure)
+        const stop = this.#hasEnded ? null : this.#watch.mayGoOn?.()
+        const failure = stop instanceof Promise ? await stop : stop
+        if (failure !== null && failure !== undefined) return this.#failed('provider-cut', failure)
       }
       return await this.#finish(client)
     } catch {

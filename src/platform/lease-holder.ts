@@ -137,6 +137,7 @@ export class LeaseHolder {
         return holding.amounts
       },
       limitsMoney: lease.limited.nanoUsd,
+      limitsTokens: lease.limited.tokens || lease.limited.outputTokens,
       settle: (actual, event, later) => {
         if (holding.isSettled) return
         holding.settle(counted(actual))

@@ -4,7 +4,15 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { passThrough } from '../../src/data-plane/pass-through.ts'
 import { serveTask } from '../../src/data-plane/serve-task.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
-import { type PathWorld, type SentCall, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
+import {
+  callerOf,
+  type PathWorld,
+  type SentCall,
+  ended,
+  expectSettled,
+  holdTime,
+  pathWorld,
+} from '../support/path-world.ts'
 import { someTarget } from '../support/targets.ts'
 
 beforeEach(holdTime)
@@ -219,6 +227,7 @@ describe('bytes that are relayed', () => {
     const message =
       'Rate limit reached in organization org-Ab12Cd34Ef56 for key sk-live1234567890: http://10.0.0.7:8080/v1'
     world.upstream = () => Response.json({ error: { message, code: 'rate_limit_exceeded' } }, { status: 429 })
+    world.caller = { ...callerOf(world), passThrough: 'all' }
     const asked = request('/openai/v1/files', null, { method: 'GET' })
     const response = await world.serve(
       async (services, later) => (await passThrough(asked, services, later)) ?? Response.error(),
@@ -234,6 +243,7 @@ describe('bytes that are relayed', () => {
     'are not passed on when they are too many, of %s length, but heard out',
     async (which) => {
       const world = pathWorld([someTarget('a', { provider: 'openai', baseUrl: 'https://api.test/v1' })])
+      world.caller = { ...callerOf(world), passThrough: 'all' }
       const length = 21 * 1024 * 1024
       let left = length
       const body = new ReadableStream<Uint8Array>({

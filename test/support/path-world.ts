@@ -47,6 +47,7 @@ export interface PathWorld {
   /** Refuses an admission by its number from 1; null admits it. */
   refusal: (number: number) => Refusal | null
   limitsMoney: boolean
+  limitsTokens: boolean
   mayRetry: (target: Target) => boolean
   permit: (target: Target) => Closed | null
   /** What a provider does. */
@@ -99,6 +100,7 @@ export function pathWorld(targets: readonly Target[]): PathWorld {
     }),
     refusal: () => null,
     limitsMoney: false,
+    limitsTokens: false,
     mayRetry: () => true,
     permit: () => null,
     upstream: () => Promise.reject(new Error('nobody there')),
@@ -219,6 +221,7 @@ function admission(world: PathWorld, amounts: Amounts): Reservation | Refusal {
   return {
     amounts,
     limitsMoney: world.limitsMoney,
+    limitsTokens: world.limitsTokens,
     settle: (actual, event) => void admitted.settled.push({ actual, event }),
     keepAliveMs: 1_000,
     keepAlive: () => undefined,

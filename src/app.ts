@@ -17,6 +17,7 @@ type Bindings = { readonly Bindings: GatewayEnv }
 type Ask = Context<Bindings>
 
 /** What few requests need is loaded with the first of them. */
+const explaining = late(() => import('./data-plane/explain.ts'))
 const counting = late(() => import('./data-plane/count-tokens.ts'))
 const models = late(() => import('./data-plane/list-models.ts'))
 const passing = late(() => import('./data-plane/pass-through.ts'))
@@ -87,6 +88,11 @@ function addDataPlane(app: Hono<Bindings>): void {
     by(counting, (c, { countTokens }) => countTokens(c.req.raw, servicesOf(c.env), later(c))),
   )
   closeOthers(app, countEndpoint, 'POST')
+  app.post(
+    '/v1/route/explain',
+    by(explaining, (c, { explain }) => explain(c.req.raw, servicesOf(c.env), later(c))),
+  )
+  closeOthers(app, '/v1/route/explain', 'POST')
   for (const endpoint of Object.values(TASK_ENDPOINTS)) {
     app.post(
       endpoint,

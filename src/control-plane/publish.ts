@@ -15,8 +15,13 @@ import {
 import { LIMITS_VERSION, type LimiterConfig } from '../core/limits.ts'
 import type { GatewayEnv } from '../env.ts'
 import { limiterNodes } from './limits-record.ts'
+import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
+import { readRouteChoice } from './route-choice.ts'
+import { readRules } from './side-limits-record.ts'
 import {
   findRow,
+  hasEndUsers,
+  limitedTargets,
   listRows,
   pageRows,
   readTexts,
@@ -29,7 +34,7 @@ import {
 } from './store.ts'
 
 /** Where the configuration is published: the part of the gateway's environment that is used. */
-export type PublishEnv = Pick<GatewayEnv, 'DB' | 'DIRECTORY' | 'TENANT_LIMITER'>
+export type PublishEnv = Pick<GatewayEnv, 'DB' | 'DIRECTORY' | 'TENANT_LIMITER' | 'SIDE_LIMITER'>
 
 /** Changes that may happen while one is published, before that is given up. */
 const ROUNDS_MAX = 25
@@ -48,7 +53,7 @@ export function publishRouting(env: PublishEnv): Promise<void> {
     ])
     const snapshot: RoutingSnapshot = {
       revision,
-      targets: Object.fromEntries(targets.map((row) => [row.id, withCapabilities(readCompiled(row))])),
+      targets: Object.fromEntries(targets.map((row) => [row.id, publishedTarget(row)])),
       routes: routes.map(routeOf),
     }
     await put(env.DIRECTORY, DIRECTORY_ROUTING_NAME, JSON.stringify(snapshot))
@@ -68,8 +73,9 @@ export function publishKey(env: PublishEnv, key: { readonly id: string; readonly
 export function publishTenant(env: PublishEnv, tenantId: string): Promise<void> {
   return untilCurrent(env, async () => {
     const row = await findRow<TenantRow>(env.DB, 'tenants', tenantId)
-    if (row === null) await env.DIRECTORY.delete(directoryTenantName(tenantId))
-    else await put(env.DIRECTORY, directoryTenantName(tenantId), JSON.stringify(tenantRecord(row)))
+    if (row === null) return env.DIRECTORY.delete(directoryTenantName(tenantId))
+    const isUserLimited = readRules(row.end_user_limits).length > 0 || (await hasEndUsers(env.DB, tenantId))
+    await put(env.DIRECTORY, directoryTenantName(tenantId), JSON.stringify(tenantRecord(row, isUserLimited)))
   })
 }
 
@@ -105,7 +111,10 @@ export interface PublishCursor {
 /** Publishes everything, page by page: after a failure in the middle of a change, or into an empty KV. Begins with null;
  *  returns where to go on, null when all is done. */
 export async function publishPage(env: PublishEnv, cursor: PublishCursor | null): Promise<PublishCursor | null> {
-  if (cursor === null) await publishRouting(env)
+  if (cursor === null) {
+    await publishRouting(env)
+    for (const id of await limitedTargets(env.DB)) await pushTargetLimits(env, id)
+  }
   const { table, afterId } = cursor ?? { table: 'tenants', afterId: '' }
   if (table === 'virtual_keys') {
     const keys = await pageRows<KeyRow>(env.DB, table, afterId, KEYS_PER_PAGE)
@@ -116,6 +125,7 @@ export async function publishPage(env: PublishEnv, cursor: PublishCursor | null)
   for (const tenant of tenants) {
     await publishTenant(env, tenant.id)
     await pushLimits(env, tenant.id)
+    if (tenant.end_user_limits !== null) await pushEndUsers(env, tenant.id)
   }
   return nextCursor(table, tenants, TENANTS_PER_PAGE) ?? { table: 'virtual_keys', afterId: '' }
 }
@@ -159,6 +169,11 @@ export function readCompiled(row: TargetRow): Target {
   return target
 }
 
+function publishedTarget(row: TargetRow): Target {
+  const target = withCapabilities(readCompiled(row))
+  return readRules(row.limit_rules).length === 0 ? target : { ...target, hasLimits: true }
+}
+
 /** A target with what the catalogue knows of its model, under what its operator says. */
 function withCapabilities(target: Target): Target {
   const capabilities = { ...findCapabilities(target.model), ...target.capabilities }
@@ -172,6 +187,7 @@ function routeOf(row: RouteRow): Route {
     tenantId: row.tenant_id === '' ? null : row.tenant_id,
     targets: readTexts(row.targets),
     allowedGaps: readTexts(row.allowed_gaps),
+    ...readRouteChoice(row),
   }
 }
 
@@ -193,7 +209,8 @@ function keyRecord(row: KeyRow): KeyRecord {
   }
 }
 
-function tenantRecord(row: TenantRow): TenantRecord {
+function tenantRecord(row: TenantRow, isUserLimited: boolean): TenantRecord {
+  const isRequired = row.require_end_user === 1
   return {
     v: 1,
     tenantId: row.id,
@@ -202,5 +219,6 @@ function tenantRecord(row: TenantRow): TenantRecord {
     timeZone: row.time_zone,
     passThrough: row.pass_through,
     ...(row.cors_origins === '[]' ? {} : { corsOrigins: readTexts(row.cors_origins) }),
+    ...(isRequired || isUserLimited ? { endUsers: { isRequired, isLimited: isUserLimited } } : {}),
   }
 }

@@ -6,7 +6,8 @@ import { announce } from './announce.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
-import { NEW_ROUTE, ROUTE_CHANGE } from './schemas.ts'
+import { type ChosenTargets, readChoice, readRouteChoice, viewGroup, viewRules, warningsAbout } from './route-choice.ts'
+import { NEW_ROUTE, ROUTE_CHANGE } from './route-schemas.ts'
 import {
   commit,
   deleteRow,
@@ -28,20 +29,23 @@ export function routeEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const owner = await findOwner(c.env.DB, body.tenant ?? null)
       if (!owner.ok) return refuse(c, owner.error)
-      const targets = await checkTargets(c.env.DB, body.targets)
-      if (!targets.ok) return refuse(c, targets.error)
+      const chosen = readChoice(body, null)
+      if (!chosen.ok) return refuse(c, chosen.error)
+      const providers = await checkTargets(c.env.DB, chosen.value.targets)
+      if (!providers.ok) return refuse(c, providers.error)
       const row: RouteRow = {
         id: `route_${randomBase62(14, ports.randomBytes)}`,
         model: body.model,
         tenant_id: owner.value,
-        targets: JSON.stringify(targets.value),
+        targets: JSON.stringify(chosen.value.targets),
         allowed_gaps: JSON.stringify(body.allowed_gaps ?? []),
+        choice: JSON.stringify(chosen.value.choice),
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'routes', row))
       if (!committed.ok) return refuse(c, notStored(committed.error, modelTaken(row.model)))
       const problem = await announce(() => publishRouting(c.env))
-      return problem === null ? c.json(viewRoute(row), 201) : refuse(c, problem)
+      return problem === null ? c.json(told(row, providers.value), 201) : refuse(c, problem)
     })
     .get('/', async (c) => c.json({ rows: (await listRows<RouteRow>(c.env.DB, 'routes')).map(viewRoute) }))
     .get('/:id', async (c) => {
@@ -52,16 +56,19 @@ export function routeEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const before = await findRow<RouteRow>(c.env.DB, 'routes', c.req.param('id'))
       if (before === null) return refuse(c, notFound('route', c.req.param('id')))
-      const targets = await checkTargets(c.env.DB, body.targets ?? readTexts(before.targets))
-      if (!targets.ok) return refuse(c, targets.error)
+      const chosen = readChoice(body, chosenOf(before))
+      if (!chosen.ok) return refuse(c, chosen.error)
+      const providers = await checkTargets(c.env.DB, chosen.value.targets)
+      if (!providers.ok) return refuse(c, providers.error)
       const row: RouteRow = {
         ...before,
-        targets: JSON.stringify(targets.value),
+        targets: JSON.stringify(chosen.value.targets),
+        choice: JSON.stringify(chosen.value.choice),
         allowed_gaps: body.allowed_gaps === undefined ? before.allowed_gaps : JSON.stringify(body.allowed_gaps),
       }
       await commit(c.env.DB, updateRow(c.env.DB, 'routes', row))
       const problem = await announce(() => publishRouting(c.env))
-      return problem === null ? c.json(viewRoute(row)) : refuse(c, problem)
+      return problem === null ? c.json(told(row, providers.value)) : refuse(c, problem)
     })
     .delete('/:id', async (c) => {
       const row = await findRow<RouteRow>(c.env.DB, 'routes', c.req.param('id'))
@@ -72,13 +79,26 @@ export function routeEndpoints(ports: AdminPorts) {
     })
 }
 
+/** A route that was written just now, with what is odd about it. */
+function told(row: RouteRow, providers: readonly string[]) {
+  const warnings = warningsAbout(providers)
+  return warnings.length === 0 ? viewRoute(row) : { ...viewRoute(row), warnings }
+}
+
+function chosenOf(row: RouteRow): ChosenTargets {
+  return { targets: readTexts(row.targets), choice: readRouteChoice(row) }
+}
+
 /** A route as the API shows it. */
 export function viewRoute(row: RouteRow) {
+  const { group, rules } = readRouteChoice(row)
   return {
     id: row.id,
     model: row.model,
     tenant_id: row.tenant_id === '' ? null : row.tenant_id,
     targets: readTexts(row.targets),
+    group: group === undefined ? null : viewGroup(group),
+    rules: viewRules(rules ?? []),
     allowed_gaps: readTexts(row.allowed_gaps),
     created_at_ms: row.created_at_ms,
   }
@@ -91,17 +111,18 @@ async function findOwner(db: D1Database, reference: string | null): Promise<Resu
   return tenant === null ? err(unknownTenant(reference)) : ok(tenant.id)
 }
 
+/** The providers of the targets, in order; or which of them is no target. */
 async function checkTargets(db: D1Database, ids: readonly string[]): Promise<Result<readonly string[], Refusal>> {
   if (new Set(ids).size < ids.length) {
     return err(unacceptable('targets', 'invalid_field', 'targets must name each target once.'))
   }
   const found = await db
-    .prepare(`SELECT id FROM targets WHERE id IN (SELECT value FROM json_each(?1))`)
+    .prepare(`SELECT id, provider FROM targets WHERE id IN (SELECT value FROM json_each(?1))`)
     .bind(JSON.stringify(ids))
-    .all<{ id: string }>()
-  const known = new Set(found.results.map((row) => row.id))
+    .all<{ id: string; provider: string }>()
+  const known = new Map(found.results.map((row) => [row.id, row.provider]))
   const missing = ids.findIndex((id) => !known.has(id))
-  if (missing === -1) return ok(ids)
+  if (missing === -1) return ok(ids.map((id) => known.get(id) ?? ''))
   const field = `targets[${missing}]`
   const message = `${field} must be the id of a target; there is no ${JSON.stringify(ids[missing])}.`
   return err(unacceptable(field, 'unknown_target', message))

@@ -13,6 +13,10 @@ export interface TenantRow extends LimitColumns {
   readonly cache_ttl_seconds: number
   readonly time_zone: string
   readonly cors_origins: string
+  /** JSON list of rules for each end user; null where there never was one. */
+  readonly end_user_limits: string | null
+  /** 1: requests have to name their end user. */
+  readonly require_end_user: number
   readonly pass_through: PassThroughPolicy
   readonly created_at_ms: number
 }
@@ -47,6 +51,8 @@ export interface TargetRow {
   readonly provider: string
   readonly model: string
   readonly compiled: string
+  /** JSON list of rules; null where there never was one. */
+  readonly limit_rules: string | null
   readonly created_at_ms: number
   readonly probe: string | null
 }
@@ -57,10 +63,22 @@ export interface RouteRow {
   readonly tenant_id: string
   readonly targets: string
   readonly allowed_gaps: string
+  /** JSON of a `RouteChoice`. */
+  readonly choice: string
   readonly created_at_ms: number
 }
 
-type Table = 'tenants' | 'teams' | 'virtual_keys' | 'targets' | 'routes'
+export interface EndUserRow {
+  readonly id: string
+  readonly tenant_id: string
+  readonly digest: string
+  readonly shard: number
+  readonly name: string
+  readonly limit_rules: string
+  readonly created_at_ms: number
+}
+
+type Table = 'tenants' | 'end_users' | 'teams' | 'virtual_keys' | 'targets' | 'routes'
 
 /** A table takes no more rows than this: everything is listed, compiled and published whole. */
 export const ROWS_MAX = 10_000
@@ -123,6 +141,35 @@ export function insertRow(db: D1Database, table: Table, row: object): D1Prepared
        WHERE (SELECT count(*) FROM ${table}) < ${ROWS_MAX}`,
     )
     .bind(...Object.values(row))
+}
+
+/** Adds a row, if the table isn't full, or replaces the limits of the one that has its id. */
+export function putRow(db: D1Database, table: 'end_users', row: EndUserRow): D1PreparedStatement {
+  const names = Object.keys(row)
+  const places = names.map((_, at) => `?${at + 1}`)
+  return db
+    .prepare(
+      `INSERT INTO ${table} (${names.join(', ')}) SELECT ${places.join(', ')}
+       WHERE (SELECT count(*) FROM ${table}) < ${ROWS_MAX} OR EXISTS (SELECT 1 FROM ${table} WHERE id = ?1)
+       ON CONFLICT (id) DO UPDATE SET limit_rules = excluded.limit_rules`,
+    )
+    .bind(...Object.values(row))
+}
+
+/** Whether any of a tenant's end users has limits of its own. */
+export async function hasEndUsers(db: D1Database, tenantId: string): Promise<boolean> {
+  return (await db.prepare(`SELECT 1 FROM end_users WHERE tenant_id = ?1 LIMIT 1`).bind(tenantId).first()) !== null
+}
+
+/** Targets that have limits or had some. */
+export async function limitedTargets(db: D1Database): Promise<readonly string[]> {
+  const found = await db.prepare(`SELECT id FROM targets WHERE limit_rules IS NOT NULL`).all<{ id: string }>()
+  return found.results.map(({ id }) => id)
+}
+
+/** Notes that a tenant's end users have or had limits. */
+export function markUserLimited(db: D1Database, tenantId: string): D1PreparedStatement {
+  return db.prepare(`UPDATE tenants SET end_user_limits = coalesce(end_user_limits, '[]') WHERE id = ?1`).bind(tenantId)
 }
 
 /** Replaces all columns of the row that has this row's id. */

@@ -5,7 +5,10 @@ import type { AuthScheme, DialectName, ModelCapabilities, Target } from '../core
 import type { TargetChange } from './schemas.ts'
 
 /** The members of a target that may be missing. */
-export type TargetOptions = Pick<Target, 'auth' | 'settings' | 'quirks' | 'capabilities' | 'maxBatchSize' | 'declared'>
+export type TargetOptions = Pick<
+  Target,
+  'auth' | 'settings' | 'quirks' | 'capabilities' | 'labels' | 'maxBatchSize' | 'declared'
+>
 
 /** What the catalogue says of every target of this provider. Quirks are peculiarities of a wire: for another one than the
  *  provider's own they say nothing. */
@@ -16,6 +19,7 @@ export function providerOptions(provider: Provider, dialect: DialectName): Targe
     settings: provider.settings,
     quirks: isUsual ? provider.quirks : undefined,
     capabilities: undefined,
+    labels: undefined,
     maxBatchSize: undefined,
     declared: isUsual ? provider.declared : undefined,
   })
@@ -28,6 +32,7 @@ export function changeOptions(before: TargetOptions, body: TargetChange): Target
     settings: changedSettings(before.settings, body.settings),
     quirks: changed(before.quirks, body.quirks),
     capabilities: changedCapabilities(before.capabilities, body.capabilities),
+    labels: changed(before.labels, body.labels),
     maxBatchSize: changed(before.maxBatchSize, body.max_batch_size),
     declared: changed(before.declared, body.declared),
   })
@@ -40,6 +45,7 @@ export function withoutOptions(target: Target): Target {
     settings: _settings,
     quirks: _quirks,
     capabilities: _capabilities,
+    labels: _labels,
     maxBatchSize: _max,
     declared: _declared,
     ...rest
@@ -48,12 +54,13 @@ export function withoutOptions(target: Target): Target {
 }
 
 /** Options as the API shows them; null for what a target leaves to its dialect. */
-export function viewOptions({ auth, settings, quirks, capabilities, maxBatchSize, declared }: TargetOptions) {
+export function viewOptions({ auth, settings, quirks, capabilities, labels, maxBatchSize, declared }: TargetOptions) {
   return {
     auth: auth ?? null,
     settings: Object.fromEntries(Object.entries(settings ?? {}).map(([name, value]) => [toSnakeCase(name), value])),
     quirks: quirks ?? [],
     capabilities: viewCapabilities(capabilities ?? {}),
+    labels: labels ?? [],
     max_batch_size: maxBatchSize ?? null,
     declared: declared ?? null,
   }
@@ -70,12 +77,13 @@ export const SIGNING_SCHEMES: ReadonlySet<AuthScheme> = new Set(['aws-sigv4', 'g
 type Missable<Values> = { readonly [Name in keyof Values]-?: Values[Name] | undefined }
 
 function written(options: Missable<TargetOptions>): TargetOptions {
-  const { auth, settings, quirks, capabilities, maxBatchSize, declared } = options
+  const { auth, settings, quirks, capabilities, labels, maxBatchSize, declared } = options
   return {
     ...(auth === undefined ? {} : { auth }),
     ...(settings === undefined ? {} : { settings }),
     ...(quirks === undefined ? {} : { quirks }),
     ...(capabilities === undefined ? {} : { capabilities }),
+    ...(labels === undefined ? {} : { labels }),
     ...(maxBatchSize === undefined ? {} : { maxBatchSize }),
     ...(declared === undefined ? {} : { declared }),
   }

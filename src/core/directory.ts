@@ -2,6 +2,8 @@
 import type { JsonObject } from './json.ts'
 import type { PassThroughPolicy } from './pass-through-policy.ts'
 import type { Price } from './price.ts'
+import type { RouteGroup } from './route-group.ts'
+import type { RouteRule } from './route-rules.ts'
 
 export type DialectName =
   | 'openai-chat'
@@ -59,6 +61,14 @@ export interface CachePolicy {
   readonly ttlSeconds: number
 }
 
+/** What a tenant's requests have to do with its end users. */
+export interface EndUserPolicy {
+  /** A request has to name one. */
+  readonly isRequired: boolean
+  /** Each of them has limits. */
+  readonly isLimited: boolean
+}
+
 /** Who calls: tenant, virtual key and defaults, as authenticated. */
 export interface Caller {
   readonly tenantId: string
@@ -71,6 +81,8 @@ export interface Caller {
   readonly cache: CachePolicy
   /** Origins whose pages may read the answers, on top of the deployment's. */
   readonly corsOrigins?: readonly string[]
+  /** Missing where they may stay unnamed and unlimited. */
+  readonly endUsers?: EndUserPolicy
   /** What `/{provider}/…` reaches. Missing: as usual (`PASS_THROUGH_USUAL`). */
   readonly passThrough?: PassThroughPolicy
 }
@@ -110,8 +122,12 @@ export interface Target {
   /** Peculiarities of the provider that the dialect has to heed (`core/quirk.ts`). */
   readonly quirks?: readonly string[]
   readonly capabilities?: ModelCapabilities
+  /** What routing rules may ask for: `eu`, `no-training`, … */
+  readonly labels?: readonly string[]
   /** Most inputs of one embeddings call. */
   readonly maxBatchSize?: number
+  /** It has limits, shared by all tenants; missing: none. */
+  readonly hasLimits?: true
   /** What the address needs besides: `region`, `project`, `location`, `account`, `apiVersion`, `deployment`. */
   readonly settings?: Readonly<Record<string, string>>
   /** For the `declared` dialect: the backend's wire, as data. */
@@ -129,6 +145,10 @@ export interface Route {
   readonly targets: readonly string[]
   /** Request fields that may be dropped for a target that can't carry them. */
   readonly allowedGaps: readonly string[]
+  /** How the targets are chosen; missing: by priority, in their order. Names exactly the targets of `targets`. */
+  readonly group?: RouteGroup
+  /** What is different for certain requests. Their groups name targets of `targets` only. */
+  readonly rules?: readonly RouteRule[]
 }
 
 /** One immutable version of targets and routes. */
@@ -184,6 +204,8 @@ export interface TenantRecord {
   readonly timeZone: string
   /** As in `Caller`. */
   readonly corsOrigins?: readonly string[]
+  /** As in `Caller`. */
+  readonly endUsers?: EndUserPolicy
   /** As in `Caller`. */
   readonly passThrough?: PassThroughPolicy
 }

@@ -53,8 +53,10 @@ export function blameOf(upstream: UpstreamClass): Blame {
 
 /** Something the request asks for that a dialect can't carry. */
 export interface Gap {
-  /** The request field, as the client wrote it, e.g. `logprobs`. */
+  /** The request field, as the client wrote it, e.g. `logprobs`: the name by which a route allows it. */
   readonly field: string
+  /** Where it stands, if that isn't the same: `messages[2].content[0].zz` of the field `messages.content.zz`. */
+  readonly path?: string
   readonly reason: string
 }
 
@@ -94,6 +96,8 @@ export type Failure =
     }
   | ({ readonly kind: 'model-not-found'; readonly model: string } & Suggesting)
   | { readonly kind: 'model-not-allowed'; readonly model: string }
+  /** A rule of the model's route says no to requests like this one. */
+  | { readonly kind: 'refused-by-rule'; readonly model: string; readonly rule: string; readonly message: string }
   | ({ readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] } & Suggesting)
   | {
       readonly kind: 'rate-limited'
@@ -106,6 +110,9 @@ export type Failure =
       readonly requested: number
       /** What was there; missing where it isn't known. */
       readonly left?: number
+      /** What there can be at most, and how long it takes until it is there. */
+      readonly size?: number
+      readonly resetAfterMs?: number
       /** Waiting this long makes the same request admissible; null when it can never be (it exceeds the burst). */
       readonly retryAfterMs: number | null
     }
@@ -125,6 +132,17 @@ export type Failure =
       readonly leftNanoUsd?: number
       readonly window: BudgetPeriod
       readonly resetsAtMs: number
+      /** Until the reset; null when that doesn't help, since the request may cost more than the whole budget. */
+      readonly retryAfterMs?: number | null
+    }
+  /** So much more is spent than usual that it is slowed down or stopped. */
+  | {
+      readonly kind: 'runaway'
+      readonly scope: LimitScope
+      readonly action: 'throttle' | 'stop'
+      /** What may be spent in a minute meanwhile; 0 where it is stopped. */
+      readonly perMinuteNanoUsd: number
+      readonly retryAfterMs: number
     }
   /** Keys and routes can't be looked up: nobody is let in on trust. */
   | { readonly kind: 'directory-unavailable' }
@@ -144,8 +162,8 @@ export type Failure =
   | { readonly kind: 'method-not-allowed'; readonly allowed: string }
   | { readonly kind: 'internal'; readonly requestId: string }
 
-/** The level of the tenant's tree at which a limit is set. */
-export type LimitScope = 'tenant' | 'team' | 'key'
+/** Where a limit is set: at a level of the tenant's tree, for each of its end users, or at a target. */
+export type LimitScope = 'tenant' | 'team' | 'key' | 'user' | 'target'
 
 /** What a rate counts; `tokens`: input and output together. */
 export type RateUnit = 'requests' | 'tokens' | 'inputTokens' | 'outputTokens'

@@ -2,38 +2,95 @@
 // followed can be told, so that "why did this go there?" has one answer.
 import type { Route, Target } from './directory.ts'
 import type { Gap } from './failure.ts'
-import { strategies } from './strategies/index.ts'
-import type { Candidate } from './strategies/strategy.ts'
+import { orderGroup } from './route-group.ts'
+import type { Ruling } from './route-rules.ts'
+import type { Candidate, Situation } from './strategies/strategy.ts'
 
-export interface Exclusion {
-  readonly targetId: string
-  readonly reason: 'gap'
-  readonly gaps: readonly Gap[]
-}
+/** Why a target is no candidate. */
+export type Exclusion =
+  /** It can't carry something that the request asks for. */
+  | { readonly targetId: string; readonly reason: 'gap'; readonly gaps: readonly Gap[] }
+  /** The prompt is longer than what it takes. Tokens. */
+  | {
+      readonly targetId: string
+      readonly reason: 'too-long'
+      readonly promptTokens: number
+      readonly contextTokens: number
+    }
+  /** A rule of the route keeps the request from it. */
+  | { readonly targetId: string; readonly reason: 'rule'; readonly rule: string }
+  /** The client doesn't want it: the preference of its request that says so. */
+  | { readonly targetId: string; readonly reason: 'preference'; readonly preference: string }
 
 export interface Plan {
   readonly route: Route
   /** The first serves; the rest is the fallback chain. */
   readonly candidates: readonly Candidate[]
   readonly excluded: readonly Exclusion[]
+  /** The rule that chose among the targets; missing for the route itself. */
+  readonly rule?: string
+}
+
+/** What is asked of each target, beyond what the route says. */
+export interface PlanChecks {
+  /** What of the request it can't carry. */
+  gaps(target: Target): readonly Gap[]
+  /** Any other reason against it; null for none. */
+  against?(target: Target): Exclusion | null
 }
 
 /**
- * Orders `targets` for one request. `gaps` tells what of the request a target can't carry; a target with a gap that the
- * route doesn't allow by name is excluded.
+ * Orders `targets` for one request. A target with a gap that the route doesn't allow by name is excluded, as is one that
+ * a rule or a check speaks against. What isn't named by the group that applies is excluded by its rule. `situation` is
+ * asked for only when a strategy has to choose.
  */
 export function plan(
   route: Route,
   targets: readonly Target[],
-  gaps: (target: Target) => readonly Gap[],
-  draw: () => number,
+  checks: PlanChecks,
+  situation: () => Situation,
+  ruled: Ruling | null = null,
 ): Plan {
   const candidates: Candidate[] = []
   const excluded: Exclusion[] = []
   for (const target of targets) {
-    const open = gaps(target).filter((gap) => !route.allowedGaps.includes(gap.field))
-    if (open.length === 0) candidates.push({ target })
-    else excluded.push({ targetId: target.id, reason: 'gap', gaps: open })
+    const reason = exclusionOf(route, target, checks, ruled)
+    if (reason === null) candidates.push({ target })
+    else excluded.push(reason)
   }
-  return { route, candidates: strategies.priority.order(candidates, draw), excluded }
+  const use = ruled?.use ?? null
+  const group = use?.group ?? route.group
+  if (group === undefined) return { route, candidates, excluded }
+  const ordered = candidates.length === 0 ? candidates : orderGroup(group, candidates, situation())
+  if (use === null) return { route, candidates: ordered, excluded }
+  const { rule } = use
+  const unnamed = candidates.filter((candidate) => !ordered.includes(candidate))
+  for (const { target } of unnamed) excluded.push({ targetId: target.id, reason: 'rule', rule })
+  return { route, candidates: ordered, excluded, rule }
+}
+
+function exclusionOf(route: Route, target: Target, checks: PlanChecks, ruled: Ruling | null): Exclusion | null {
+  const rule = ruled?.excludedBy(target) ?? null
+  if (rule !== null) return { targetId: target.id, reason: 'rule', rule }
+  const open = checks.gaps(target).filter((gap) => !route.allowedGaps.includes(gap.field))
+  if (open.length > 0) return { targetId: target.id, reason: 'gap', gaps: open }
+  return checks.against?.(target) ?? null
+}
+
+/** What the excluded targets can't carry, all together: what the client is told when nobody can serve. */
+export function gapsOf(excluded: readonly Exclusion[]): readonly Gap[] {
+  return excluded.flatMap((exclusion): readonly Gap[] => {
+    if (exclusion.reason === 'gap') return exclusion.gaps
+    if (exclusion.reason !== 'too-long') return []
+    const { promptTokens, contextTokens } = exclusion
+    return [{ field: 'messages', reason: `about ${promptTokens} tokens are more than the ${contextTokens} it takes` }]
+  })
+}
+
+/** The plan in one line: how it was chosen, who serves in which order, who doesn't and why. */
+export function summaryOf({ route, rule, candidates, excluded }: Plan): string {
+  const how = rule === undefined ? (route.group?.strategy ?? 'priority') : `rule ${rule}`
+  const order = candidates.map(({ target }) => target.id).join(' > ')
+  const others = excluded.map(({ targetId, reason }) => `${targetId} (${reason})`).join(', ')
+  return `${how}: ${order}${others === '' ? '' : `; not ${others}`}`
 }

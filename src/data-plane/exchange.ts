@@ -6,6 +6,7 @@ import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
 import { Client } from './client.ts'
+import { END_USER_HEADER, endUserOf } from './end-user.ts'
 import { smoothLagMs } from './smooth.ts'
 import type { ShortBody } from './large-body.ts'
 import type { Protocol, ReplyContext, RequestFacts, Speaker } from '../protocols/protocol.ts'
@@ -22,6 +23,10 @@ export interface RequestOptions {
   readonly smoothLagMs: () => number | null
   readonly tags: readonly string[]
   readonly costCenter: string | null
+  /** `x-tidegate-user`: the end user, in place of the body's. */
+  readonly endUser: string | null
+  /** Any header, by its name in lower case: for rules that ask for it. */
+  readonly header: (name: string) => string | null
 }
 
 export interface Exchange<P extends Speaker = Protocol> {
@@ -40,6 +45,8 @@ export interface Exchange<P extends Speaker = Protocol> {
 /** An exchange whose request has been read and whose caller is known. */
 export interface ReadExchange<P extends Speaker = Protocol> extends Exchange<P> {
   readonly caller: Caller
+  /** The model that the client asked for, where its limits sent it to another. */
+  readonly downgradedFrom?: string
   readonly facts: RequestFacts
   /** The body as the client wrote it, and parsed: see `RequestBody`. */
   readonly text: string
@@ -51,6 +58,7 @@ export interface ReadExchange<P extends Speaker = Protocol> extends Exchange<P> 
 const TIMEOUT_MS_MIN = 50
 const TAGS_MAX = 16
 const TAG_CHARS_MAX = 128
+const END_USER_CHARS_MAX = 256
 const TRACE_ID_CHARS_MAX = 128
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
 
@@ -99,12 +107,12 @@ export function eventTemplate(
     teamId: caller.teamId,
     keyId: caller.keyId,
     costCenter: exchange.options.costCenter ?? caller.costCenter,
-    endUser: facts.endUser,
-    tags: exchange.options.tags.length === 0 ? caller.tags : [...caller.tags, ...exchange.options.tags],
+    endUser: endUserOf(exchange),
+    tags: tagsOf(exchange),
     traceId: exchange.traceId,
     protocol: exchange.protocol.name,
     streamed: facts.isStreamed,
-    requestedModel: facts.model,
+    requestedModel: exchange.downgradedFrom ?? facts.model,
     route,
     targetId: null,
     provider: null,
@@ -122,6 +130,14 @@ export function eventTemplate(
     latencyMs: 0,
     ttftMs: null,
   }
+}
+
+/** On the events of a request that its limits sent to another model. */
+const DOWNGRADED_TAG = 'tidegate:downgraded'
+
+function tagsOf({ caller, options, downgradedFrom }: ReadExchange<Speaker>): readonly string[] {
+  if (options.tags.length === 0 && downgradedFrom === undefined) return caller.tags
+  return [...caller.tags, ...options.tags, ...(downgradedFrom === undefined ? [] : [DOWNGRADED_TAG])]
 }
 
 /** The body as far as its settings go: a large one needn't be taken apart for them. */
@@ -151,6 +167,8 @@ function options(headers: Headers): RequestOptions {
     smoothLagMs: () => smoothLagMs(headers.get('x-tidegate-smooth')),
     tags: tags(headers.get('x-tidegate-tags')),
     costCenter: headers.get('x-tidegate-cost-center')?.slice(0, TAG_CHARS_MAX) ?? null,
+    endUser: headers.get(END_USER_HEADER)?.slice(0, END_USER_CHARS_MAX) ?? null,
+    header: (name) => headers.get(name),
   }
 }
 

@@ -1,10 +1,11 @@
 // What every answer tells about itself.
-import type { Plan } from '../core/plan.ts'
+import { type Plan, summaryOf } from '../core/plan.ts'
 import type { CacheState } from '../core/usage-event.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
 import { droppedFields } from './dropped.ts'
 import type { Exchange } from './exchange.ts'
+import { addLimitHeaders } from './limit-headers.ts'
 
 /** Response headers of an answer; `attempt` is null while it isn't known who answers. */
 export function answerHeaders(
@@ -16,12 +17,14 @@ export function answerHeaders(
   const headers: Record<string, string> = {
     'x-request-id': exchange.requestId,
     'x-tidegate-request-id': exchange.requestId,
-    'x-tidegate-route': headerSafe(plan.route.model),
+    'x-tidegate-route': headerSafe((attempt?.plan.route ?? plan.route).model),
     'x-tidegate-cache': cache,
   }
   const { idHeader } = exchange.protocol
   if (idHeader !== undefined) headers[idHeader] = exchange.requestId
   if (exchange.traceId !== null) headers['x-trace-id'] = exchange.traceId
+  const isChosen = plan.candidates.length + plan.excluded.length > 1 || plan.rule !== undefined
+  if (isChosen) headers['x-tidegate-plan'] = lineSafe(summaryOf(plan))
   if (attempt === null) return headers
   headers['x-tidegate-provider'] = attempt.plan.target.provider
   headers['x-tidegate-model'] = headerSafe(attempt.event.model ?? '')
@@ -29,7 +32,18 @@ export function answerHeaders(
   headers['x-tidegate-attempts'] = String(attempt.plan.number)
   const dropped = droppedFields(attempt)
   if (dropped.length > 0) headers['x-tidegate-dropped'] = dropped.map(headerSafe).join(', ')
+  const { downgradedFrom } = attempt.exchange
+  if (downgradedFrom !== undefined) headers['x-tidegate-downgraded-from'] = headerSafe(downgradedFrom)
+  const standings = attempt.reservation.standings?.() ?? null
+  if (standings !== null) addLimitHeaders(headers, exchange.protocol, standings, exchange.services.nowMs())
   return headers
+}
+
+const LINE_CHARS_MAX = 500
+
+/** A line of names and words as a header's value. */
+function lineSafe(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '_').slice(0, LINE_CHARS_MAX)
 }
 
 /** Model names are free text; header values aren't. */

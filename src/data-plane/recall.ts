@@ -3,6 +3,7 @@
 import { fold, isWhole, unfold } from '../core/fold.ts'
 import { cacheKeyText } from '../core/cache-key.ts'
 import type { NeutralEvent, NeutralReply } from '../core/neutral.ts'
+import type { Plan } from '../core/plan.ts'
 import type { CacheState, UsageEvent } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { CachedReply } from '../ports.ts'
@@ -33,11 +34,17 @@ export async function recall(exchange: ReadExchange, routed: RoutedRequest): Pro
   if (!isFit || options.isCacheOff()) return SILENT_STATES.bypass
   // Headers that go on to the provider (Anthropic's betas) change what it answers.
   const passed = Object.entries(exchange.passed).map(([name, value]) => `${name}=${value}`)
-  const routing = [...routed.plan.candidates.map(({ target }) => `${target.id}/${target.model}`), ...passed].join(' ')
+  const routing = [...servers(routed.plan), ...passed].join(' ')
   const text = cacheKeyText(exchange.body(), { tenantId: caller.tenantId, protocol: exchange.protocol.name, routing })
   const key = await services.digest(text)
   const entry = await services.replies.get(key)
   return entry === null ? { state: 'miss', key } : { state: 'hit', entry }
+}
+
+/** Who may answer. Where chance or load decides who comes first, the order says nothing. */
+function servers({ route, rule, candidates }: Plan): readonly string[] {
+  const names = candidates.map(({ target }) => `${target.id}/${target.model}`)
+  return route.group === undefined && rule === undefined ? names : names.toSorted()
 }
 
 /** Answers from the cache: as a stream or whole, as the client asked. */

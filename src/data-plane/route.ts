@@ -1,16 +1,20 @@
 // Which targets may serve a request, and in which order.
 import { type Caller, type Target, modelMatches } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
-import type { Failure, Gap } from '../core/failure.ts'
+import type { Failure, Gap, InvalidRequest } from '../core/failure.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
-import { type Plan, plan } from '../core/plan.ts'
+import { type Exclusion, type Plan, gapsOf, plan } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
+import { ruling } from '../core/route-rules.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { suggestModels } from '../core/suggest.ts'
 import { dialects } from '../dialects/index.ts'
 import { clientsGaps } from './dropped.ts'
 import { arrayOf } from '../wire/read.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
+import { promptTokens } from './large-body.ts'
+import { inabilities, routeFacts } from './route-facts.ts'
+import { situationOf } from './situation.ts'
 
 /** A plan, with the request in neutral form where a candidate needs it. */
 export interface RoutedRequest {
@@ -21,37 +25,78 @@ export interface RoutedRequest {
   readonly suggest?: (failed: readonly Target[]) => readonly string[]
 }
 
+/** A request that was planned by its text. */
+export interface PlannedRequest extends RoutedRequest {
+  /** Likely tokens of the prompt: computed once, when it is first asked for. */
+  readonly promptTokens: () => number
+}
+
 /** Plans a request, or tells why nothing can serve it. */
-export function route(exchange: ReadExchange, table: RouteTable): Result<RoutedRequest, Failure> {
-  const { caller, facts, protocol } = exchange
+export function route(exchange: ReadExchange, table: RouteTable): Result<PlannedRequest, Failure> {
+  const { caller, facts } = exchange
   const found = table.find(caller.tenantId, facts.model)
   const suggest = (failed: readonly Target[]): readonly string[] => suggestModels(table, caller, facts.model, failed)
   if (found === null) return err({ kind: 'model-not-found', model: facts.model, suggestions: suggest([]) })
   const forbidden = forbiddenModel(caller, facts.model, () => settingsOf(exchange))
   if (forbidden !== undefined) return err({ kind: 'model-not-allowed', model: forbidden })
   const targets = table.targets(found)
-  const isTranslated = targets.some((target) => dialects.get(target.dialect).nativeWire(target) !== protocol.wire)
-  const neutral = isTranslated ? protocol.read(exchange.body()) : null
-  if (neutral !== null && !neutral.ok) return neutral
-  const request = neutral === null ? null : neutral.value
+  const neutral = neutralFor(exchange, targets)
+  if (!neutral.ok) return neutral
+  const length = once(() => promptTokens(facts, exchange.short))
+  const ruled = found.rules === undefined ? null : ruling(found.rules, routeFacts(exchange, length))
+  if (ruled !== null && ruled.refusal !== null)
+    return err({ kind: 'refused-by-rule', model: facts.model, ...ruled.refusal })
   const planned = plan(
     found,
     targets,
-    (target) => {
-      const dialect = dialects.get(target.dialect)
-      const isNative = dialect.nativeWire(target) === protocol.wire
-      if (isNative || request === null) {
-        return target.quirks === undefined ? [] : (dialect.nativeGaps?.(settingsOf(exchange), target) ?? [])
-      }
-      return clientsGaps(dialect, request, target)
+    {
+      gaps: (target) => gapsAt(exchange, neutral.value, target),
+      against: (target) => tooLong(target, length),
     },
-    exchange.services.draw,
+    () => situationOf(exchange, length),
+    ruled,
   )
-  if (planned.candidates.length > 0) return ok({ plan: planned, neutral: request, suggest })
-  const gaps: readonly Gap[] = planned.excluded.flatMap((exclusion) => exclusion.gaps)
-  if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps, suggestions: suggest(targets) })
+  if (planned.candidates.length > 0) {
+    return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest })
+  }
+  const gaps = gapsOf(planned.excluded)
   const suggestions = suggest(targets)
+  if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps, suggestions })
   return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null, suggestions })
+}
+
+/** The request in neutral form, null where every target is on the native lane. */
+function neutralFor(
+  { protocol, body }: ReadExchange,
+  targets: readonly Target[],
+): Result<NeutralRequest | null, InvalidRequest> {
+  const isTranslated = targets.some((target) => dialects.get(target.dialect).nativeWire(target) !== protocol.wire)
+  return isTranslated ? protocol.read(body()) : ok(null)
+}
+
+/** What of the request a target can't carry. */
+function gapsAt(exchange: ReadExchange, neutral: NeutralRequest | null, target: Target): readonly Gap[] {
+  const dialect = dialects.get(target.dialect)
+  const isNative = dialect.nativeWire(target) === exchange.protocol.wire
+  if (!isNative && neutral !== null) return clientsGaps(dialect, neutral, target)
+  const gaps = target.quirks === undefined ? undefined : dialect.nativeGaps?.(settingsOf(exchange), target)
+  const unable = inabilities(exchange, target.capabilities)
+  return gaps === undefined || gaps.length === 0 ? unable : [...gaps, ...unable]
+}
+
+/** An estimate this much above what a model takes may still fit. */
+const LENGTH_MARGIN = 1.1
+
+/** A prompt that doesn't fit a target by far is not sent to it. */
+function tooLong(target: Target, promptTokens: () => number): Exclusion | null {
+  const contextTokens = target.capabilities?.contextTokens
+  if (contextTokens === undefined || promptTokens() <= LENGTH_MARGIN * contextTokens) return null
+  return { targetId: target.id, reason: 'too-long', promptTokens: promptTokens(), contextTokens }
+}
+
+function once(compute: () => number): () => number {
+  let known: number | null = null
+  return () => (known ??= compute())
 }
 
 /** A model that a request names and its key may not use: the one that is asked for, or one to go on with (OpenRouter does so

@@ -1,7 +1,7 @@
 // The path of a task: the steps of a chat request, with a question and an answer that have but one shape.
 import type { Failure } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
-import { type Plan, plan } from '../core/plan.ts'
+import { type Plan, gapsOf, plan } from '../core/plan.ts'
 import { type Result, err, ok } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { taskCodec } from '../dialects/tasks/index.ts'
@@ -10,12 +10,14 @@ import type { Task, TaskFacts } from '../protocols/task.ts'
 import { relayTask } from './answer-task-relayed.ts'
 import { answerTask } from './answer-task.ts'
 import { authenticate } from './authenticate.ts'
+import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { type ShortBody, promptTokens } from './large-body.ts'
 import { type Form, discardForm, readForm } from './read-form.ts'
 import { readRequest } from './read-request.ts'
 import { refuse } from './refuse.ts'
 import { isAllowed } from './route.ts'
+import { situationOf } from './situation.ts'
 
 /** A task under way. */
 export interface TaskExchange extends ReadExchange<Task> {
@@ -33,7 +35,9 @@ export async function serveTask(request: Request, task: Task, services: Services
   const { promptTokens, ...asked } = read.value
   const exchange: TaskExchange = { ...begun, caller: caller.value, ...asked }
   const routes = await services.directory.routes(later)
-  const planned = routes === null ? err(NO_DIRECTORY) : planTask(exchange, routes)
+  const unnamed = endUserMissing(exchange)
+  const planned =
+    unnamed !== null ? err(unnamed) : routes === null ? err(NO_DIRECTORY) : planTask(exchange, routes, promptTokens)
   if (!planned.ok) {
     if (exchange.form !== null) await discardForm(exchange.form)
     return refuse(begun, planned.error)
@@ -69,8 +73,8 @@ function tokensOf(facts: TaskFacts, short: ShortBody | null): number {
 }
 
 /** The targets that can do this, in order. */
-function planTask(exchange: TaskExchange, table: RouteTable): Result<Plan, Failure> {
-  const { caller, facts, protocol: task, services } = exchange
+function planTask(exchange: TaskExchange, table: RouteTable, promptTokens: number): Result<Plan, Failure> {
+  const { caller, facts, protocol: task } = exchange
   const { model } = facts
   const found = table.find(caller.tenantId, model)
   if (found === null) return err({ kind: 'model-not-found', model })
@@ -82,9 +86,9 @@ function planTask(exchange: TaskExchange, table: RouteTable): Result<Plan, Failu
     return err({ kind: 'unsupported', model, gaps: [gap] })
   }
   const gaps = (target: (typeof able)[number]) => taskCodec(task.name, target)?.gaps(exchange.body(), target) ?? []
-  const planned = plan(found, able, gaps, services.draw)
+  const planned = plan(found, able, { gaps }, () => situationOf(exchange, () => promptTokens))
   if (planned.candidates.length > 0) return ok(planned)
-  const open = planned.excluded.flatMap((exclusion) => exclusion.gaps)
+  const open = gapsOf(planned.excluded)
   if (open.length > 0) return err({ kind: 'unsupported', model, gaps: open })
   return err({ kind: 'no-target-available', model, retryAfterMs: null })
 }

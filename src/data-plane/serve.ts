@@ -4,8 +4,8 @@ import type { Protocol } from '../protocols/protocol.ts'
 import { answerStream } from './answer-stream.ts'
 import { answerWhole } from './answer-whole.ts'
 import { authenticate } from './authenticate.ts'
+import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
-import { promptTokens } from './large-body.ts'
 import { readRequest } from './read-request.ts'
 import { recall, replay } from './recall.ts'
 import { refuse } from './refuse.ts'
@@ -19,6 +19,8 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   const read = await readRequest(request, protocol)
   if (!read.ok) return refuse(begun, read.error)
   const exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value }
+  const unnamed = endUserMissing(exchange)
+  if (unnamed !== null) return refuse(begun, unnamed)
   const routes = await services.directory.routes(later)
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
   const routed = route(exchange, routes)
@@ -26,7 +28,7 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   const recalled = await recall(exchange, routed.value)
   if (recalled.state === 'hit') return replay(exchange, routed.value, recalled.entry)
   const answer = exchange.facts.isStreamed ? answerStream : answerWhole
-  const answered = answer(exchange, routed.value, promptTokens(exchange.facts, exchange.short), recalled)
+  const answered = answer(exchange, routed.value, routed.value.promptTokens(), recalled)
   exchange.client.finish(answered)
   return answered
 }

@@ -17,7 +17,7 @@ import {
 import type { Target } from '../core/directory.ts'
 import type { UpstreamClass } from '../core/failure.ts'
 import { FULL_RETRY_BUDGET, type RetryBudget, earned, spentRetry } from '../core/retry.ts'
-import type { Breakers, CallPermit, Closed, Later, Log } from '../ports.ts'
+import type { Breakers, CallPermit, Closed, Later, Log, TargetStanding } from '../ports.ts'
 
 /** The shared object of a target. */
 export interface SharedBreaker {
@@ -93,8 +93,20 @@ export function isolateBreakers(ports: BreakerPorts): Breakers {
       health.retries = left
       return true
     },
+    inFlight: (target) => targets.get(target.id)?.inFlight ?? 0,
+    standing: (target) => standingOf(target, targets.get(target.id), ports.nowMs()),
   }
 }
+
+function standingOf(target: Target, health: Health | undefined, nowMs: number): TargetStanding {
+  const closed = health === undefined ? null : closedFor(target, health, nowMs)
+  if (health === undefined || (closed === null && health.state.state === 'closed')) return IN_GOOD_STANDING
+  if (health.state.state === 'closed') return { state: 'resting', retryAfterMs: closed?.retryAfterMs ?? null }
+  const isProbing = health.state.state === 'half-open' || closed === null
+  return { state: isProbing ? 'probing' : 'open', retryAfterMs: closed?.retryAfterMs ?? null }
+}
+
+const IN_GOOD_STANDING: TargetStanding = { state: 'closed', retryAfterMs: null }
 
 function closedFor(target: Target, health: Health, nowMs: number): Closed | null {
   const cooldownUntilMs = health.cooldowns.get(target.model) ?? 0

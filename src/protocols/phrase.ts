@@ -12,6 +12,7 @@ import type {
 } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
 import { withoutUndefined } from '../wire/write.ts'
+import { budgetExhausted, rateLimited, runaway, tooManyAtOnce } from './phrase-limits.ts'
 
 /** A failure in words and numbers. */
 export interface Phrase {
@@ -28,6 +29,8 @@ export interface Phrase {
   readonly provider?: string
   /** Models that the client may ask for instead. */
   readonly suggestions?: readonly string[]
+  /** The limit that refused. */
+  readonly limit?: JsonObject
 }
 
 /** What a failure says beyond its protocol's own members, under the names that every protocol has them. */
@@ -35,6 +38,7 @@ export function phraseDetails(phrase: Phrase): JsonObject {
   return withoutUndefined({
     provider: phrase.provider,
     retry_after_ms: phrase.retryAfterMs ?? undefined,
+    limit: phrase.limit,
     suggested_models: phrase.suggestions?.length === 0 ? undefined : phrase.suggestions,
   })
 }
@@ -77,6 +81,8 @@ function wordsOf(failure: Failure): Phrase {
       return modelNotFound(failure.model)
     case 'model-not-allowed':
       return modelNotAllowed(failure.model)
+    case 'refused-by-rule':
+      return { status: 403, message: failure.message, type: INVALID, code: 'refused_by_rule' }
     case 'unsupported':
       return unsupported(failure.model, failure.gaps)
     case 'rate-limited':
@@ -85,6 +91,8 @@ function wordsOf(failure: Failure): Phrase {
       return tooManyAtOnce(failure)
     case 'budget-exhausted':
       return budgetExhausted(failure)
+    case 'runaway':
+      return runaway(failure)
     case 'directory-unavailable':
       return unavailable('Keys and routes cannot be looked up at the moment.', 'directory_unavailable', SHORT_WAIT_MS)
     case 'not-loaded':
@@ -135,64 +143,15 @@ function modelNotAllowed(model: string): Phrase {
 }
 
 function unsupported(model: string, gaps: readonly Gap[]): Phrase {
-  const list = gaps.map((gap) => `'${gap.field}' (${gap.reason})`).join(', ')
+  const list = gaps.map((gap) => `'${gap.path ?? gap.field}' (${gap.reason})`).join(', ')
   const message = `Unsupported parameter for the model \`${model}\`: ${list}.`
-  return { status: 400, message, type: INVALID, code: 'unsupported_parameter', param: gaps[0]?.field ?? null }
-}
-
-function rateLimited(failure: Extract<Failure, { kind: 'rate-limited' }>): Phrase {
-  const limit = `Limit ${failure.limitPerMinute}, requested ${failure.requested}.`
-  const head = `Rate limit reached for ${limitedBy(failure)} on ${RATE_UNITS[failure.unit]}: ${limit}`
-  const type = failure.unit === 'requests' ? 'requests' : 'tokens'
-  const base = { status: 429, type, code: 'rate_limit_exceeded' }
-  if (failure.retryAfterMs === null) {
-    const message = `${head} The request is larger than the limit ever allows: reduce its input or its output bound.`
-    return { ...base, message, mayRetry: false }
+  return {
+    status: 400,
+    message,
+    type: INVALID,
+    code: 'unsupported_parameter',
+    param: gaps[0]?.path ?? gaps[0]?.field ?? null,
   }
-  const message = `${head} Please try again in ${failure.retryAfterMs}ms.`
-  return { ...base, message, mayRetry: true, retryAfterMs: failure.retryAfterMs }
-}
-
-const RATE_UNITS: Readonly<Record<RateUnit, string>> = {
-  requests: 'requests per minute (RPM)',
-  tokens: 'tokens per minute (TPM)',
-  inputTokens: 'input tokens per minute',
-  outputTokens: 'output tokens per minute',
-}
-
-/** `this key`, or `this key's use of` some models. */
-function limitedBy({ scope, model }: { readonly scope: string; readonly model?: string | null }): string {
-  return model === null || model === undefined ? `this ${scope}` : `the use of \`${model}\` by this ${scope}`
-}
-
-function tooManyAtOnce(failure: Extract<Failure, { kind: 'too-many-at-once' }>): Phrase {
-  const { most, retryAfterMs } = failure
-  const head = `Too many requests of ${limitedBy(failure)} run at once: at most ${most} may.`
-  const message = `${head} Please try again in ${retryAfterMs}ms.`
-  return { status: 429, message, type: 'requests', code: 'rate_limit_exceeded', mayRetry: true, retryAfterMs }
-}
-
-const PERIODS: Readonly<Record<CalendarPeriod, string>> = {
-  hour: 'hourly',
-  day: 'daily',
-  week: 'weekly',
-  month: 'monthly',
-}
-
-function budgetExhausted(failure: Extract<Failure, { kind: 'budget-exhausted' }>): Phrase {
-  const limit = `$${dollars(failure.limitNanoUsd)}`
-  const resets = new Date(failure.resetsAtMs).toISOString()
-  const message = `The ${periodWord(failure.window)} budget of ${limitedBy(failure)} (${limit}) has not enough left for this request. It resets at ${resets}.`
-  return { status: 402, message, type: 'insufficient_quota', code: 'budget_exceeded', mayRetry: false }
-}
-
-function periodWord(period: BudgetPeriod): string {
-  return typeof period === 'string' ? PERIODS[period] : `${period.everyDays}-day`
-}
-
-/** Nano-USD as dollars: two decimals, or as many as a small amount needs. */
-function dollars(nanoUsd: number): string {
-  return (nanoUsd / 1e9).toFixed(9).replace(/0{1,7}$/, '')
 }
 
 function unavailable(message: string, code: string, retryAfterMs: number | null): Phrase {
@@ -278,14 +237,6 @@ function phraseUpstream(provider: string, upstream: UpstreamFailure): Phrase {
         mayRetry: false,
         message: `The provider ${provider} does not accept the gateway's credential. The gateway's operator has to see to it.`,
       }
-    case 'stream':
-      return {
-        ...server,
-        status: 502,
-        code: 'provider_stream_broken',
-        message: `The reply of the provider ${provider} broke off or could not be read.`,
-      }
-    case 'server':
     case 'incapable':
       return {
         ...server,
@@ -294,6 +245,14 @@ function phraseUpstream(provider: string, upstream: UpstreamFailure): Phrase {
         mayRetry: false,
         message: `The provider ${provider} does not offer what was asked for.`,
       }
+    case 'stream':
+      return {
+        ...server,
+        status: 502,
+        code: 'provider_stream_broken',
+        message: `The reply of the provider ${provider} broke off or could not be read.`,
+      }
+    case 'server':
       return {
         ...server,
         status: 502,

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Route, modelMatches } from '../../src/core/directory.ts'
-import { plan } from '../../src/core/plan.ts'
+import { gapsOf, plan } from '../../src/core/plan.ts'
 import {
   FULL_RETRY_BUDGET,
   backoffMs,
@@ -12,7 +12,7 @@ import {
   spentRetry,
 } from '../../src/core/retry.ts'
 import { routeTable } from '../../src/core/route-table.ts'
-import { strategies } from '../../src/core/strategies/index.ts'
+import { someSituation } from '../support/situations.ts'
 import { someTarget } from '../support/targets.ts'
 
 function route(id: string, model: string, tenantId: string | null, fields: Partial<Route> = {}): Route {
@@ -77,8 +77,8 @@ describe('a plan', () => {
     const made = plan(
       route('r', 'm', null, { allowedGaps: ['seed'] }),
       targets,
-      ({ id }) => (id === 'a' ? [gap('seed'), gap('logprobs')] : id === 'b' ? [gap('seed')] : []),
-      () => 0,
+      { gaps: ({ id }) => (id === 'a' ? [gap('seed'), gap('logprobs')] : id === 'b' ? [gap('seed')] : []) },
+      () => someSituation(),
     )
     expect(made.candidates.map(({ target }) => target.id)).toEqual(['b', 'c'])
     expect(made.excluded).toEqual([{ targetId: 'a', reason: 'gap', gaps: [gap('logprobs')] }])
@@ -94,33 +94,18 @@ describe('a plan', () => {
           const made = plan(
             route('r', 'm', null, { allowedGaps }),
             all,
-            ({ id }) => (gaps[Number(id)] ?? []).map(gap),
-            () => 0,
+            { gaps: ({ id }) => (gaps[Number(id)] ?? []).map(gap) },
+            () => someSituation(),
           )
           const ids = [
             ...made.candidates.map(({ target }) => target.id),
             ...made.excluded.map(({ targetId }) => targetId),
           ]
           expect(ids.toSorted()).toEqual(all.map(({ id }) => id).toSorted())
-          for (const { gaps: open } of made.excluded) expect(open.length).toBeGreaterThan(0)
+          for (const reason of made.excluded) expect(gapsOf([reason]).length).toBeGreaterThan(0)
         },
       ),
     )
-  })
-
-  test.each(Object.values(strategies))('ordered by $name is a permutation of its candidates', (strategy) => {
-    fc.assert(
-      fc.property(fc.uniqueArray(fc.string()), fc.double({ min: 0, max: 0.999, noNaN: true }), (ids, draw) => {
-        const candidates = ids.map((id) => ({ target: someTarget(id) }))
-        const ordered = strategy.order(candidates, () => draw)
-        expect(ordered.map(({ target }) => target.id).toSorted()).toEqual(ids.toSorted())
-      }),
-    )
-  })
-
-  test('by priority keeps the order of the route', () => {
-    const candidates = targets.map((target) => ({ target }))
-    expect(strategies.priority.order(candidates, () => 0)).toEqual(candidates)
   })
 })
 
@@ -155,7 +140,6 @@ describe('a retry', () => {
           expect(waitMs).toBeLessThanOrEqual(Math.max(asked ?? 0, Math.min(5_000, 100 * 2 ** retry)))
         },
       ),
-      'incapable',
     )
   })
 
@@ -171,6 +155,7 @@ describe('a retry', () => {
       'overloaded',
       'throttled',
       'credential',
+      'incapable',
       'stream',
     ] as const) {
       expect(mayFallBack(upstream)).toBe(true)

@@ -48,6 +48,8 @@ export interface PathWorld {
   refusal: (number: number) => Refusal | null
   limitsMoney: boolean
   limitsTokens: boolean
+  /** Whether a reservation gets more in mid-stream. */
+  mayExtend: (more: Amounts) => boolean | Promise<boolean>
   mayRetry: (target: Target) => boolean
   permit: (target: Target) => Closed | null
   /** What a provider does. */
@@ -101,6 +103,7 @@ export function pathWorld(targets: readonly Target[]): PathWorld {
     refusal: () => null,
     limitsMoney: false,
     limitsTokens: false,
+    mayExtend: () => true,
     mayRetry: () => true,
     permit: () => null,
     upstream: () => Promise.reject(new Error('nobody there')),
@@ -181,7 +184,10 @@ function servicesOf(world: PathWorld): Services {
     breakers: {
       permit: (target) => step('permit').then(() => permission(world, target)),
       mayRetry: (target) => world.mayRetry(target),
+      inFlight: () => 0,
+      standing: () => ({ state: 'closed', retryAfterMs: null }),
     },
+    speeds: { of: () => null, note: () => undefined },
     replies: {
       get: (key) => step('recall').then(() => world.cache.get(key) ?? null),
       async put(key, reply) {
@@ -225,7 +231,7 @@ function admission(world: PathWorld, amounts: Amounts): Reservation | Refusal {
     settle: (actual, event) => void admitted.settled.push({ actual, event }),
     keepAliveMs: 1_000,
     keepAlive: () => undefined,
-    extend: () => true,
+    extend: (more) => world.mayExtend(more),
     hasLostSlot: () => false,
   }
 }

@@ -1,8 +1,8 @@
-// The route's own order: the first target serves, the others stand behind it.
+// The group's own order: the first member serves, the others stand behind it.
 import type { Strategy } from './strategy.ts'
 
-/** Keeps the order in which the route names its targets. */
+/** Keeps the order in which the group names its members. */
 export const priority: Strategy = {
   name: 'priority',
-  order: (candidates) => candidates,
+  order: (members) => members,
 }

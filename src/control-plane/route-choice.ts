@@ -1,0 +1,157 @@
+// How a route chooses among its targets: from what an operator writes to what the edge reads.
+import { err, ok, type Result } from '../core/result.ts'
+import { type RouteGroup, type RouteMember, targetsOfGroup } from '../core/route-group.ts'
+import type { RouteRule } from '../core/route-rules.ts'
+import type { ChoiceInput, GroupInput, MemberInput } from './route-schemas.ts'
+import { unacceptable, type Refusal } from './refusal.ts'
+import type { RouteRow } from './store.ts'
+
+/** What a route says besides its targets, as it is kept. */
+export interface RouteChoice {
+  readonly group?: RouteGroup
+  readonly rules?: readonly RouteRule[]
+}
+
+/** The choice of a route as it was written by this control plane. */
+export function readRouteChoice(row: Pick<RouteRow, 'choice'>): RouteChoice {
+  const choice: RouteChoice = JSON.parse(row.choice)
+  return choice
+}
+
+/** A route's targets in order, with its choice. */
+export interface ChosenTargets {
+  readonly targets: readonly string[]
+  readonly choice: RouteChoice
+}
+
+/**
+ * Reads a route. Targets are listed in `targets`, with `strategy` and `weights` about them, or stand in a `group`; those of
+ * rules are added, and serve only by their rules. What isn't mentioned stays as it was in `before`.
+ */
+export function readChoice(input: ChoiceInput, before: ChosenTargets | null): Result<ChosenTargets, Refusal> {
+  const own = readOwn(input, before)
+  if (!own.ok) return own
+  const rules = input.rules === undefined ? before?.choice.rules : input.rules.map(ruleOf)
+  const { targets, group } = own.value
+  const byRule = (rules ?? []).flatMap(({ then }) => (then.kind === 'use' ? targetsOfGroup(then.group) : []))
+  const others = [...new Set(byRule)].filter((id) => !targets.includes(id))
+  // Without a group of its own, the route would try the targets of its rules, too.
+  const shown = group ?? (others.length > 0 ? listed(targets) : undefined)
+  const choice: RouteChoice = {
+    ...(shown === undefined ? {} : { group: shown }),
+    ...(rules === undefined || rules.length === 0 ? {} : { rules }),
+  }
+  return ok({ targets: [...targets, ...others], choice })
+}
+
+interface Own {
+  readonly targets: readonly string[]
+  readonly group: RouteGroup | undefined
+}
+
+function readOwn(input: ChoiceInput, before: ChosenTargets | null): Result<Own, Refusal> {
+  const { group: written, strategy, weights, by, experiment } = input
+  if (written != null) {
+    const beside = (['targets', 'strategy', 'weights', 'by', 'experiment'] as const).find(
+      (field) => input[field] !== undefined,
+    )
+    if (beside !== undefined) {
+      const message = `${beside} must be left out beside group: it belongs into the group.`
+      return err(unacceptable(beside, 'invalid_field', message))
+    }
+    const group = groupOf(written)
+    return ok({ targets: targetsOfGroup(group), group })
+  }
+  const kept = before?.choice.group
+  const targets = input.targets ?? (kept === undefined ? before?.targets : targetsOfGroup(kept))
+  if (targets === undefined) {
+    return err(
+      unacceptable('targets', 'missing_field', 'targets is missing: it must be a list of 1 to 16 ids of targets.'),
+    )
+  }
+  const isUnsaid = strategy === undefined && weights === undefined && by === undefined && experiment === undefined
+  if (isUnsaid) return ok({ targets, group: written === null || input.targets !== undefined ? undefined : kept })
+  const stranger = Object.keys(weights ?? {}).find((id) => !targets.includes(id))
+  if (stranger !== undefined) {
+    return err(unacceptable(`weights.${stranger}`, 'unknown_target', `weights.${stranger} must be one of targets.`))
+  }
+  const members = targets.map((target): RouteMember => ({ target, weight: weights?.[target] ?? 1 }))
+  return ok({
+    targets,
+    group: grouped(strategy ?? (weights === undefined ? 'priority' : 'weighted'), by, experiment, members),
+  })
+}
+
+function listed(targets: readonly string[]): RouteGroup {
+  return { strategy: 'priority', members: targets.map((target) => ({ target, weight: 1 })) }
+}
+
+function groupOf({ strategy, by, experiment, members }: GroupInput): RouteGroup {
+  return grouped(strategy ?? 'priority', by, experiment, members.map(memberOf))
+}
+
+function grouped(
+  strategy: RouteGroup['strategy'],
+  by: GroupInput['by'],
+  experiment: string | undefined,
+  members: readonly RouteMember[],
+): RouteGroup {
+  if (by === undefined && experiment === undefined) return { strategy, members }
+  const options = { ...(by === undefined ? {} : { by }), ...(experiment === undefined ? {} : { experiment }) }
+  return { strategy, options, members }
+}
+
+function memberOf(member: MemberInput): RouteMember {
+  if (typeof member === 'string') return { target: member, weight: 1 }
+  const weight = member.weight ?? 1
+  return 'target' in member ? { target: member.target, weight } : { group: groupOf(member.group), weight }
+}
+
+type RuleInput = NonNullable<ChoiceInput['rules']>[number]
+
+function ruleOf({ name, when, then }: RuleInput): RouteRule {
+  if ('use' in then) return { name, when, then: { kind: 'use', group: groupOf(then.use) } }
+  if ('exclude' in then) return { name, when, then: { kind: 'exclude', targets: then.exclude } }
+  if ('refuse' in then) return { name, when, then: { kind: 'refuse', message: then.refuse } }
+  return { name, when, then: { kind: 'require-labels', labels: then.require_labels } }
+}
+
+/** Rules as the API shows them: as they are written. */
+export function viewRules(rules: readonly RouteRule[]) {
+  return rules.map(({ name, when, then }) => ({ name, when, then: viewAction(then) }))
+}
+
+function viewAction(then: RouteRule['then']) {
+  switch (then.kind) {
+    case 'use':
+      return { use: viewGroup(then.group) }
+    case 'exclude':
+      return { exclude: then.targets }
+    case 'refuse':
+      return { refuse: then.message }
+    case 'require-labels':
+      return { require_labels: then.labels }
+  }
+}
+
+/** A group as the API shows it: as it is written. */
+export function viewGroup({ strategy, options, members }: RouteGroup): GroupInput {
+  return {
+    strategy,
+    ...options,
+    members: members.map((member) =>
+      'target' in member
+        ? { target: member.target, weight: member.weight }
+        : { group: viewGroup(member.group), weight: member.weight },
+    ),
+  }
+}
+
+/** What is odd about a route, though it is accepted. `providers` are those of its targets, in order. */
+export function warningsAbout(providers: readonly string[]): readonly string[] {
+  const [first] = providers
+  if (first === undefined || providers.length < 2 || providers.some((provider) => provider !== first)) return []
+  return [
+    `All ${providers.length} targets are at ${first}: when ${first} is down, none of them is left. This spreads load, but it is no fallback.`,
+  ]
+}

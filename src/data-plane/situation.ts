@@ -1,0 +1,61 @@
+// What the strategies of a route may know of one request. Nothing is found out before a strategy asks.
+import type { Target } from '../core/directory.ts'
+import { costNanoUsd } from '../core/price.ts'
+import type { AffinityKind, Situation } from '../core/strategies/strategy.ts'
+import { NO_USAGE } from '../core/usage.ts'
+import type { Speaker } from '../protocols/protocol.ts'
+import { stringOf } from '../wire/read.ts'
+import { type ReadExchange, settingsOf } from './exchange.ts'
+
+/** Output expected of a request that names no bound: most replies are shorter. Tokens. */
+const LIKELY_OUTPUT_TOKENS = 1_024
+/** A prompt's beginning by which requests belong together: what providers cache begins there, too. Characters. */
+const PREFIX_CHARS = 1_024
+/** Where clients name their session, in order: our own header, then those of well-known coding clients. */
+const SESSION_HEADERS: readonly string[] = [
+  'x-tidegate-session',
+  'x-claude-code-session-id',
+  'session_id',
+  'session-id',
+  'conversation_id',
+  'x-session-id',
+]
+
+/** The situation of a request. `promptTokens` tells the likely length of its prompt. */
+export function situationOf(exchange: ReadExchange<Speaker>, promptTokens: () => number): Situation {
+  const { facts, services } = exchange
+  const likelyOutputTokens = Math.min(facts.maxOutputTokens ?? LIKELY_OUTPUT_TOKENS, LIKELY_OUTPUT_TOKENS)
+  return {
+    draw: services.draw,
+    likelyOutputTokens,
+    costNanoUsd: ({ price }: Target) =>
+      price === null
+        ? null
+        : costNanoUsd({ ...NO_USAGE, input: promptTokens(), output: likelyOutputTokens * facts.choices }, price),
+    speed: (target) => services.speeds.of(target),
+    inFlight: (target) => services.breakers.inFlight(target),
+    affinity: (kind) => affinity(exchange, kind),
+  }
+}
+
+function affinity(exchange: ReadExchange<Speaker>, kind: AffinityKind): string | null {
+  switch (kind) {
+    case 'session':
+      return sessionOf(exchange)
+    case 'user':
+      return exchange.facts.endUser
+    case 'key':
+      return exchange.caller.keyId
+    case 'prefix':
+      return `${exchange.caller.tenantId}\n${exchange.facts.promptText().slice(0, PREFIX_CHARS)}`
+  }
+}
+
+/** The client's own name for what the request belongs to; null where it gives none. */
+function sessionOf(exchange: ReadExchange<Speaker>): string | null {
+  for (const name of SESSION_HEADERS) {
+    const session = exchange.options.header(name)
+    if (session !== null && session !== '') return session
+  }
+  return stringOf(settingsOf(exchange)['prompt_cache_key'])
+}

@@ -5,6 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
 import { announce } from './announce.ts'
+import { endUserEndpoints } from './end-users.ts'
 import { keyEndpoints } from './keys.ts'
 import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
@@ -35,6 +36,7 @@ export function createAdmin(options: AdminOptions) {
     .use(operatorsOnly)
     .use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
     .route('/tenants', tenantEndpoints(ports))
+    .route('/tenants/:tenant/end-users', endUserEndpoints(ports))
     .route('/teams', teamEndpoints(ports))
     .route('/keys', keyEndpoints(ports))
     .route('/targets', targetEndpoints(ports))

@@ -5,6 +5,7 @@ import { isWider, type PassThroughPolicy } from '../core/pass-through-policy.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { formatVirtualKey, mintVirtualKey, randomBase62, type VirtualKey } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
+import { hmacHex } from './digest.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishKey, pushLimits } from './publish.ts'
@@ -28,7 +29,7 @@ import { jsonBody } from './validate.ts'
 
 type Env = AdminTypes['Bindings']
 
-const PEPPER_LENGTH_MIN = 16
+export const PEPPER_LENGTH_MIN = 16
 /** A deleted key is no longer on the limiter's list of revoked ones: by then no isolate may remember it as valid. */
 const REST_MS = 600_000
 
@@ -164,7 +165,7 @@ async function draft(
   return row.ok ? ok({ row: row.value, key }) : row
 }
 
-const NO_PEPPER: Refusal = {
+export const NO_PEPPER: Refusal = {
   status: 503,
   code: 'pepper_missing',
   field: null,
@@ -225,14 +226,6 @@ function tooWide({ pass_through: own }: Pick<KeyChange, 'pass_through'>, tenant:
 function expiryAfter(before: KeyRow, body: KeyChange): number | null {
   if (body.expires_at === undefined) return before.expires_at_ms
   return body.expires_at === null ? null : readInstant(body.expires_at)
-}
-
-async function hmacHex(pepper: string, secret: string): Promise<string> {
-  const text = new TextEncoder()
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
-  const key = await crypto.subtle.importKey('raw', text.encode(pepper), algorithm, false, ['sign'])
-  const digest = new Uint8Array(await crypto.subtle.sign('HMAC', key, text.encode(secret)))
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function announceKey(env: Env, row: KeyRow): Promise<Refusal | null> {

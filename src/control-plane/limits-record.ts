@@ -131,7 +131,8 @@ const UNITS: Readonly<Record<Extract<LimitRule, { kind: 'rate' }>['unit'], RateU
   output_tokens: 'outputTokens',
 }
 
-function limitOf(rule: LimitRule): Limit {
+/** A rule as the limiter knows it. */
+export function limitOf(rule: LimitRule): Limit {
   const untilMs = rule.increase === null || rule.increase === undefined ? null : readInstant(rule.increase.until)
   const increase = (by: number | null): Increase | null => (untilMs === null || by === null ? null : { by, untilMs })
   switch (rule.kind) {

@@ -9,9 +9,9 @@ import { readDay } from '../core/window.ts'
 import { dialects } from '../dialects/index.ts'
 import { AMOUNT_USD_MAX, readUsd, readUsdPerMillion } from './amount.ts'
 
-const OBJECT = 'must be a JSON object'
+export const OBJECT = 'must be a JSON object'
 
-function text(lengthMax: number) {
+export function text(lengthMax: number) {
   const allowed = `must be text of 1 to ${lengthMax} characters, without control characters`
   return z
     .string(allowed)
@@ -23,13 +23,15 @@ function integer(min: number, max: number) {
   return z.number(allowed).check(z.int(allowed), z.gte(min, allowed), z.lte(max, allowed))
 }
 
-function texts(itemsMax: number, lengthMax: number) {
+export function texts(itemsMax: number, lengthMax: number) {
   const allowed = `must be a list of at most ${itemsMax} texts`
   return z.array(text(lengthMax), allowed).check(z.maxLength(itemsMax, allowed))
 }
 
-const NAME = text(100)
-const MODEL = text(200).check(z.regex(/^[^*]*\*?$/, 'must be an exact model name, or a prefix with * at its end'))
+export const NAME = text(100)
+export const MODEL = text(200).check(
+  z.regex(/^[^*]*\*?$/, 'must be an exact model name, or a prefix with * at its end'),
+)
 const SLUG_ALLOWED = 'must be 1 to 100 letters, digits, dots, dashes or underscores, the first a letter or a digit'
 const SLUG = z.string(SLUG_ALLOWED).check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, SLUG_ALLOWED))
 const FLAG = z.boolean('must be true or false')
@@ -126,6 +128,8 @@ const ORIGINS = z
 const PASS_THROUGH = z.enum(PASS_THROUGH_POLICIES, `must be one of ${PASS_THROUGH_POLICIES.join(', ')}`)
 
 const TENANT = {
+  require_end_user: z.optional(FLAG),
+  end_user_limits: z.optional(RULES),
   limits: z.optional(LIMITS),
   cache: z.optional(CACHE),
   time_zone: z.optional(TIME_ZONE),
@@ -134,6 +138,9 @@ const TENANT = {
 }
 export const NEW_TENANT = z.strictObject({ name: NAME, ...TENANT }, OBJECT)
 export const TENANT_CHANGE = z.strictObject({ name: z.optional(NAME), ...TENANT }, OBJECT)
+
+/** Replaced as a whole; an empty list is no limit at all. */
+export const END_USER = z.strictObject({ limits: RULES }, OBJECT)
 
 export const NEW_TEAM = z.strictObject({ tenant: NAME, name: NAME, limits: z.optional(LIMITS) }, OBJECT)
 export const TEAM_CHANGE = z.strictObject({ name: z.optional(NAME), limits: z.optional(LIMITS) }, OBJECT)
@@ -246,6 +253,7 @@ const DECLARED = z.custom<JsonObject>(isJsonObject, 'must be null or a JSON obje
 
 const TARGET = {
   name: z.optional(NAME),
+  limits: z.optional(RULES),
   dialect: z.optional(DIALECT),
   base_url: z.optional(text(500)),
   credential: z.optional(z.nullable(CREDENTIAL)),
@@ -253,6 +261,7 @@ const TARGET = {
   settings: z.optional(SETTINGS),
   quirks: z.optional(QUIRK_LIST),
   capabilities: z.optional(CAPABILITIES),
+  labels: z.optional(z.nullable(texts(16, 100))),
   max_batch_size: z.optional(z.nullable(integer(1, 100_000))),
   declared: z.optional(z.nullable(DECLARED)),
   max_retries: z.optional(integer(0, 5)),
@@ -273,15 +282,6 @@ export const NEW_TARGET = z.strictObject(
 export const TARGET_CHANGE = z.strictObject({ model: z.optional(TARGET_MODEL), ...TARGET }, OBJECT)
 export type NewTarget = z.infer<typeof NEW_TARGET>
 export type TargetChange = z.infer<typeof TARGET_CHANGE>
-
-const TARGETS_ALLOWED = 'must be a list of 1 to 16 target ids'
-const TARGETS = z.array(NAME, TARGETS_ALLOWED).check(z.minLength(1, TARGETS_ALLOWED), z.maxLength(16, TARGETS_ALLOWED))
-const GAPS = z.optional(texts(50, 100))
-export const NEW_ROUTE = z.strictObject(
-  { model: MODEL, targets: TARGETS, tenant: z.optional(z.nullable(NAME)), allowed_gaps: GAPS },
-  OBJECT,
-)
-export const ROUTE_CHANGE = z.strictObject({ targets: z.optional(TARGETS), allowed_gaps: GAPS }, OBJECT)
 
 function isOrigin(value: string): boolean {
   return value === '*' || URL.parse(value)?.origin === value

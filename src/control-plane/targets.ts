@@ -8,8 +8,10 @@ import { changeTarget, compileTarget, needsProbe } from './compile-target.ts'
 import type { AdminPorts, AdminTypes, ProbeResult } from './ports.ts'
 import { NO_PROBE_MODEL, probeRefusal, probeTarget, viewProbe } from './probe-target.ts'
 import { publishRouting, readCompiled } from './publish.ts'
+import { pushTargetLimits } from './publish-side.ts'
 import { exists, notFound, notStored, referenced, refuse, type Refusal } from './refusal.ts'
 import { NEW_TARGET, TARGET_CHANGE } from './schemas.ts'
+import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
 import { commit, deleteRow, findRow, insertRow, listRows, updateRow, type TargetRow } from './store.ts'
 import { viewOptions } from './target-options.ts'
 import { jsonBody } from './validate.ts'
@@ -19,16 +21,23 @@ export function targetEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
     .post('/', jsonBody(NEW_TARGET), async (c) => {
       const body = c.req.valid('json')
+      const limitProblem = rulesProblem('limits', body.limits)
+      if (limitProblem !== null) return refuse(c, limitProblem)
       const compiled = await compileTarget(body, { ...ports, env: c.env })
       if (!compiled.ok) return refuse(c, compiled.error)
       const target = compiled.value
       if ((await findRow(c.env.DB, 'targets', target.id)) !== null) return refuse(c, idTaken(target.id))
       const probed = await probeFor(target, body, c, ports)
       if (!probed.ok) return refuse(c, probed.error.refusal, probed.error.more)
-      const row = rowOf(target, body.name ?? null, ports.nowMs(), probed.value)
+      const limits = changeRules(null, body.limits)
+      const row = rowOf(
+        target,
+        { name: body.name ?? null, created_at_ms: ports.nowMs(), limit_rules: limits },
+        probed.value,
+      )
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'targets', row))
       if (!committed.ok) return refuse(c, notStored(committed.error, idTaken(target.id)))
-      const problem = await announce(() => publishRouting(c.env))
+      const problem = await announceTarget(c.env, row)
       return problem === null ? c.json(viewTarget(row), 201) : refuse(c, problem)
     })
     .get('/', async (c) => c.json({ rows: (await listRows<TargetRow>(c.env.DB, 'targets')).map(viewTarget) }))
@@ -40,15 +49,18 @@ export function targetEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const before = await findRow<TargetRow>(c.env.DB, 'targets', c.req.param('id'))
       if (before === null) return refuse(c, notFound('target', c.req.param('id')))
+      const limitProblem = rulesProblem('limits', body.limits)
+      if (limitProblem !== null) return refuse(c, limitProblem)
       const compiled = await changeTarget(readCompiled(before), body, { ...ports, env: c.env })
       if (!compiled.ok) return refuse(c, compiled.error)
       const target = compiled.value
       const isCalledOtherwise = needsProbe(readCompiled(before), target)
       const probed = isCalledOtherwise ? await probeFor(target, body, c, ports) : ok(readProbe(before))
       if (!probed.ok) return refuse(c, probed.error.refusal, probed.error.more)
-      const row = rowOf(target, body.name ?? before.name, before.created_at_ms, probed.value)
+      const limits = changeRules(before.limit_rules, body.limits)
+      const row = rowOf(target, { ...before, name: body.name ?? before.name, limit_rules: limits }, probed.value)
       await commit(c.env.DB, updateRow(c.env.DB, 'targets', row))
-      const problem = await announce(() => publishRouting(c.env))
+      const problem = await announceTarget(c.env, row)
       return problem === null ? c.json(viewTarget(row)) : refuse(c, problem)
     })
     .delete('/:id', async (c) => {
@@ -59,7 +71,7 @@ export function targetEndpoints(ports: AdminPorts) {
         return refuse(c, referenced(`The target serves the routes ${routes.join(', ')}: change or delete those first.`))
       }
       await commit(c.env.DB, deleteRow(c.env.DB, 'targets', row.id))
-      const problem = await announce(() => publishRouting(c.env))
+      const problem = await announceTarget(c.env, row)
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
 }
@@ -84,6 +96,7 @@ export function viewTarget(row: TargetRow) {
       total_ms: target.timeouts.totalMs,
     },
     max_output_tokens: target.maxOutputTokens,
+    limits: readRules(row.limit_rules),
     cost_center: target.costCenter,
     price: viewPrice(target),
     price_version: target.priceVersion,
@@ -129,14 +142,25 @@ async function probeFor(
   return err({ refusal: probeRefusal(result), more: { probe: viewProbe(result) } })
 }
 
-function rowOf(target: Target, name: string | null, createdAtMs: number, probe: ProbeResult | null): TargetRow {
+/** Its place in the routing snapshot, and what limits it where it has or had any. */
+function announceTarget(env: AdminTypes['Bindings'], row: TargetRow): Promise<Refusal | null> {
+  const ofLimits = row.limit_rules === null ? [] : [() => pushTargetLimits(env, row.id)]
+  return announce(() => publishRouting(env), ...ofLimits)
+}
+
+function rowOf(
+  target: Target,
+  kept: Pick<TargetRow, 'name' | 'created_at_ms' | 'limit_rules'>,
+  probe: ProbeResult | null,
+): TargetRow {
   return {
     id: target.id,
-    name,
+    name: kept.name,
     provider: target.provider,
     model: target.model,
     compiled: JSON.stringify(target),
-    created_at_ms: createdAtMs,
+    created_at_ms: kept.created_at_ms,
+    limit_rules: kept.limit_rules,
     probe: probe === null ? null : JSON.stringify(probe),
   }
 }

@@ -6,6 +6,8 @@ import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTenant, pushLimits } from './publish.ts'
+import { pushEndUsers } from './publish-side.ts'
+import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
 import { exists, notFound, notStored, referenced, refuse } from './refusal.ts'
 import { NEW_TENANT, TENANT_CHANGE } from './schemas.ts'
 import { commit, deleteRow, findTenant, insertRow, listRows, readTexts, updateRow, type TenantRow } from './store.ts'
@@ -20,6 +22,8 @@ export function tenantEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const limits = changeLimits(NO_LIMITS, body.limits)
       if (!limits.ok) return refuse(c, limits.error)
+      const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
+      if (problemOfUsers !== null) return refuse(c, problemOfUsers)
       const row: TenantRow = {
         id: `ten_${randomBase62(14, ports.randomBytes)}`,
         name: body.name,
@@ -28,12 +32,14 @@ export function tenantEndpoints(ports: AdminPorts) {
         cache_ttl_seconds: body.cache?.ttl_seconds ?? CACHE_TTL_SECONDS,
         time_zone: body.time_zone ?? 'UTC',
         cors_origins: JSON.stringify(body.cors_origins ?? []),
+        end_user_limits: changeRules(null, body.end_user_limits),
+        require_end_user: body.require_end_user === true ? 1 : 0,
         pass_through: body.pass_through ?? PASS_THROUGH_USUAL,
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
-      const problem = await announceTenant(c.env, row.id)
+      const problem = await announceTenant(c.env, row)
       return problem === null ? c.json(viewTenant(row), 201) : refuse(c, problem)
     })
     .get('/', async (c) =>
@@ -49,6 +55,8 @@ export function tenantEndpoints(ports: AdminPorts) {
       if (before === null) return refuse(c, notFound('tenant', c.req.param('id')))
       const limits = changeLimits(before, body.limits)
       if (!limits.ok) return refuse(c, limits.error)
+      const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
+      if (problemOfUsers !== null) return refuse(c, problemOfUsers)
       const row: TenantRow = {
         ...before,
         ...limits.value,
@@ -57,11 +65,13 @@ export function tenantEndpoints(ports: AdminPorts) {
         cache_ttl_seconds: body.cache?.ttl_seconds ?? before.cache_ttl_seconds,
         time_zone: body.time_zone ?? before.time_zone,
         cors_origins: body.cors_origins === undefined ? before.cors_origins : JSON.stringify(body.cors_origins),
+        end_user_limits: changeRules(before.end_user_limits, body.end_user_limits),
+        require_end_user: body.require_end_user === undefined ? before.require_end_user : body.require_end_user ? 1 : 0,
         pass_through: body.pass_through ?? before.pass_through,
       }
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
-      const problem = await announceTenant(c.env, row.id)
+      const problem = await announceTenant(c.env, row)
       return problem === null ? c.json(viewTenant(row)) : refuse(c, problem)
     })
     .delete('/:id', async (c) => {
@@ -72,7 +82,8 @@ export function tenantEndpoints(ports: AdminPorts) {
       if (committed === null || !committed.ok) {
         return refuse(c, referenced('The tenant still has teams, keys or routes: delete those first.'))
       }
-      const problem = await announce(() => publishTenant(c.env, row.id))
+      const ofUsers = row.end_user_limits === null ? [] : [() => pushEndUsers(c.env, row.id)]
+      const problem = await announce(() => publishTenant(c.env, row.id), ...ofUsers)
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
 }
@@ -86,15 +97,19 @@ export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
     cache: { mode: row.cache_mode, ttl_seconds: row.cache_ttl_seconds },
     time_zone: row.time_zone,
     cors_origins: readTexts(row.cors_origins),
+    require_end_user: row.require_end_user === 1,
+    end_user_limits: readRules(row.end_user_limits),
     pass_through: row.pass_through,
     created_at_ms: row.created_at_ms,
   }
 }
 
-function announceTenant(env: AdminTypes['Bindings'], tenantId: string) {
+function announceTenant(env: AdminTypes['Bindings'], { id, end_user_limits: endUserLimits }: TenantRow) {
+  const ofUsers = endUserLimits === null ? [] : [() => pushEndUsers(env, id)]
   return announce(
-    () => publishTenant(env, tenantId),
-    () => pushLimits(env, tenantId),
+    () => publishTenant(env, id),
+    () => pushLimits(env, id),
+    ...ofUsers,
   )
 }
 

@@ -80,7 +80,8 @@ export function besideLimits(ports: BesidePorts): BesideLimits {
   function admitTarget(asked: Asked, { id, model }: NonNullable<Beside['target']>): Answer<HeldReservation> {
     const { amounts, template, later, leastNanoUsd } = asked
     const holder = holderOf(targetObjectName(id), AHEAD_OF_TARGET)
-    return holder.admit(sidePath(id, model), amounts, template, later, leastNanoUsd)
+    const answer = holder.admit(sidePath(id, model), amounts, template, later, leastNanoUsd)
+    return answer instanceof Promise ? answer.then(asTargets) : answer
   }
 
   return {
@@ -92,6 +93,11 @@ export function besideLimits(ports: BesidePorts): BesideLimits {
       return admitJointly(asks, tenant, (granted) => granted.settle(NOTHING, asked.template, asked.later))
     },
   }
+}
+
+/** A target whose limits can't be asked is passed over, as one without room is. */
+function asTargets(answer: HeldReservation | Refusal): HeldReservation | Refusal {
+  return 'kind' in answer && answer.kind === 'unavailable' ? { ...answer, scope: 'target' } : answer
 }
 
 function forgetIdle(holders: Map<string, LeaseHolder>): void {

@@ -142,6 +142,7 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
     cache: tenant.cache,
     passThrough: narrowerPolicy(tenant.passThrough ?? PASS_THROUGH_USUAL, record.passThrough ?? null),
     ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
+    ...(tenant.endUsers === undefined ? {} : { endUsers: tenant.endUsers }),
   }
   return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }
 }

@@ -81,6 +81,7 @@ export function joint(own: Reservation, beside: readonly HeldReservation[]): Res
       return beside.reduce((least, { amounts }) => lesser(least, amounts), own.amounts)
     },
     limitsMoney: all.some(({ limitsMoney }) => limitsMoney),
+    limitsTokens: all.some(({ limitsTokens }) => limitsTokens),
     settle(actual: Amounts, event: UsageEvent, later: Later) {
       for (const part of all) part.settle(actual, event, later)
     },
@@ -91,6 +92,7 @@ export function joint(own: Reservation, beside: readonly HeldReservation[]): Res
     },
     hasLostSlot: () => all.some((part) => part.hasLostSlot()),
     isRevoked: () => own.isRevoked(),
+    standings: () => own.standings?.() ?? null,
   }
 }
 

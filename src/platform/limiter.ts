@@ -1,15 +1,15 @@
-// The limiter port over one Durable Object per tenant: a lease holder for each tenant that this isolate serves.
+// The limiter port over one Durable Object per tenant: a lease holder for each tenant that this isolate serves. Where an end
+// user's or a target's limits have a say as well, all are asked together (`beside.ts`).
+import { late } from '../core/late.ts'
 import type { LimiterObject } from '../core/limits.ts'
-import type { Limiter } from '../ports.ts'
+import type { Beside, Limiter, Log, Refusal, Reservation } from '../ports.ts'
+import type { Asked, BesidePorts } from './beside.ts'
 import { LeaseHolder } from './lease-holder.ts'
 
-export interface LimiterPorts {
+export interface LimiterPorts extends BesidePorts {
   readonly object: (tenantId: string) => LimiterObject
-  readonly nowMs: () => number
-  readonly sleep: (ms: number) => Promise<void>
-  /** Names this isolate's life. */
-  readonly newId: () => string
   readonly onRevoked: (keyIds: readonly string[]) => void
+  readonly log: Log
 }
 
 /** Tenants with a holder at once; the least recently met is let go of when it is idle. */
@@ -32,8 +32,29 @@ export function leasedLimiter(ports: LimiterPorts): Limiter {
     return holder
   }
 
+  const besides = late(async () => (await import('./beside.ts')).besideLimits(ports))
+
+  function admitByTenant({ path, amounts, template, later, leastNanoUsd }: Asked) {
+    return holderOf(path.tenantId).admit(path, amounts, template, later, leastNanoUsd)
+  }
+
+  function admitByAll(asked: Asked, beside: Beside): Reservation | Promise<Reservation | Refusal> {
+    const limits = besides.now()
+    if (limits !== null) return limits.admit(asked, beside, () => admitByTenant(asked))
+    return besides.load().then(
+      (loaded) => loaded.admit(asked, beside, () => admitByTenant(asked)),
+      (error: unknown): Refusal => {
+        ports.log.warn('not-loaded', { part: 'beside', error: String(error) })
+        return { kind: 'unavailable' }
+      },
+    )
+  }
+
   return {
-    admit: (path, amounts, template, later) => holderOf(path.tenantId).admit(path, amounts, template, later),
+    admit(path, amounts, template, later, leastNanoUsd, beside = null) {
+      if (beside === null) return holderOf(path.tenantId).admit(path, amounts, template, later, leastNanoUsd)
+      return admitByAll({ path, amounts, template, later, leastNanoUsd }, beside)
+    },
     record: (event, later) => holderOf(event.tenantId).record(event, later),
   }
 }

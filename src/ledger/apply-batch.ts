@@ -1,9 +1,9 @@
-// Applies one message to the ledger, wholly or not at all: the idempotency key, the events and the roll-ups are one D1
-// batch, which is one transaction. A message that comes again fails on its key and changes nothing.
+// Applies messages to the ledger, wholly or not at all: their idempotency keys, events and roll-ups are one D1 batch, which
+// is one transaction. A message that comes again fails on its key and changes nothing.
 import type { ReadableBatch } from './read-batch.ts'
 import { EVENT_COLUMNS, ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList, sumList } from './columns.ts'
 
-/** What became of a message. */
+/** What became of a message, or of messages that were applied together. */
 export type Applied =
   | { readonly kind: 'applied' }
   | { readonly kind: 'already-applied' }
@@ -12,7 +12,8 @@ export type Applied =
   /** It may go better later. */
   | { readonly kind: 'unavailable'; readonly reason: string }
 
-const INSERT_APPLIED = `INSERT INTO applied (tenant_id, outbox_id, first_event, applied_at_ms) VALUES (?1, ?2, ?3, ?4)`
+const INSERT_APPLIED = `INSERT INTO applied (tenant_id, outbox_id, first_event, applied_at_ms)
+  SELECT value ->> 0, value ->> 1, value ->> 2, ?2 FROM json_each(?1)`
 
 const COLUMNS = Object.keys(EVENT_COLUMNS)
 
@@ -34,19 +35,31 @@ const UPSERT_ROLLUPS = `WITH ${EVENTS}
     .map((column) => `${column} = ${column} + excluded.${column}`)
     .join(', ')}`
 
-/** Applies a message once, however often it is delivered, also at the same time. Never throws. */
-export async function applyBatch(db: D1Database, message: ReadableBatch, nowMs: number): Promise<Applied> {
-  const { tenantId, outboxId, firstEvent, rows } = message
+/** Applies each message once, however often it is delivered, also at the same time: all of them or, if that can't be, none.
+ *  Never throws. */
+export async function applyBatches(
+  db: D1Database,
+  messages: readonly ReadableBatch[],
+  nowMs: number,
+): Promise<Applied> {
+  const names = messages.map(({ tenantId, outboxId, firstEvent }) => [tenantId, outboxId, firstEvent])
+  const rows = messages.flatMap((message) => (message.rows === '' ? [] : [message.rows]))
+  const events = `[${rows.join(',')}]`
   try {
     await db.batch([
-      db.prepare(INSERT_APPLIED).bind(tenantId, outboxId, firstEvent, nowMs),
-      db.prepare(INSERT_EVENTS).bind(rows),
-      db.prepare(UPSERT_ROLLUPS).bind(rows),
+      db.prepare(INSERT_APPLIED).bind(JSON.stringify(names), nowMs),
+      db.prepare(INSERT_EVENTS).bind(events),
+      db.prepare(UPSERT_ROLLUPS).bind(events),
     ])
     return { kind: 'applied' }
   } catch (error) {
     return classify(error)
   }
+}
+
+/** The same for one message. */
+export function applyBatch(db: D1Database, message: ReadableBatch, nowMs: number): Promise<Applied> {
+  return applyBatches(db, [message], nowMs)
 }
 
 function classify(error: unknown): Applied {

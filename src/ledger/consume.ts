@@ -1,8 +1,8 @@
 // Takes messages from the usage Queue into the ledger: each exactly once, none lost, none in an endless loop. What is
 // durable is confirmed to the tenant's limiter, which forgets it; what isn't confirmed, the limiter sends again.
-import { applyBatch } from './apply-batch.ts'
+import { applyBatch, applyBatches } from './apply-batch.ts'
 import { storeDeadLetter } from './dead-letters.ts'
-import { readBatch, readOrigin } from './read-batch.ts'
+import { type ReadableBatch, readBatch, readOrigin } from './read-batch.ts'
 
 /** One delivered message: the part of the platform's `Message` that is used. */
 export interface Delivery {
@@ -24,7 +24,15 @@ export interface LedgerPorts {
 /** The usage Queue, or the queue of messages it gave up on. */
 export type Source = 'usage' | 'dead'
 
+/** A message that may be applied. */
+interface Readable {
+  readonly message: Delivery
+  readonly batch: ReadableBatch
+}
+
 const DELAY_SECONDS_MAX = 3600
+/** JSON text of the events that are applied together, unless one message alone has more. D1 binds 2 MB. */
+const TOGETHER_CHARS_MAX = 500_000
 
 /** How long to wait before a message is tried again: 2, 4, 8, … seconds, at most an hour. */
 export function retryDelaySeconds(attempts: number): number {
@@ -32,25 +40,58 @@ export function retryDelaySeconds(attempts: number): number {
 }
 
 /**
- * Applies every message and acknowledges or retries it. One bad message never holds up the others: a message that can
- * never be applied becomes a dead letter. From the dead-letter queue, where there is no later, so does one that still
- * fails for any reason; that one isn't confirmed, so the limiter sends it again.
+ * Applies every message and acknowledges or retries it. Messages are applied together; where that fails, each for itself,
+ * so that one bad message never holds up the others: a message that can never be applied becomes a dead letter. From the
+ * dead-letter queue, where there is no later, so does one that still fails for any reason; that one isn't confirmed, so
+ * the limiter sends it again.
  */
 export async function consume(messages: readonly Delivery[], source: Source, ports: LedgerPorts): Promise<void> {
   const durable = new Map<string, number[]>()
-  for (const message of messages) {
-    const isDurable = await consumeOne(message, source, ports)
-    const origin = isDurable ? readOrigin(message.body) : null
+  const note = ({ body }: Delivery): void => {
+    const origin = readOrigin(body)
     if (origin !== null) durable.set(origin.tenantId, [...(durable.get(origin.tenantId) ?? []), origin.outboxId])
+  }
+  const readable: Readable[] = []
+  for (const message of messages) {
+    const batch = readBatch(message.body)
+    if (batch.ok) readable.push({ message, batch: batch.value })
+    else if (await bury(message, batch.error, ports)) note(message)
+  }
+  for (const group of groups(readable)) {
+    const areApplied = await applyTogether(group, ports)
+    for (const one of group) if (areApplied || (await applyAlone(one, source, ports))) note(one.message)
   }
   await Promise.all([...durable].map(([tenantId, outboxIds]) => confirmQuietly(tenantId, outboxIds, ports)))
 }
 
+/** In their order, as many together as may be. */
+function groups(readable: readonly Readable[]): readonly (readonly Readable[])[] {
+  const all: Readable[][] = []
+  let chars = Infinity
+  for (const one of readable) {
+    chars += one.batch.rows.length
+    if (chars > TOGETHER_CHARS_MAX) {
+      all.push([])
+      chars = one.batch.rows.length
+    }
+    all.at(-1)?.push(one)
+  }
+  return all
+}
+
+/** Returns whether all are safe in the database; if not, none was changed. */
+async function applyTogether(group: readonly Readable[], ports: LedgerPorts): Promise<boolean> {
+  if (group.length === 1) return false
+  const batches = group.map(({ batch }) => batch)
+  const applied = await applyBatches(ports.db, batches, ports.nowMs())
+  if (applied.kind !== 'applied') return false
+  for (const { message } of group) message.ack()
+  return true
+}
+
 /** Returns whether the message is safe in the database. */
-async function consumeOne(message: Delivery, source: Source, ports: LedgerPorts): Promise<boolean> {
-  const readable = readBatch(message.body)
-  if (!readable.ok) return bury(message, readable.error, ports)
-  const applied = await applyBatch(ports.db, readable.value, ports.nowMs())
+async function applyAlone({ message, batch }: Readable, source: Source, ports: LedgerPorts): Promise<boolean> {
+  const applied = await applyBatch(ports.db, batch, ports.nowMs())
   switch (applied.kind) {
     case 'applied':
     case 'already-applied':

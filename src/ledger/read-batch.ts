@@ -10,7 +10,7 @@ import { rowOf } from './columns.ts'
 export interface ReadableBatch {
   readonly tenantId: string
   readonly outboxId: number
-  /** JSON text: a `rowOf` for each event. Events of kinds that the ledger doesn't count are left out. */
+  /** JSON text: a `rowOf` for each event, with commas between. Events of kinds that the ledger doesn't count are left out. */
   readonly rows: string
   /** Names the first event: with tenant and outbox row, what makes two deliveries the same message. */
   readonly firstEvent: string
@@ -38,7 +38,7 @@ export function readBatch(body: unknown): Result<ReadableBatch, string> {
     if (problem !== null) return err(`events[${at}]${problem}`)
   }
   const firstEvent = full.length > 0 ? eventName(full[0]) : JSON.stringify(list[0]).slice(0, NAME_CHARS_MAX)
-  return ok({ tenantId, outboxId, firstEvent, rows: JSON.stringify(full.filter(isJsonObject).map(rowOf)) })
+  return ok({ tenantId, outboxId, firstEvent, rows: JSON.stringify(full.filter(isJsonObject).map(rowOf)).slice(1, -1) })
 }
 
 /** Alerts, and whatever a later gateway may send along, are none of the ledger's business; a bad event is. */

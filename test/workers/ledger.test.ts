@@ -141,6 +141,36 @@ describe('consume', () => {
     ])
   })
 
+  it('applies what comes together in one transaction, as much as may be', async () => {
+    let batches = 0
+    const db = failingBatches(() => ++batches === 0)
+    await deliver(
+      [1, 2, 3].map((id) => message(id, [usageEvent({ requestId: `r${id}` })])),
+      { db },
+    )
+    expect(batches).toBe(1)
+    const long = 'u'.repeat(200_000)
+    await deliver(
+      [4, 5, 6].map((id) => message(id, [usageEvent({ requestId: `r${id}`, endUser: long })])),
+      { db },
+    )
+    // Two of them, and the third.
+    expect(batches).toBe(3)
+    expect(await totals()).toMatchObject({ requests: 6, cost_nano_usd: '6000' })
+    expect(await env.DB.prepare(`SELECT outbox_id FROM applied ORDER BY 1`).raw()).toEqual(
+      [1, 2, 3, 4, 5, 6].map((id) => [id]),
+    )
+  })
+
+  it('counts each once when some of those that come together came before', async () => {
+    const messages = [1, 2, 3].map((id) => message(id, [usageEvent({ requestId: `r${id}` })]))
+    await deliver(messages.slice(0, 1))
+    const outcome = await deliver([...messages, ...messages.slice(1)])
+    expect(outcome).toMatchObject({ acked: ['m1', 'm2', 'm3', 'm2', 'm3'], retried: [] })
+    expect(outcome.confirmed).toEqual([['ten_a', [1, 2, 3, 2, 3]]])
+    expect(await totals()).toMatchObject({ requests: 3, cost_nano_usd: '3000' })
+  })
+
   it('retries later, with growing delays, while the database fails, and then counts the message once', async () => {
     const broken = await deliver([message(1, [usageEvent({ requestId: 'r1' })])], { db: brokenDatabase(), attempts: 3 })
     expect(broken).toMatchObject({ acked: [], retried: [8], confirmed: [] })

@@ -89,6 +89,6 @@ describe('an alert', () => {
       atMs: 0,
     }
     const read = readBatch({ v: 1, tenantId: 't', outboxId: 4, events: thresholdEvents('t', [crossing]) })
-    expect(read).toMatchObject({ ok: true, value: { rows: '[]', outboxId: 4 } })
+    expect(read).toMatchObject({ ok: true, value: { rows: '', outboxId: 4 } })
   })
 })

@@ -3,6 +3,7 @@
 import type { Authority, GrantedLease } from '../src/core/authority.ts'
 import type { OpenAdmission } from '../src/core/booking.ts'
 import type { Gauge } from '../src/core/gauge.ts'
+import type { Watch } from '../src/core/runaway.ts'
 import { type AdmissionRecord, LIMITS_VERSION, type LimiterConfig } from '../src/core/limits.ts'
 import {
   type EarlierConfig,
@@ -17,6 +18,7 @@ const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS gauge (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lease (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS watch (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holder (id TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS booked (id TEXT PRIMARY KEY, record TEXT NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
@@ -94,6 +96,10 @@ export class LimiterStorage {
       const lease = parseRow<GrantedLease>(row.state)
       authority.leases.set(lease.id, lease)
     }
+    for (const row of this.#sql.exec<{ state: string }>('SELECT state FROM watch')) {
+      const watch = parseRow<Watch>(row.state)
+      authority.watches.set(watch.id, watch)
+    }
   }
 
   /** Every holder that is remembered. */
@@ -118,9 +124,10 @@ export class LimiterStorage {
   save(authority: Authority): void {
     saveChanged(authority.dirty.gauges, authority.gauges, (id, state) => this.#put('gauge', id, state))
     saveChanged(authority.dirty.leases, authority.leases, (id, state) => this.#put('lease', id, state))
+    saveChanged(authority.dirty.watches, authority.watches, (id, state) => this.#put('watch', id, state))
   }
 
-  #put(table: 'gauge' | 'lease' | 'holder', id: string, state: string | null): void {
+  #put(table: 'gauge' | 'lease' | 'watch' | 'holder', id: string, state: string | null): void {
     if (state === null) this.#sql.exec(`DELETE FROM ${table} WHERE id = ?`, id)
     else this.#sql.exec(`INSERT INTO ${table} VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET state = ?2`, id, state)
   }

@@ -1,7 +1,7 @@
 // One per tenant: the authority over its limits and the outbox of its usage events. A shell over src/core/authority.ts
 // and src/core/grant.ts; one call of `call` is one transaction. Nothing here is on the path of a warm request.
 import { DurableObject } from 'cloudflare:workers'
-import { noteCrossings, takeCrossings } from '../src/core/alert.ts'
+import { noteCrossings, takeCrossings, takeRunaways } from '../src/core/alert.ts'
 import {
   type Authority,
   type GrantedLease,
@@ -15,17 +15,20 @@ import {
 import { type OpenAdmission, adjusted, lost } from '../src/core/booking.ts'
 import { answer, takeReports } from '../src/core/exchange.ts'
 import { advance, gaugeId, sizeOf } from '../src/core/gauge.ts'
+import { limitsOn } from '../src/core/grant.ts'
 import {
   type EventChunk,
   LIMITS_VERSION,
   type LimiterCall,
   type LimiterConfig,
   type LimiterObject,
+  type LimiterPath,
   type LimiterReply,
   type LimiterStanding,
   type NodeStanding,
 } from '../src/core/limits.ts'
-import { type UsageBatch, USAGE_EVENT_VERSION, thresholdEvents } from '../src/core/usage-event.ts'
+import type { LimitState } from '../src/core/standing.ts'
+import { type UsageBatch, USAGE_EVENT_VERSION, runawayEvents, thresholdEvents } from '../src/core/usage-event.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import { type EarlierCall, type EarlierConfig, callOf, configOf, replyTo } from './earlier-version.ts'
 import { type HolderState, LimiterStorage, type OutboxRow } from './storage.ts'
@@ -91,7 +94,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     holder.seenAtMs = nowMs
     this.#storage.writeHolder(holder)
     const said = answer(this.#authority, message, isStraggler, time)
-    this.#announceCrossings(nowMs)
+    this.#announce(nowMs)
     this.#storage.save(this.#authority)
     await this.#arm(nowMs)
     return replyTo(call, { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said })
@@ -142,13 +145,19 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     return { nodes, unconfirmed: this.#storage.unconfirmed() }
   }
 
+  /** Every limit on a path as it stands, outermost first; null for a key that is revoked. */
+  async limits(path: LimiterPath): Promise<readonly LimitState[] | null> {
+    if (this.#authority.config.revokedKeyIds.includes(path.keyId)) return null
+    return limitsOn(this.#authority, path, Date.now())
+  }
+
   /** Expires leases, books what died with them, sends the outbox. Never throws: an alarm that fails too often is dropped. */
   override async alarm(): Promise<void> {
     this.#alarmAtMs = null
     const nowMs = Date.now()
     this.#bookLost(expireDue(this.#authority, nowMs), nowMs)
     noteCrossings(this.#authority, nowMs)
-    this.#announceCrossings(nowMs)
+    this.#announce(nowMs)
     this.#prune(nowMs)
     this.#storage.save(this.#authority)
     await this.#send(nowMs)
@@ -188,10 +197,12 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#sendAtMs = Math.min(this.#sendAtMs ?? sendAtMs, sendAtMs)
   }
 
-  /** Alerts leave with the events: once each, since their budget remembers them in the same transaction. */
-  #announceCrossings(nowMs: number): void {
+  /** Alerts leave with the events: once each, since what they are about remembers them in the same transaction. */
+  #announce(nowMs: number): void {
     const crossings = takeCrossings(this.#authority)
     if (crossings.length > 0) this.#toOutbox(thresholdEvents(this.#tenantId, crossings), nowMs)
+    const runaways = takeRunaways(this.#authority)
+    if (runaways.length > 0) this.#toOutbox(runawayEvents(this.#tenantId, runaways), nowMs)
   }
 
   /** What was in flight under leases that expired is taken for lost and booked. */

@@ -2,6 +2,7 @@
 import { type Authority, presumedSpentNanoUsd } from './authority.ts'
 import type { BudgetPeriod, LimitScope } from './failure.ts'
 import { type BudgetGauge, roomOf, sizeOf } from './gauge.ts'
+import type { RunawayAlert } from './runaway.ts'
 
 /** A budget of which `percent` is used. */
 export interface ThresholdCrossing {
@@ -40,6 +41,13 @@ export function takeCrossings(authority: Authority): readonly ThresholdCrossing[
   const crossings = authority.crossings
   authority.crossings = []
   return crossings
+}
+
+/** The same for spending that runs away. */
+export function takeRunaways(authority: Authority): readonly RunawayAlert[] {
+  const runaways = authority.runaways
+  authority.runaways = []
+  return runaways
 }
 
 function noteCrossing(authority: Authority, gauge: BudgetGauge, nowMs: number, atLeastNanoUsd: number): void {

@@ -17,7 +17,9 @@ import {
   relimit,
   resourceOf,
 } from './gauge.ts'
+import type { RunawayRule } from './limit-policy.ts'
 import type { LeaseReport, LimiterConfig, LimiterNode } from './limits.ts'
+import { type RunawayAlert, type Watch, newWatch, rerule, spend } from './runaway.ts'
 
 /** A lease as the authority knows it. An expired lease keeps its money held until its holder reports or its window ends. */
 export interface GrantedLease {
@@ -26,6 +28,8 @@ export interface GrantedLease {
   readonly keyId: string
   /** The limits that it is charged to; of a budget, the start of its window, else 0. */
   charged: Readonly<Record<string, number>>
+  /** The watches that are told what is spent under it; missing for none. */
+  readonly watched?: readonly string[]
   granted: Counts
   settled: Counts
   returned: Counts
@@ -49,11 +53,14 @@ export interface Authority {
   tree: ReadonlyMap<string, readonly LimiterNode[]>
   readonly gauges: Map<string, Gauge>
   readonly leases: Map<string, GrantedLease>
+  /** Spenders that are watched, by `<scope>:<id>`. */
+  readonly watches: Map<string, Watch>
   /** When each holder was last heard of. */
   readonly holders: Map<string, number>
   /** Alerts that have yet to be sent. */
   crossings: ThresholdCrossing[]
-  readonly dirty: { readonly gauges: Set<string>; readonly leases: Set<string> }
+  runaways: RunawayAlert[]
+  readonly dirty: { readonly gauges: Set<string>; readonly leases: Set<string>; readonly watches: Set<string> }
 }
 
 /** When a message is taken in, and how long a lease is good for. */
@@ -72,9 +79,11 @@ export function newAuthority(config: LimiterConfig): Authority {
     tree: treeOf(config.nodes),
     gauges: new Map(),
     leases: new Map(),
+    watches: new Map(),
     holders: new Map(),
     crossings: [],
-    dirty: { gauges: new Set(), leases: new Set() },
+    runaways: [],
+    dirty: { gauges: new Set(), leases: new Set(), watches: new Set() },
   }
 }
 
@@ -85,7 +94,7 @@ export function configure(authority: Authority, config: LimiterConfig, nowMs: nu
   authority.config = config
   authority.tree = treeOf(config.nodes)
   const present = new Set<string>()
-  let hasChanged = hasZoneChanged
+  let hasChanged = configureWatches(authority) || hasZoneChanged
   for (const node of config.nodes) {
     for (const limit of node.limits) {
       const id = gaugeId(node, limit)
@@ -141,6 +150,7 @@ export function takeReport(authority: Authority, report: LeaseReport, { nowMs, t
   lease.granted = greatest(lease.granted, plus(lease.settled, lease.returned))
   const released = report.isDone ? plus(returned, exposure(lease)) : returned
   moveAll(authority, lease, { settled, exposed, released }, nowMs)
+  if (settled.nanoUsd > 0) for (const id of lease.watched ?? []) watchSpending(authority, id, settled.nanoUsd, nowMs)
   if (lease.slotsUntilMs !== null) lease.slotsUntilMs = Math.max(lease.slotsUntilMs, nowMs + ttlMs)
   authority.dirty.leases.add(lease.id)
   if (report.isDone) remove(authority, lease)
@@ -202,6 +212,46 @@ function detach(authority: Authority, id: string): void {
     lease.charged = others
     authority.dirty.leases.add(lease.id)
   }
+}
+
+/** Watches those whom the configuration has a rule for. Returns whether there are others than before. */
+function configureWatches({ config, watches, dirty }: Authority): boolean {
+  const rules = new Map<string, { readonly node: LimiterNode; readonly rule: RunawayRule }>(
+    config.nodes.flatMap((node) =>
+      node.runaway === undefined || node.model !== null
+        ? []
+        : [[`${node.scope}:${node.id}`, { node, rule: node.runaway }] as const],
+    ),
+  )
+  let hasChanged = false
+  for (const id of watches.keys()) {
+    if (rules.has(id)) continue
+    hasChanged = true
+    watches.delete(id)
+    dirty.watches.add(id)
+  }
+  for (const [id, { node, rule }] of rules) {
+    const watch = watches.get(id)
+    if (watch !== undefined && JSON.stringify(watch.rule) === JSON.stringify(rule)) continue
+    hasChanged = true
+    if (watch === undefined) watches.set(id, newWatch(node.scope, node.id, rule))
+    else rerule(watch, rule)
+    dirty.watches.add(id)
+  }
+  return hasChanged
+}
+
+/** What is lent to somebody whose spending runs away is asked for anew. A running minute is kept in memory only. */
+function watchSpending(authority: Authority, id: string, nanoUsd: number, nowMs: number): void {
+  const watch = authority.watches.get(id)
+  if (watch === undefined) return
+  const minute = watch.minute
+  const alert = spend(watch, nanoUsd, nowMs)
+  if (watch.minute !== minute || alert !== null) authority.dirty.watches.add(id)
+  if (alert === null) return
+  authority.runaways.push(alert)
+  if (alert.action === 'alert') return
+  for (const lease of authority.leases.values()) if (lease.watched?.includes(id) === true) markStale(authority, lease)
 }
 
 function markStale(authority: Authority, lease: GrantedLease): void {

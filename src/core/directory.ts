@@ -79,6 +79,8 @@ export interface Caller {
   /** Requested models this key may use: exact names or `prefix*`; empty means all. */
   readonly allowedModels: readonly string[]
   readonly cache: CachePolicy
+  /** Served without being checked while the limiter is away: the tenant wants that, and no budget stands on its path. */
+  readonly admitsUnchecked?: true
   /** Origins whose pages may read the answers, on top of the deployment's. */
   readonly corsOrigins?: readonly string[]
   /** Missing where they may stay unnamed and unlimited. */
@@ -190,6 +192,8 @@ export interface KeyRecord {
   readonly allowedModels: readonly string[]
   readonly expiresAtMs: number | null
   readonly revokedAtMs: number | null
+  /** The key itself has no budget; missing where it has, or nobody looked. */
+  readonly hasNoBudget?: true
   /** Counts where it is narrower than the tenant's. Missing: the tenant's. */
   readonly passThrough?: PassThroughPolicy
 }
@@ -202,6 +206,9 @@ export interface TenantRecord {
   readonly cache: CachePolicy
   /** IANA zone in which the tenant's budget windows begin and end. */
   readonly timeZone: string
+  /** While the limiter is away its requests are let through, but for those of keys and of these teams with a budget. Missing
+   *  where they aren't, or the tenant itself has one. */
+  readonly unchecked?: { readonly exceptTeams: readonly string[] }
   /** As in `Caller`. */
   readonly corsOrigins?: readonly string[]
   /** As in `Caller`. */

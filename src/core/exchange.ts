@@ -35,6 +35,9 @@ export function answer(authority: Authority, message: LimiterCall, isStraggler: 
     slotsLost: message.reports.flatMap(({ leaseId, isDone }) =>
       !isDone && (authority.leases.get(leaseId)?.slotsUntilMs ?? null) === null ? [leaseId] : [],
     ),
+    closedLeases: message.reports.flatMap(({ leaseId, isDone }) =>
+      !isDone && authority.leases.get(leaseId)?.isStale === true ? [leaseId] : [],
+    ),
     revokedKeyIds: message.reports.map(({ keyId }) => keyId).filter((keyId) => revokedKeyIds.includes(keyId)),
   }
 }

@@ -10,6 +10,7 @@ import {
   forgotten,
   fullBucket,
   handedBack,
+  lackingParts,
   lent,
   refilled,
   reruled,
@@ -199,8 +200,12 @@ export function denialOf(gauge: Gauge, units: number, nowMs: number): Denial {
   switch (gauge.kind) {
     case 'rate': {
       const { unit } = gauge.limit
-      const limitPerMinute = bucketRule(gauge.limit, nowMs).perMinute
-      return { kind: 'rate', ...by, unit, limitPerMinute, retryAfterMs: rateWaitMs(gauge, units, nowMs) }
+      const { perMinute: limitPerMinute, capacity: size } = bucketRule(gauge.limit, nowMs)
+      const resetAfterMs = fullAfterMs(gauge, nowMs)
+      const retryAfterMs = rateWaitMs(gauge, units, nowMs)
+      const isSteady = (gauge.limit.increase?.untilMs ?? 0) <= nowMs
+      const lacking = isSteady && retryAfterMs !== null ? { lacking: lackingParts(gauge.bucket, units) } : {}
+      return { kind: 'rate', ...by, unit, limitPerMinute, size, resetAfterMs, retryAfterMs, ...lacking }
     }
     case 'slots':
       return { kind: 'slots', ...by, most: sizeOf(gauge.limit, nowMs), retryAfterMs: SLOT_RETRY_MS }
@@ -208,9 +213,16 @@ export function denialOf(gauge: Gauge, units: number, nowMs: number): Denial {
       const { period } = gauge.limit
       const { endMs: resetsAtMs } = gauge.window
       const limitNanoUsd = sizeOf(gauge.limit, nowMs)
-      return { kind: 'budget', ...by, limitNanoUsd, period, resetsAtMs, retryAfterMs: resetsAtMs - nowMs }
+      const retryAfterMs = units > sizeOf(gauge.limit, resetsAtMs) ? null : resetsAtMs - nowMs
+      return { kind: 'budget', ...by, limitNanoUsd, period, resetsAtMs, retryAfterMs }
     }
   }
+}
+
+/** How long a bucket takes to fill up, if nothing is taken from it and what is lent comes back unused or is spent. */
+export function fullAfterMs(gauge: RateGauge, nowMs: number): number {
+  const untilMs = gauge.limit.increase?.untilMs ?? nowMs
+  return rateWaitMs(gauge, bucketRule(gauge.limit, nowMs).capacity, nowMs) ?? untilMs - nowMs
 }
 
 function rateWaitMs({ bucket, limit }: RateGauge, units: number, nowMs: number): number | null {

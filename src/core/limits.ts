@@ -2,6 +2,8 @@
 // Amounts are integers: requests, LLM tokens, slots (attempts that run at once) and nano-USD.
 import type { Amounts, Counts, Flags } from './amounts.ts'
 import type { BudgetPeriod, LimitScope, RateUnit } from './failure.ts'
+import type { LimitPolicy, RunawayAction, RunawayRule } from './limit-policy.ts'
+import type { LimitState, Standings } from './standing.ts'
 
 export { type Amounts, NOTHING } from './amounts.ts'
 
@@ -52,6 +54,10 @@ export interface LimiterNode {
   readonly model: string | null
   /** One of a kind, unit and period at most. */
   readonly limits: readonly Limit[]
+  /** What a request does that these limits refuse; missing: it is refused. */
+  readonly policy?: LimitPolicy
+  /** Watches over all that is spent here; on nodes for all models only. */
+  readonly runaway?: RunawayRule
 }
 
 /** Of this shape of configuration, messages and rows. */
@@ -148,6 +154,8 @@ export interface DeniedBy {
   readonly model: string | null
   /** What is left of it now, in its own unit. */
   readonly left: number
+  /** What to do about it; missing: refuse. */
+  readonly policy?: LimitPolicy
 }
 
 /** Why nothing was granted. */
@@ -156,8 +164,14 @@ export type Denial =
       readonly kind: 'rate'
       readonly unit: RateUnit
       readonly limitPerMinute: number
+      /** What the bucket holds when it is full. */
+      readonly size: number
+      /** Until it is full, if nothing more is taken. */
+      readonly resetAfterMs: number
       /** null: the request is larger than the bucket and can never pass. */
       readonly retryAfterMs: number | null
+      /** How much was lacking, in 1/60000 of a unit; missing where the rate is about to change. */
+      readonly lacking?: number
     })
   | (DeniedBy & { readonly kind: 'slots'; readonly most: number; readonly retryAfterMs: number })
   | (DeniedBy & {
@@ -165,8 +179,18 @@ export type Denial =
       readonly limitNanoUsd: number
       readonly period: BudgetPeriod
       readonly resetsAtMs: number
-      readonly retryAfterMs: number
+      /** null: the request may cost more than the whole budget and can never pass. */
+      readonly retryAfterMs: number | null
     })
+  /** Spending ran away and is slowed down or stopped. */
+  | {
+      readonly kind: 'runaway'
+      readonly scope: LimitScope
+      readonly action: Exclude<RunawayAction, 'alert'>
+      /** What may be spent in a minute meanwhile; 0 where it is stopped. */
+      readonly perMinuteNanoUsd: number
+      readonly retryAfterMs: number
+    }
   | { readonly kind: 'revoked' }
   /** The lease is no longer open: ask again under a new id. */
   | { readonly kind: 'stale-lease' }
@@ -185,6 +209,8 @@ export interface LeaseGrant {
   readonly blindNanoUsd: number
   /** Models with limits of their own on the path: requests that differ in which of these they match need other leases. */
   readonly patterns: readonly string[]
+  /** How the tightest limit of each resource stands after this; missing where there is none. */
+  readonly standings?: Standings
 }
 
 export interface LeaseDenial {
@@ -203,6 +229,8 @@ export interface LimiterReply {
   readonly slotsLost: readonly string[]
   /** Those of the mentioned keys that are revoked. */
   readonly revokedKeyIds: readonly string[]
+  /** Those of the reported leases that may admit nothing more: what they are for is asked for anew. */
+  readonly closedLeases?: readonly string[]
 }
 
 /** A node's money in its current window, for the dashboard and `GET /admin/overview`. */
@@ -233,6 +261,8 @@ export interface LimiterObject {
   revoke(keyId: string): Promise<void>
   confirm(outboxIds: readonly number[]): Promise<void>
   live(): Promise<LimiterStanding>
+  /** Every limit on a path as it stands, outermost first; null for a key that is revoked. Changes nothing. */
+  limits(path: LimiterPath): Promise<readonly LimitState[] | null>
 }
 
 /** Whether a model's name is the one that `pattern` names, or begins as it does before its `*`. */

@@ -69,6 +69,20 @@ export function reruled(bucket: Bucket, rule: BucketRule): Bucket {
  *  while nothing is outstanding; what is may keep the bucket from filling up. */
 export function waitMs(bucket: Bucket, rule: BucketRule, units: number): number | null {
   if (units > rule.capacity) return null
-  if (units <= bucket.level) return 0
-  return Math.ceil(((units - bucket.level) * MS_PER_MINUTE - bucket.fraction) / rule.perMinute)
+  return partsWaitMs(lackingParts(bucket, units), rule.perMinute)
+}
+
+/** What has to be refilled before `units` are there, in 1/60000 of a unit; not above zero where they are. */
+export function lackingParts(bucket: Bucket, units: number): number {
+  return (units - bucket.level) * MS_PER_MINUTE - bucket.fraction
+}
+
+/** How long the refill of so many 1/60000 of a unit takes, in whole ms rounded up. */
+export function partsWaitMs(parts: number, perMinute: number): number {
+  return Math.max(0, Math.ceil(parts / perMinute))
+}
+
+/** What refilling takes of `units` more, in the same measure. */
+export function partsOf(units: number): number {
+  return units * MS_PER_MINUTE
 }

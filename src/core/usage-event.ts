@@ -3,6 +3,7 @@
 // epoch ms or ms. The shape is versioned, since events of an older gateway may still be under way after a deploy.
 import type { ThresholdCrossing } from './alert.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
+import type { RunawayAlert } from './runaway.ts'
 import { NO_USAGE, type Usage } from './usage.ts'
 
 export const USAGE_EVENT_VERSION = 1
@@ -13,6 +14,8 @@ export type Ending =
   | 'client-left'
   | 'provider-cut'
   | 'timed-out'
+  /** We ended it in order: its budget had no more, its place was lost, or its key was revoked. */
+  | 'cut-by-limit'
   /** The attempt never produced an answer. */
   | 'failed'
   /** The isolate died with the request in flight; booked from its admission record. */
@@ -26,6 +29,20 @@ export interface ThresholdEvent extends ThresholdCrossing {
   readonly v: typeof USAGE_EVENT_VERSION
   readonly kind: 'threshold'
   readonly tenantId: string
+}
+
+/** Somebody's spending runs away: travels in the same way, once an episode. */
+export interface RunawayEvent extends RunawayAlert {
+  readonly v: typeof USAGE_EVENT_VERSION
+  readonly kind: 'runaway'
+  readonly tenantId: string
+}
+
+/** JSON array text of the alerts for `runaways`. */
+export function runawayEvents(tenantId: string, runaways: readonly RunawayAlert[]): string {
+  return JSON.stringify(
+    runaways.map((alert): RunawayEvent => ({ v: USAGE_EVENT_VERSION, kind: 'runaway', tenantId, ...alert })),
+  )
 }
 
 /** JSON array text of the alerts for `crossings`. */

@@ -3,7 +3,7 @@ import { type Plan, summaryOf } from '../core/plan.ts'
 import type { CacheState } from '../core/usage-event.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
-import { droppedFields } from './dropped.ts'
+import { omittedFields } from './dropped.ts'
 import type { Exchange } from './exchange.ts'
 import { addLimitHeaders } from './limit-headers.ts'
 
@@ -30,7 +30,8 @@ export function answerHeaders(
   headers['x-tidegate-model'] = headerSafe(attempt.event.model ?? '')
   headers['x-tidegate-target'] = headerSafe(attempt.plan.target.id)
   headers['x-tidegate-attempts'] = String(attempt.plan.number)
-  const dropped = droppedFields(attempt)
+  if (attempt.isClamped) headers['x-tidegate-clamped'] = String(attempt.maxOutputTokens)
+  const dropped = omittedFields(attempt)
   if (dropped.length > 0) headers['x-tidegate-dropped'] = dropped.map(headerSafe).join(', ')
   const { downgradedFrom } = attempt.exchange
   if (downgradedFrom !== undefined) headers['x-tidegate-downgraded-from'] = headerSafe(downgradedFrom)

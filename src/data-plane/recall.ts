@@ -79,7 +79,8 @@ export function keep(
   reply: NeutralReply,
   costNanoUsd: number,
 ): void {
-  if (recall.key === null || !isWorthKeeping(reply)) return
+  // Another model's answer is no answer to what was asked.
+  if (recall.key === null || attempt.exchange.downgradedFrom !== undefined || !isWorthKeeping(reply)) return
   const { plan, event } = attempt
   const entry: CachedReply = {
     reply,

@@ -4,6 +4,7 @@ import type { Failure } from '../core/failure.ts'
 import type { Refusal } from '../ports.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Exchange } from './exchange.ts'
+import { refusalHeaders } from './limit-headers.ts'
 
 /** The response that tells `failure` to the client. */
 export function refuse(
@@ -19,6 +20,7 @@ export function refuse(
       'x-request-id': exchange.requestId,
       'x-tidegate-request-id': exchange.requestId,
       ...headers,
+      ...refusalHeaders(exchange.protocol, failure, exchange.services.nowMs()),
       ...own,
     },
   })
@@ -36,6 +38,8 @@ export function failureOf(refusal: Refusal, requested: Amounts): Failure {
         limitPerMinute: refusal.limitPerMinute,
         requested: counted(requested)[refusal.unit],
         left: refusal.left,
+        size: refusal.size,
+        resetAfterMs: refusal.resetAfterMs,
         retryAfterMs: refusal.retryAfterMs,
       }
     case 'slots': {
@@ -43,9 +47,11 @@ export function failureOf(refusal: Refusal, requested: Amounts): Failure {
       return { kind: 'too-many-at-once', scope, model, most, retryAfterMs }
     }
     case 'budget': {
-      const { scope, model, limitNanoUsd, left: leftNanoUsd, period: window, resetsAtMs } = refusal
-      return { kind: 'budget-exhausted', scope, model, limitNanoUsd, leftNanoUsd, window, resetsAtMs }
+      const { scope, model, limitNanoUsd, left: leftNanoUsd, period: window, resetsAtMs, retryAfterMs } = refusal
+      return { kind: 'budget-exhausted', scope, model, limitNanoUsd, leftNanoUsd, window, resetsAtMs, retryAfterMs }
     }
+    case 'runaway':
+      return refusal
     case 'revoked':
       return { kind: 'unauthenticated', reason: 'revoked' }
     case 'stale-lease':

@@ -1,6 +1,7 @@
 // Which targets may serve a request, and in which order.
 import { type Caller, type Target, modelMatches } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
+import { late } from '../core/late.ts'
 import type { Failure, Gap, InvalidRequest } from '../core/failure.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { type Exclusion, type Plan, gapsOf, plan } from '../core/plan.ts'
@@ -9,6 +10,7 @@ import { ruling } from '../core/route-rules.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { suggestModels } from '../core/suggest.ts'
 import { dialects } from '../dialects/index.ts'
+import type { Rerouted } from './downgrade.ts'
 import { clientsGaps } from './dropped.ts'
 import { arrayOf } from '../wire/read.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
@@ -23,7 +25,11 @@ export interface RoutedRequest {
   readonly neutral: NeutralRequest | null
   /** What to ask for instead, now that these targets have failed. */
   readonly suggest?: (failed: readonly Target[]) => readonly string[]
+  /** The same for another model, where a limit's policy wants that; null where it can't be. */
+  readonly reroute?: (model: string) => Promise<Rerouted | null>
 }
+
+const downgrading = late(() => import('./downgrade.ts'))
 
 /** A request that was planned by its text. */
 export interface PlannedRequest extends RoutedRequest {
@@ -57,7 +63,11 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
     ruled,
   )
   if (planned.candidates.length > 0) {
-    return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest })
+    const reroute = async (model: string): Promise<Rerouted | null> => {
+      const { downgrade } = downgrading.now() ?? (await downgrading.load())
+      return downgrade(exchange, table, model)
+    }
+    return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest, reroute })
   }
   const gaps = gapsOf(planned.excluded)
   const suggestions = suggest(targets)

@@ -2,9 +2,11 @@
 // be refused may be invented.
 import type { Counts, Resource } from '../core/amounts.ts'
 import type { Denial } from '../core/limits.ts'
+import { partsOf, partsWaitMs } from '../core/token-bucket.ts'
 
 /** A refusal that is remembered. */
 interface Denied {
+  readonly atMs: number
   readonly untilMs: number
   readonly amounts: Counts
   readonly denial: Denial
@@ -22,14 +24,14 @@ export class Denials {
   remember(name: string, amounts: Counts, denial: Denial, nowMs: number): void {
     const retryMs = 'retryAfterMs' in denial ? (denial.retryAfterMs ?? DENIAL_MS_MAX) : DENIAL_MS_MAX
     if (this.#denials.size >= DENIALS_MAX) this.#forgetPast(nowMs)
-    this.#denials.set(name, { untilMs: nowMs + Math.min(DENIAL_MS_MAX, retryMs), amounts, denial })
+    this.#denials.set(name, { atMs: nowMs, untilMs: nowMs + Math.min(DENIAL_MS_MAX, retryMs), amounts, denial })
   }
 
-  /** The refusal of the like of this that is fresh enough to be repeated. */
+  /** The refusal of the like of this that is fresh enough to be repeated, with what is left of its wait. */
   of(name: string, amounts: Counts, nowMs: number): Denial | null {
     const denied = this.#denials.get(name)
-    if (denied === undefined || nowMs >= denied.untilMs || !coversDenied(amounts, denied)) return null
-    return aged(denied.denial, denied.untilMs - nowMs)
+    if (denied === undefined || nowMs >= denied.untilMs) return null
+    return denialFor(denied.denial, denied.amounts, amounts, nowMs - denied.atMs)
   }
 
   /** Those that are past; all of them where none is. */
@@ -39,20 +41,45 @@ export class Denials {
   }
 }
 
-/** Whether what was denied would be again: as much is asked for of what there was too little of. */
-function coversDenied(amounts: Counts, denied: Denied): boolean {
-  const resource = resourceOf(denied.denial)
-  return resource === null || amounts[resource] >= denied.amounts[resource]
+/** What `denial`, which was for `denied`, says to a request of `amounts` so much later: null where that one asks for less of
+ *  what there was too little of, and may pass. */
+export function denialFor(denial: Denial, denied: Counts, amounts: Counts, elapsedMs: number): Denial | null {
+  const resource = resourceOf(denial)
+  const more = resource === null ? 0 : amounts[resource] - denied[resource]
+  if (more < 0) return null
+  switch (denial.kind) {
+    case 'rate':
+      return rateDenialFor(denial, amounts[denial.unit], more, elapsedMs)
+    case 'budget': {
+      if (denial.retryAfterMs === null) return denial
+      const isTooMuch = amounts.nanoUsd > denial.limitNanoUsd
+      return { ...denial, retryAfterMs: isTooMuch ? null : denial.retryAfterMs - elapsedMs }
+    }
+    case 'slots':
+    case 'runaway':
+      return { ...denial, retryAfterMs: Math.max(1, denial.retryAfterMs - elapsedMs) }
+    case 'revoked':
+    case 'stale-lease':
+      return denial
+  }
+}
+
+function rateDenialFor(
+  denial: Denial & { readonly kind: 'rate' },
+  units: number,
+  more: number,
+  elapsedMs: number,
+): Denial | null {
+  const { lacking, limitPerMinute, size, retryAfterMs } = denial
+  const resetAfterMs = Math.max(0, denial.resetAfterMs - elapsedMs)
+  if (retryAfterMs === null || units > size) return { ...denial, resetAfterMs, retryAfterMs: null }
+  if (more > 0 && lacking === undefined) return null
+  const waitMs = more > 0 ? partsWaitMs((lacking ?? 0) + partsOf(more), limitPerMinute) : retryAfterMs
+  return { ...denial, resetAfterMs, retryAfterMs: Math.max(1, waitMs - elapsedMs) }
 }
 
 function resourceOf(denial: Denial): Resource | null {
   if (denial.kind === 'rate') return denial.unit
   if (denial.kind === 'slots') return 'slots'
   return denial.kind === 'budget' ? 'nanoUsd' : null
-}
-
-/** A remembered denial, with the wait that is left of it. */
-function aged(denial: Denial, leftMs: number): Denial {
-  if (denial.kind !== 'rate' || denial.retryAfterMs === null) return denial
-  return { ...denial, retryAfterMs: Math.max(denial.retryAfterMs, leftMs) }
 }

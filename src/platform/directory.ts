@@ -140,11 +140,18 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
     tags: record.tags,
     allowedModels: record.allowedModels,
     cache: tenant.cache,
+    ...(mayGoUnchecked(record, tenant) ? { admitsUnchecked: true } : {}),
     passThrough: narrowerPolicy(tenant.passThrough ?? PASS_THROUGH_USUAL, record.passThrough ?? null),
     ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
     ...(tenant.endUsers === undefined ? {} : { endUsers: tenant.endUsers }),
   }
   return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }
+}
+
+/** Whether a key's requests are let through while the limiter is away. */
+function mayGoUnchecked({ hasNoBudget, teamId }: KeyRecord, { unchecked }: TenantRecord): boolean {
+  if (unchecked === undefined || hasNoBudget !== true) return false
+  return teamId === null || !unchecked.exceptTeams.includes(teamId)
 }
 
 /** A tenth of the entries, those that were learnt first. */

@@ -1,15 +1,7 @@
 // What a failure is called, whichever protocol it is told in: status, code, message, whether and when to try again. One
 // contract for all protocols; each only shapes it. What a provider says of our own account (credential, address, outage)
 // isn't passed on; what it says of the client's request is. https://platform.openai.com/docs/guides/error-codes
-import type {
-  BudgetPeriod,
-  CalendarPeriod,
-  Failure,
-  Gap,
-  NotPassedThrough,
-  RateUnit,
-  UpstreamFailure,
-} from '../core/failure.ts'
+import type { Failure, Gap, NotPassedThrough, UpstreamFailure } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { budgetExhausted, rateLimited, runaway, tooManyAtOnce } from './phrase-limits.ts'

@@ -116,7 +116,10 @@ describe('a denial', () => {
       unit: 'tokens',
       limitPerMinute: 60,
       left: 60,
+      size: 60,
+      resetAfterMs: 0,
       retryAfterMs: null,
+      policy: { kind: 'refuse' },
     })
     await world.admitted('r2', { tokens: 60 })
   })
@@ -234,7 +237,10 @@ describe('without the limiter', () => {
     await world.clock.advance(100)
     world.usualFate = 'refused'
     for (let count = 0; count < 5_000; count++) world.holder.record(usageEvent(`hit${count}`), world.later)
-    expect(await world.clock.until(Promise.resolve(world.ask('r1', REQUEST)))).toEqual({ kind: 'unavailable' })
+    expect(await world.clock.until(Promise.resolve(world.ask('r1', REQUEST)))).toEqual({
+      kind: 'unavailable',
+      isFull: true,
+    })
     world.usualFate = 'arrives'
     await world.clock.advance(20_000)
     expect(durable(world).length).toBe(5_001)

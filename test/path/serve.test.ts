@@ -44,6 +44,8 @@ const REFUSED: Refusal = {
   left: 0,
   unit: 'tokens',
   limitPerMinute: 10,
+  size: 10,
+  resetAfterMs: 60_000,
   retryAfterMs: 7_000,
 }
 

@@ -19,6 +19,9 @@ const FILES = [
   'token-bucket.ts',
   'window.ts',
   'failure.ts',
+  'limit-policy.ts',
+  'runaway.ts',
+  'standing.ts',
 ] as const
 
 export interface Fault {

@@ -73,7 +73,8 @@ function prepare(target: Target, call: OutgoingCall, bindings: Bindings, signal:
 function send(outgoing: Prepared): Promise<Response> {
   const { url, service: binding, isWebSocket, init } = outgoing
   if (isWebSocket) return sendOnSocket(outgoing)
-  return binding === null ? fetch(url, { ...init, redirect: 'manual' }) : binding.fetch(url, init)
+  const manual = { ...init, redirect: 'manual' } as const
+  return binding === null ? fetch(url, manual) : binding.fetch(url, manual)
 }
 
 /** Sockets are rare too. */

@@ -1,8 +1,7 @@
 // Answers a request that wants its reply as it is made. The status is held until the first content, so that a provider's
 // failure before that costs the client nothing; a client that waits long gets a 200 and heartbeats meanwhile, and from
 // then on failures travel in the stream.
-import type { UpstreamFailure } from '../core/failure.ts'
-import type { Failure } from '../core/failure.ts'
+import type { Failure, UpstreamFailure } from '../core/failure.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { ReplyContext, StreamWriter } from '../protocols/protocol.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
@@ -136,7 +135,7 @@ async function relay(
   const end = await answer.stream.relay(client)
   answer.call.onEnd()
   const costNanoUsd = settleRelay(attempt, answer, end)
-  if (end.failure !== null) await tell(exchange, attempt, end.failure, client)
+  if (end.failure !== null) await tell(exchange, answered, end.failure, client)
   const reply = end.ending === 'finished' ? collected(answer.stream.lane.events) : null
   if (reply !== null) keep(exchange, recall, attempt, reply, costNanoUsd)
 }
@@ -157,12 +156,13 @@ function settleRelay(attempt: Attempt, answer: OpenAnswer, end: RelayEnd): numbe
 
 async function tell(
   exchange: ReadExchange,
-  attempt: Attempt,
+  { attempt, answer }: Answered<OpenAnswer>,
   upstream: UpstreamFailure,
   client: ClientSink,
 ): Promise<void> {
   const { provider } = attempt.plan.target
-  const text = exchange.protocol.failInStream({ kind: 'upstream-failed', provider, upstream }, exchange.requestId)
+  const failure: Failure = { kind: 'upstream-failed', provider, upstream }
+  const text = exchange.protocol.failInStream(failure, exchange.requestId, answer.stream.lane.nextNumber)
   await client.close(text).catch(() => {})
 }
 

@@ -31,6 +31,8 @@ export interface Lane {
   readonly visibleChars: number
   /** The reply's events so far; null where they are not collected. */
   readonly events: readonly NeutralEvent[] | null
+  /** The number of the next event of what is sent, on wires that number theirs. */
+  readonly nextNumber?: number
 }
 
 const NOTHING: LaneStep = { out: null, failure: null }
@@ -92,6 +94,10 @@ class NativeLane implements Lane {
 
   get events(): readonly NeutralEvent[] | null {
     return this.#collector?.events ?? null
+  }
+
+  get nextNumber(): number {
+    return this.#meter.nextNumber ?? 0
   }
 
   push(chunk: Uint8Array): LaneStep {
@@ -158,6 +164,10 @@ class TranslatedLane implements Lane {
 
   get events(): readonly NeutralEvent[] | null {
     return this.visibleChars > COLLECTED_CHARS_MAX ? null : this.#events
+  }
+
+  get nextNumber(): number {
+    return this.#writer.nextNumber ?? 0
   }
 
   push(chunk: Uint8Array): LaneStep {

@@ -35,6 +35,9 @@ export async function readRequest<Facts>(
   if (type !== null && !/^application\/([\w.+-]+\+)?json\b/i.test(type)) {
     return err({ kind: 'unsupported-media-type', received: type })
   }
+  if (type !== null && !isUtf8(type)) {
+    return err({ kind: 'unsupported-media-type', received: type, expected: 'application/json in UTF-8' })
+  }
   const read = await readText(request)
   if (read === null) return err({ kind: 'request-too-large', limitBytes: REQUEST_BYTES_MAX })
   const { text, bytes } = read
@@ -47,6 +50,12 @@ export async function readRequest<Facts>(
   const own = body['tidegate'] === undefined ? null : await checkOwnMember(body)
   if (own !== null) return err(own)
   return ok({ text, bytes, body: short === null ? () => body : once(() => wholeBody(text)), short, facts: facts.value })
+}
+
+/** Whether the text is in UTF-8, by what the type says of it: JSON always is (RFC 8259), so nothing else is decoded. */
+function isUtf8(type: string): boolean {
+  const charset = type.includes(';') ? /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1] : undefined
+  return charset === undefined || /^(?:utf-?8|(?:us-)?ascii)?$/i.test(charset)
 }
 
 function once(make: () => JsonObject): () => JsonObject {

@@ -201,6 +201,9 @@ export function splittingWriter(writer: StreamWriter): StreamWriter {
         .reduce((all, piece) => all + writer.push(piece), '')
     },
     end: () => writer.end(),
+    get nextNumber() {
+      return writer.nextNumber ?? 0
+    },
   }
 }
 

@@ -64,6 +64,9 @@ export interface StreamMeter {
   readonly isTerminated: boolean
   /** The failure that an `error` frame carried. */
   readonly failure: UpstreamFailure | null
+  /** The number that the stream's next frame would have, on wires that number theirs; a frame with an error counts for
+   *  none, since another is told in its place. */
+  readonly nextNumber?: number
 }
 
 /** How a stream is cut into messages. */

@@ -4,7 +4,7 @@
 import type { UpstreamFailure } from '../core/failure.ts'
 import { parseJson } from '../core/json.ts'
 import type { Usage } from '../core/usage.ts'
-import { objectOf } from '../wire/read.ts'
+import { numberOf, objectOf } from '../wire/read.ts'
 import { stringEnd } from '../wire/splice.ts'
 import type { Frame, StreamMeter } from './dialect.ts'
 import { createEventMeter } from './event-meter.ts'
@@ -38,6 +38,8 @@ class ResponsesMeter implements StreamMeter {
   private run: Run | null = null
   /** Characters of frames that weren't read. */
   private chars = 0
+  /** The last frame that told no failure. */
+  private last = ''
 
   get usage(): Usage | null {
     return this.read.usage
@@ -59,7 +61,18 @@ class ResponsesMeter implements StreamMeter {
     return this.read.failure
   }
 
+  get nextNumber(): number {
+    const number = numberOf(objectOf(parseJson(this.last))['sequence_number'])
+    return number === null ? 0 : number + 1
+  }
+
   push(frame: Frame): 'content' | 'usage-only' | 'error' | 'other' {
+    const kind = this.see(frame)
+    if (kind !== 'error' && frame.data !== '') this.last = frame.data
+    return kind
+  }
+
+  private see(frame: Frame): 'content' | 'usage-only' | 'error' | 'other' {
     const chars = this.run === null ? 0 : deltaChars(frame, this.run)
     if (chars > 0) {
       this.chars += chars

@@ -28,6 +28,8 @@ export interface StreamWriter {
   push(event: NeutralEvent): string
   /** What closes a stream that ended well. */
   end(): string
+  /** The number of the stream's next event, on wires that number theirs. */
+  readonly nextNumber?: number
 }
 
 /** What a reply needs to know of its request. */
@@ -73,8 +75,9 @@ export interface Speaker {
   /** A header of its own that its SDKs read the request's id from. */
   readonly idHeader?: string
   fail(failure: Failure, requestId: string): WireFailure
-  /** The text that tells a client in mid-stream that its reply broke off. Never a clean end. */
-  failInStream(failure: Failure, requestId: string): string
+  /** The text that tells a client in mid-stream that its reply broke off. Never a clean end. `nextNumber`: of the stream's
+   *  next event, where its wire numbers them. */
+  failInStream(failure: Failure, requestId: string, nextNumber?: number): string
 }
 
 export interface Protocol extends Speaker {

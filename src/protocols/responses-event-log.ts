@@ -44,6 +44,11 @@ export class EventLog {
     this.nextId = nextId
   }
 
+  /** The number of the next event. */
+  get next(): number {
+    return this.sequence
+  }
+
   event(type: string, fields: JsonObject): string {
     const sequence_number = this.sequence
     this.sequence += 1

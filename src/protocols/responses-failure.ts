@@ -17,17 +17,17 @@ export function failResponses(failure: Failure, requestId: string): WireFailure 
 const RESPONSE_CODES: Readonly<Record<number, string>> = { 429: 'rate_limit_exceeded' }
 
 /** A stream's last events. What was said before is not repeated: whoever tells of the failure may not have written it. */
-export function failResponsesInStream(failure: Failure, requestId: string): string {
+export function failResponsesInStream(failure: Failure, requestId: string, nextNumber = 0): string {
   const { status, body } = failChat(failure, requestId)
   const inner = objectOf(objectOf(body)['error'])
   const { code, message, param } = inner
   // The documented event has the members flat, the one that the API sends has them nested.
-  const error = { type: 'error', sequence_number: 0, code, message, param, error: inner }
+  const error = { type: 'error', sequence_number: nextNumber, code, message, param, error: inner }
   const context = { id: RESPONSE_ID_PREFIX + requestId, createdSeconds: 0, model: '', wantsUsage: false, request: {} }
   const end = { status: 'failed', incomplete_details: null }
   const response = {
     ...responseObject(context, { end, output: [], usage: null, serviceTier: null }),
     error: { code: RESPONSE_CODES[status] ?? (status < 500 ? 'invalid_prompt' : 'server_error'), message },
   }
-  return eventText(error) + eventText({ type: 'response.failed', sequence_number: 1, response })
+  return eventText(error) + eventText({ type: 'response.failed', sequence_number: nextNumber + 1, response })
 }

@@ -57,6 +57,10 @@ class ResponsesWriter implements StreamWriter {
     this.message = new MessageWriter(this.log)
   }
 
+  get nextNumber(): number {
+    return this.log.next
+  }
+
   push(event: NeutralEvent): string {
     if ('choice' in event && event.choice !== 0) return ''
     switch (event.type) {

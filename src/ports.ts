@@ -4,6 +4,7 @@ import type { Caller, DialectName, Target } from './core/directory.ts'
 import type { Failure, UpstreamClass } from './core/failure.ts'
 import type { Amounts, Denial, LimiterPath } from './core/limits.ts'
 import type { NeutralReply } from './core/neutral.ts'
+import type { Shortage } from './core/provider-limits.ts'
 import type { RouteTable } from './core/route-table.ts'
 import type { UsageEvent } from './core/usage-event.ts'
 import type { Usage } from './core/usage.ts'
@@ -33,7 +34,15 @@ export interface Reservation {
 }
 
 /** Why a request could not be admitted. */
-export type Refusal = Denial | { readonly kind: 'unavailable' }
+export type Refusal = Denial | Unavailable
+
+/** Nobody can be asked. `isFull`: because events of earlier requests have yet to be told of. `scope`: it is only about the
+ *  target's own limits. */
+export interface Unavailable {
+  readonly kind: 'unavailable'
+  readonly scope?: 'target'
+  readonly isFull?: true
+}
 
 /** Why a presented key doesn't open the gateway. */
 export type KeyProblem = (Failure & { readonly kind: 'unauthenticated' })['reason']
@@ -56,6 +65,14 @@ export interface Limiter {
     amounts: Amounts,
     template: UsageEvent,
     later: Later,
+/** Whose limits an attempt needs leave of besides its tenant's. */
+export interface Beside {
+  /** The end user, where the tenant limits each of them. */
+  readonly endUser: string | null
+  /** The target, where it has limits; `model` as its provider names it. */
+  readonly target: { readonly id: string; readonly model: string } | null
+}
+
   ): Reservation | Promise<Reservation | Refusal>
   /** An event of a request that needed no admission. */
   record(event: UsageEvent, later: Later): void
@@ -112,6 +129,17 @@ export interface OutgoingCall extends Omit<UpstreamCall, 'body'> {
 export interface Upstream {
   /** Calls a provider, credential added. Rejects when there is no connection or `signal` aborts. */
   call(target: Target, call: OutgoingCall, dialect: DialectName, signal: AbortSignal): Promise<Response>
+}
+
+/** What providers say is left of their own limits, as far as this isolate has heard. */
+export interface Headroom {
+  /** Which limit has no room for a request of that size now; null where none is known to. `amountsOf` is asked only where
+   *  something is known. */
+  shortage(target: Target, amountsOf: () => Amounts): Shortage | null
+  /** A call of that size goes out. */
+  sent(target: Target, amounts: Amounts): void
+  /** What the provider's answer says, whatever its status. */
+  note(target: Target, headers: Headers): void
 }
 
 /** Structured log lines; one per kind and window, so that a storm is a line and not a flood. */

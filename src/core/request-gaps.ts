@@ -42,8 +42,8 @@ export function settingGap(request: NeutralRequest, setting: SettingName, reason
 
 /**
  * A gap for every setting that was given and is not in `carried`, and for every member of `extra` that is not in
- * `carriedExtras`. Hints that change no meaning (`promptCacheKey`, `endUser`, one reply of `n: 1`, a mark for the prompt
- * cache) are never gaps.
+ * `carriedExtras`. Hints (`hints.ts`) are never gaps, nor is what asks for nothing: one reply of `n: 1`, a mark for the
+ * prompt cache.
  */
 export function uncarried(
   request: NeutralRequest,

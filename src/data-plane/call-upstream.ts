@@ -64,7 +64,10 @@ export async function callWith(
   const { exchange, plan, dialect } = attempt
   const { services } = exchange
   try {
-    const response = await services.upstream.call(plan.target, outgoing(), dialect.name, call.abort.signal)
+    const sent = outgoing()
+    services.headroom.sent(plan.target, attempt.demand.amounts)
+    const response = await services.upstream.call(plan.target, sent, dialect.name, call.abort.signal)
+    services.headroom.note(plan.target, response.headers)
     if (response.ok) return ok(response)
     const body = await limitedText(response, ERROR_BYTES_MAX)
     return err(dialect.fail(response.status, response.headers, body ?? '', services.nowMs()))

@@ -3,6 +3,7 @@
 import type { Target } from '../core/directory.ts'
 import type { Gap } from '../core/failure.ts'
 import { inClientsWords, toolMemberGaps } from '../core/gap-names.ts'
+import { lostHints, strictHints } from '../core/hints.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import type { Speaker } from '../protocols/protocol.ts'
@@ -26,6 +27,18 @@ export function droppedFields({ exchange, plan, dialect, isNative }: Attempt<Spe
   const body = settingsOf(exchange)
   const fields = dialect.nativeGaps(body, target).map(({ field }) => field)
   return [...new Set(fields.filter((field) => isKnown(field) && Object.hasOwn(body, field)))]
+}
+
+/** What an attempt goes without: what its route allows to be dropped, and hints that its target has no word for. */
+export function omittedFields(attempt: Attempt<Speaker>): readonly string[] {
+  return [...new Set([...droppedFields(attempt), ...omittedHints(attempt)])]
+}
+
+function omittedHints({ exchange, plan, dialect, isNative }: Attempt<Speaker>): readonly string[] {
+  const { neutral, target } = plan
+  if (!isNative) return neutral === null ? NONE : lostHints(neutral, dialect.wire, target)
+  if (target.quirks === undefined || dialect.wire !== 'openai-chat') return NONE
+  return strictHints(() => settingsOf(exchange), target)
 }
 
 /** What of a translated request the target can't carry, by the client's own names. */

@@ -71,13 +71,13 @@ function writeAssistant(parts: readonly NeutralPart[]): readonly JsonObject[] {
   const items: JsonObject[] = []
   let content: JsonObject[] = []
   const flush = (): void => {
-    const isText = content.every((piece) => piece['type'] === 'output_text')
+    const isText = content.every((piece) => piece['type'] === 'output_text' && piece['annotations'] === undefined)
     const said = isText ? plainOr(content) : content
     if (content.length > 0) items.push({ ...(isText ? {} : { type: 'message' }), role: 'assistant', content: said })
     content = []
   }
   for (const part of parts) {
-    if (part.kind === 'text') content.push({ type: 'output_text', text: part.text })
+    if (part.kind === 'text') content.push(writeSaid(part))
     else if (part.kind === 'refusal') content.push(refusalContent(part.text))
     else if (part.kind === 'other' && isContent(part)) content.push(part.value)
     else {
@@ -89,6 +89,14 @@ function writeAssistant(parts: readonly NeutralPart[]): readonly JsonObject[] {
   }
   flush()
   return items
+}
+
+/** What an assistant said, with the sources that this wire has named in its own words. */
+function writeSaid({ text, citations = [] }: Extract<NeutralPart, { kind: 'text' }>): JsonObject {
+  const annotations = citations.flatMap(({ wire, value }) =>
+    wire === RESPONSES_WIRE && value !== undefined ? [value] : [],
+  )
+  return { type: 'output_text', text, ...(annotations.length === 0 ? {} : { annotations }) }
 }
 
 /** What an assistant did besides talking; null for what can't be sent back. */

@@ -6,6 +6,7 @@ import type { Log, Services } from '../ports.ts'
 import { isolateBreakers } from './breakers.ts'
 import { type EdgeDirectory, kvDirectory } from './directory.ts'
 import { hmacHex } from './key-digest.ts'
+import { isolateHeadroom } from './headroom.ts'
 import { leasedLimiter } from './limiter.ts'
 import { windowedLog } from './log.ts'
 import { type ReplyStore, kvStore, replyCache } from './reply-cache.ts'
@@ -39,10 +40,13 @@ function makeServices(env: GatewayEnv): GatewayServices {
       object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
       nowMs,
       sleep,
+      sendBeside: (name, message) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).call(message),
+      digest: (text) => hmacHex(pepper, text),
       newId: uuidv7,
       onRevoked: (keyIds) => directory.forgetKeys(keyIds),
     }),
     breakers: isolateBreakers({
+      log,
       shared: (targetId) => env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(targetId)),
       nowMs,
       draw,
@@ -51,6 +55,9 @@ function makeServices(env: GatewayEnv): GatewayServices {
     }),
     replies: replyCache(replyStore(env, log), { log, sleep }),
     upstream: fetchUpstream({ ...env }),
+    speeds: targetSpeeds(nowMs),
+    headroom: isolateHeadroom(nowMs, log),
+    calibration: new Calibration(),
     log,
     nowMs,
     draw,

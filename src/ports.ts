@@ -2,10 +2,13 @@
 // which platform it runs on beyond Web standards.
 import type { Caller, DialectName, Target } from './core/directory.ts'
 import type { Failure, UpstreamClass } from './core/failure.ts'
+import type { Calibration } from './core/calibration.ts'
 import type { Amounts, Denial, LimiterPath } from './core/limits.ts'
-import type { NeutralReply } from './core/neutral.ts'
 import type { Shortage } from './core/provider-limits.ts'
+import type { NeutralReply } from './core/neutral.ts'
 import type { RouteTable } from './core/route-table.ts'
+import type { LimitState, ToldStandings } from './core/standing.ts'
+import type { Speed } from './core/strategies/strategy.ts'
 import type { UsageEvent } from './core/usage-event.ts'
 import type { Usage } from './core/usage.ts'
 import type { UpstreamCall } from './dialects/dialect.ts'
@@ -31,6 +34,10 @@ export interface Reservation {
   keepAlive(later: Later): void
   /** True when a limit of attempts at once no longer keeps a place for this one: it has to end. */
   hasLostSlot(): boolean
+  /** True once its key is known to be revoked: it has to end. */
+  isRevoked(): boolean
+  /** How the caller's limits stand with this reservation counted; null where there are none. Missing: nobody knows. */
+  standings?(): ToldStandings | null
 }
 
 /** Why a request could not be admitted. */
@@ -58,13 +65,6 @@ export interface Directory {
   routes(later: Later): RouteTable | Promise<RouteTable | null>
 }
 
-/** Admission and the way of events into the ledger. */
-export interface Limiter {
-  admit(
-    path: LimiterPath,
-    amounts: Amounts,
-    template: UsageEvent,
-    later: Later,
 /** Whose limits an attempt needs leave of besides its tenant's. */
 export interface Beside {
   /** The end user, where the tenant limits each of them. */
@@ -73,9 +73,22 @@ export interface Beside {
   readonly target: { readonly id: string; readonly model: string } | null
 }
 
+/** Admission and the way of events into the ledger. */
+export interface Limiter {
+  /** `leastNanoUsd`: where the budgets have less money than `amounts` say, but this much, what they have is reserved: see
+   *  the reservation's `amounts`. Missing: all or nothing. `beside`: who else is asked; it takes from all or from none. */
+  admit(
+    path: LimiterPath,
+    amounts: Amounts,
+    template: UsageEvent,
+    later: Later,
+    leastNanoUsd?: number,
+    beside?: Beside | null,
   ): Reservation | Promise<Reservation | Refusal>
   /** An event of a request that needed no admission. */
   record(event: UsageEvent, later: Later): void
+  /** Every limit on a path as it stands, outermost first, in one call; `unavailable` where that doesn't succeed. */
+  limits?(path: LimiterPath): Promise<readonly LimitState[] | 'revoked' | 'unavailable'>
 }
 
 /** Leave to call a target. Every permit is closed by exactly one `done` or `withdraw`. */
@@ -92,11 +105,41 @@ export interface Breakers {
   permit(target: Target): CallPermit | Closed | Promise<CallPermit | Closed>
   /** Takes a retry from the target's budget; false when there is none left. */
   mayRetry(target: Target): boolean
+  /** Calls of this isolate that are under way. */
+  inFlight(target: Target): number
+  /** How a target stands, without asking for leave. */
+  standing(target: Target): TargetStanding
+}
+
+/** How this isolate sees a target. `resting`: it asked for a pause; `open`: it failed; `probing`: one call tries whether it
+ *  is back. `retryAfterMs` is null where nothing has to be waited for. */
+export interface TargetStanding {
+  readonly state: 'closed' | 'resting' | 'open' | 'probing'
+  readonly retryAfterMs: number | null
+}
+
+/** How fast targets answered this isolate lately. */
+export interface Speeds {
+  /** Null when nothing is known of late. */
+  of(target: Target): Speed | null
+  /** A reply that was whole: the time to its first token, its tokens, and the time that they took after it. Ms. */
+  note(target: Target, ttftMs: number, outputTokens: number, writingMs: number): void
 }
 
 /** A target that is not to be called now. */
 export interface Closed {
   readonly retryAfterMs: number
+}
+
+/** What providers say is left of their own limits, as far as this isolate has heard. */
+export interface Headroom {
+  /** Which limit has no room for a request of that size now; null where none is known to. `amountsOf` is asked only where
+   *  something is known. */
+  shortage(target: Target, amountsOf: () => Amounts): Shortage | null
+  /** A call of that size goes out. */
+  sent(target: Target, amounts: Amounts): void
+  /** What the provider's answer says, whatever its status. */
+  note(target: Target, headers: Headers): void
 }
 
 /** A reply in the cache, with what a replay has to tell. */
@@ -131,17 +174,6 @@ export interface Upstream {
   call(target: Target, call: OutgoingCall, dialect: DialectName, signal: AbortSignal): Promise<Response>
 }
 
-/** What providers say is left of their own limits, as far as this isolate has heard. */
-export interface Headroom {
-  /** Which limit has no room for a request of that size now; null where none is known to. `amountsOf` is asked only where
-   *  something is known. */
-  shortage(target: Target, amountsOf: () => Amounts): Shortage | null
-  /** A call of that size goes out. */
-  sent(target: Target, amounts: Amounts): void
-  /** What the provider's answer says, whatever its status. */
-  note(target: Target, headers: Headers): void
-}
-
 /** Structured log lines; one per kind and window, so that a storm is a line and not a flood. */
 export interface Log {
   warn(event: string, facts: Readonly<Record<string, string | number | boolean | null>>): void
@@ -151,6 +183,10 @@ export interface Services {
   readonly directory: Directory
   readonly limiter: Limiter
   readonly breakers: Breakers
+  readonly speeds: Speeds
+  readonly headroom: Headroom
+  /** What this isolate has learned of how models count tokens. */
+  readonly calibration: Calibration
   readonly replies: ReplyCache
   readonly upstream: Upstream
   readonly log: Log

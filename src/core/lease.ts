@@ -3,6 +3,7 @@
 // authority.ts; the theorem that both together can't overshoot rests on cumulative totals merged by maximum.
 import { ALL, type Counts, type Flags, NONE, NOTHING, each, greatest, minus, plus, times } from './amounts.ts'
 import type { LeaseGrant, LeaseReport, LeaseWant, LimiterPath } from './limits.ts'
+import { type Standings, type ToldStandings, aged } from './standing.ts'
 
 /** Law: settled + reserved + returned never exceeds granted, in a resource that is limited, while every attempt costs at
  *  most what it reserved. */
@@ -23,6 +24,8 @@ export interface HeldLease {
   ttlMs: number
   limited: Flags
   tail: Flags
+  /** As the latest grant left them, when its question was sent. */
+  standings: { readonly of: Standings; readonly sinceMs: number } | null
   /** No longer admits; closed for good once nothing is reserved. */
   isClosing: boolean
   /** The most money that may be reserved without the authority having heard of it … */
@@ -62,6 +65,7 @@ export function emptyLease(id: string, path: LimiterPath, nowMs: number, aheadRe
     ttlMs: 0,
     limited: ALL,
     tail: NONE,
+    standings: null,
     isClosing: false,
     blindNanoUsd: 0,
     unheardNanoUsd: 0,
@@ -83,6 +87,15 @@ export function reserve(lease: HeldLease, amounts: Counts, nowMs: number): boole
   hold(lease, amounts)
   lease.open += 1
   return true
+}
+
+/** Reserves `most`, or of its money as much as there is, if that is `leastNanoUsd` at least. What was reserved; null for
+ *  nothing, and then nothing has changed. */
+export function reserveWithin(lease: HeldLease, most: Counts, leastNanoUsd: number, nowMs: number): Counts | null {
+  if (reserve(lease, most, nowMs)) return most
+  const free = Math.min(lease.granted.nanoUsd - spokenFor(lease), lease.blindNanoUsd - lease.unheardNanoUsd)
+  const amounts = { ...most, nanoUsd: Math.min(most.nanoUsd, free) }
+  return amounts.nanoUsd >= leastNanoUsd && reserve(lease, amounts, nowMs) ? amounts : null
 }
 
 /** Adds to a reservation that is open, on the same terms. */
@@ -114,6 +127,7 @@ export function accept(lease: HeldLease, grant: LeaseGrant, sentAtMs: number): v
   lease.granted = greatest(lease.granted, grant.granted)
   lease.limited = grant.limited
   lease.tail = grant.tail
+  lease.standings = grant.standings === undefined ? null : { of: grant.standings, sinceMs: sentAtMs }
   lease.blindNanoUsd = Math.max(lease.blindNanoUsd, grant.blindNanoUsd)
   lease.deadlineMs = Math.max(lease.deadlineMs, sentAtMs + grant.ttlMs - guardMs(grant.ttlMs))
   lease.ttlMs = grant.ttlMs
@@ -135,8 +149,22 @@ export function hasLostSlots(lease: HeldLease, nowMs: number): boolean {
   return lease.limited.slots && nowMs >= lease.slotsUntilMs
 }
 
-/** What to ask for so that `waiting` (in order of arrival) can be admitted, and the near future as well. */
-export function want(lease: HeldLease, waiting: readonly Counts[], nowMs: number): LeaseWant {
+/** How the limits behind this lease stand, as far as its holder can know: they were told with the latest grant, and what it
+ *  used itself since is counted. Null where there are none. */
+export function standingsNow(lease: HeldLease, nowMs: number): ToldStandings | null {
+  if (lease.standings === null) return null
+  const unused = minus(lease.granted, plus(lease.settled, lease.reserved))
+  return aged(lease.standings.of, unused, { sinceMs: lease.standings.sinceMs, nowMs })
+}
+
+/** What to ask for so that `waiting` (in order of arrival) can be admitted, and the near future as well. `leastNanoUsd`: the
+ *  first of them takes less money than it says, if that is all there is. */
+export function want(
+  lease: HeldLease,
+  waiting: readonly Counts[],
+  nowMs: number,
+  leastNanoUsd: number | null = null,
+): LeaseWant {
   const used = plus(lease.settled, plus(lease.reserved, lease.returned))
   const need = waiting.reduce(plus, used)
   const request = waiting[0] ?? NOTHING
@@ -147,7 +175,10 @@ export function want(lease: HeldLease, waiting: readonly Counts[], nowMs: number
   )
   const isNew = lease.deadlineMs === 0
   const unheardNanoUsd = lease.untoldNanoUsd + need.nanoUsd - used.nanoUsd
-  return { leaseId: lease.id, isNew, path: lease.path, need, target, first: plus(used, request), unheardNanoUsd }
+  const least = leastNanoUsd === null ? request : { ...request, nanoUsd: leastNanoUsd }
+  // Who needs nothing of a resource is not refused because more of it was used than there was.
+  const first = each((resource) => (least[resource] === 0 ? 0 : used[resource] + least[resource]))
+  return { leaseId: lease.id, isNew, path: lease.path, need, target, first, unheardNanoUsd }
 }
 
 /** True when it is time to renew in the background: little left, much to tell, or the deadline near. */
@@ -213,6 +244,7 @@ function has(lease: HeldLease, amounts: Counts, nowMs: number): boolean {
   const left = free(lease)
   return (
     (!limited.nanoUsd ||
+      amounts.nanoUsd === 0 ||
       (left.nanoUsd >= amounts.nanoUsd && lease.unheardNanoUsd + amounts.nanoUsd <= lease.blindNanoUsd)) &&
     (!limited.tokens || left.tokens >= amounts.tokens) &&
     (!limited.requests || left.requests >= amounts.requests) &&
@@ -220,6 +252,11 @@ function has(lease: HeldLease, amounts: Counts, nowMs: number): boolean {
     (!limited.outputTokens || left.outputTokens >= amounts.outputTokens) &&
     (!limited.slots || (left.slots >= amounts.slots && (amounts.slots === 0 || nowMs < lease.slotsUntilMs)))
   )
+}
+
+/** Nano-USD of the lease that are no longer free. */
+function spokenFor({ settled, reserved, returned }: HeldLease): number {
+  return settled.nanoUsd + reserved.nanoUsd + returned.nanoUsd
 }
 
 function hold(lease: HeldLease, amounts: Counts): void {

@@ -5,6 +5,7 @@ const ENDING_WORDS: Readonly<Record<string, string>> = {
   'client-left': 'client left',
   'provider-cut': 'provider cut off',
   'timed-out': 'timed out',
+  'cut-by-limit': 'cut by a limit',
   failed: 'failed',
   lost: 'lost',
 }

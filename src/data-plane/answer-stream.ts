@@ -16,6 +16,7 @@ import { type Recall, collected, keep } from './recall.ts'
 import { refuse } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
 import { SmoothStream, splittingWriter } from './smooth.ts'
+import { isMetered, streamLimits } from './stream-limits.ts'
 import { PING_AFTER_MS, type RelayEnd, UpstreamStream } from './upstream-stream.ts'
 
 /** A client that has waited so long for its status gets one. */
@@ -36,9 +37,8 @@ export async function answerStream(
   promptTokens: number,
   recall: Recall,
 ): Promise<Response> {
-  const outcome = pursue(exchange, routed, { promptTokens, cache: recall.state }, (attempt) =>
-    tryStream(attempt, recall),
-  )
+  const purpose = { promptTokens, cache: recall.state, isBoundable: true } as const
+  const outcome = pursue(exchange, routed, purpose, (attempt) => tryStream(attempt, recall))
   const first = await orLate(outcome)
   if (first === 'late') return commitEarly(exchange, routed, recall, outcome)
   if (!first.ok) return refuse(exchange, first.error, answerHeaders(exchange, routed.plan, null, recall.state))
@@ -90,6 +90,7 @@ function openStream(attempt: Attempt, lane: Lane, body: ReadableStream<Uint8Arra
     nowMs: exchange.services.nowMs,
     onTick: () => reservation.keepAlive(exchange.later),
     tickMs: reservation.keepAliveMs,
+    ...streamLimits(attempt, lane),
   })
 }
 
@@ -97,13 +98,14 @@ function laneOf(attempt: Attempt, recall: Recall, contentType: string | null): L
   const { exchange, dialect, plan } = attempt
   const { protocol, facts } = exchange
   const collects = recall.key !== null
+  const isCuttable = isMetered(attempt)
   const context = replyContext(exchange, attempt.event.model ?? plan.target.model)
   if (!attempt.isNative) {
     const framer = framerFor(dialect, plan.target, contentType)
-    return translatedLane(framer, dialect.reader(plan.target), writerOf(exchange, context), collects)
+    return translatedLane(framer, dialect.reader(plan.target), writerOf(exchange, context), collects, isCuttable)
   }
   const ending = (): string => protocol.writer(context).end()
-  return nativeLane(dialect, plan.target, { hidesUsage: !facts.wantsUsage, collects, ending })
+  return nativeLane(dialect, plan.target, { hidesUsage: !facts.wantsUsage, collects, ending, isCuttable })
 }
 
 function failed(
@@ -145,7 +147,9 @@ function settleRelay(attempt: Attempt, answer: OpenAnswer, end: RelayEnd): numbe
   return settle(attempt, {
     ending: end.ending,
     failure: end.failure,
+    cut: end.cut ?? null,
     usage: lane.usage,
+    isPartial: !lane.isComplete,
     visibleChars: lane.visibleChars,
     status: 200,
     isFinal: true,

@@ -30,7 +30,8 @@ export async function answerWhole(
   promptTokens: number,
   recall: Recall,
 ): Promise<Response> {
-  const result = await pursue(exchange, routed, { promptTokens, cache: recall.state }, tryWhole)
+  const purpose = { promptTokens, cache: recall.state, isBoundable: true } as const
+  const result = await pursue(exchange, routed, purpose, tryWhole)
   if (!result.ok) return refuse(exchange, result.error, answerHeaders(exchange, routed.plan, null, recall.state))
   const { answer, attempt } = result.value
   const costNanoUsd = settle(attempt, {

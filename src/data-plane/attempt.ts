@@ -1,22 +1,27 @@
 // One call to one target: admitted, made, and either answering or failed. Settles what it reserved exactly once, on every
 // path. What to do after a failure is decided by the caller of this file.
 import type { Route, Target } from '../core/directory.ts'
-import { type Demand, demand, tokensOfChars, weightOf } from '../core/estimate.ts'
+import { type Demand, weightOf } from '../core/estimate.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
 import type { Amounts } from '../core/limits.ts'
 import { NOTHING } from '../core/limits.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { costNanoUsd } from '../core/price.ts'
 import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
-import { NO_USAGE, type Usage } from '../core/usage.ts'
+import { NO_USAGE, type Usage, completionTokens } from '../core/usage.ts'
 import type { Dialect, NativeEdits } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type ReadExchange, eventTemplate, settingsOf } from './exchange.ts'
+import { admitAtLimit } from './at-limit.ts'
 import { droppedFields } from './dropped.ts'
+import { besideOf } from './end-user.ts'
 import { withProviderOptions } from './provider-options.ts'
+import type { CutReason } from './allowance.ts'
 import { lengthen } from './large-body.ts'
+import { type OutputBound, boundOf, demandOf } from './sizing.ts'
+import { used } from './used.ts'
 
 /** What an attempt is for. */
 export interface AttemptPlan {
@@ -28,10 +33,12 @@ export interface AttemptPlan {
   readonly neutral: NeutralRequest | null
   readonly promptTokens: number
   readonly cache: CacheState
+  /** The reply can be held to an output bound of ours, and be ended early: the protocol has words for both. */
+  readonly isBoundable?: true
 }
 
 /** An attempt under way: admitted, with its money reserved. */
-export interface Attempt<P extends Speaker = Protocol> {
+export interface Attempt<P extends Speaker = Protocol> extends OutputBound {
   readonly exchange: ReadExchange<P>
   readonly plan: AttemptPlan
   readonly dialect: Dialect
@@ -48,6 +55,10 @@ export interface AttemptEnd {
   readonly failure: UpstreamFailure | null
   /** As reported; null when the provider reported none. */
   readonly usage: Usage | null
+  /** The reply wasn't whole when `usage` was reported: its output is at least what was seen. Missing: unless it finished. */
+  readonly isPartial?: boolean
+  /** Why we ended it. */
+  readonly cut?: CutReason | null
   /** Characters of output that were seen. */
   readonly visibleChars: number
   /** HTTP status towards the client, or the provider's for an attempt that was given up. */
@@ -77,20 +88,38 @@ export async function admit<P extends Speaker>(
   const { target } = plan
   const { services, caller, facts, later } = exchange
   const dialect = dialects.get(target.dialect)
-  const need = demand(plan.promptTokens, facts, target)
+  const need = demandOf(exchange, plan, target)
   const event = eventTemplate(exchange, plan.route.id, plan.cache, plan.number)
   event.targetId = target.id
   event.provider = target.provider
   event.model = target.model
   event.costCenter = exchange.options.costCenter ?? caller.costCenter ?? target.costCenter
   event.priceVersion = target.priceVersion
-  event.usage = { ...NO_USAGE, input: plan.promptTokens }
+  event.usage = { ...NO_USAGE, input: need.promptTokens }
   const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId, model: facts.model }
-  const admitted = services.limiter.admit(path, need.amounts, event, later)
+  const beside = besideOf(exchange, target)
+  const admitted = admitAtLimit({
+    services,
+    client: exchange.client,
+    caller,
+    path,
+    amounts: need.amounts,
+    isAlone: beside === null,
+    ask: () => services.limiter.admit(path, need.amounts, event, later, need.leastNanoUsd ?? undefined, beside),
+  })
   const result = admitted instanceof Promise ? await admitted : admitted
   if (!isAdmitted(result)) return result
   const isNative = dialect.nativeWire(target) === exchange.protocol.wire
-  return { exchange, plan, dialect, isNative, demand: need, event, reservation: result }
+  return {
+    exchange,
+    plan,
+    dialect,
+    isNative,
+    demand: need,
+    ...boundOf(need, facts.choices, result),
+    event,
+    reservation: result,
+  }
 }
 
 /** The provider's request for this attempt. */
@@ -104,13 +133,13 @@ export function callOf(attempt: Attempt): OutgoingCall {
 }
 
 function writtenCall(attempt: Attempt): OutgoingCall {
-  const { exchange, plan, dialect, demand: need } = attempt
+  const { exchange, plan, dialect } = attempt
   const { facts } = exchange
   const edits = {
     model: plan.target.model === facts.model ? null : plan.target.model,
     forceUsage: facts.isStreamed,
-    // The client's own bound is no lower than this, unless it names two: then the higher one is lowered.
-    maxOutputTokens: attempt.reservation.limitsMoney ? need.maxOutputTokens : null,
+    // Where the client names two bounds, the higher one is lowered to the lower, or both to what is paid for.
+    maxOutputTokens: attempt.maxOutputTokens,
     headers: exchange.passed,
   }
   if (!attempt.isNative && plan.neutral !== null) return dialect.write(plan.neutral, plan.target, edits)
@@ -139,21 +168,31 @@ function editedShort(attempt: Attempt, edits: NativeEdits): OutgoingCall | null 
 export function settle(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   const { failure } = end
   attempt.plan.permit.done(failure?.class ?? null, failure?.retryAfterMs ?? null, attempt.exchange.later)
+  if (failure === null) noteSpeed(attempt, end)
   return charge(attempt, end)
+}
+
+/** A whole reply counts as one token that took its time: there is no telling when it began. */
+function noteSpeed({ exchange, plan }: Attempt<Speaker>, { ttftMs, usage }: AttemptEnd): void {
+  const { services, startedAtMs } = exchange
+  const latencyMs = services.nowMs() - startedAtMs
+  const firstMs = ttftMs ?? latencyMs
+  const outputTokens = usage === null ? 0 : completionTokens(usage)
+  services.speeds.note(plan.target, firstMs, outputTokens, latencyMs - firstMs)
 }
 
 /** Replaces the reservation by what was used and hands the event to the ledger. */
 function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   const { exchange, plan, reservation, event } = attempt
-  const usage = end.usage ?? (end.isBilled ? seen(plan.promptTokens, end.visibleChars) : NO_USAGE)
+  const usage = end.isBilled || end.usage !== null ? used(attempt, end) : NO_USAGE
   const cost = plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price)
   const actual: Amounts = end.isBilled ? weightOf(usage, cost) : NOTHING
   event.status = end.status
   event.ending = end.ending
-  event.failure = end.failure?.class ?? null
+  event.failure = end.cut ?? end.failure?.class ?? null
   event.isFinal = end.isFinal
   event.usage = usage
-  event.isEstimated = end.usage === null && end.isBilled
+  event.isEstimated = end.isBilled && (end.usage === null || usage !== end.usage)
   event.costNanoUsd = cost
   event.latencyMs = exchange.services.nowMs() - exchange.startedAtMs
   event.ttftMs = end.ttftMs
@@ -179,8 +218,4 @@ export function settleFailed(failed: FailedAttempt<Speaker>, clientStatus: numbe
     ttftMs: null,
     isBilled,
   })
-}
-
-function seen(promptTokens: number, visibleChars: number): Usage {
-  return { ...NO_USAGE, input: promptTokens, output: tokensOfChars(visibleChars) }
 }

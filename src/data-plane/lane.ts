@@ -9,6 +9,7 @@ import type { Dialect, Frame, StreamMeter, StreamReader } from '../dialects/dial
 import type { StreamWriter } from '../protocols/protocol.ts'
 import { type Framer, streamDecoder } from './framing/index.ts'
 import { type SseFramer, createSseFramer } from './framing/sse.ts'
+import { type LastWords, noted } from './last-words.ts'
 
 /** What one chunk, or the end, of the provider's stream comes to. */
 export interface LaneStep {
@@ -31,6 +32,10 @@ export interface Lane {
   readonly visibleChars: number
   /** The reply's events so far; null where they are not collected. */
   readonly events: readonly NeutralEvent[] | null
+  /** Bytes of what came beyond one for each character; missing where nobody asks. */
+  readonly wideBytes?: number
+  /** What ends the stream here, in order; null, or missing, where that can't be done. Nothing is to be read after. */
+  cut?(words: LastWords): string | null
   /** The number of the next event of what is sent, on wires that number theirs. */
   readonly nextNumber?: number
 }
@@ -50,17 +55,24 @@ export const BROKEN_OFF: UpstreamFailure = {
   retryAfterMs: null,
 }
 
-/** The native lane. `hidesUsage`: the client didn't ask for usage, so frames with nothing else are taken out. */
-export function nativeLane(
-  dialect: Dialect,
-  target: Target,
-  options: { readonly hidesUsage: boolean; readonly collects: boolean; readonly ending: () => string },
-): Lane {
+/** How a provider's own bytes are passed on. */
+export interface NativeOptions {
+  /** The client didn't ask for usage, so frames with nothing else are taken out. */
+  readonly hidesUsage: boolean
+  readonly collects: boolean
+  readonly ending: () => string
+  /** The stream may have to be ended before its time. */
+  readonly isCuttable?: boolean
+}
+
+/** The native lane. */
+export function nativeLane(dialect: Dialect, target: Target, options: NativeOptions): Lane {
   return new NativeLane(dialect, target, options)
 }
 
 class NativeLane implements Lane {
   hasContent = false
+  wideBytes = 0
   readonly #decoder = streamDecoder()
   readonly #framer: SseFramer = createSseFramer()
   readonly #meter: StreamMeter
@@ -69,12 +81,8 @@ class NativeLane implements Lane {
   readonly #ending: () => string
   #isAtBoundary = true
 
-  constructor(
-    dialect: Dialect,
-    target: Target,
-    options: { readonly hidesUsage: boolean; readonly collects: boolean; readonly ending: () => string },
-  ) {
-    this.#meter = dialect.meter(target)
+  constructor(dialect: Dialect, target: Target, options: NativeOptions) {
+    this.#meter = dialect.meter(target, options.isCuttable)
     this.#hidesUsage = options.hidesUsage
     this.#collector = options.collects ? new EventCollector(dialect.reader(target)) : null
     this.#ending = options.ending
@@ -102,7 +110,9 @@ class NativeLane implements Lane {
 
   push(chunk: Uint8Array): LaneStep {
     const beganWhole = this.#isAtBoundary
-    const frames = this.#framer.push(this.#decoder.decode(chunk, { stream: true }))
+    const text = this.#decoder.decode(chunk, { stream: true })
+    this.wideBytes += chunk.length - text.length
+    const frames = this.#framer.push(text)
     // The decoder may hold the beginning of a character: then the last byte is no line end.
     if (chunk.length > 0) this.#isAtBoundary = this.#framer.isAtBoundary && isLineEnd(chunk[chunk.length - 1])
     if (frames.length === 0) return NOTHING
@@ -132,15 +142,26 @@ class NativeLane implements Lane {
     return { out: this.#meter.isTerminated ? out || null : out + this.#ending(), failure: null }
   }
 
+  cut({ note, ...at }: LastWords): string | null {
+    const text = this.#meter.cut?.(at) ?? null
+    return text === null ? null : noted(text, note)
+  }
+
   #see(frame: Frame): ReturnType<StreamMeter['push']> {
     this.#collector?.push(frame)
     return this.#meter.push(frame)
   }
 }
 
-/** The translated lane: `framer` cuts, `reader` reads, `writer` writes. */
-export function translatedLane(framer: Framer, reader: StreamReader, writer: StreamWriter, collects: boolean): Lane {
-  return new TranslatedLane(framer, reader, writer, collects)
+/** The translated lane: `framer` cuts, `reader` reads, `writer` writes. `isCuttable` as in `NativeOptions`. */
+export function translatedLane(
+  framer: Framer,
+  reader: StreamReader,
+  writer: StreamWriter,
+  collects: boolean,
+  isCuttable = false,
+): Lane {
+  return new TranslatedLane(framer, reader, writer, { collects, isCuttable })
 }
 
 class TranslatedLane implements Lane {
@@ -148,18 +169,29 @@ class TranslatedLane implements Lane {
   isComplete = false
   usage: Usage | null = null
   visibleChars = 0
+  wideBytes = 0
   readonly #framer: Framer
   readonly #reader: StreamReader
   readonly #writer: StreamWriter
   readonly #events: NeutralEvent[] | null
+  readonly #isCuttable: boolean
+  /** Choices that have begun, and whether they are finished. */
+  readonly #choices = new Map<number, boolean>()
+  #hasBegun = false
   /** Written, and not yet handed over. */
   #out = ''
 
-  constructor(framer: Framer, reader: StreamReader, writer: StreamWriter, collects: boolean) {
+  constructor(
+    framer: Framer,
+    reader: StreamReader,
+    writer: StreamWriter,
+    options: { readonly collects: boolean; readonly isCuttable: boolean },
+  ) {
     this.#framer = framer
     this.#reader = reader
     this.#writer = writer
-    this.#events = collects ? [] : null
+    this.#events = options.collects ? [] : null
+    this.#isCuttable = options.isCuttable
   }
 
   get events(): readonly NeutralEvent[] | null {
@@ -180,6 +212,18 @@ class TranslatedLane implements Lane {
     if (!this.isComplete) return this.#step(BROKEN_OFF)
     this.#out += this.#writer.end()
     return this.#step(null)
+  }
+
+  cut({ usage, note }: LastWords): string | null {
+    const events: NeutralEvent[] = []
+    if (!this.#hasBegun) events.push({ type: 'reply-start', id: '', model: '', createdSeconds: null })
+    if (this.#choices.size === 0) this.#choices.set(0, false)
+    for (const [choice, isFinished] of this.#choices) {
+      if (!isFinished) events.push({ type: 'finish', choice, reason: 'length' })
+    }
+    events.push({ type: 'usage', usage })
+    const text = events.reduce((all, event) => all + this.#writer.push(event), '')
+    return noted(text + this.#writer.end(), note)
   }
 
   #step(failure: UpstreamFailure | null): LaneStep {
@@ -206,13 +250,25 @@ class TranslatedLane implements Lane {
     return null
   }
 
+  #isAnyOpen(): boolean {
+    for (const isFinished of this.#choices.values()) if (!isFinished) return true
+    return false
+  }
+
   #note(event: NeutralEvent): void {
     if (event.type === 'part-delta') {
       this.hasContent = true
       this.visibleChars += event.text.length
-    } else if (event.type === 'part-start') this.hasContent ||= isSeen(event.start)
-    else if (event.type === 'part-data') this.hasContent = true
-    else if (event.type === 'finish') this.isComplete = true
+      if (this.#isCuttable) this.wideBytes += wideBytesOf(event.text)
+    } else if (event.type === 'part-start') {
+      this.hasContent ||= isSeen(event.start)
+      this.#choices.set(event.choice, false)
+      this.isComplete = false
+    } else if (event.type === 'part-data') this.hasContent = true
+    else if (event.type === 'finish') {
+      this.#choices.set(event.choice, true)
+      this.isComplete = !this.#isAnyOpen()
+    } else if (event.type === 'reply-start') this.#hasBegun = true
     else if (event.type === 'usage') this.usage = event.usage
     if (this.#events !== null && this.visibleChars <= COLLECTED_CHARS_MAX) this.#events.push(event)
   }
@@ -223,6 +279,16 @@ const CARRIAGE_RETURN = 13
 
 function isLineEnd(byte: number | undefined): boolean {
   return byte === LINE_FEED || byte === CARRIAGE_RETURN
+}
+
+/** Bytes of UTF-8 beyond one for each character. */
+function wideBytesOf(text: string): number {
+  let bytes = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code > 0x7f) bytes += code > 0x7ff ? 2 : 1
+  }
+  return bytes
 }
 
 /** Whether the mere beginning of a part is something that a user sees. */

@@ -41,6 +41,12 @@ export function promptTokens(facts: RequestFacts, short: ShortBody | null): numb
   return estimateTokens(text) + (read.length === 0 ? 0 : tokensOf(read))
 }
 
+/** How long a string of a request's body is: of one that was cut out, as it was written. */
+export function charsIn(short: ShortBody | null): (text: string) => number {
+  if (short === null) return (text) => text.length
+  return (text) => short.cuts.find(({ standIn }) => standIn === text)?.raw.length ?? text.length
+}
+
 function tokensOf(cuts: readonly Cut[]): number {
   let chars = 0
   for (const { raw } of cuts) chars += raw.length

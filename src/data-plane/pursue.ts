@@ -2,7 +2,7 @@
 // itself. Whatever the reason, the client gets one answer or one failure.
 import type { Target } from '../core/directory.ts'
 import type { Failure, UpstreamFailure } from '../core/failure.ts'
-import { demand } from '../core/estimate.ts'
+import type { Amounts } from '../core/limits.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit, Refusal } from '../ports.ts'
@@ -13,6 +13,7 @@ import { type ReadExchange, eventTemplate } from './exchange.ts'
 import { BROKEN_OFF } from './lane.ts'
 import { failureOf } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
+import { demandOf } from './sizing.ts'
 import type { CacheState } from '../core/usage-event.ts'
 
 /** Attempts of one request over all its targets. */
@@ -33,11 +34,14 @@ export interface Answered<Answer, P extends Speaker = Protocol> {
 export interface Purpose {
   readonly promptTokens: number
   readonly cache: CacheState
+  /** As in `AttemptPlan`. */
+  readonly isBoundable?: true
 }
 
 interface Pursuit<P extends Speaker = Speaker> {
-  readonly exchange: ReadExchange<P>
-  readonly routed: RoutedRequest
+  /** These two are others once a limit's policy has sent the request to another model. */
+  exchange: ReadExchange<P>
+  routed: RoutedRequest
   readonly purpose: Purpose
   attempts: number
   /** The latest failure, settled only when it is known whether another attempt follows. */
@@ -46,8 +50,8 @@ interface Pursuit<P extends Speaker = Speaker> {
   retryAfterMs: number | null
 }
 
-/** What one target came to: an answer, a failure that ends the request, or nothing (go on with the next). */
-type TargetResult<Answer, P extends Speaker> = Result<Answered<Answer, P>, Failure> | null
+/** What one target came to: an answer, a failure that ends the request, nothing (go on with the next), or another model. */
+type TargetResult<Answer, P extends Speaker> = Result<Answered<Answer, P>, Failure> | null | 'downgraded'
 
 /** Tries the plan's candidates in order. */
 export async function pursue<Answer, P extends Speaker = Protocol>(
@@ -57,14 +61,35 @@ export async function pursue<Answer, P extends Speaker = Protocol>(
   tryOnce: Try<Answer, P>,
 ): Promise<Result<Answered<Answer, P>, Failure>> {
   const pursuit: Pursuit<P> = { exchange, routed, purpose, attempts: 0, last: null, retryAfterMs: null }
-  for (const candidate of routed.plan.candidates) {
+  let result = await pursueCandidates(pursuit, tryOnce)
+  if (result === 'downgraded') result = await pursueCandidates(pursuit, tryOnce)
+  return result === null || result === 'downgraded' ? err(giveUp(pursuit)) : result
+}
+
+async function pursueCandidates<Answer, P extends Speaker>(
+  pursuit: Pursuit<P>,
+  tryOnce: Try<Answer, P>,
+): Promise<TargetResult<Answer, P>> {
+  const { exchange, routed } = pursuit
+  const { candidates } = routed.plan
+  let deferred: Target[] | null = null
+  for (const candidate of candidates) {
     const concrete = concreteTarget(candidate.target, exchange.facts.model)
     const target = concrete instanceof Promise ? await concrete : concrete
+    if (candidates.length > 1 && isShort(pursuit, target)) {
+      ;(deferred ??= []).push(target)
+      continue
+    }
     const result = await pursueTarget(pursuit, target, tryOnce)
     if (result !== null) return result
     if (exchange.client.hasLeft || pursuit.attempts >= ATTEMPTS_MAX) break
   }
-  return err(giveUp(pursuit))
+  for (const target of deferred ?? []) {
+    if (exchange.client.hasLeft || pursuit.attempts >= ATTEMPTS_MAX) break
+    const result = await pursueTarget(pursuit, target, tryOnce)
+    if (result !== null) return result
+  }
+  return null
 }
 
 async function pursueTarget<Answer, P extends Speaker>(
@@ -80,7 +105,9 @@ async function pursueTarget<Answer, P extends Speaker>(
     const attempt = await nextAttempt(pursuit, target, permit)
     if (!('reservation' in attempt)) {
       permit.withdraw(exchange.later)
-      const { amounts } = demand(pursuit.purpose.promptTokens, exchange.facts, target)
+      if (isOfTarget(attempt)) return passOver(pursuit, attempt)
+      if (await downgraded(pursuit, attempt)) return 'downgraded'
+      const { amounts } = demandOf(exchange, pursuit.purpose, target)
       return err(refused(pursuit, failureOf(attempt, amounts)))
     }
     const result = exchange.client.hasLeft ? err(unasked(attempt)) : await tryOnce(attempt)
@@ -114,6 +141,37 @@ function nextAttempt<P extends Speaker>(
   const { plan, neutral } = pursuit.routed
   const number = pursuit.attempts
   return admit(pursuit.exchange, { target, route: plan.route, number, permit, neutral, ...pursuit.purpose })
+}
+
+/** Whether the provider said that it has next to nothing left for a request of this size: then others come first. */
+function isShort({ exchange, purpose }: Pursuit, target: Target): boolean {
+  const amountsOf = (): Amounts => demandOf(exchange, purpose, target).amounts
+  return exchange.services.headroom.shortage(target, amountsOf) !== null
+}
+
+/** Whether it is the target's own limits that have no room: nothing of that is the client's fault. */
+function isOfTarget(refusal: Refusal): boolean {
+  return 'scope' in refusal && refusal.scope === 'target'
+}
+
+/** On with the next candidate, as if this one had been closed: the attempt was none. */
+function passOver(pursuit: Pursuit, refusal: Refusal): null {
+  pursuit.attempts -= 1
+  const waitMs = 'retryAfterMs' in refusal ? refusal.retryAfterMs : null
+  if (waitMs !== null) pursuit.retryAfterMs = Math.min(pursuit.retryAfterMs ?? Infinity, waitMs)
+  return null
+}
+
+/** Whether the request goes on for another model, once, because the limit that refuses it says so. */
+async function downgraded<P extends Speaker>(pursuit: Pursuit<P>, refusal: Refusal): Promise<boolean> {
+  const policy = 'policy' in refusal ? refusal.policy : undefined
+  if (policy?.kind !== 'downgrade' || pursuit.exchange.downgradedFrom !== undefined) return false
+  const rerouted = (await pursuit.routed.reroute?.(policy.model)) ?? null
+  if (rerouted === null) return false
+  pursuit.exchange = { ...pursuit.exchange, ...rerouted.renamed }
+  pursuit.routed = rerouted.routed
+  pursuit.attempts -= 1
+  return true
 }
 
 /** The caller's limits end the request. One that had been tried already is in the ledger and needs its ending there. */

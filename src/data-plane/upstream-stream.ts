@@ -3,8 +3,10 @@
 import type { TargetTimeouts } from '../core/directory.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
 import type { Ending } from '../core/usage-event.ts'
+import type { CutReason } from './allowance.ts'
 import type { ClientSink } from './client-stream.ts'
 import { BROKEN_OFF, type Lane, type LaneStep } from './lane.ts'
+import { REASONS } from './last-words.ts'
 
 /** Bytes or characters held back while waiting for the first content. */
 const HELD_LENGTH_MAX = 65_536
@@ -17,10 +19,12 @@ const TICK_MS_MAX = 5_000
 export interface RelayEnd {
   readonly ending: Ending
   readonly failure: UpstreamFailure | null
+  /** Which limit ended it. */
+  readonly cut?: CutReason
 }
 
 /** Why our own side cut the provider's stream. */
-type Cut = 'client-left' | 'timed-out'
+type Cut = 'client-left' | 'timed-out' | 'cut-by-limit'
 
 export interface StreamWatch {
   readonly timeouts: TargetTimeouts
@@ -31,8 +35,15 @@ export interface StreamWatch {
   readonly onTick: () => void
   readonly tickMs: number
   /** Asked after each piece that went to the client: why nothing more may follow; null when it may. */
-  readonly mayGoOn?: () => UpstreamFailure | null | Promise<UpstreamFailure | null>
+  readonly mayGoOn?: () => Stop | null | Promise<Stop | null>
+  /** Asked with every tick: why the stream has to end; null when it may go on. */
+  readonly mustEnd?: () => CutReason | null
+  /** What ends the client's stream in order; null where it can't be ended so. */
+  readonly lastWords?: (reason: CutReason) => string | null
 }
+
+/** Why a stream is stopped: a failure to be told, or a limit, which ends it in order. */
+export type Stop = UpstreamFailure | CutReason
 
 export class UpstreamStream {
   readonly lane: Lane
@@ -43,6 +54,8 @@ export class UpstreamStream {
   #heldLength = 0
   #hasEnded = false
   #lastReadMs: number
+  /** Which limit wants the stream to end. */
+  #due: CutReason | null = null
 
   constructor(body: ReadableStream<Uint8Array>, lane: Lane, abort: AbortController, watch: StreamWatch) {
     this.lane = lane
@@ -55,7 +68,7 @@ export class UpstreamStream {
   /** Why we stopped the provider; null when we didn't, or for another reason. */
   get #cut(): Cut | null {
     const { reason } = this.#abort.signal
-    return reason === 'client-left' || reason === 'timed-out' ? reason : null
+    return reason === 'client-left' || reason === 'timed-out' || reason === 'cut-by-limit' ? reason : null
   }
 
   /** Stops the provider. The relay, or the wait for content, then ends with `cut`. */
@@ -92,9 +105,10 @@ export class UpstreamStream {
         const wait = step.out === null ? null : client.write(step.out)
         if (wait !== null) await wait
         if (step.failure !== null) return this.#failed('provider-cut', step.failure)
-        const stop = this.#hasEnded ? null : this.#watch.mayGoOn?.()
-        const failure = stop instanceof Promise ? await stop : stop
-        if (failure !== null && failure !== undefined) return this.#failed('provider-cut', failure)
+        const may = this.#hasEnded ? null : this.#watch.mayGoOn?.()
+        const stop = may instanceof Promise ? await may : may
+        if (typeof stop === 'string') return await this.#cutBy(stop, client)
+        if (stop !== null && stop !== undefined) return this.#failed('provider-cut', stop)
       }
       return await this.#finish(client)
     } catch {
@@ -115,6 +129,8 @@ export class UpstreamStream {
     const nowMs = this.#watch.nowMs()
     this.#watch.onTick()
     if (client.isGone) return this.cut('client-left')
+    this.#due ??= this.lane.isComplete ? null : (this.#watch.mustEnd?.() ?? null)
+    if (this.#due !== null) return this.cut('cut-by-limit')
     if (nowMs >= this.#watch.deadlineMs) return this.cut('timed-out')
     if (client.isBlocked) {
       this.#lastReadMs = nowMs
@@ -128,7 +144,21 @@ export class UpstreamStream {
   #broken(client: ClientSink): RelayEnd | Promise<RelayEnd> {
     if (this.#cut === 'client-left') return this.#left(client)
     if (this.lane.isComplete) return this.#finish(client)
+    if (this.#due !== null) return this.#cutBy(this.#due, client)
     return this.#failed(this.#cut ?? 'provider-cut', this.#cut === 'timed-out' ? SILENT : BROKEN_OFF)
+  }
+
+  /** Ends the stream in order, for want of leave to go on. */
+  async #cutBy(cut: CutReason, client: ClientSink): Promise<RelayEnd> {
+    this.#abort.abort('cut-by-limit')
+    const words = this.#watch.lastWords?.(cut) ?? null
+    if (words === null) return { ending: 'cut-by-limit', failure: cutShort(cut), cut }
+    try {
+      await client.close(words)
+      return { ending: 'cut-by-limit', failure: null, cut }
+    } catch {
+      return this.#left(client)
+    }
   }
 
   async #finish(client: ClientSink): Promise<RelayEnd> {
@@ -155,6 +185,11 @@ export class UpstreamStream {
     this.#abort.abort('failed')
     return failure
   }
+}
+
+/** A stream that can't be ended in order. Nothing is wrong with the target. */
+function cutShort(cut: CutReason): UpstreamFailure {
+  return { ...SILENT, class: 'client', status: 429, message: 'The reply was ended by a limit.', code: REASONS[cut] }
 }
 
 /** A provider that stopped sending. */

@@ -4,11 +4,11 @@
 import type { UpstreamFailure } from '../core/failure.ts'
 import { parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import type { Usage } from '../core/usage.ts'
+import { type Usage, completionTokens } from '../core/usage.ts'
 import { readMessagesUsage } from '../wire/anthropic-messages.ts'
 import { countOf, objectOf, stringOf } from '../wire/read.ts'
 import { errorIn, givenInput, isDone, malformed, messageType, usageIn } from './anthropic-messages-reader.ts'
-import type { Frame, StreamMeter } from './dialect.ts'
+import type { CutShort, Frame, StreamMeter } from './dialect.ts'
 import { type FrameTemplate, cutTemplate, templateChars } from './frame-template.ts'
 import { readErrorBody } from './provider-error.ts'
 
@@ -61,6 +61,15 @@ class MessagesMeter implements StreamMeter {
       return chars > 0 ? 'content' : 'other'
     }
     return isDone(data) ? 'other' : this.parse(frame)
+  }
+
+  cut({ usage }: CutShort): string | null {
+    if (!this.hasBegun) return null
+    const blocks = [...this.open.keys()].map((index) => written({ type: 'content_block_stop', index })).join('')
+    const delta = { stop_reason: 'max_tokens', stop_sequence: null }
+    const counts = { output_tokens: completionTokens(usage) }
+    const end = this.isFinished ? '' : written({ type: 'message_delta', delta, usage: counts })
+    return blocks + end + written({ type: 'message_stop' })
   }
 
   private parse(frame: Frame): Sight {
@@ -138,4 +147,8 @@ class MessagesMeter implements StreamMeter {
     this.hasBegun = true
     return 'other'
   }
+}
+
+function written(event: JsonObject): string {
+  return `event: ${String(event['type'])}\ndata: ${JSON.stringify(event)}\n\n`
 }

@@ -67,6 +67,19 @@ export interface StreamMeter {
   /** The number that the stream's next frame would have, on wires that number theirs; a frame with an error counts for
    *  none, since another is told in its place. */
   readonly nextNumber?: number
+  /** What closes the stream at this point, in its own words, as if its reply had come to its output bound: what is open ends.
+   *  Null, or missing, where that can't be done. */
+  cut?(at: CutShort): string | null
+}
+
+/** Where a stream is ended before its time. */
+export interface CutShort {
+  /** What was used, as far as is known. */
+  readonly usage: Usage
+  /** Whether the client asked for usage in its stream. */
+  readonly wantsUsage: boolean
+  /** How many alternative replies were asked for. */
+  readonly choices: number
 }
 
 /** How a stream is cut into messages. */
@@ -93,7 +106,8 @@ export interface Dialect {
   /** The native lane: the client's own text with a few members spliced, everything else untouched to the byte. */
   edit(text: string, body: JsonObject, edits: NativeEdits, target: Target): UpstreamCall
   reader(target: Target): StreamReader
-  meter(target: Target): StreamMeter
+  /** `isCuttable`: the stream may have to be ended before its time, for which some wires have to remember what was said. */
+  meter(target: Target, isCuttable?: boolean): StreamMeter
   /** A whole reply as events. A 200 with an error body becomes a failure event. */
   read(body: Json, target: Target): readonly NeutralEvent[]
   /** What an error response means. Never throws, whatever the body. */

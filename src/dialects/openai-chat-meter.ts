@@ -5,15 +5,15 @@
 import type { Target } from '../core/directory.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
 import { parseJson } from '../core/json.ts'
-import type { JsonObject } from '../core/json.ts'
+import type { Json, JsonObject } from '../core/json.ts'
 import { hidesReasoning } from '../core/quirk.ts'
 import type { Usage } from '../core/usage.ts'
-import { DONE_DATA } from '../wire/openai-chat.ts'
+import { DONE_DATA, writeChatUsage } from '../wire/openai-chat.ts'
 import { isContent, readPieces, visibleCharsOf } from '../wire/openai-chat-message.ts'
 import type { ChatPiece } from '../wire/openai-chat-message.ts'
 import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 import { stringEnd } from '../wire/splice.ts'
-import type { Frame, StreamMeter } from './dialect.ts'
+import type { CutShort, Frame, StreamMeter } from './dialect.ts'
 import { errorIn, malformedFrame, usageIn } from './openai-chat-reader.ts'
 import { readErrorBody } from './provider-error.ts'
 
@@ -30,6 +30,8 @@ class ChatMeter implements StreamMeter {
   /** Choices seen so far, and which of them gave a finish reason. */
   private readonly isFinished = new Map<number, boolean>()
   private template: Template | null = null
+  /** The last chunk of choices that was parsed: what the others have besides them. */
+  private sample: JsonObject = {}
   private readonly isHidden: boolean
 
   constructor(target: Target) {
@@ -73,9 +75,21 @@ class ChatMeter implements StreamMeter {
       return 'error'
     }
     const pieces = this.readChoices(chunk)
+    if (usage === null) this.sample = chunk
     if (usage === null) this.template = templateOf(frame.data, chunk, pieces) ?? this.template
     if (pieces.some(isContent)) return 'content'
     return usage !== null && isEmptyArray(chunk) ? 'usage-only' : 'other'
+  }
+
+  cut({ usage, wantsUsage }: CutShort): string | null {
+    if (this.isFinished.size === 0) return null
+    let text = ''
+    for (const [index, isFinished] of this.isFinished) {
+      if (isFinished) continue
+      text += lastChunk(this.sample, [{ index, delta: {}, logprobs: null, finish_reason: 'length' }])
+    }
+    if (wantsUsage) text += lastChunk(this.sample, [], writeChatUsage(usage))
+    return `${text}data: ${DONE_DATA}\n\n`
   }
 
   private readChoices(chunk: JsonObject): readonly ChatPiece[] {
@@ -91,6 +105,13 @@ class ChatMeter implements StreamMeter {
     for (const piece of pieces) this.visibleChars += visibleCharsOf(piece)
     return pieces
   }
+}
+
+/** A chunk of ours among the provider's: like `sample` in everything but its choices and usage. */
+export function lastChunk(sample: JsonObject, choices: readonly Json[], usage: Json = null): string {
+  const { obfuscation: _, choices: __, usage: had, ...head } = sample
+  const counts = had === undefined && usage === null ? {} : { usage }
+  return `data: ${JSON.stringify({ ...head, choices, ...counts })}\n\n`
 }
 
 function isEmptyArray(chunk: JsonObject): boolean {

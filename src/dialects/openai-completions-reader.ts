@@ -5,13 +5,14 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
 import { hidesReasoning } from '../core/quirk.ts'
 import type { Usage } from '../core/usage.ts'
-import { DONE_DATA, readChatFinish } from '../wire/openai-chat.ts'
+import { DONE_DATA, readChatFinish, writeChatUsage } from '../wire/openai-chat.ts'
 import { readLogprobs } from '../wire/openai-chat-logprobs.ts'
 import { textOfChoice } from '../wire/openai-completions.ts'
 import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import type { Frame, StreamMeter } from './dialect.ts'
 import { createEventMeter } from './event-meter.ts'
 import type { WatchedReader } from './event-meter.ts'
+import { lastChunk } from './openai-chat-meter.ts'
 import { errorIn, malformedFrame, unreadable, usageIn } from './openai-chat-reader.ts'
 import { readErrorBody } from './provider-error.ts'
 import { quickReader } from './quick-reader.ts'
@@ -41,10 +42,13 @@ const NO_CHOICES = /"choices"\s*:\s*\[\s*\]/
 export function createCompletionsMeter(target: Target): StreamMeter {
   const reader = createCompletionsReader(target)
   const meter = createEventMeter(reader)
+  /** A chunk of choices: what the others have besides them. */
+  let sample = ''
   return {
     push(frame) {
       const before = reader.usage
       const kind = meter.push(frame)
+      if (kind === 'content') sample = frame.data
       return kind === 'other' && reader.usage !== before && NO_CHOICES.test(frame.data) ? 'usage-only' : kind
     },
     get usage() {
@@ -61,6 +65,16 @@ export function createCompletionsMeter(target: Target): StreamMeter {
     },
     get failure() {
       return meter.failure
+    },
+    cut({ usage, wantsUsage, choices }) {
+      if (sample === '') return null
+      const chunk = objectOf(parseJson(sample))
+      let text = ''
+      for (let index = 0; index < choices; index += 1) {
+        text += lastChunk(chunk, [{ text: '', index, logprobs: null, finish_reason: 'length' }])
+      }
+      if (wantsUsage) text += lastChunk(chunk, [], writeChatUsage(usage))
+      return `${text}data: ${DONE_DATA}\n\n`
     },
   }
 }

@@ -27,6 +27,8 @@ export interface LeaseTalk {
 export interface Shortage {
   readonly path: LimiterPath
   readonly amounts: Counts
+  /** With how much money of `amounts` it makes do; null for all of it. */
+  readonly leastNanoUsd: number | null
 }
 
 /** Keys whose models are known at once: of those beyond, only the ones that hold a lease. */
@@ -86,6 +88,7 @@ export class HeldLeases {
       const lease = this.#byId(grant.leaseId)
       if (lease !== undefined) accept(lease, grant, sentAtMs)
     }
+    for (const leaseId of reply.closedLeases ?? []) this.closeById(leaseId)
   }
 
   /** Admits nothing more from it; what is free goes back. */
@@ -116,22 +119,22 @@ export class HeldLeases {
   }
 
   #wants(shortages: readonly Shortage[], nowMs: number): LeaseWant[] {
-    const asking = new Map<string, { readonly path: LimiterPath; readonly waiting: Counts[] }>()
-    for (const { path, amounts } of shortages) {
+    const asking = new Map<string, Pick<Shortage, 'path' | 'leastNanoUsd'> & { readonly waiting: Counts[] }>()
+    for (const { path, amounts, leastNanoUsd } of shortages) {
       const name = this.nameOf(path)
-      const entry = asking.get(name) ?? { path, waiting: [] }
+      const entry = asking.get(name) ?? { path, leastNanoUsd, waiting: [] }
       entry.waiting.push(amounts)
       asking.set(name, entry)
     }
     for (const [name, lease] of this.#leases) {
       if (!asking.has(name) && lease.open > 0 && wantsRenewal(lease, nowMs)) {
-        asking.set(name, { path: lease.path, waiting: [] })
+        asking.set(name, { path: lease.path, leastNanoUsd: null, waiting: [] })
       }
     }
-    return [...asking].map(([name, { path, waiting }]) => {
+    return [...asking].map(([name, { path, leastNanoUsd, waiting }]) => {
       const lease = this.#live(name, path, nowMs)
       restartRate(lease, nowMs)
-      return want(lease, waiting, nowMs)
+      return want(lease, waiting, nowMs, leastNanoUsd)
     })
   }
 
@@ -175,6 +178,11 @@ export class HeldLeases {
   #forgetClosed(leaseId: string): void {
     for (const lease of this.#closing) if (lease.id === leaseId) this.#closing.delete(lease)
   }
+}
+
+/** With what it makes do. */
+export function leastOf({ amounts, leastNanoUsd }: Shortage): Counts {
+  return leastNanoUsd === null ? amounts : { ...amounts, nanoUsd: leastNanoUsd }
 }
 
 /** Granted once, and over. */

@@ -2,7 +2,7 @@
 // Cloudflare type: the object is a function that takes a message. State is shared by all requests of the isolate, and
 // a request may die at any await, so nothing here waits on another request's promise without a deadline.
 import { type Counts, counted } from '../core/amounts.ts'
-import { type HeldLease, hasTail, reserve, wantsRenewal } from '../core/lease.ts'
+import { type HeldLease, hasTail, reserve, reserveWithin, standingsNow, wantsRenewal } from '../core/lease.ts'
 import {
   type Amounts,
   type Denial,
@@ -13,9 +13,9 @@ import {
 } from '../core/limits.ts'
 import type { UsageEvent } from '../core/usage-event.ts'
 import type { Later, Refusal, Reservation } from '../ports.ts'
-import { Denials } from './denials.ts'
+import { Denials, denialFor } from './denials.ts'
 import { EventJournal, type Journal } from './event-journal.ts'
-import { HeldLeases, type LeaseTalk } from './held-leases.ts'
+import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
 import { Holding } from './holding.ts'
 
 /** The outside world of a holder. */
@@ -26,11 +26,11 @@ export interface HolderPorts {
   readonly onRevoked: (keyIds: readonly string[]) => void
 }
 
-interface Waiter {
-  readonly path: LimiterPath
-  readonly amounts: Counts
+interface Waiter extends Shortage {
+  /** Whether the limiter was asked on its behalf: what it has got since is all there is. */
+  isAsked: boolean
   /** Takes what it waits for from a lease; false when that hasn't as much. */
-  readonly serve: (lease: HeldLease, nowMs: number) => boolean
+  readonly serve: (lease: HeldLease, nowMs: number, isAsked: boolean) => boolean
   readonly refuse: (refusal: Refusal) => void
 }
 
@@ -61,6 +61,8 @@ const RETRIES_MAX = 4
 const WAIT_MS_MAX = 6_000
 /** Requests that may wait for a lease at once. */
 const WAITERS_MAX = 10_000
+/** Revoked keys that are remembered. */
+const REVOKED_MAX = 1_000
 
 export class LeaseHolder {
   readonly #tenantId: string
@@ -70,6 +72,8 @@ export class LeaseHolder {
   readonly #denials = new Denials()
   readonly #journal: Journal
   readonly #manner: HolderManner | null
+  /** Keys that were revoked while something ran under them: what runs still has to end. */
+  readonly #revokedKeyIds = new Set<string>()
   #waiters: Waiter[] = []
   #messageCount = 0
   #ttlMs = 30_000
@@ -94,16 +98,18 @@ export class LeaseHolder {
     return this.#leases.isEmpty && this.#waiters.length === 0 && this.#journal.isEmpty
   }
 
-  /** Admits from the lease in hand, without asking anyone; a promise only when the limiter has to be asked. */
+  /** Admits from the lease in hand, without asking anyone; a promise only when the limiter has to be asked. With less money
+   *  than `amounts` say, but `leastNanoUsd`, only when the limiter has no more. */
   admit(
     path: LimiterPath,
     amounts: Amounts,
     template: UsageEvent,
     later: Later,
+    leastNanoUsd: number | null = null,
   ): HeldReservation | Promise<HeldReservation | Refusal> {
     const nowMs = this.#ports.nowMs()
     this.#lastUseMs = nowMs
-    if (this.#journal.isFull) return Promise.resolve({ kind: 'unavailable' })
+    if (this.#journal.isFull) return Promise.resolve({ kind: 'unavailable', isFull: true })
     const counts = counted(amounts)
     const lease = this.#leases.of(path)
     if (lease !== undefined && this.#waiters.length === 0 && reserve(lease, counts, nowMs)) {
@@ -111,14 +117,14 @@ export class LeaseHolder {
       this.#flushSoon(later)
       return this.#reservation(lease, path, counts, template)
     }
-    return this.#askToAdmit(path, counts, template, nowMs, later)
+    return this.#askToAdmit({ path, amounts: counts, leastNanoUsd }, template, nowMs, later)
   }
 
-  /** Hands over an event that has no reservation and costs nothing (a cache hit). With a full journal, while the limiter
-   *  is away, it is let go of: there is no money in it. */
+  /** Hands over an event that has no reservation: of a cache hit, or of what was let through unchecked. With a full journal,
+   *  while the limiter is away, it is let go of if there is no money in it. */
   record(event: UsageEvent, later: Later): void {
     this.#lastUseMs = this.#ports.nowMs()
-    if (this.#journal.isFull) return
+    if (this.#journal.isFull && event.costNanoUsd === 0) return
     this.#journal.add(event)
     this.#flushSoon(later)
   }
@@ -126,6 +132,12 @@ export class LeaseHolder {
   /** Drops what is held for a key; the next request asks anew. */
   forget(keyId: string): void {
     this.#leases.closeKey(keyId)
+  }
+
+  #revoke(keyId: string): void {
+    if (this.#revokedKeyIds.size >= REVOKED_MAX) this.#revokedKeyIds.clear()
+    this.#revokedKeyIds.add(keyId)
+    this.forget(keyId)
   }
 
   #reservation(lease: HeldLease, path: LimiterPath, counts: Counts, template: UsageEvent): HeldReservation {
@@ -148,6 +160,8 @@ export class LeaseHolder {
       keepAliveMs: this.#ttlMs / 4,
       keepAlive: (later) => this.#keepAlive(lease, later),
       hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
+      isRevoked: () => this.#revokedKeyIds.has(path.keyId),
+      standings: () => standingsNow(lease, this.#ports.nowMs()),
     }
     if (this.#manner === null) return reservation
     return Object.assign(reservation, { retract: (more: Amounts) => holding.retract(extension(more)) })
@@ -161,7 +175,8 @@ export class LeaseHolder {
     }
     if (holding.isSettled || this.#remembered(path, more, nowMs) !== null) return false
     const serve = (lease: HeldLease, atMs: number): boolean => holding.isSettled || holding.extend(lease, more, atMs)
-    return this.#ask(path, more, serve, later).then((refusal) => refusal === null && !holding.isSettled)
+    const shortage = { path, amounts: more, leastNanoUsd: null }
+    return this.#ask(shortage, serve, later).then((refusal) => refusal === null && !holding.isSettled)
   }
 
   /** A lease that admits is renewed; one that only keeps slots, which it no longer can be, is told of. */
@@ -178,35 +193,37 @@ export class LeaseHolder {
   }
 
   async #askToAdmit(
-    path: LimiterPath,
-    counts: Counts,
+    shortage: Shortage,
     template: UsageEvent,
     nowMs: number,
     later: Later,
   ): Promise<HeldReservation | Refusal> {
-    const denied = this.#remembered(path, counts, nowMs)
+    const { path, amounts, leastNanoUsd } = shortage
+    const denied = this.#remembered(path, leastOf(shortage), nowMs)
     if (denied !== null) return denied
     if (this.#waiters.length >= WAITERS_MAX) return { kind: 'unavailable' }
     let reservation: HeldReservation | null = null
-    const serve = (lease: HeldLease, atMs: number): boolean => {
-      if (!reserve(lease, counts, atMs)) return false
-      reservation = this.#reservation(lease, path, counts, template)
+    const serve: Waiter['serve'] = (lease, atMs, isAsked) => {
+      const least = isAsked ? (leastNanoUsd ?? amounts.nanoUsd) : amounts.nanoUsd
+      const reserved = reserveWithin(lease, amounts, least, atMs)
+      if (reserved === null) return false
+      reservation = this.#reservation(lease, path, reserved, template)
       return true
     }
-    const refusal = await this.#ask(path, counts, serve, later)
+    const refusal = await this.#ask(shortage, serve, later)
     if (refusal === null) this.#flushSoon(later)
     return refusal ?? reservation ?? { kind: 'unavailable' }
   }
 
   /** Waits until `serve` took what it needs from a lease: null then, else why not. */
-  async #ask(path: LimiterPath, amounts: Counts, serve: Waiter['serve'], later: Later): Promise<Refusal | null> {
+  async #ask(shortage: Shortage, serve: Waiter['serve'], later: Later): Promise<Refusal | null> {
     const answered = new Promise<Refusal | null>((resolve) => {
-      const served: Waiter['serve'] = (lease, atMs) => {
-        if (!serve(lease, atMs)) return false
+      const served: Waiter['serve'] = (lease, atMs, isAsked) => {
+        if (!serve(lease, atMs, isAsked)) return false
         resolve(null)
         return true
       }
-      this.#waiters.push({ path, amounts, serve: served, refuse: resolve })
+      this.#waiters.push({ ...shortage, isAsked: false, serve: served, refuse: resolve })
     })
     const waiter = this.#waiters[this.#waiters.length - 1]
     this.#exchangeSoon(later)
@@ -290,6 +307,7 @@ export class LeaseHolder {
   async #exchangeOnce(): Promise<boolean> {
     const sentAtMs = this.#ports.nowMs()
     const talk = this.#leases.talk(this.#waiters, sentAtMs)
+    for (const waiter of this.#waiters) waiter.isAsked = true
     const message = this.#message(talk)
     if (message === null) return true
     const reply = await this.#sendInTime(message)
@@ -302,7 +320,7 @@ export class LeaseHolder {
     this.#journal.acknowledge(reply.acknowledged)
     this.#leases.take(talk, reply, sentAtMs)
     if (reply.revokedKeyIds.length > 0) {
-      for (const keyId of reply.revokedKeyIds) this.forget(keyId)
+      for (const keyId of reply.revokedKeyIds) this.#revoke(keyId)
       this.#ports.onRevoked(reply.revokedKeyIds)
     }
     this.#serveWaiters(talk, reply)
@@ -348,14 +366,21 @@ export class LeaseHolder {
     }
     const waiting = this.#waiters
     this.#waiters = []
+    const denied = new Map<string, Counts>()
     for (const waiter of waiting) {
+      const name = this.#leases.nameOf(waiter.path)
       const lease = this.#leases.of(waiter.path)
-      if (lease !== undefined && waiter.serve(lease, nowMs)) continue
-      const denial = denials.get(this.#leases.nameOf(waiter.path))
-      if (denial === undefined) this.#waiters.push(waiter)
+      if (lease !== undefined && waiter.serve(lease, nowMs, waiter.isAsked)) continue
+      const denial = denials.get(name)
+      // The first of that name is who it was said to; it holds for others as far as they ask for as much.
+      const least = leastOf(waiter)
+      const first = denied.get(name) ?? least
+      denied.set(name, first)
+      const own = denial === undefined ? null : denialFor(denial, first, least, 0)
+      if (own === null) this.#waiters.push(waiter)
       else {
-        this.#denials.remember(this.#leases.nameOf(waiter.path), waiter.amounts, denial, nowMs)
-        waiter.refuse(denial)
+        if (first === least) this.#denials.remember(name, first, own, nowMs)
+        waiter.refuse(own)
       }
     }
     if (this.#waiters.length > 0) this.#mustExchangeAgain = true

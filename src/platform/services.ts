@@ -1,15 +1,17 @@
 // The composition root: from a Worker's environment to the services of the data plane. Made once per isolate.
 import { uuidv7 } from 'uuidv7'
+import { Calibration } from '../core/calibration.ts'
 import { late } from '../core/late.ts'
 import type { GatewayEnv } from '../env.ts'
 import type { Log, Services } from '../ports.ts'
 import { isolateBreakers } from './breakers.ts'
 import { type EdgeDirectory, kvDirectory } from './directory.ts'
-import { hmacHex } from './key-digest.ts'
 import { isolateHeadroom } from './headroom.ts'
+import { hmacHex } from './key-digest.ts'
 import { leasedLimiter } from './limiter.ts'
 import { windowedLog } from './log.ts'
 import { type ReplyStore, kvStore, replyCache } from './reply-cache.ts'
+import { targetSpeeds } from './target-speeds.ts'
 import { fetchUpstream } from './upstream.ts'
 
 /** The services, with what the control plane needs of them. */
@@ -38,26 +40,26 @@ function makeServices(env: GatewayEnv): GatewayServices {
     directory,
     limiter: leasedLimiter({
       object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
-      nowMs,
-      sleep,
       sendBeside: (name, message) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).call(message),
       digest: (text) => hmacHex(pepper, text),
+      nowMs,
+      sleep,
       newId: uuidv7,
       onRevoked: (keyIds) => directory.forgetKeys(keyIds),
+      log,
     }),
     breakers: isolateBreakers({
-      log,
       shared: (targetId) => env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(targetId)),
       nowMs,
       draw,
       sleep,
       log,
     }),
-    replies: replyCache(replyStore(env, log), { log, sleep }),
-    upstream: fetchUpstream({ ...env }),
     speeds: targetSpeeds(nowMs),
     headroom: isolateHeadroom(nowMs, log),
     calibration: new Calibration(),
+    replies: replyCache(replyStore(env, log), { log, sleep }),
+    upstream: fetchUpstream({ ...env }),
     log,
     nowMs,
     draw,

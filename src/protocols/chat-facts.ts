@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
+import { chatExtras } from './prompt-extras.ts'
 import type { RequestFacts } from './protocol.ts'
 
 /** Checks a chat request and reads its facts. The error names the first field that is wrong. */
@@ -21,6 +22,7 @@ export function chatFacts(body: JsonObject): Result<RequestFacts, InvalidRequest
     choices,
     endUser: stringOf(body['user']) ?? stringOf(body['safety_identifier']),
     promptText: () => promptText(body),
+    promptExtras: () => chatExtras(body),
     cacheability: cacheabilityOf(body, choices),
   })
 }

@@ -8,6 +8,7 @@ import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
 import { NESTING_MAX } from '../wire/anthropic-messages-read-block.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
+import { messagesExtras } from './prompt-extras.ts'
 import type { RequestFacts } from './protocol.ts'
 
 /** Checks a messages request and reads its facts. The error names the first field that is wrong. */
@@ -42,8 +43,16 @@ function factsOf(body: JsonObject, wrongBound: InvalidRequest | null): Result<Re
     choices: 1,
     endUser: stringOf(objectOf(body['metadata'])['user_id']),
     promptText: () => promptText(body),
+    promptExtras: () => messagesExtras(body),
+    ...leastOutputOf(body),
     cacheability: cacheabilityOf(body),
   })
+}
+
+/** Thinking has to leave room for an answer. */
+function leastOutputOf(body: JsonObject): Pick<RequestFacts, 'leastOutputTokens'> {
+  const budget = numberOf(objectOf(body['thinking'])['budget_tokens'])
+  return budget === null ? {} : { leastOutputTokens: budget + 1 }
 }
 
 function checkModel(model: Json | undefined): InvalidRequest | null {

@@ -3,6 +3,7 @@ import type { ProtocolName, Wire } from '../core/directory.ts'
 import type { Failure, InvalidRequest } from '../core/failure.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, NeutralReply, NeutralRequest } from '../core/neutral.ts'
+import type { PromptExtras } from '../core/prompt-extras.ts'
 import type { Result } from '../core/result.ts'
 
 /** The few members of a request that the gateway itself acts on, read without building the neutral form. */
@@ -18,6 +19,10 @@ export interface RequestFacts {
   readonly endUser: string | null
   /** Characters of prompt text, tools included: the base of the token estimate. */
   readonly promptText: () => string
+  /** What else the prompt holds; missing: nothing but text. */
+  readonly promptExtras?: () => PromptExtras
+  /** The output without which the request would be refused (a budget of thinking); missing: none. */
+  readonly leastOutputTokens?: number
   /** Whether a cached reply may stand in: deterministic (temperature 0 or a seed), or cacheable at all. */
   readonly cacheability: 'deterministic' | 'cacheable' | 'never'
 }

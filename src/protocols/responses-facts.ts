@@ -7,6 +7,7 @@ import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { checkModel, invalidRequest, wrongType } from './chat-facts.ts'
+import { responsesExtras } from './prompt-extras.ts'
 import type { RequestFacts } from './protocol.ts'
 
 /** Checks a responses request and reads its facts. The error names the first field that is wrong. */
@@ -22,6 +23,7 @@ export function responsesFacts(body: JsonObject): Result<RequestFacts, InvalidRe
     choices: 1,
     endUser: stringOf(body['user']) ?? stringOf(body['safety_identifier']),
     promptText: () => promptText(body),
+    promptExtras: () => responsesExtras(body),
     cacheability: cacheabilityOf(body),
   })
 }

@@ -93,7 +93,10 @@ class ResponsesWriter implements StreamWriter {
 
   end(): string {
     const end = writeResponseEnd(this.finish)
-    const text = this.begin() + this.message.close(String(end['status']))
+    let text = this.begin()
+    // What is open still is so because the reply was cut.
+    for (const part of this.parts.keys()) text += this.endPart(part, 'incomplete')
+    text += this.message.close(String(end['status']))
     const { serviceTier, usage } = this
     const { output } = this.log
     const response = responseObject(this.context, {
@@ -188,7 +191,7 @@ class ResponsesWriter implements StreamWriter {
     return ''
   }
 
-  private endPart(part: number): string {
+  private endPart(part: number, status = 'completed'): string {
     const open = this.parts.get(part)
     this.parts.delete(part)
     if (open?.kind === 'reasoning') return this.endReasoning(open)
@@ -202,7 +205,7 @@ class ResponsesWriter implements StreamWriter {
     const { id, index, start, text } = open
     const said = start.isCustom === true ? { input: text } : { name: start.name, arguments: text }
     const done = this.log.event(`${callEvent(start)}.done`, { item_id: id, output_index: index, ...said })
-    return done + this.log.done(index, callItem(id, start, 'completed', text))
+    return done + this.log.done(index, callItem(id, start, status, text))
   }
 
   private endReasoning(open: ReasoningPart): string {

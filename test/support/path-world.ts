@@ -2,6 +2,7 @@
 // they are told and write down what was asked of them. For plain Node and a clock that the test turns; the real parts have
 // tests of their own.
 import { expect, vi } from 'vitest'
+import { Calibration } from '../../src/core/calibration.ts'
 import type { Caller, Target } from '../../src/core/directory.ts'
 import type { UpstreamClass } from '../../src/core/failure.ts'
 import type { Amounts } from '../../src/core/limits.ts'
@@ -50,8 +51,15 @@ export interface PathWorld {
   limitsTokens: boolean
   /** Whether a reservation gets more in mid-stream. */
   mayExtend: (more: Amounts) => boolean | Promise<boolean>
+  /** How much money an admission gets; all that is asked for unless a test says otherwise. */
+  grantNanoUsd: (wanted: number, least: number | undefined) => number
+  /** Why what runs has to end. */
+  mustEnd: 'slot-lost' | 'revoked' | null
+  readonly calibration: Calibration
   mayRetry: (target: Target) => boolean
   permit: (target: Target) => Closed | null
+  /** Targets whose providers said that they have next to nothing left. */
+  readonly short: Set<string>
   /** What a provider does. */
   upstream: (call: SentCall) => Response | Promise<Response>
   /** Called with the name of each step as it happens. */
@@ -104,8 +112,12 @@ export function pathWorld(targets: readonly Target[]): PathWorld {
     limitsMoney: false,
     limitsTokens: false,
     mayExtend: () => true,
+    grantNanoUsd: (wanted) => wanted,
+    mustEnd: null,
+    calibration: new Calibration(),
     mayRetry: () => true,
     permit: () => null,
+    short: new Set(),
     upstream: () => Promise.reject(new Error('nobody there')),
     onStep: () => undefined,
     steps: [],
@@ -178,7 +190,10 @@ function servicesOf(world: PathWorld): Services {
       routes: () => step('routes').then(() => world.table),
     },
     limiter: {
-      admit: (_path, amounts) => step('admit').then(() => admission(world, amounts)),
+      admit: (_path, wanted, _template, _later, least) =>
+        step('admit').then(() =>
+          admission(world, { ...wanted, nanoUsd: world.grantNanoUsd(wanted.nanoUsd, least ?? undefined) }),
+        ),
       record: (event) => void world.recorded.push(event),
     },
     breakers: {
@@ -188,6 +203,11 @@ function servicesOf(world: PathWorld): Services {
       standing: () => ({ state: 'closed', retryAfterMs: null }),
     },
     speeds: { of: () => null, note: () => undefined },
+    headroom: {
+      shortage: ({ id }) => (world.short.has(id) ? { unit: 'requests', left: 0, resetsAtMs: Infinity } : null),
+      sent: () => undefined,
+      note: () => undefined,
+    },
     replies: {
       get: (key) => step('recall').then(() => world.cache.get(key) ?? null),
       async put(key, reply) {
@@ -204,6 +224,7 @@ function servicesOf(world: PathWorld): Services {
         return world.upstream(sent)
       },
     },
+    calibration: world.calibration,
     log: { warn: () => undefined },
     nowMs: () => Date.now(),
     draw: () => 0.5,
@@ -232,7 +253,8 @@ function admission(world: PathWorld, amounts: Amounts): Reservation | Refusal {
     keepAliveMs: 1_000,
     keepAlive: () => undefined,
     extend: (more) => world.mayExtend(more),
-    hasLostSlot: () => false,
+    hasLostSlot: () => world.mustEnd === 'slot-lost',
+    isRevoked: () => world.mustEnd === 'revoked',
   }
 }
 

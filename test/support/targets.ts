@@ -1,5 +1,6 @@
 // A target with everything that a target has, for tests that care for only some of it.
 import type { Target } from '../../src/core/directory.ts'
+import type { Price } from '../../src/core/price.ts'
 
 export function someTarget(id: string, fields: Partial<Target> = {}): Target {
   return {
@@ -16,5 +17,19 @@ export function someTarget(id: string, fields: Partial<Target> = {}): Target {
     priceVersion: null,
     costCenter: null,
     ...fields,
+  }
+}
+
+/** A price for all that is read and all that is written, in pico-USD per token. */
+export function costingPicoUsd(input: number, output: number): Price {
+  return {
+    input,
+    cacheRead: input,
+    cacheWrite: input,
+    cacheWriteLong: input,
+    output,
+    reasoning: output,
+    audioInput: input,
+    audioOutput: output,
   }
 }

@@ -57,7 +57,7 @@ function writeWebSearch(value: JsonObject): JsonObject | null {
     const { allowed_domains, blocked_domains, ...others } = objectOf(setting)
     const location = objectOf(setting)['approximate'] ?? setting
     if (name === 'user_location') search = { ...search, user_location: { type: 'approximate', ...objectOf(location) } }
-    else if (name === 'filters' && Object.keys(others).length === 0) {
+    else if (name === 'filters' && Object.values(others).every((value) => (value ?? null) === null)) {
       search = { ...search, ...withoutUndefined({ allowed_domains, blocked_domains }) }
     } else if (name === 'allowed_domains' && isJsonArray(setting)) search = { ...search, allowed_domains: setting }
     else if (name === 'exclude_domains' || name === 'blocked_domains') search = { ...search, blocked_domains: setting }

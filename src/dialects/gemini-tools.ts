@@ -25,7 +25,9 @@ export function hostedToolObjection(tool: HostedTool): string | null {
   if (tool.wire === 'gemini') return null
   if (tool.kind !== 'web-search') return `this model has no tool '${tool.type}'`
   const bounds = { ...tool.value, ...objectOf(tool.value['filters']) }
-  const isBounded = ['allowed_domains', 'blocked_domains'].some((name) => arrayOf(bounds[name]).length > 0)
+  const isBounded = ['allowed_domains', 'blocked_domains', 'exclude_domains'].some(
+    (name) => arrayOf(bounds[name]).length > 0,
+  )
   const isPlaced = (bounds['user_location'] ?? bounds['max_uses'] ?? null) !== null
   return isBounded || isPlaced ? 'this model searches the whole web, from anywhere, as often as it likes' : null
 }

@@ -73,9 +73,15 @@ function writeToolSettings(request: NeutralRequest, form: MessageForm, isNeverPa
 }
 
 function writeTool(tool: NeutralTool): JsonObject {
+  const more = Object.entries(tool.more?.wire === 'openai-chat' ? tool.more.value : {})
+  const inside = more
+    .filter(([name]) => name.startsWith(INSIDE))
+    .map(([name, value]) => [name.slice(INSIDE.length), value])
   return {
+    ...Object.fromEntries(more.filter(([name]) => !name.startsWith(INSIDE))),
     type: 'function',
     function: withoutUndefined({
+      ...Object.fromEntries(inside),
       name: tool.name,
       description: tool.description,
       parameters: tool.parameters ?? undefined,
@@ -83,6 +89,9 @@ function writeTool(tool: NeutralTool): JsonObject {
     }),
   }
 }
+
+/** How members of the function itself are called among those that only this wire knows of a tool. */
+const INSIDE = 'function.'
 
 /** A tool of another kind in the words of this wire: one among the tools, or a search, which is a setting. Null where
  *  this wire has none for it. */
@@ -95,8 +104,8 @@ export function writeHosted(tool: HostedTool): { readonly tool?: JsonObject; rea
 
 /** A search without bounds that this wire doesn't know. */
 function writeSearch(value: JsonObject): { readonly search: JsonObject } | null {
-  const bounds = [value['allowed_domains'], value['blocked_domains'], value['filters'], value['max_uses']]
-  if (bounds.some((bound) => bound !== undefined && bound !== null)) return null
+  const bounds = ['allowed_domains', 'blocked_domains', 'exclude_domains', 'filters', 'max_uses']
+  if (bounds.some((bound) => (value[bound] ?? null) !== null)) return null
   const { type: _, ...approximate } = objectOf(value['user_location'])
   const size = stringOf(value['search_context_size']) ?? undefined
   const place = Object.keys(approximate).length === 0 ? undefined : { type: 'approximate', approximate }

@@ -54,7 +54,14 @@ function writeCustom(custom: JsonObject): JsonObject {
 
 /** What other wires say of a search, as far as this one can say it; null where that would leave something out. */
 function writeSearch(value: JsonObject): JsonObject | null {
-  const unsayable = ['max_uses', 'blocked_domains', 'time_range_filter', 'timeRangeFilter', 'excludeDomains']
+  const unsayable = [
+    'max_uses',
+    'blocked_domains',
+    'exclude_domains',
+    'time_range_filter',
+    'timeRangeFilter',
+    'excludeDomains',
+  ]
   if (unsayable.some((name) => value[name] !== undefined)) return null
   const place = objectOf(value['user_location'])
   const approximate = objectOf(place['approximate'])

@@ -52,10 +52,19 @@ export function toolMemberGaps(request: NeutralRequest, wire: Wire): readonly Ga
   const reason = 'this model has no such setting of a tool'
   return request.tools.flatMap(({ more }) => {
     if (more === undefined || more.wire === wire) return []
-    const names = Object.keys(more.value).filter((name) => !TOOL_HINTS.has(name))
+    const names = Object.keys(more.value).filter((name) => (more.value[name] ?? null) !== null && !TOOL_HINTS.has(name))
     return names.map((name): Gap => ({ field: `tools.${name}`, reason }))
   })
 }
+
+/** A gap for each member that nobody knows, for a provider of another wire than the one that carries it all the same. */
+export function strayGaps({ strays }: NeutralRequest, wire: Wire): readonly Gap[] {
+  if (strays === undefined) return NONE
+  const reason = 'no model is told a member of that name'
+  return strays.flatMap(({ field, path, carrier }) => (carrier === wire ? [] : [{ field, path, reason }]))
+}
+
+const NONE: readonly Gap[] = []
 
 /** `gaps` under the names that the client of `request` knows, each once. */
 export function inClientsWords(request: NeutralRequest, gaps: readonly Gap[]): readonly Gap[] {

@@ -195,6 +195,19 @@ export interface NeutralRequest {
   /** Fields that the protocol knows but the neutral form has no place for, by the name the client used: each is a gap
    *  for every dialect that doesn't take it up by name. */
   readonly extra: JsonObject
+  /** Members inside messages, parts, tools and settings that the protocol doesn't know, each name once: each is a gap for
+   *  every dialect but its carrier. */
+  readonly strays?: readonly Stray[]
+}
+
+/** A member that nobody knows, below the top of a body. */
+export interface Stray {
+  /** Its name without places in lists, e.g. `messages.content.image_url.zz`. */
+  readonly field: string
+  /** Where it stands first, e.g. `messages[2].content[0].image_url.zz`. */
+  readonly path: string
+  /** The wire on which it goes out all the same. */
+  readonly carrier?: Wire
 }
 
 /** The settings that a client may or may not give. */

@@ -2,7 +2,7 @@
 // sent and what the client is told.
 import type { Target } from '../core/directory.ts'
 import type { Gap } from '../core/failure.ts'
-import { inClientsWords, toolMemberGaps } from '../core/gap-names.ts'
+import { inClientsWords, strayGaps, toolMemberGaps } from '../core/gap-names.ts'
 import { lostHints, strictHints } from '../core/hints.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import type { Dialect } from '../dialects/dialect.ts'
@@ -21,7 +21,7 @@ export function droppedFields({ exchange, plan, dialect, isNative }: Attempt<Spe
   const isKnown = (field: string): boolean => allowedGaps.includes(field)
   if (!isNative) {
     const gaps = neutral === null ? [] : clientsGaps(dialect, neutral, target)
-    return [...new Set(gaps.map(({ field }) => field).filter(isKnown))]
+    return [...new Set(gaps.filter(({ field }) => isKnown(field)).map(({ field, path }) => path ?? field))]
   }
   if (target.quirks === undefined || dialect.nativeGaps === undefined) return NONE
   const body = settingsOf(exchange)
@@ -44,5 +44,5 @@ function omittedHints({ exchange, plan, dialect, isNative }: Attempt<Speaker>): 
 /** What of a translated request the target can't carry, by the client's own names. */
 export function clientsGaps(dialect: Dialect, request: NeutralRequest, target: Target): readonly Gap[] {
   const gaps = [...dialect.gaps(request, target), ...toolMemberGaps(request, dialect.wire)]
-  return inClientsWords(request, gaps)
+  return [...inClientsWords(request, gaps), ...strayGaps(request, dialect.wire)]
 }

@@ -10,8 +10,10 @@ import { arrayOf, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { chatFacts, outputBoundOf } from './chat-facts.ts'
 import { readMessages } from './chat-messages.ts'
 import { readReasoningSettings } from './chat-reasoning.ts'
+import { CHAT_REQUEST } from './chat-strays.ts'
 import { readHostedTools, readToolChoice, readTools } from './chat-tools.ts'
-import { type Form, isFlag, isNumber, isObject, isText, isTexts, unknownMembers, unreadable } from './unreadable.ts'
+import { straysIn } from './strays.ts'
+import { type Form, isFlag, isNumber, isObject, isText, isTexts, unreadable } from './unreadable.ts'
 
 /** The whole request in neutral form. The error names the field that can't be read. */
 export function readChatRequest(body: JsonObject): Result<NeutralRequest, InvalidRequest> {
@@ -33,6 +35,7 @@ export function readChatRequest(body: JsonObject): Result<NeutralRequest, Invali
     ...readBounds(body),
     ...readBookkeeping(body),
     extra: readExtra(body),
+    ...straysIn(body, CHAT_REQUEST),
   })
 }
 
@@ -87,12 +90,7 @@ function readExtra(body: JsonObject): JsonObject {
   // Both, where they differ: only one has a place.
   const identifier = stringOf(body['user']) === null ? null : stringOf(body['safety_identifier'])
   if (identifier !== null) extra['safety_identifier'] = identifier
-  return {
-    ...extra,
-    ...unreadable(body, FORMS),
-    ...unknownMembers(body, 'reasoning', ['effort', 'max_tokens', 'enabled', 'exclude', 'summary']),
-    ...unknownMembers(body, 'thinking', ['type', 'budget_tokens']),
-  }
+  return { ...extra, ...unreadable(body, FORMS) }
 }
 
 /** In which form the settings of either OpenAI protocol can be read. */

@@ -7,8 +7,10 @@ import type { Result } from '../core/result.ts'
 import { plainPromptOf, promptCount } from '../wire/openai-completions.ts'
 import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { checkModel, checkSettings, invalidRequest, wrongType } from './chat-facts.ts'
+import { STREAM_OPTIONS } from './chat-strays.ts'
 import { SAMPLING_FORMS, readBookkeeping, readSampling, readStop } from './chat-request.ts'
 import type { RequestFacts } from './protocol.ts'
+import { members, straysIn } from './strays.ts'
 import { unreadable } from './unreadable.ts'
 
 /** Checks the request and reads its facts. The error names the first field that is wrong. */
@@ -55,8 +57,11 @@ export function readCompletionsRequest(body: JsonObject): Result<NeutralRequest,
     ...(top === null ? {} : { logprobs: { top } }),
     fieldNames: { maxOutputTokens: 'max_tokens' },
     extra: readExtra(body, prompt === null),
+    ...straysIn(body, COMPLETIONS_REQUEST),
   })
 }
+
+const COMPLETIONS_REQUEST = members({ stream_options: STREAM_OPTIONS }, { isOpen: true })
 
 const KNOWN = new Set([
   'model',

@@ -9,8 +9,10 @@ import { NESTING_MAX, readCacheMark, readContent } from '../wire/anthropic-messa
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { complaint, countFacts, messagesFacts, required } from './messages-facts.ts'
-import type { RequestFacts } from './protocol.ts'
 import { isUnknownThinking, readOutput, readReasoning, readToolChoice } from './messages-settings.ts'
+import { MESSAGES_REQUEST } from './messages-strays.ts'
+import type { RequestFacts } from './protocol.ts'
+import { straysIn } from './strays.ts'
 import { type Form, isNumber, isText, isTexts, unreadable } from './unreadable.ts'
 
 /** The whole request in neutral form. The error names the field that can't be read. */
@@ -42,6 +44,7 @@ function readWith(
     ...readSettings(body),
     fieldNames: fieldNamesFor(body),
     extra: readExtra(body),
+    ...straysIn(body, MESSAGES_REQUEST),
   })
 }
 

@@ -3,7 +3,6 @@
 // provider would have to have stored (`previous_response_id`, `store: true` and their like) is of that kind.
 // https://platform.openai.com/docs/api-reference/responses/create
 import type { InvalidRequest } from '../core/failure.ts'
-import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralRequest, ReasoningRequest, ResponseFormat, SettingName } from '../core/neutral.ts'
 import { ok } from '../core/result.ts'
@@ -12,8 +11,11 @@ import { RESPONSES_WIRE } from '../wire/openai-responses.ts'
 import { arrayOf, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import { responsesFacts } from './responses-facts.ts'
 import { readContent } from './responses-content.ts'
+import { readFormat } from './responses-format.ts'
 import { readInput } from './responses-input.ts'
+import { RESPONSES_REQUEST } from './responses-strays.ts'
 import { readTools } from './responses-tools.ts'
+import { straysIn } from './strays.ts'
 import { type Form, isFlag, isNumber, isText, unknownMembers, unreadable } from './unreadable.ts'
 
 /** The whole request in neutral form. The error names the field that can't be read. */
@@ -38,6 +40,7 @@ export function readResponsesRequest(body: JsonObject): Result<NeutralRequest, I
     ...readSettings(body),
     fieldNames: FIELD_NAMES,
     extra: { ...readExtra(body), ...extra },
+    ...straysIn(body, RESPONSES_REQUEST),
   })
 }
 
@@ -108,7 +111,7 @@ function readExtra(body: JsonObject): JsonObject {
   return {
     ...extra,
     ...unreadable(body, FORMS),
-    ...unknownMembers(body, 'text', ['verbosity', ...(readFormat(body) === null ? [] : ['format'])]),
+    ...unknownMembers(body, 'text', ['verbosity', ...(formatOf(body) === null ? [] : ['format'])]),
     ...unknownMembers(body, 'reasoning', ['effort', 'summary', 'generate_summary']),
   }
 }
@@ -127,7 +130,7 @@ const FORMS: Readonly<Record<string, Form>> = {
 type Settings = Omit<NeutralRequest, 'model' | 'stream' | 'includeUsage' | 'messages' | 'tools' | 'extra'>
 
 function readSettings(body: JsonObject): Settings {
-  const format = readFormat(body)
+  const format = formatOf(body)
   const reasoning = readReasoning(objectOf(body['reasoning']))
   const parallel = body['parallel_tool_calls']
   const tier = stringOf(body['service_tier'])
@@ -161,14 +164,6 @@ function readReasoning(value: JsonObject): ReasoningRequest | null {
   return effort === null && summary === null ? null : { ...given('effort', effort), ...given('summary', summary) }
 }
 
-/** Null for none, and for one of a form of its own. */
-function readFormat(body: JsonObject): ResponseFormat | null {
-  const format = objectOf(objectOf(body['text'])['format'])
-  if (format['type'] === 'text') return { kind: 'text' }
-  if (format['type'] === 'json_object') return { kind: 'json-object' }
-  const schema = format['schema']
-  if (format['type'] !== 'json_schema' || !isJsonObject(schema)) return null
-  const name = stringOf(format['name']) ?? 'response'
-  const strict = format['strict'] === true
-  return { kind: 'json-schema', name, schema, strict, ...given('description', stringOf(format['description'])) }
+function formatOf(body: JsonObject): ResponseFormat | null {
+  return readFormat(objectOf(objectOf(body['text'])['format']))
 }

@@ -57,7 +57,8 @@ function readFunction(name: string, tool: JsonObject): NeutralTool {
   }
 }
 
-function readChoice(choice: Json | undefined): ToolChoice | null {
+/** The choice among the tools; null where none was made, or one of a form that has no neutral place. */
+export function readChoice(choice: Json | undefined): ToolChoice | null {
   if (choice === 'auto' || choice === 'none' || choice === 'required') return { kind: choice }
   const { type, name } = objectOf(choice)
   const isNamed = (type === 'function' || type === 'custom') && typeof name === 'string'

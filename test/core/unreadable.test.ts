@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ProtocolName } from '../../src/core/directory.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
+import { clientsGaps } from '../../src/data-plane/dropped.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { TARGET } from '../support/target.ts'
 
@@ -60,7 +61,7 @@ function read(name: ProtocolName, body: JsonObject) {
 }
 
 function gapsOf(name: ProtocolName, body: JsonObject): readonly string[] {
-  return dialects.ollama.gaps(read(name, body), TARGET).map(({ field }) => field)
+  return clientsGaps(dialects.ollama, read(name, body), TARGET).map(({ field }) => field)
 }
 
 describe.each(['chat', 'responses', 'messages', 'completions'] as const)('a client of %s', (name) => {

@@ -1,8 +1,10 @@
 // What a route lets go of for a target that can't carry it: what is not sent is what the client is told, no more and no less.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
 import { routeTable } from '../../src/core/route-table.ts'
+import { serve } from '../../src/data-plane/serve.ts'
 import { type PathWorld, ended, holdTime, pathWorld } from '../support/path-world.ts'
+import { protocols } from '../support/registries.ts'
 import { says } from '../support/scripted-provider.ts'
 import { someTarget } from '../support/targets.ts'
 
@@ -74,4 +76,69 @@ test('nothing is said where nothing is left out', async () => {
   await ended(world, response)
   expect(response.headers.has('x-tidegate-dropped')).toBe(false)
   expect(world.calls[0]?.text).toContain('"seed":7')
+})
+
+test('a hint that the target has no word for keeps nobody from serving, and is told', async () => {
+  const world = worldOf(someTarget('a', { dialect: 'anthropic-messages' }), ['top_p', 'seed'])
+  const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=', detail: 'high' } }
+  const messages = [{ role: 'user', content: [image] }]
+  const response = await world.ask({ model: 'asked', messages, seed: 7, user: 'u', prompt_cache_key: 'k' })
+  await ended(world, response)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('x-tidegate-dropped')).toBe('seed, prompt_cache_key, messages.content.image_url.detail')
+  expect(JSON.parse(world.calls[0]?.text ?? '')).toMatchObject({ metadata: { user_id: 'u' } })
+})
+
+test('a native request goes without the hints that its provider refuses, and says so', async () => {
+  const world = worldOf(someTarget('a', { quirks: ['strict-fields'] }), [])
+  const response = await world.ask({ ...BODY, user: 'u', prediction: null })
+  await ended(world, response)
+  expect(response.headers.get('x-tidegate-dropped')).toBe('user, prediction')
+  expect(JSON.parse(world.calls[0]?.text ?? '')).not.toHaveProperty('user')
+})
+
+const USER = { role: 'user' }
+
+describe.each([
+  [
+    'chat',
+    { messages: [{ ...USER, content: [{ type: 'text', text: 'Tide?', zz: 'n1' }] }] },
+    ['messages.content.zz', 'messages[0].content[0].zz'],
+  ],
+  [
+    'messages',
+    {
+      max_tokens: 9,
+      messages: [
+        { ...USER, content: 'Tide?' },
+        { ...USER, content: [{ type: 'text', text: 'So?', zz: 'n1' }] },
+      ],
+    },
+    ['messages.content.zz', 'messages[1].content[0].zz'],
+  ],
+  ['responses', { input: [{ ...USER, content: 'Tide?', zz: 'n1' }] }, ['input.zz', 'input[0].zz']],
+] as const)('a member inside a message of %s that nobody knows', (name, body, [field, path]) => {
+  const target = someTarget('a', { dialect: name === 'messages' ? 'openai-chat' : 'anthropic-messages' })
+  const ask = (world: PathWorld): Promise<Response> =>
+    world.serve((services, later) => {
+      const headers = { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json' }
+      const init = { method: 'POST', headers, body: JSON.stringify({ model: 'asked', ...body }) }
+      return serve(new Request('https://gateway.test/v1', init), protocols[name], services, later)
+    })
+
+  test('is refused by its path, and nobody is called', async () => {
+    const world = worldOf(target, ['messages', 'input', 'zz'])
+    const response = await ask(world)
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining(`'${path}'`)])
+    expect(world.calls).toEqual([])
+  })
+
+  test('is left out where the route allows it by its name, and listed by its path', async () => {
+    const world = worldOf(target, [field])
+    const response = await ask(world)
+    await ended(world, response)
+    expect([response.status, response.headers.get('x-tidegate-dropped')]).toEqual([200, path])
+    expect(world.calls[0]?.text).toContain('Tide?')
+    expect(world.calls[0]?.text).not.toContain('n1')
+  })
 })

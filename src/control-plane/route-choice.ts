@@ -33,7 +33,7 @@ export function readChoice(input: ChoiceInput, before: ChosenTargets | null): Re
   if (!own.ok) return own
   const rules = input.rules === undefined ? before?.choice.rules : input.rules.map(ruleOf)
   const { targets, group } = own.value
-  const byRule = (rules ?? []).flatMap(({ then }) => (then.kind === 'use' ? targetsOfGroup(then.group) : []))
+  const byRule = (rules ?? []).flatMap((rule) => (rule.do.kind === 'use' ? targetsOfGroup(rule.do.group) : []))
   const others = [...new Set(byRule)].filter((id) => !targets.includes(id))
   // Without a group of its own, the route would try the targets of its rules, too.
   const shown = group ?? (others.length > 0 ? listed(targets) : undefined)
@@ -109,28 +109,28 @@ function memberOf(member: MemberInput): RouteMember {
 
 type RuleInput = NonNullable<ChoiceInput['rules']>[number]
 
-function ruleOf({ name, when, then }: RuleInput): RouteRule {
-  if ('use' in then) return { name, when, then: { kind: 'use', group: groupOf(then.use) } }
-  if ('exclude' in then) return { name, when, then: { kind: 'exclude', targets: then.exclude } }
-  if ('refuse' in then) return { name, when, then: { kind: 'refuse', message: then.refuse } }
-  return { name, when, then: { kind: 'require-labels', labels: then.require_labels } }
+function ruleOf({ name, when, do: action }: RuleInput): RouteRule {
+  if ('use' in action) return { name, when, do: { kind: 'use', group: groupOf(action.use) } }
+  if ('exclude' in action) return { name, when, do: { kind: 'exclude', targets: action.exclude } }
+  if ('refuse' in action) return { name, when, do: { kind: 'refuse', message: action.refuse } }
+  return { name, when, do: { kind: 'require-labels', labels: action.require_labels } }
 }
 
 /** Rules as the API shows them: as they are written. */
 export function viewRules(rules: readonly RouteRule[]) {
-  return rules.map(({ name, when, then }) => ({ name, when, then: viewAction(then) }))
+  return rules.map((rule) => ({ name: rule.name, when: rule.when, do: viewAction(rule.do) }))
 }
 
-function viewAction(then: RouteRule['then']) {
-  switch (then.kind) {
+function viewAction(action: RouteRule['do']) {
+  switch (action.kind) {
     case 'use':
-      return { use: viewGroup(then.group) }
+      return { use: viewGroup(action.group) }
     case 'exclude':
-      return { exclude: then.targets }
+      return { exclude: action.targets }
     case 'refuse':
-      return { refuse: then.message }
+      return { refuse: action.message }
     case 'require-labels':
-      return { require_labels: then.labels }
+      return { require_labels: action.labels }
   }
 }
 

@@ -99,7 +99,7 @@ const ACTION = z.union(
   ACTION_ALLOWED,
 )
 const RULES_ALLOWED = 'must be a list of at most 50 rules'
-const RULE = z.strictObject({ name: text(100), when: conditionSchema(CONDITION_DEPTH), then: ACTION }, OBJECT)
+const RULE = z.strictObject({ name: text(100), when: conditionSchema(CONDITION_DEPTH), do: ACTION }, OBJECT)
 const RULES = z.array(RULE, RULES_ALLOWED).check(
   z.maxLength(50, RULES_ALLOWED),
   z.refine((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, 'must give each rule its own name'),

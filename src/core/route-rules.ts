@@ -18,7 +18,7 @@ export interface RouteRule {
   /** How explanations call it; unique in its route. */
   readonly name: string
   readonly when: Condition
-  readonly then: RuleAction
+  readonly do: RuleAction
 }
 
 /** What the rules came to. */
@@ -41,17 +41,20 @@ export function ruling(rules: readonly RouteRule[] | undefined, facts: Condition
   for (const rule of rules) {
     if (!holds(rule.when, facts)) continue
     met.push(rule)
-    if (rule.then.kind === 'use' || rule.then.kind === 'refuse') break
+    if (rule.do.kind === 'use' || rule.do.kind === 'refuse') break
   }
   const last = met.at(-1)
-  const use = last?.then.kind === 'use' ? { rule: last.name, group: last.then.group } : null
-  const refusal = last?.then.kind === 'refuse' ? { rule: last.name, message: last.then.message } : null
+  const use = last?.do.kind === 'use' ? { rule: last.name, group: last.do.group } : null
+  const refusal = last?.do.kind === 'refuse' ? { rule: last.name, message: last.do.message } : null
   const excludedBy: Ruling['excludedBy'] = (target) => met.find((rule) => keepsFrom(rule, target))?.name ?? null
   return { use, refusal, excludedBy, met: met.map(({ name }) => name) }
 }
 
-function keepsFrom({ then }: RouteRule, target: { readonly id: string; readonly labels?: readonly string[] }): boolean {
-  if (then.kind === 'exclude') return then.targets.includes(target.id)
-  if (then.kind !== 'require-labels') return false
-  return !then.labels.every((label) => target.labels?.includes(label) === true)
+function keepsFrom(
+  { do: action }: RouteRule,
+  target: { readonly id: string; readonly labels?: readonly string[] },
+): boolean {
+  if (action.kind === 'exclude') return action.targets.includes(target.id)
+  if (action.kind !== 'require-labels') return false
+  return !action.labels.every((label) => target.labels?.includes(label) === true)
 }

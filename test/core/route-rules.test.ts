@@ -84,9 +84,9 @@ function planned(rules: readonly RouteRule[], route: Partial<Route> = {}) {
 describe('a rule', () => {
   test('that is met sends the request to its own group; every other target is excluded by its name', () => {
     const made = planned([
-      { name: 'no', when: NEVER, then: { kind: 'refuse', message: 'no' } },
-      { name: 'cheap', when: ALWAYS, then: { kind: 'use', group: cheap } },
-      { name: 'late', when: ALWAYS, then: { kind: 'refuse', message: 'too late' } },
+      { name: 'no', when: NEVER, do: { kind: 'refuse', message: 'no' } },
+      { name: 'cheap', when: ALWAYS, do: { kind: 'use', group: cheap } },
+      { name: 'late', when: ALWAYS, do: { kind: 'refuse', message: 'too late' } },
     ])
     expect(made).toMatchObject({ ids: ['b'], rule: 'cheap' })
     expect(made.excluded).toEqual([
@@ -97,8 +97,8 @@ describe('a rule', () => {
 
   test('keeps a request from targets by name and by label, together with others', () => {
     const made = planned([
-      { name: 'europe', when: ALWAYS, then: { kind: 'require-labels', labels: ['eu'] } },
-      { name: 'not a', when: ALWAYS, then: { kind: 'exclude', targets: ['a', 'b'] } },
+      { name: 'europe', when: ALWAYS, do: { kind: 'require-labels', labels: ['eu'] } },
+      { name: 'not a', when: ALWAYS, do: { kind: 'exclude', targets: ['a', 'b'] } },
     ])
     expect(made.ids).toEqual(['c'])
     expect(made.excluded).toEqual([
@@ -108,15 +108,12 @@ describe('a rule', () => {
   })
 
   test('that refuses has the last word, and says who it is', () => {
-    const ruled = ruling(
-      [{ name: 'night', when: ALWAYS, then: { kind: 'refuse', message: 'Not at night.' } }],
-      facts({}),
-    )
+    const ruled = ruling([{ name: 'night', when: ALWAYS, do: { kind: 'refuse', message: 'Not at night.' } }], facts({}))
     expect(ruled).toMatchObject({ refusal: { rule: 'night', message: 'Not at night.' }, met: ['night'] })
   })
 
   test('that is not met changes nothing', () => {
-    const made = planned([{ name: 'no', when: NEVER, then: { kind: 'exclude', targets: ['a'] } }])
+    const made = planned([{ name: 'no', when: NEVER, do: { kind: 'exclude', targets: ['a'] } }])
     expect(made).toMatchObject({ ids: ['a', 'b', 'c'], excluded: [] })
     expect(made.rule).toBeUndefined()
   })

@@ -11,19 +11,49 @@ beforeAll(async () => {
   system = await startTestSystem()
   key = (await createTenant(system, 'routing')).key
   const targets = [
-    simulatedTarget('dear', 'sim-gpt-4o-fast', { price: { input: '10', output: '40' } }),
-    simulatedTarget('cheap', 'sim-gpt-4o-mini-fast', { price: { input: '0.10', output: '0.40' }, labels: ['eu'] }),
-    simulatedTarget('claude', 'sim-claude-fast', { price: { input: '3', output: '15' } }),
+    simulatedTarget('dear', 'sim-gpt-4o-fast', {
+      price: { input_usd_per_million: '10', output_usd_per_million: '40' },
+    }),
+    simulatedTarget('cheap', 'sim-gpt-4o-mini-fast', {
+      price: { input_usd_per_million: '0.10', output_usd_per_million: '0.40' },
+      labels: ['eu'],
+    }),
+    simulatedTarget('claude', 'sim-claude-fast', {
+      price: { input_usd_per_million: '3', output_usd_per_million: '15' },
+    }),
     simulatedTarget('short', 'sim-gpt-4o-fast', { capabilities: { context_tokens: 100 } }),
     simulatedTarget('blind', 'sim-gpt-4o-fast', { capabilities: { vision: false } }),
   ]
   for (const target of targets) await create(system, '/admin/targets', { force: true, ...target })
+  await create(system, '/admin/routes', {
+    model: 'cheapest',
+    targets: ['dear', 'claude', 'cheap'],
+    strategy: 'cheapest',
+  })
+  await create(system, '/admin/routes', {
+    model: 'sticky',
+    targets: ['dear', 'cheap', 'claude'],
+    strategy: 'sticky',
+    by: ['session'],
+  })
+  await create(system, '/admin/routes', {
+    model: 'canary',
+    targets: ['dear', 'cheap'],
+    weights: { dear: 9, cheap: 1 },
+  })
+  await create(system, '/admin/routes', { model: 'length', targets: ['short', 'dear'] })
+  await create(system, '/admin/routes', { model: 'sight', targets: ['blind', 'dear'] })
+  await create(system, '/admin/routes', {
+    model: 'ruled',
+    targets: ['dear', 'cheap'],
+    rules: [
+      { name: 'no tools', when: { flag: 'tools', is: true }, do: { refuse: 'No tools here.' } },
+      { name: 'batch', when: { text: 'tag', in: ['batch-*'] }, do: { use: { members: ['claude'] } } },
+      { name: 'europe', when: { text: 'metadata.zone', in: ['eu'] }, do: { require_labels: ['eu'] } },
+    ],
+  })
 })
 afterAll(() => system.dispose())
-
-async function route(model: string, choice: object): Promise<void> {
-  await create(system, '/admin/routes', { model, ...choice })
-}
 
 const body = (model: string, more: object = {}): object => ({ model, messages: says('Hello'), max_tokens: 16, ...more })
 
@@ -60,7 +90,6 @@ async function answered(asked: object, headers: Readonly<Record<string, string>>
 
 describe('a strategy', () => {
   test('cheapest asks the cheapest first, and says so', async () => {
-    await route('cheapest', { targets: ['dear', 'claude', 'cheap'], strategy: 'cheapest' })
     expect(await answered(body('cheapest'))).toEqual({
       status: 200,
       target: 'cheap',
@@ -84,7 +113,6 @@ describe('a strategy', () => {
   })
 
   test('sticky keeps a session where it is', async () => {
-    await route('sticky', { targets: ['dear', 'cheap', 'claude'], strategy: 'sticky', by: ['session'] })
     await answered(body('sticky'))
     const seen = new Set<string | null>()
     for (let session = 0; session < 12; session += 1) {
@@ -97,7 +125,6 @@ describe('a strategy', () => {
   })
 
   test('weighted sends a small part elsewhere', async () => {
-    await route('canary', { targets: ['dear', 'cheap'], weights: { dear: 9, cheap: 1 } })
     const counts = { dear: 0, cheap: 0 }
     for (let asked = 0; asked < 60; asked += 1) {
       const { target } = await answered(body('canary'))
@@ -110,7 +137,6 @@ describe('a strategy', () => {
 
 describe('what does not fit', () => {
   test('a prompt longer than the context goes to the next target', async () => {
-    await route('length', { targets: ['short', 'dear'] })
     expect((await answered(body('length'))).target).toBe('short')
     const long = body('length', { messages: says('many words '.repeat(400)) })
     expect(await answered(long)).toMatchObject({ target: 'dear', plan: 'priority: dear; not short (too-long)' })
@@ -120,7 +146,6 @@ describe('what does not fit', () => {
   })
 
   test('a picture goes to who can see it', async () => {
-    await route('sight', { targets: ['blind', 'dear'] })
     const picture = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=' } }
     const asked = body('sight', { messages: [{ role: 'user', content: [{ type: 'text', text: 'What?' }, picture] }] })
     expect((await answered(body('sight'))).target).toBe('blind')
@@ -130,14 +155,6 @@ describe('what does not fit', () => {
 
 describe('a rule', () => {
   test('sends some requests elsewhere, keeps others in, and refuses', async () => {
-    await route('ruled', {
-      targets: ['dear', 'cheap'],
-      rules: [
-        { name: 'no tools', when: { flag: 'tools', is: true }, then: { refuse: 'No tools here.' } },
-        { name: 'batch', when: { text: 'tag', in: ['batch-*'] }, then: { use: { members: ['claude'] } } },
-        { name: 'europe', when: { text: 'metadata.zone', in: ['eu'] }, then: { require_labels: ['eu'] } },
-      ],
-    })
     expect((await answered(body('ruled'))).target).toBe('dear')
     expect(await answered(body('ruled'), { 'x-tidegate-tags': 'batch-7' })).toMatchObject({
       target: 'claude',
@@ -169,7 +186,7 @@ describe('an explanation', () => {
     const at = `${system.url}/v1/route/explain`
     const stranger = await fetch(at, { method: 'POST', body: '{}' })
     expect(stranger.status).toBe(401)
-    const headers = { authorization: `Bearer ${key}` }
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
     const broken = await fetch(at, { method: 'POST', headers, body: '{"model":' })
     expect(broken.status).toBe(400)
     const fieldless = await fetch(at, { method: 'POST', headers, body: '{"messages":[]}' })

@@ -636,19 +636,19 @@ describe('routes', () => {
 
   it('have rules, whose targets serve by them alone', async () => {
     const rules = [
-      { name: 'night', when: { number: 'hour', from: 22 }, then: { refuse: 'Not at night.' } },
+      { name: 'night', when: { number: 'hour', from: 22 }, do: { refuse: 'Not at night.' } },
       {
         name: 'long',
         when: { all: [{ number: 'prompt_tokens', from: 60_000 }, { not: { flag: 'images', is: true } }] },
-        then: { use: { members: ['b'] } },
+        do: { use: { members: ['b'] } },
       },
-      { name: 'eu', when: { text: 'metadata.region', in: ['eu-*'] }, then: { require_labels: ['eu'] } },
+      { name: 'eu', when: { text: 'metadata.region', in: ['eu-*'] }, do: { require_labels: ['eu'] } },
     ]
     const made = await call('POST', '/routes', { model: 'fast', targets: ['a'], rules })
     expect(made).toMatchObject({ status: 201, body: { targets: ['a', 'b'], group: { members: [{ target: 'a' }] } } })
     expect(made.body.rules).toMatchObject([rules[0], { name: 'long', when: rules[1]?.when }, rules[2]])
     const [route] = (await directory<RoutingSnapshot>('routing'))?.routes ?? []
-    expect(route?.rules?.map(({ then }) => then.kind)).toEqual(['refuse', 'use', 'require-labels'])
+    expect(route?.rules?.map((rule) => rule.do.kind)).toEqual(['refuse', 'use', 'require-labels'])
     expect((await call('PATCH', `/routes/${made.body.id}`, { rules: [] })).body.rules).toEqual([])
   })
 
@@ -660,20 +660,16 @@ describe('routes', () => {
     ['a group of strangers', { group: { members: ['none'] } }, 'targets[0]'],
     ['a group without members', { group: { members: [] } }, 'group.members'],
     ['nothing at all', {}, 'targets'],
-    [
-      'a rule without a name',
-      { targets: ['a'], rules: [{ when: { all: [] }, then: { refuse: 'x' } }] },
-      'rules[0].name',
-    ],
+    ['a rule without a name', { targets: ['a'], rules: [{ when: { all: [] }, do: { refuse: 'x' } }] }, 'rules[0].name'],
     [
       'a rule with a field that is none',
-      { targets: ['a'], rules: [{ name: 'x', when: { text: 'colour', in: ['red'] }, then: { refuse: 'x' } }] },
+      { targets: ['a'], rules: [{ name: 'x', when: { text: 'colour', in: ['red'] }, do: { refuse: 'x' } }] },
       'rules[0].when',
     ],
     [
       'a rule that does two things',
-      { targets: ['a'], rules: [{ name: 'x', when: { all: [] }, then: { refuse: 'x', exclude: ['a'] } }] },
-      'rules[0].then',
+      { targets: ['a'], rules: [{ name: 'x', when: { all: [] }, do: { refuse: 'x', exclude: ['a'] } }] },
+      'rules[0].do',
     ],
   ])('are refused with %s', async (_, body, field) => {
     const refused = await call('POST', '/routes', { model: 'fast', ...body })
@@ -783,6 +779,9 @@ interface AnyBody {
   readonly revision: number
   readonly next: string | null
   readonly targets: readonly string[]
+  readonly group: unknown
+  readonly rules: readonly unknown[]
+  readonly warnings: readonly string[]
   readonly rows: readonly unknown[]
 }
 

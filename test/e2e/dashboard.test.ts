@@ -14,6 +14,8 @@ import { ADMIN_TOKEN, type DashboardSite, type Script, serveDashboard } from './
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const ASSETS = path.join(ROOT, 'dist/assets')
 const SCREENSHOTS = path.join(ROOT, 'dist/screenshots')
+/** The page asks again this long after an answer. */
+const REFRESH_MS = 5_000
 /** Longer than two refreshes. */
 const WAIT_MS = 12_000
 const VIEWER: BrowserContextOptions = {
@@ -195,9 +197,10 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
 
   test('what was shown stays when a refresh fails, and is brought up to date when it works again', async () => {
     const first = handChecked(Date.now())
-    const { page, site } = await openSignedIn(open, { attempts: first })
+    const { page, site } = await openWithClock(open, { attempts: first })
     await expectText(page.locator('.tile-requests .tile-value'), '4')
     site.script.refusal = { status: 500, code: 'internal', message: 'The ledger is busy.' }
+    await page.clock.fastForward(REFRESH_MS)
     await page.getByRole('alert').getByText('The ledger is busy.').waitFor()
     expect(await page.locator('.tile-spend .tile-value').textContent()).toBe('$12.35')
     await page.screenshot({ path: path.join(SCREENSHOTS, 'failing.png') })
@@ -209,9 +212,10 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
   })
 
   test('a token that is revoked while the page is open leads back to the sign-in', async () => {
-    const { page, site } = await openSignedIn(open, { attempts: handChecked(Date.now()) })
+    const { page, site } = await openWithClock(open, { attempts: handChecked(Date.now()) })
     await page.locator('.requests-table').waitFor()
     site.script.refusal = { status: 401, code: 'unauthorized', message: 'no' }
+    await page.clock.fastForward(REFRESH_MS)
     await page.getByRole('alert').getByText('no longer accepted').waitFor()
     expect(await page.evaluate('sessionStorage.length')).toBe(0)
   })
@@ -239,13 +243,14 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
 
   test('older requests stay on the page through a refresh', async () => {
     const nowMs = Date.now()
-    const { page, site } = await openSignedIn(open, { attempts: traffic(nowMs, 120, 7) })
+    const { page, site } = await openWithClock(open, { attempts: traffic(nowMs, 120, 7) })
     const lines = page.locator('.requests-table tbody tr')
     await lines.first().waitFor()
     expect(await lines.count()).toBe(50)
     await page.getByRole('button', { name: 'Show older requests' }).click()
     await expectCount(lines, 100)
     site.script.attempts = [attempt({ request_id: 'req_new', started_at_ms: nowMs }), ...site.script.attempts]
+    await page.clock.fastForward(REFRESH_MS)
     await expectCount(lines, 101)
   })
 
@@ -293,10 +298,20 @@ type Open = (script: Partial<Script>, options?: BrowserContextOptions) => Promis
 async function openSignedIn(
   open: Open,
   script: { attempts?: readonly ApiRequestRow[] } & Partial<Script>,
-  options: BrowserContextOptions = {},
-  range = '24h',
+  options?: BrowserContextOptions,
+  range?: string,
 ): Promise<Opened> {
-  const opened = await open(script, options)
+  return enter(await open(script, options), range)
+}
+
+/** The same with a clock that can be put forward, to a refresh that is not due yet. */
+async function openWithClock(open: Open, script: Partial<Script>): Promise<Opened> {
+  const opened = await open(script)
+  await opened.page.clock.install()
+  return enter(opened)
+}
+
+async function enter(opened: Opened, range = '24h'): Promise<Opened> {
   await opened.page.goto(`${opened.site.url}/dashboard/#range=${range}&by=model`)
   await signIn(opened.page, ADMIN_TOKEN)
   await opened.page.getByRole('heading', { name: 'Overview' }).waitFor()

@@ -21,10 +21,6 @@ import { type TestSystem, startTestSystem } from '../support/system.ts'
 let system: TestSystem
 let key: string
 let raw: RawProvider
-let late: readonly Promise<string>[]
-
-/** The gateway waits this long for a first content before it answers with a status all the same. */
-const LATE_MS = 10_500
 
 beforeAll(async () => {
   system = await startTestSystem()
@@ -34,7 +30,6 @@ beforeAll(async () => {
   raw = await startRawProvider((response) => void response.end())
   const settings = { provider: 'custom', model: '*', base_url: raw.url, probe_model: 'probe', max_retries: 0 }
   await createRoute(system, 'raw*', [{ id: 'raw', ...settings }])
-  late = await askLate(settings)
 })
 afterAll(async () => {
   await raw.close()
@@ -224,39 +219,5 @@ describe('a stream that goes wrong', () => {
     expect(await reader.read()).toMatchObject({ done: true })
     expect(text).not.toMatch(/torn/)
     expect(text).toMatch(/data: \{"error":\{[^\n]*"provider_stream_broken"[^\n]*\}\n\n$/)
-  })
-})
-
-/** Asks a provider that answers only after the gateway had to, well and badly; the answers are read while other tests run. */
-async function askLate(settings: Readonly<Record<string, unknown>>): Promise<readonly Promise<string>[]> {
-  const slow = await startRawProvider((response, body) => {
-    if (body.includes('probe')) return void response.end('{}')
-    const isGood = body.includes('late-good')
-    const answer = (): void => {
-      if (isGood) response.writeHead(200, { 'content-type': 'text/event-stream' })
-      else response.writeHead(500, { 'content-type': 'application/json' })
-      response.end(isGood ? contentEvent('at last') + endEvents(1, 2) : '{"error":{"message":"no"}}')
-    }
-    setTimeout(answer, LATE_MS)
-  })
-  await createRoute(system, 'late*', [{ id: 'late', ...settings, base_url: slow.url }])
-  const texts = ['late-good', 'late-bad'].map(async (model) => {
-    const startedAtMs = Date.now()
-    const response = await streamed(model)
-    expect(response.status).toBe(200)
-    expect(Date.now() - startedAtMs).toBeLessThan(LATE_MS)
-    return response.text()
-  })
-  void Promise.allSettled(texts).then(() => slow.close())
-  return texts
-}
-
-describe('a first content that takes more than ten seconds', () => {
-  test('the client gets a status and a sign of life, then what there is: the reply, or an error', async () => {
-    const [good, bad] = await Promise.all(late)
-    expect(good).toMatch(/^: ping\n\n/)
-    expect(good).toContain(contentEvent('at last'))
-    expect(good).toMatch(/data: \[DONE\]\n\n$/)
-    expect(bad).toMatch(/^: ping\n\ndata: \{"error":\{[^\n]*"provider_error"[^\n]*\}\n\n$/)
   })
 })

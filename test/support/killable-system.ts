@@ -2,7 +2,7 @@
 // sides: what a test calls, and what runs in the process.
 import { fork } from 'node:child_process'
 import * as z from 'zod/mini'
-import { workerdPids } from './memory.ts'
+import { isRunning, workerdPids } from './memory.ts'
 import { type TestSystem, adminAt, startTestSystem } from './system.ts'
 
 const START_MS_MAX = 60_000
@@ -37,20 +37,11 @@ export async function startKillableSystem(settings: z.infer<typeof SETTINGS>): P
       const pids = [pid, ...workerdPids(pid)]
       for (const one of pids) process.kill(one, 'SIGKILL')
       const deadlineMs = Date.now() + END_MS_MAX
-      while (pids.some(isAlive)) {
+      while (pids.some(isRunning)) {
         if (Date.now() > deadlineMs) throw new Error('the system survived SIGKILL')
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
     },
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }
 

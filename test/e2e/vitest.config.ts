@@ -1,0 +1,38 @@
+// How the files of this folder share the machine. Most ask as clients do and wait for answers: two of them run side by side.
+// Those that measure time or memory, kill processes or drive a browser through many pages have it for themselves, one after
+// another. `--project e2e` means both.
+import path from 'node:path'
+import { defineConfig } from 'vitest/config'
+
+const ALONE = ['crash', 'dashboard', 'dead-target', 'start', 'stream-behaviour', 'stream-memory'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+)
+
+const root = path.resolve(import.meta.dirname, '../..')
+
+export default defineConfig({
+  root,
+  test: {
+    name: 'e2e',
+    environment: 'node',
+    setupFiles: [path.join(root, 'test/support/no-network.ts')],
+    testTimeout: 60_000,
+    hookTimeout: 90_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['test/e2e/**/*.test.ts'],
+          exclude: ALONE,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: ALONE, fileParallelism: false, sequence: { groupOrder: 2 } },
+      },
+    ],
+  },
+})

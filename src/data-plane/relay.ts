@@ -10,9 +10,9 @@ import { ClientStream } from './client-stream.ts'
 import type { ReadExchange } from './exchange.ts'
 import type { Answered } from './pursue.ts'
 import { BROKEN_OFF, type Lane } from './lane.ts'
-import { outputGuard } from './output-guard.ts'
+import { streamLimits } from './stream-limits.ts'
 import { toldRefusal } from './told-refusal.ts'
-import { UpstreamStream } from './upstream-stream.ts'
+import { type RelayEnd, UpstreamStream } from './upstream-stream.ts'
 
 /** A reply that has begun. */
 export interface OpenRelay {
@@ -122,7 +122,7 @@ function openStream(
     nowMs: exchange.services.nowMs,
     onTick: () => reservation.keepAlive(exchange.later),
     tickMs: reservation.keepAliveMs,
-    ...outputGuard(attempt, lane),
+    ...streamLimits(attempt, lane),
   })
 }
 
@@ -148,7 +148,7 @@ export function relayed<P extends Speaker>(
   }
   const { status } = response
   if (stream === null) {
-    finish(answered, refusal === null ? 'finished' : 'failed', refusal?.failure ?? null)
+    finish(answered, { ending: refusal === null ? 'finished' : 'failed', failure: refusal?.failure ?? null })
     return new Response(refusal?.text ?? null, { status, headers })
   }
   const { services } = exchange
@@ -169,7 +169,7 @@ async function relay<P extends Speaker>(
   client: ClientStream,
 ): Promise<void> {
   const end = await stream.relay(client)
-  finish(answered, end.ending, end.failure)
+  finish(answered, end)
   if (end.failure === null) return
   const isEvents = /^text\/event-stream\b/i.test(answered.answer.response.headers.get('content-type') ?? '')
   if (!isEvents) return client.abort('provider-cut')
@@ -181,14 +181,14 @@ async function relay<P extends Speaker>(
 
 function finish<P extends Speaker>(
   { answer, attempt }: Answered<OpenRelay, P>,
-  ending: Parameters<typeof settle>[1]['ending'],
-  failure: UpstreamFailure | null,
+  { ending, failure, cut }: RelayEnd,
 ): void {
   answer.call.onEnd()
   const lane = answer.stream?.lane
   settle(attempt, {
     ending,
     failure,
+    cut: cut ?? null,
     usage: lane?.usage ?? null,
     visibleChars: lane?.visibleChars ?? 0,
     status: answer.response.status,

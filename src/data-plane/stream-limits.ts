@@ -1,6 +1,7 @@
 // What the limits have to say of a stream that is under way: how much more it may say, whether it may go on at all, and how
 // it ends when it may not.
 import { completionTokens } from '../core/usage.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import { Allowance, type CutReason } from './allowance.ts'
 import type { Attempt } from './attempt.ts'
 import type { Lane } from './lane.ts'
@@ -9,7 +10,10 @@ import type { StreamWatch } from './upstream-stream.ts'
 import { usedSoFar } from './used.ts'
 
 /** The part of a stream's watch that the limits have. A stream without a budget isn't metered. */
-export function streamLimits(attempt: Attempt, lane: Lane): Pick<StreamWatch, 'mayGoOn' | 'mustEnd' | 'lastWords'> {
+export function streamLimits(
+  attempt: Attempt<Speaker>,
+  lane: Lane,
+): Pick<StreamWatch, 'mayGoOn' | 'mustEnd' | 'lastWords'> {
   const allowance = isMetered(attempt) ? new Allowance(attempt, lane) : null
   return {
     ...(allowance === null ? {} : { mayGoOn: () => allowance.mayGoOn() }),
@@ -19,16 +23,16 @@ export function streamLimits(attempt: Attempt, lane: Lane): Pick<StreamWatch, 'm
 }
 
 /** Whether money is limited, and the reply costs any. */
-export function isMetered(attempt: Attempt): boolean {
+export function isMetered(attempt: Attempt<Speaker>): boolean {
   return attempt.maxOutputTokens !== null
 }
 
-function whyEnd({ reservation }: Attempt): CutReason | null {
+function whyEnd({ reservation }: Attempt<Speaker>): CutReason | null {
   if (reservation.isRevoked()) return 'key-revoked'
   return reservation.hasLostSlot() ? 'slot-lost' : null
 }
 
-function lastWords(attempt: Attempt, lane: Lane, reason: CutReason): string | null {
+function lastWords(attempt: Attempt<Speaker>, lane: Lane, reason: CutReason): string | null {
   const { facts, requestId } = attempt.exchange
   const usage = usedSoFar(attempt, lane.usage, lane.visibleChars)
   const note = { reason: REASONS[reason], output_tokens: completionTokens(usage), request_id: requestId }

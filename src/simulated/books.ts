@@ -1,5 +1,5 @@
-// What the simulated providers know of the calls they served, per model: an account to hold the gateway's against. In
-// the isolate's memory; a restart forgets it.
+// What the simulated providers know of the calls they served, per model, and call by call with the key that paid: an account
+// to hold the gateway's against. In the isolate's memory; a restart forgets it.
 
 /** The account of one model. `calls` = completed + aborted + errors + those still open. */
 export interface ModelBook {
@@ -19,6 +19,34 @@ export interface ModelBook {
 
 export type CallEnding = 'completed' | 'aborted' | 'errors'
 
+/** One call, as it stands. */
+export interface CallBook {
+  readonly key: string
+  readonly model: string
+  readonly tokensIn: number
+  /** Up to the last token that was written. */
+  readonly tokensOut: number
+  /** Null while it is open. */
+  readonly ending: CallEnding | null
+}
+
+/** Prices in pico-USD per token. */
+export interface BookPrice {
+  readonly input: number
+  readonly output: number
+}
+
+/** What the calls of a key to a model come to. */
+export interface BookTotal {
+  readonly key: string
+  readonly model: string
+  readonly calls: number
+  readonly tokensIn: number
+  readonly tokensOut: number
+  /** Each call rounded up to a nano-USD; one that failed before its first token costs nothing. */
+  readonly nanoUsd: number
+}
+
 /** An open call in the books. */
 export interface BookedCall {
   produced(tokens: number): void
@@ -30,26 +58,41 @@ export interface BookedCall {
 
 /** Models kept; beyond it the longest unused goes. */
 const MODELS_MAX = 1_000
+/** Calls kept one by one; beyond it the oldest go, and sums by key are no longer whole. */
+const CALLS_MAX = 100_000
+const PICO_PER_NANO = 1_000
 const EMPTY: ModelBook = { calls: 0, streams: 0, completed: 0, aborted: 0, errors: 0, tokensIn: 0, tokensOut: 0 }
 
 const books = new Map<string, ModelBook>()
 const releases = new Map<string, number>()
+type OpenBook = { -readonly [Name in keyof CallBook]: CallBook[Name] }
+let calls: OpenBook[] = []
 
-/** Opens a call. */
-export function bookCall(model: string, isStreamed: boolean, tokensIn: number): BookedCall {
+/** Opens a call that `key` pays for. */
+export function bookCall(key: string, model: string, isStreamed: boolean, tokensIn: number): BookedCall {
   const releasesBefore = releases.get(model) ?? 0
-  let isOpen = true
+  const call: OpenBook = { key, model, tokensIn, tokensOut: 0, ending: null }
+  if (calls.length >= CALLS_MAX) calls = calls.slice(CALLS_MAX / 2)
+  calls.push(call)
   add(model, { calls: 1, streams: isStreamed ? 1 : 0, tokensIn })
   return {
     produced: (tokens) => {
-      if (isOpen && tokens > 0) add(model, { tokensOut: tokens })
+      if (call.ending !== null || tokens <= 0) return
+      call.tokensOut += tokens
+      add(model, { tokensOut: tokens })
     },
     end: (ending) => {
-      if (isOpen) add(model, { [ending]: 1 })
-      isOpen = false
+      if (call.ending === null) add(model, { [ending]: 1 })
+      call.ending ??= ending
     },
     isReleased: () => (releases.get(model) ?? 0) > releasesBefore,
   }
+}
+
+/** The key that pays for a call, as it was sent; empty where it was signed instead. */
+export function payerOf(headers: Headers): string {
+  const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  return bearer ?? headers.get('x-api-key') ?? headers.get('x-goog-api-key') ?? ''
 }
 
 /** Lets the paused calls of a model go on. Calls that begin later pause again. */
@@ -65,9 +108,36 @@ export function readBooks(): Readonly<Record<string, ModelBook>> {
   return Object.fromEntries(books)
 }
 
+/** Every call that is kept, the oldest first. */
+export function readCalls(): readonly CallBook[] {
+  return calls
+}
+
+/** What was produced for each key and model, at these prices. */
+export function totals(price: BookPrice): readonly BookTotal[] {
+  const sums = new Map<string, { -readonly [Name in keyof BookTotal]: BookTotal[Name] }>()
+  for (const call of calls) {
+    const { key, model, tokensIn, tokensOut } = call
+    const name = JSON.stringify([key, model])
+    const sum = sums.get(name) ?? { key, model, calls: 0, tokensIn: 0, tokensOut: 0, nanoUsd: 0 }
+    sum.calls += 1
+    sum.tokensIn += tokensIn
+    sum.tokensOut += tokensOut
+    sum.nanoUsd += costOf(call, price)
+    sums.set(name, sum)
+  }
+  return [...sums.values()]
+}
+
+function costOf({ tokensIn, tokensOut, ending }: CallBook, price: BookPrice): number {
+  if (ending === 'errors' && tokensOut === 0) return 0
+  return Math.ceil((tokensIn * price.input + tokensOut * price.output) / PICO_PER_NANO)
+}
+
 /** Empties the books. Calls that are still open go on counting, from nothing. */
 export function resetBooks(): void {
   books.clear()
+  calls = []
 }
 
 function add(model: string, counts: Partial<ModelBook>): void {

@@ -6,7 +6,7 @@ import { anthropic } from './anthropic.ts'
 import { bedrock } from './bedrock.ts'
 import { bedrockInvoke } from './bedrock-invoke.ts'
 import { readBehaviour, type Behaviour } from './behaviour.ts'
-import { bookCall, readBooks, release, resetBooks, type BookedCall } from './books.ts'
+import { bookCall, payerOf, readBooks, readCalls, release, resetBooks, totals, type BookedCall } from './books.ts'
 import { hashText } from './chance.ts'
 import { cohere } from './cohere.ts'
 import { systemClock, waitForever, waitUntil, type SimulatedClock } from './clock.ts'
@@ -66,6 +66,8 @@ const router = IttyRouter<IRequest, [SimulatedClock]>()
   .get('/inhouse/models', (request) => listModels(inhouse, request))
   .all('/inhouse/*', (request) => unknownPath(inhouse, request))
   .get('/books', () => Response.json({ models: readBooks() }))
+  .get('/books/calls', () => Response.json({ calls: readCalls() }))
+  .get('/books/totals', (request) => tellTotals(request))
   .post('/books/reset', () => {
     resetBooks()
     return Response.json({ models: readBooks() })
@@ -99,7 +101,7 @@ async function answer(provider: SimulatedProvider, request: Request, clock: Simu
   if (!read.ok) return refused(provider, read.error, requestId)
   const ask = read.value
   const behaviour = readBehaviour(ask.model)
-  const booked = bookCall(ask.model, ask.isStreamed, promptTokensOf(ask))
+  const booked = bookCall(payerOf(request.headers), ask.model, ask.isStreamed, promptTokensOf(ask))
   const call: Call = { provider, ask, behaviour, requestId, booked, clock, signal: request.signal }
   try {
     if (behaviour.isHung) await whileClientStays(call, () => waitForever(clock, call.signal))
@@ -184,6 +186,13 @@ function unknownPath(provider: SimulatedProvider, request: IRequest): Response {
   const path = new URL(request.url).pathname.slice(`/${provider.name}`.length)
   const message = provider.name === 'openai' ? `Invalid URL (${request.method} ${path})` : 'Not Found'
   return refused(provider, { status: 404, message, code: null, param: null }, `req_${newId()}`)
+}
+
+/** `?input=` and `?output=` are pico-USD per token: $1 per million tokens is 1,000,000. */
+function tellTotals(request: IRequest): Response {
+  const { searchParams } = new URL(request.url)
+  const [input, output] = ['input', 'output'].map((name) => Number(searchParams.get(name) ?? 0))
+  return Response.json({ totals: totals({ input: input ?? 0, output: output ?? 0 }) })
 }
 
 function releaseModel(request: IRequest): Response {

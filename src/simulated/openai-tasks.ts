@@ -4,7 +4,7 @@
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import { readBehaviour, type Behaviour } from './behaviour.ts'
-import { bookCall, type BookedCall } from './books.ts'
+import { bookCall, payerOf, type BookedCall } from './books.ts'
 import { drawFrom, hashText } from './chance.ts'
 import { openaiRefusal } from './openai-errors.ts'
 import { openai } from './openai.ts'
@@ -74,7 +74,7 @@ async function answerTask(request: Request, path: string): Promise<Response> {
   if (unknown !== undefined) return refused(mistake(`Unrecognized request argument supplied: ${unknown}`, unknown))
   const behaviour = readBehaviour(model)
   const asked = JSON.stringify(body['input'] ?? body['prompt'] ?? '')
-  const booked = bookCall(model, body['stream'] === true, tokensOf(asked))
+  const booked = bookCall(payerOf(request.headers), model, body['stream'] === true, tokensOf(asked))
   if (behaviour.errorStatus !== null) {
     booked.end('errors')
     return refused(openaiRefusal(behaviour.errorStatus, model).refusal)

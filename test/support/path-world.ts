@@ -177,7 +177,7 @@ export function holdTime(): void {
   })
 }
 
-function servicesOf(world: PathWorld): Services {
+export function servicesOf(world: PathWorld): Services {
   let id = 0
   const step = async (name: string): Promise<void> => {
     world.steps.push(name)
@@ -195,6 +195,7 @@ function servicesOf(world: PathWorld): Services {
           admission(world, { ...wanted, nanoUsd: world.grantNanoUsd(wanted.nanoUsd, least ?? undefined) }),
         ),
       record: (event) => void world.recorded.push(event),
+      limits: async () => 'unavailable',
     },
     breakers: {
       permit: (target) => step('permit').then(() => permission(world, target)),

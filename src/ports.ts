@@ -88,7 +88,7 @@ export interface Limiter {
   /** An event of a request that needed no admission. */
   record(event: UsageEvent, later: Later): void
   /** Every limit on a path as it stands, outermost first, in one call; `unavailable` where that doesn't succeed. */
-  limits?(path: LimiterPath): Promise<readonly LimitState[] | 'revoked' | 'unavailable'>
+  limits(path: LimiterPath): Promise<readonly LimitState[] | 'revoked' | 'unavailable'>
 }
 
 /** Leave to call a target. Every permit is closed by exactly one `done` or `withdraw`. */

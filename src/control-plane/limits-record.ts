@@ -1,11 +1,12 @@
 // Limits on their ways: from a request's body into table columns, from there to the API's view and to the limiter.
 import type { CalendarPeriod, LimitScope, RateUnit } from '../core/failure.ts'
+import type { LimitPolicy, RunawayRule } from '../core/limit-policy.ts'
 import { ALERTS_PERCENT, type Increase, type Limit, type LimiterNode } from '../core/limits.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { periodName } from '../core/window.ts'
 import { readUsd, writeUsd } from './amount.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
-import { readInstant, type LimitRule, type LimitsBody } from './schemas.ts'
+import { readInstant, type AtLimit, type LimitRule, type LimitsBody, type RunawayBody } from './schemas.ts'
 
 /** The limit columns that tenants, teams and keys share. */
 export interface LimitColumns {
@@ -15,6 +16,9 @@ export interface LimitColumns {
   readonly budget_period: CalendarPeriod | null
   /** JSON list of rules, as the API takes them. */
   readonly limit_rules: string
+  /** JSON, as the API takes them; null for the usual. */
+  readonly at_limit: string | null
+  readonly runaway: string | null
 }
 
 export interface LimitsView {
@@ -28,6 +32,8 @@ export interface LimitsView {
   } | null
   /** Limits beyond these. */
   readonly rules: readonly LimitRule[]
+  readonly at_limit: AtLimit
+  readonly runaway: RunawayBody | null
 }
 
 export const NO_LIMITS: LimitColumns = {
@@ -36,6 +42,8 @@ export const NO_LIMITS: LimitColumns = {
   budget_nano_usd: null,
   budget_period: null,
   limit_rules: '[]',
+  at_limit: null,
+  runaway: null,
 }
 
 /** The columns after a change: null takes a limit away, what is left out stays. */
@@ -46,6 +54,8 @@ export function changeLimits(before: LimitColumns, change: LimitsBody | undefine
     burst_tokens: given(change.burst_tokens, before.burst_tokens),
     ...changeBudget(before, change),
     limit_rules: change.rules === undefined ? before.limit_rules : JSON.stringify(change.rules),
+    at_limit: changed(change.at_limit, before.at_limit),
+    runaway: changed(change.runaway, before.runaway),
   }
   if (after.burst_tokens !== null && after.tokens_per_minute === null) {
     return err(unacceptable('limits.burst_tokens', 'invalid_field', 'limits.burst_tokens needs a tokens_per_minute.'))
@@ -60,6 +70,11 @@ export function changeLimits(before: LimitColumns, change: LimitsBody | undefine
 
 function given<T>(change: T | undefined, before: T): T {
   return change === undefined ? before : change
+}
+
+function changed(change: object | null | undefined, before: string | null): string | null {
+  if (change === undefined) return before
+  return change === null ? null : JSON.stringify(change)
 }
 
 function changeBudget(before: LimitColumns, { budget }: LimitsBody) {
@@ -95,6 +110,8 @@ export function viewLimits(row: LimitColumns, spentNanoUsd?: number): LimitsView
     burst_tokens: row.burst_tokens,
     budget: amount === null || period === null ? null : { amount_usd: writeUsd(amount), period, ...spent },
     rules: readRules(row),
+    at_limit: readAtLimit(row) ?? { action: 'refuse' },
+    runaway: readRunaway(row),
   }
 }
 
@@ -106,7 +123,39 @@ export function limiterNodes(scope: LimitScope, id: string, row: LimitColumns): 
     const model = rule.model ?? null
     byModel.set(model, [...(byModel.get(model) ?? []), limitOf(rule)])
   }
-  return [...byModel].filter(([, limits]) => limits.length > 0).map(([model, limits]) => ({ scope, id, model, limits }))
+  const policy = policyOf(readAtLimit(row))
+  const watch = runawayOf(readRunaway(row))
+  return [...byModel].flatMap(([model, limits]): readonly LimiterNode[] => {
+    const runaway = model === null ? watch : null
+    if (limits.length === 0 && runaway === null) return []
+    const node = { scope, id, model, limits }
+    return [{ ...node, ...(policy === null ? {} : { policy }), ...(runaway === null ? {} : { runaway }) }]
+  })
+}
+
+/** Whether money is limited there, for whatever models. */
+export function hasBudget(row: LimitColumns): boolean {
+  return limiterNodes('key', '', row).some(({ limits }) => limits.some(({ kind }) => kind === 'budget'))
+}
+
+/** Waiting requests of a tenant in one isolate, where nothing is said of it. */
+const WAITING_MAX = 100
+
+function policyOf(atLimit: AtLimit | null): LimitPolicy | null {
+  switch (atLimit?.action) {
+    case undefined:
+    case 'refuse':
+      return null
+    case 'wait':
+      return { kind: 'wait', maxWaitMs: atLimit.max_wait_ms, maxWaiting: atLimit.max_waiting ?? WAITING_MAX }
+    case 'downgrade':
+      return { kind: 'downgrade', model: atLimit.model }
+  }
+}
+
+function runawayOf(body: RunawayBody | null): RunawayRule | null {
+  if (body === null) return null
+  return { factor: body.factor, minNanoUsdPerHour: readUsd(body.min_usd_per_hour) ?? 0, action: body.action }
 }
 
 function columnLimits(row: LimitColumns): Limit[] {
@@ -166,4 +215,14 @@ export function limitOf(rule: LimitRule): Limit {
 function readRules(row: LimitColumns): readonly LimitRule[] {
   const rules: readonly LimitRule[] = JSON.parse(row.limit_rules)
   return rules
+}
+
+function readAtLimit(row: LimitColumns): AtLimit | null {
+  const atLimit: AtLimit | null = row.at_limit === null ? null : JSON.parse(row.at_limit)
+  return atLimit
+}
+
+function readRunaway(row: LimitColumns): RunawayBody | null {
+  const runaway: RunawayBody | null = row.runaway === null ? null : JSON.parse(row.runaway)
+  return runaway
 }

@@ -13,8 +13,9 @@ import {
   type TenantRecord,
 } from '../core/directory.ts'
 import { LIMITS_VERSION, type LimiterConfig } from '../core/limits.ts'
+import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import type { GatewayEnv } from '../env.ts'
-import { limiterNodes } from './limits-record.ts'
+import { hasBudget, limiterNodes } from './limits-record.ts'
 import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
 import { readRouteChoice } from './route-choice.ts'
 import { readRules } from './side-limits-record.ts'
@@ -75,8 +76,24 @@ export function publishTenant(env: PublishEnv, tenantId: string): Promise<void> 
     const row = await findRow<TenantRow>(env.DB, 'tenants', tenantId)
     if (row === null) return env.DIRECTORY.delete(directoryTenantName(tenantId))
     const isUserLimited = readRules(row.end_user_limits).length > 0 || (await hasEndUsers(env.DB, tenantId))
-    await put(env.DIRECTORY, directoryTenantName(tenantId), JSON.stringify(tenantRecord(row, isUserLimited)))
+    const unchecked = await uncheckedOf(env.DB, row)
+    await put(env.DIRECTORY, directoryTenantName(tenantId), JSON.stringify(tenantRecord(row, isUserLimited, unchecked)))
   })
+}
+
+/** Tells of a change of a tenant's teams: which of them have a budget is in its record where that matters. */
+export async function publishTeams(env: PublishEnv, tenantId: string): Promise<void> {
+  const tenant = await findRow<TenantRow>(env.DB, 'tenants', tenantId)
+  if (tenant?.limits_unavailable === 'admit') await publishTenant(env, tenantId)
+  await pushLimits(env, tenantId)
+}
+
+/** For whom requests are let through while the limiter is away: for nobody, where the tenant doesn't want it or has a
+ *  budget that only the limiter could keep. */
+async function uncheckedOf(db: D1Database, row: TenantRow): Promise<TenantRecord['unchecked']> {
+  if (row.limits_unavailable !== 'admit' || hasBudget(row)) return undefined
+  const teams = await listRows<TeamRow>(db, 'teams', row.id)
+  return { exceptTeams: teams.filter(hasBudget).map(({ id }) => id) }
 }
 
 /** Tells a tenant's limiter its whole tree. The limiter keeps the newest revision, so order doesn't matter. */
@@ -205,11 +222,12 @@ function keyRecord(row: KeyRow): KeyRecord {
     allowedModels: readTexts(row.models),
     expiresAtMs: row.expires_at_ms,
     revokedAtMs: row.revoked_at_ms,
+    ...(hasBudget(row) ? {} : { hasNoBudget: true }),
     ...(row.pass_through === null ? {} : { passThrough: row.pass_through }),
   }
 }
 
-function tenantRecord(row: TenantRow, isUserLimited: boolean): TenantRecord {
+function tenantRecord(row: TenantRow, isUserLimited: boolean, unchecked: TenantRecord['unchecked']): TenantRecord {
   const isRequired = row.require_end_user === 1
   return {
     v: 1,
@@ -217,8 +235,9 @@ function tenantRecord(row: TenantRow, isUserLimited: boolean): TenantRecord {
     name: row.name,
     cache: { mode: row.cache_mode, ttlSeconds: row.cache_ttl_seconds },
     timeZone: row.time_zone,
-    passThrough: row.pass_through,
+    ...(row.pass_through === PASS_THROUGH_USUAL ? {} : { passThrough: row.pass_through }),
     ...(row.cors_origins === '[]' ? {} : { corsOrigins: readTexts(row.cors_origins) }),
+    ...(unchecked === undefined ? {} : { unchecked }),
     ...(isRequired || isUserLimited ? { endUsers: { isRequired, isLimited: isUserLimited } } : {}),
   }
 }

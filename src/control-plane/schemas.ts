@@ -94,6 +94,36 @@ const RULE = z.discriminatedUnion(
 export type LimitRule = z.infer<typeof RULE>
 const RULES = z.array(RULE, 'must be a list of rules').check(z.maxLength(100, 'must have at most 100 items'))
 
+const DOWNGRADE_ALLOWED = 'must be the exact name of a model'
+const AT_LIMIT = z.discriminatedUnion(
+  'action',
+  [
+    z.strictObject({ action: z.literal('refuse') }),
+    z.strictObject({
+      action: z.literal('wait'),
+      max_wait_ms: integer(100, 60_000),
+      max_waiting: z.optional(integer(1, 1_000)),
+    }),
+    z.strictObject({
+      action: z.literal('downgrade'),
+      model: text(200).check(z.refine((value) => !value.includes('*'), DOWNGRADE_ALLOWED)),
+    }),
+  ],
+  'must be an object whose action is refuse, wait or downgrade',
+)
+export type AtLimit = z.infer<typeof AT_LIMIT>
+
+const RUNAWAY_ACTIONS = ['alert', 'throttle', 'stop'] as const
+const RUNAWAY = z.strictObject(
+  {
+    factor: integer(2, 1_000),
+    min_usd_per_hour: AMOUNT.check(z.refine((value) => (readUsd(value) ?? 0) > 0, 'must be more than 0')),
+    action: z.enum(RUNAWAY_ACTIONS, `must be one of ${RUNAWAY_ACTIONS.join(', ')}`),
+  },
+  'must be null or an object of factor, min_usd_per_hour and action',
+)
+export type RunawayBody = z.infer<typeof RUNAWAY>
+
 /** Null takes a limit away; a member that is left out stays as it is. Rules are replaced as a whole. */
 const LIMITS = z.strictObject(
   {
@@ -101,6 +131,8 @@ const LIMITS = z.strictObject(
     burst_tokens: z.optional(LIMIT),
     budget: z.optional(z.nullable(BUDGET)),
     rules: z.optional(RULES),
+    at_limit: z.optional(z.nullable(AT_LIMIT)),
+    runaway: z.optional(z.nullable(RUNAWAY)),
   },
   OBJECT,
 )
@@ -127,7 +159,9 @@ const ORIGINS = z
 
 const PASS_THROUGH = z.enum(PASS_THROUGH_POLICIES, `must be one of ${PASS_THROUGH_POLICIES.join(', ')}`)
 
+export const LIMITS_UNAVAILABLE = ['refuse', 'admit'] as const
 const TENANT = {
+  limits_unavailable: z.optional(z.enum(LIMITS_UNAVAILABLE, `must be one of ${LIMITS_UNAVAILABLE.join(', ')}`)),
   require_end_user: z.optional(FLAG),
   end_user_limits: z.optional(RULES),
   limits: z.optional(LIMITS),

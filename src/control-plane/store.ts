@@ -18,6 +18,8 @@ export interface TenantRow extends LimitColumns {
   /** 1: requests have to name their end user. */
   readonly require_end_user: number
   readonly pass_through: PassThroughPolicy
+  /** What becomes of requests without a budget while the limiter is away. */
+  readonly limits_unavailable: 'refuse' | 'admit'
   readonly created_at_ms: number
 }
 

@@ -4,7 +4,7 @@ import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
-import { pushLimits } from './publish.ts'
+import { publishTeams } from './publish.ts'
 import { exists, notFound, notStored, referenced, refuse, unacceptable } from './refusal.ts'
 import { NEW_TEAM, TEAM_CHANGE } from './schemas.ts'
 import { commit, deleteRow, findRow, findTenant, insertRow, listRows, updateRow, type TeamRow } from './store.ts'
@@ -28,7 +28,7 @@ export function teamEndpoints(ports: AdminPorts) {
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'teams', row))
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
-      const problem = await announce(() => pushLimits(c.env, row.tenant_id))
+      const problem = await announce(() => publishTeams(c.env, row.tenant_id))
       return problem === null ? c.json(viewTeam(row), 201) : refuse(c, problem)
     })
     .get('/', async (c) => c.json({ rows: (await listRows<TeamRow>(c.env.DB, 'teams')).map((row) => viewTeam(row)) }))
@@ -45,7 +45,7 @@ export function teamEndpoints(ports: AdminPorts) {
       const row: TeamRow = { ...before, ...limits.value, name: body.name ?? before.name }
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'teams', row))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
-      const problem = await announce(() => pushLimits(c.env, row.tenant_id))
+      const problem = await announce(() => publishTeams(c.env, row.tenant_id))
       return problem === null ? c.json(viewTeam(row)) : refuse(c, problem)
     })
     .delete('/:id', async (c) => {
@@ -54,7 +54,7 @@ export function teamEndpoints(ports: AdminPorts) {
       const committed = await commit(c.env.DB, deleteRow(c.env.DB, 'teams', row.id))
       if (!committed.ok)
         return refuse(c, referenced('The team still has keys, maybe revoked ones: delete those first.'))
-      const problem = await announce(() => pushLimits(c.env, row.tenant_id))
+      const problem = await announce(() => publishTeams(c.env, row.tenant_id))
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
 }

@@ -35,6 +35,7 @@ export function tenantEndpoints(ports: AdminPorts) {
         end_user_limits: changeRules(null, body.end_user_limits),
         require_end_user: body.require_end_user === true ? 1 : 0,
         pass_through: body.pass_through ?? PASS_THROUGH_USUAL,
+        limits_unavailable: body.limits_unavailable ?? 'refuse',
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
@@ -68,6 +69,7 @@ export function tenantEndpoints(ports: AdminPorts) {
         end_user_limits: changeRules(before.end_user_limits, body.end_user_limits),
         require_end_user: body.require_end_user === undefined ? before.require_end_user : body.require_end_user ? 1 : 0,
         pass_through: body.pass_through ?? before.pass_through,
+        limits_unavailable: body.limits_unavailable ?? before.limits_unavailable,
       }
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
@@ -100,6 +102,7 @@ export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
     require_end_user: row.require_end_user === 1,
     end_user_limits: readRules(row.end_user_limits),
     pass_through: row.pass_through,
+    limits_unavailable: row.limits_unavailable,
     created_at_ms: row.created_at_ms,
   }
 }

@@ -80,6 +80,7 @@ export function rerule(watch: Watch, rule: RunawayRule): void {
 
 /** Takes in what was settled. Returns the alert if this is where it runs away: one an episode. */
 export function spend(watch: Watch, nanoUsd: number, nowMs: number): RunawayAlert | null {
+  if (watch.minute === null && nanoUsd === 0) return null
   turn(watch, nowMs)
   watch.spentNanoUsd += nanoUsd
   if (watch.episode !== null || !watch.hasBaseline) return null

@@ -1,7 +1,8 @@
 // The limiter port over one Durable Object per tenant: a lease holder for each tenant that this isolate serves. Where an end
 // user's or a target's limits have a say as well, all are asked together (`beside.ts`).
 import { late } from '../core/late.ts'
-import type { LimiterObject } from '../core/limits.ts'
+import type { LimiterObject, LimiterPath } from '../core/limits.ts'
+import type { LimitState } from '../core/standing.ts'
 import type { Beside, Limiter, Log, Refusal, Reservation } from '../ports.ts'
 import type { Asked, BesidePorts } from './beside.ts'
 import { LeaseHolder } from './lease-holder.ts'
@@ -56,6 +57,22 @@ export function leasedLimiter(ports: LimiterPorts): Limiter {
       return admitByAll({ path, amounts, template, later, leastNanoUsd }, beside)
     },
     record: (event, later) => holderOf(event.tenantId).record(event, later),
+    limits: (path) => limitsInTime(ports, path),
+  }
+}
+
+/** How long a look at the limits may take. */
+const LIMITS_MS_MAX = 3_000
+
+async function limitsInTime(
+  { object, sleep }: LimiterPorts,
+  path: LimiterPath,
+): Promise<readonly LimitState[] | 'revoked' | 'unavailable'> {
+  const late = sleep(LIMITS_MS_MAX).then(() => 'unavailable' as const)
+  try {
+    return (await Promise.race([object(path.tenantId).limits(path), late])) ?? 'revoked'
+  } catch {
+    return 'unavailable'
   }
 }
 

@@ -61,7 +61,7 @@ const PERIODS: Readonly<Record<CalendarPeriod, string>> = {
 /** A budget has not enough left. Nobody is to sit and wait for its reset, so the SDKs don't try again. */
 export function budgetExhausted(failure: Arm<'budget-exhausted'>): Phrase {
   const { limitNanoUsd, leftNanoUsd, window, resetsAtMs, retryAfterMs } = failure
-  const amount = `$${dollars(limitNanoUsd)}`
+  const amount = `$${usdOf(limitNanoUsd)}`
   const resets = new Date(resetsAtMs).toISOString()
   const head = `The ${periodWord(window)} budget of ${limitedBy(failure)} (${amount})`
   const message =
@@ -71,8 +71,8 @@ export function budgetExhausted(failure: Arm<'budget-exhausted'>): Phrase {
   const limit = limitOf(failure, {
     kind: 'budget',
     period: typeof window === 'string' ? window : { every_days: window.everyDays, from: window.from },
-    limit_usd: dollars(limitNanoUsd),
-    remaining_usd: leftNanoUsd === undefined ? undefined : dollars(leftNanoUsd),
+    limit_usd: usdOf(limitNanoUsd),
+    remaining_usd: leftNanoUsd === undefined ? undefined : usdOf(leftNanoUsd),
     resets_at: resets,
   })
   const base = { status: 402, message, type: 'insufficient_quota', code: 'budget_exceeded', mayRetry: false, limit }
@@ -86,8 +86,8 @@ export function runaway(failure: Arm<'runaway'>): Phrase {
   const message =
     action === 'stop'
       ? `${head} stopped. It may go on in ${Math.ceil(retryAfterMs / 1000)} s.`
-      : `${head} slowed down to $${dollars(perMinuteNanoUsd)} a minute. Please try again in ${retryAfterMs}ms.`
-  const limit = limitOf(failure, { kind: 'runaway', action, usd_per_minute: dollars(perMinuteNanoUsd) })
+      : `${head} slowed down to $${usdOf(perMinuteNanoUsd)} a minute. Please try again in ${retryAfterMs}ms.`
+  const limit = limitOf(failure, { kind: 'runaway', action, usd_per_minute: usdOf(perMinuteNanoUsd) })
   const mayRetry = action === 'throttle'
   return { status: 429, message, type: 'requests', code: 'runaway_spending', mayRetry, retryAfterMs, limit }
 }
@@ -114,6 +114,6 @@ function periodWord(period: BudgetPeriod): string {
 }
 
 /** Nano-USD as dollars: two decimals, or as many as a small amount needs. */
-function dollars(nanoUsd: number): string {
+export function usdOf(nanoUsd: number): string {
   return (nanoUsd / 1e9).toFixed(9).replace(/0{1,7}$/, '')
 }

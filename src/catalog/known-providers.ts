@@ -114,6 +114,8 @@ export const KNOWN_PROVIDERS = [
     docsUrl: 'https://docs.anthropic.com/en/api/claude-on-amazon-bedrock',
     auth: 'bearer',
     settings: { host: 'bedrock' },
+    // Behind `invoke` every vendor has a wire of its own. Converse is one for all of them.
+    onlyVendor: { vendor: 'anthropic', others: 'bedrock' },
   },
   {
     name: 'mistral',

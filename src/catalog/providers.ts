@@ -28,6 +28,9 @@ export interface Provider {
   readonly settings?: Readonly<Record<string, string>>
   /** Its wire as data, for the `declared` dialect. */
   readonly declared?: JsonObject
+  /** For models that name their vendor (`amazon.nova-pro-v1:0`): the one whose models alone this entry is for, and the
+   *  provider that all others are reached through. */
+  readonly onlyVendor?: { readonly vendor: string; readonly others: string }
 }
 
 /** The wire of the simulated in-house server (`wire/declared.ts` tells what its members mean). */
@@ -131,6 +134,17 @@ const CATALOGUE = [
 
 /** Every provider, in the order of the catalogue. */
 export const PROVIDERS: readonly Provider[] = CATALOGUE
+
+/** A model of Bedrock's: `vendor.model`, behind the regions of an inference profile. Other names, ARNs among them, say nothing
+ *  of their vendor. https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html */
+const VENDOR = /^(?:(?:us|eu|ap|apac|au|ca|jp|sa|us-gov|global)\.)?([a-z][a-z0-9]*)\.[a-z]/
+
+/** Why a model can't be reached through this provider's entry; null where nothing speaks against it. */
+export function modelObjection({ name, onlyVendor }: Provider, model: string): string | null {
+  const vendor = onlyVendor === undefined ? undefined : VENDOR.exec(model)?.[1]
+  if (onlyVendor === undefined || vendor === undefined || vendor === onlyVendor.vendor) return null
+  return `is none of ${onlyVendor.vendor}'s, which alone ${name} is for: use the provider ${onlyVendor.others}`
+}
 
 /** The provider of that name; undefined for an unknown one. */
 export function findProvider(name: string): Provider | undefined {

@@ -3,7 +3,7 @@
 import { fillAddress, namesIn } from '../catalog/address.ts'
 import { findPrice } from '../catalog/price-catalogue.ts'
 import { priceVersionOf } from '../catalog/price-units.ts'
-import { findProvider, type Provider } from '../catalog/providers.ts'
+import { findProvider, modelObjection, type Provider } from '../catalog/providers.ts'
 import type { Target, TargetTimeouts } from '../core/directory.ts'
 import { checkEndpoint } from '../core/endpoint-guard.ts'
 import type { Price } from '../core/price.ts'
@@ -60,6 +60,9 @@ export async function changeTarget(
   body: TargetChange,
   context: CompileContext,
 ): Promise<Result<Target, Refusal>> {
+  const model = body.model ?? before.model
+  const unreachable = unreachableModel(before.provider, model)
+  if (unreachable !== null) return err(unreachable)
   const options = changeOptions(before, body)
   const address = addressAfter(before, options, body)
   if (!address.ok) return address
@@ -77,7 +80,6 @@ export async function changeTarget(
   if (declared?.ok === false) {
     return err(unacceptable(declared.error.field ?? 'declared', 'invalid_field', declared.error.message))
   }
-  const model = body.model ?? before.model
   return ok({
     ...withoutOptions(before),
     ...options,
@@ -91,6 +93,12 @@ export async function changeTarget(
     ...(await priceAfter(before, model, body.price)),
     costCenter: body.cost_center === undefined ? before.costCenter : body.cost_center,
   })
+}
+
+function unreachableModel(providerName: string, model: string): Refusal | null {
+  const provider = findProvider(providerName)
+  const objection = provider === undefined ? null : modelObjection(provider, model)
+  return objection === null ? null : unacceptable('model', 'invalid_field', `model ${objection}.`)
 }
 
 /** Whether a change touches what a probe would exercise. */

@@ -83,6 +83,16 @@ describe('options of targets', () => {
     })
   })
 
+  it('do not make a model of one vendor another: the operator is told where it is reached', async () => {
+    const nova = { ...bedrock, model: 'eu.amazon.nova-pro-v1:0', settings: { region: 'eu-west-1' } }
+    const refused = await call('POST', '/targets', nova)
+    expect(refused).toMatchObject({ status: 422, body: { error: { field: 'model' } } })
+    expect(refused.body.error.message).toContain('use the provider bedrock')
+    expect(await call('POST', '/targets', { ...nova, provider: 'bedrock' })).toMatchObject({ status: 201 })
+    await call('POST', '/targets', { ...bedrock, id: 'claude', settings: { region: 'eu-west-1' } })
+    expect(await call('PATCH', '/targets/claude', { model: nova.model })).toMatchObject({ status: 422 })
+  })
+
   it('come from the catalogue, and are shown empty where there are none', async () => {
     const made = await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' } })
     expect(made.body).toMatchObject({ auth: 'bearer', settings: { host: 'bedrock', region: 'us-east-1' } })

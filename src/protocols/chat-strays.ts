@@ -12,10 +12,10 @@ const ON_PARTS = { ...NOTES, type: null, cache_control: null } as const
 const PARTS: ReadonlyMap<string, Members> = new Map([
   ['text', members({ ...ON_PARTS, text: null })],
   ['refusal', members({ ...ON_PARTS, refusal: null })],
-  ['image_url', members({ ...ON_PARTS, image_url: names('url', 'detail') })],
+  ['image_url', members({ ...ON_PARTS, image_url: members({ url: null, detail: 'string' }) })],
   ['video_url', members({ ...ON_PARTS, video_url: names('url') })],
-  ['input_audio', members({ ...ON_PARTS, input_audio: names('data', 'format') })],
-  ['file', members({ ...ON_PARTS, file: names('file_id', 'file_data', 'filename') })],
+  ['input_audio', members({ ...ON_PARTS, input_audio: members({ data: null, format: 'string' }) })],
+  ['file', members({ ...ON_PARTS, file: members({ file_id: 'string', file_data: 'string', filename: 'string' }) })],
 ])
 
 /** A part of another type goes on whole, or is a gap by its type. */
@@ -23,9 +23,9 @@ function partShape(part: JsonObject): Members | null {
   return PARTS.get(String(part['type'])) ?? null
 }
 
-const ON_MESSAGES = { ...NOTES, role: null, content: partShape, name: null, cache_control: null } as const
+const ON_MESSAGES = { ...NOTES, role: null, content: partShape, name: 'string', cache_control: null } as const
 const MESSAGE = members(ON_MESSAGES)
-const RESULT = members({ ...ON_MESSAGES, tool_call_id: null })
+const RESULT = members({ ...ON_MESSAGES, tool_call_id: 'string' })
 /** Clients send back what they got, with all that a provider has put into it: that is an account, and asks for nothing.
  *  Only that the reply be continued does (Mistral, DeepSeek; Moonshot, Alibaba), which Anthropic does unasked. */
 const ASSISTANT = members({ prefix: false, partial: false }, { isOpen: true, carrier: 'anthropic-messages' })
@@ -71,16 +71,26 @@ const CUSTOM = members(
   isOurs,
 )
 
-/** Functions keep what isn't known of them as `more`; of other tools the dialects that have them too know these members. */
+/** What isn't known of a function is kept as `more`. */
+const FUNCTION = members(
+  { function: members({ description: 'string', parameters: 'object', strict: 'boolean' }, { isOpen: true }) },
+  { isOpen: true },
+)
+
+/** Of other tools than functions, the dialects that have them too know these members. */
 function toolShape(tool: JsonObject): Members | null {
   const type = stringOf(tool['type']) ?? 'function'
+  if (type === 'function') return FUNCTION
   if (type === 'custom') return CUSTOM
   return type.includes('web_search') ? SEARCH : null
 }
 
 const CALLEE = names('name')
 const CHOICE = members({ type: null, name: null, function: CALLEE, custom: CALLEE })
-const SCHEMA_FORMAT = members({ type: null, json_schema: names('name', 'description', 'schema', 'strict') })
+const SCHEMA_FORMAT = members({
+  type: null,
+  json_schema: members({ name: 'string', description: 'string', schema: null, strict: 'boolean' }),
+})
 const PLAIN_FORMAT = names('type')
 
 /** Settings in a form that can't be read are in `extra` as a whole. */
@@ -116,8 +126,14 @@ export const CHAT_REQUEST: Members = members(
     tool_choice: choiceShape,
     response_format: formatShape,
     stream_options: STREAM_OPTIONS,
-    reasoning: names('effort', 'max_tokens', 'enabled', 'exclude', 'summary'),
-    thinking: names('type', 'budget_tokens'),
+    reasoning: members({
+      effort: 'string',
+      max_tokens: 'number',
+      enabled: 'boolean',
+      exclude: 'boolean',
+      summary: 'string',
+    }),
+    thinking: members({ type: null, budget_tokens: 'number' }),
   },
   { isOpen: true },
 )

@@ -9,10 +9,10 @@ import { type Members, members, names, NOTES } from './strays.ts'
 const ON_BLOCKS = { ...NOTES, type: null, cache_control: null } as const
 
 const SOURCES: ReadonlyMap<string, Members> = new Map([
-  ['base64', names('type', 'media_type', 'data')],
-  ['text', names('type', 'media_type', 'data')],
-  ['url', names('type', 'url')],
-  ['file', names('type', 'file_id')],
+  ['base64', members({ type: null, media_type: 'string', data: 'string' })],
+  ['text', members({ type: null, media_type: 'string', data: null })],
+  ['url', members({ type: null, url: 'string' })],
+  ['file', members({ type: null, file_id: 'string' })],
   ['content', members({ type: null, content: blockShape })],
 ])
 /** Of a kind that isn't read: what it says is lost, its kind first. */
@@ -21,8 +21,17 @@ const NO_SOURCE = names()
 const BLOCKS: ReadonlyMap<string, Members> = new Map([
   ['text', members({ ...ON_BLOCKS, text: null, citations: null })],
   ['image', members({ ...ON_BLOCKS, source: sourceShape })],
-  ['document', members({ ...ON_BLOCKS, source: sourceShape, title: null, context: null, citations: names('enabled') })],
-  ['tool_result', members({ ...ON_BLOCKS, tool_use_id: null, is_error: null, content: blockShape })],
+  [
+    'document',
+    members({
+      ...ON_BLOCKS,
+      source: sourceShape,
+      title: 'string',
+      context: 'string',
+      citations: members({ enabled: 'boolean' }),
+    }),
+  ],
+  ['tool_result', members({ ...ON_BLOCKS, tool_use_id: null, is_error: 'boolean', content: blockShape })],
 ])
 
 /** A block of another type goes on whole, or is a gap by its type; those that replies have are an account of one. */
@@ -45,7 +54,7 @@ const isOurs = { carrier: 'anthropic-messages' } as const
 const SEARCH = members(
   {
     type: null,
-    name: null,
+    name: 'string',
     max_uses: null,
     allowed_domains: null,
     blocked_domains: null,
@@ -56,13 +65,18 @@ const SEARCH = members(
   isOurs,
 )
 
-/** Functions keep what isn't known of them as `more`. */
+/** What isn't known of a function is kept as `more`. */
+const FUNCTION = members({ description: 'string', input_schema: 'object', strict: 'boolean' }, { isOpen: true })
+
+/** Of other tools than functions, the dialects that have them too know these members. */
 function toolShape(tool: JsonObject): Members | null {
-  return stringOf(tool['type'])?.startsWith('web_search') === true ? SEARCH : null
+  const type = stringOf(tool['type']) ?? 'custom'
+  if (type === 'custom') return FUNCTION
+  return type.startsWith('web_search') ? SEARCH : null
 }
 
-const CHOICE = names('type', 'name', 'disable_parallel_tool_use')
-const THINKING = names('type', 'budget_tokens', 'display')
+const CHOICE = members({ type: null, name: null, disable_parallel_tool_use: 'boolean' })
+const THINKING = members({ type: null, budget_tokens: 'number', display: 'string' })
 const FORMAT = names('type', 'schema')
 
 /** Settings in a form that can't be read are in `extra` as a whole. */

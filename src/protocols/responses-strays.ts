@@ -17,12 +17,22 @@ const PARTS: ReadonlyMap<string, Members> = new Map([
   ['text', TEXT],
   ['summary_text', TEXT],
   ['refusal', members({ ...ON_PARTS, refusal: null })],
-  ['input_image', members({ ...ON_PARTS, image_url: names('url', 'detail'), file_id: null, detail: null })],
+  [
+    'input_image',
+    members({ ...ON_PARTS, image_url: members({ url: null, detail: null }), file_id: 'string', detail: 'string' }),
+  ],
   [
     'input_file',
-    members({ ...ON_PARTS, file_id: null, file_url: null, file_data: null, filename: null, detail: null }),
+    members({
+      ...ON_PARTS,
+      file_id: 'string',
+      file_url: 'string',
+      file_data: 'string',
+      filename: 'string',
+      detail: null,
+    }),
   ],
-  ['input_audio', members({ ...ON_PARTS, input_audio: names('data', 'format') })],
+  ['input_audio', members({ ...ON_PARTS, input_audio: members({ data: null, format: 'string' }) })],
 ])
 
 /** A part of another type goes on whole, or is a gap by its type. */
@@ -62,15 +72,19 @@ const SEARCH = members(
 const GRAMMAR = members({ type: null, syntax: null, definition: null }, isOurs)
 const CUSTOM = members({ type: null, name: null, description: null, format: GRAMMAR, defer_loading: null }, isOurs)
 
-/** Functions keep what isn't known of them as `more`; of other tools the dialects that have them too know these members. */
+/** What isn't known of a function is kept as `more`. */
+const FUNCTION = members({ description: 'string', parameters: 'object', strict: 'boolean' }, { isOpen: true })
+
+/** Of other tools than functions, the dialects that have them too know these members. */
 function toolShape(tool: JsonObject): Members | null {
   const type = stringOf(tool['type'])
+  if (type === 'function') return FUNCTION
   if (type === 'custom') return CUSTOM
   return type?.startsWith('web_search') === true ? SEARCH : null
 }
 
 const CHOICE = names('type', 'name')
-const SCHEMA_FORMAT = names('type', 'name', 'description', 'schema', 'strict')
+const SCHEMA_FORMAT = members({ type: null, name: 'string', description: 'string', schema: null, strict: 'boolean' })
 const PLAIN_FORMAT = names('type')
 
 /** Settings in a form that can't be read are in `extra` as a whole. */
@@ -91,7 +105,8 @@ export const RESPONSES_REQUEST: Members = members(
     tools: toolShape,
     tool_choice: choiceShape,
     // What else is in it is in `extra`.
-    text: members({ format: formatShape }, { isOpen: true }),
+    text: members({ format: formatShape, verbosity: 'string' }, { isOpen: true }),
+    reasoning: members({ effort: 'string', summary: 'string', generate_summary: 'string' }, { isOpen: true }),
     stream_options: names('include_usage', 'include_obfuscation'),
   },
   { isOpen: true },

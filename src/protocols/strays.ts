@@ -1,5 +1,5 @@
-// Finds the members that a protocol doesn't know, wherever they stand inside messages, parts, tools and settings. Members at
-// the top of a body are the readers' own business (`extra`). One pass over a request that is to be translated; nothing is
+// Finds the members that a protocol doesn't know, or not in that form, wherever they stand inside messages, parts, tools and
+// settings. Members at the top of a body are the readers' own business (`extra`). One pass over a request that is to be translated; nothing is
 // built as long as nothing is found. What may stand where is data: the `*-strays.ts` beside this.
 import type { Wire } from '../core/directory.ts'
 import { isJsonObject } from '../core/json.ts'
@@ -7,11 +7,13 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { Stray } from '../core/neutral.ts'
 import { isJsonArray } from '../wire/read.ts'
 
+/** What is known of a member. `null`: it isn't looked into, because it is read or carried as a whole, or is a hint. A type:
+ *  it can't be read in any other. `false`: asks for something, and has no place, at any other value. */
+type Known = Shape | 'string' | 'number' | 'boolean' | 'object' | null | false
+
 /** The members that an object may have. */
 export interface Members {
-  /** By name. `null`: not looked into, because it is read or carried as a whole, or is a hint. `false`: asks for something,
-   *  and has no place, at any other value. */
-  readonly known: ReadonlyMap<string, Shape | null | false>
+  readonly known: ReadonlyMap<string, Known>
   /** Members of other names are none of our business either: what a reply said, or what is a gap as a whole. */
   readonly isOpen?: boolean
   /** The wire that carries what isn't known, too. */
@@ -23,10 +25,7 @@ export interface Members {
 export type Shape = Members | ((object: JsonObject) => Members | null)
 
 /** Members of these names and shapes, and no others. */
-export function members(
-  known: Readonly<Record<string, Shape | null | false>>,
-  more: Omit<Members, 'known'> = {},
-): Members {
+export function members(known: Readonly<Record<string, Known>>, more: Omit<Members, 'known'> = {}): Members {
   return { known: new Map(Object.entries(known)), ...more }
 }
 
@@ -68,9 +67,13 @@ class Search {
       const member = object[name]
       const known = expected.known.get(name)
       if (known === null || (known === undefined && expected.isOpen === true) || !saysSomething(member)) continue
-      if (known === undefined || known === false) {
-        if (known === undefined || member !== false) this.#add(name, expected.carrier)
-      } else if (typeof member === 'object') this.#step(name, member, known)
+      if (typeof known === 'object' || typeof known === 'function') {
+        if (typeof member === 'object') this.#step(name, member, known)
+        // What stands at the top in such a form is in `extra`.
+        else if (typeof member !== 'string' && this.#path.length > 0) this.#add(name, expected.carrier)
+      } else if (known === undefined || (known === false ? member !== false : typeof member !== known)) {
+        this.#add(name, expected.carrier)
+      }
     }
   }
 

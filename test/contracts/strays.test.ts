@@ -10,7 +10,7 @@ import type { Dialect } from '../../src/dialects/dialect.ts'
 import type { Protocol } from '../../src/protocols/protocol.ts'
 import { objectOf } from '../../src/wire/read.ts'
 import { targetOf } from '../fixtures/replies.ts'
-import { FULL_REQUESTS, objectsIn, pathOf, type Way, withMember } from '../support/full-requests.ts'
+import { FULL_REQUESTS, memberAt, objectsIn, pathOf, type Way, withMember } from '../support/full-requests.ts'
 import { dialects, protocols } from '../support/registries.ts'
 
 const NO_EDITS = { model: null, forceUsage: false, maxOutputTokens: null }
@@ -18,6 +18,23 @@ const SAID = 'a member of nobody'
 
 /** Data of the client's, read as a whole. */
 const DATA = new Set(['parameters', 'schema', 'input_schema', 'metadata', 'logit_bias'])
+/** Flags, numbers and short texts. */
+const FORMS = [
+  ...[
+    'name',
+    'description',
+    'strict',
+    'title',
+    'context',
+    'enabled',
+    'effort',
+    'summary',
+    'verbosity',
+    'budget_tokens',
+  ],
+  ...['display', 'disable_parallel_tool_use', 'is_error', 'filename', 'detail', 'format', 'include_usage'],
+  'media_type',
+]
 /** Where a mark for the cache stands. */
 const HINTS = new Set(['cache_control', 'prompt_cache_breakpoint'])
 /** Where a conversation stands. */
@@ -262,4 +279,33 @@ test('that a reply is to be continued is no complaint where that is done unasked
   const request = read(protocols.chat, { model: 'asked', messages })
   expect(told(request, dialects['anthropic-messages'])).toEqual([])
   expect(told(request, dialects.gemini)).toEqual(['messages[1].prefix'])
+})
+
+/** A member in a form that nobody can read, for each place of a full request that holds a flag, a number or a short text. */
+const forms = Object.values(protocols).flatMap((protocol) =>
+  FULL_REQUESTS[protocol.name].flatMap((body, at) =>
+    objectsIn(body)
+      .filter((way) => !isData(way) && !isHint(way) && !isEcho(body, way))
+      .flatMap((way) => FORMS.map((name) => [...way, name]))
+      .filter((way) => memberAt(body, way) !== undefined)
+      .map((way) => [`${protocol.name} ${at + 1}: ${pathOf(way)}`, { protocol, body, way }] as const),
+  ),
+)
+
+test('there is something to say in another form at many places', () => {
+  expect(forms.length).toBeGreaterThan(25)
+})
+
+test.each(forms)('%s in a form that nobody can read is an error, or named', (_, { protocol, body, way }) => {
+  const changed = objectOf(withMember(body, way.slice(0, -1), String(way.at(-1)), { zz: 1 }))
+  const request = protocol.read(changed)
+  if (!request.ok) {
+    expect(request.error.field).toContain(String(way.at(-1)))
+    return
+  }
+  for (const dialect of Object.values(dialects)) {
+    if (dialect.write(request.value, targetOf(dialect.wire), NO_EDITS).body.includes('{"zz":1}')) continue
+    const gaps = told(request.value, dialect)
+    expect([dialect.name, gaps.some((gap) => isNamed(gap, pathOf(way))), gaps]).toEqual([dialect.name, true, gaps])
+  }
 })

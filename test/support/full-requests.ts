@@ -150,6 +150,7 @@ export const FULL_REQUESTS: Readonly<Record<ProtocolName, readonly JsonObject[]>
             {
               type: 'tool_result',
               tool_use_id: 'c1',
+              is_error: true,
               content: [
                 { type: 'text', text: 'noon' },
                 { type: 'image', source: { type: 'base64', media_type: 'image/png', data: PNG } },
@@ -184,6 +185,13 @@ export function objectsIn(value: Json | undefined, way: Way = []): readonly Way[
   if (!isJsonObject(value)) return []
   const inside = Object.entries(value).flatMap(([name, member]) => objectsIn(member, [...way, name]))
   return way.length === 0 ? inside : [way, ...inside]
+}
+
+/** What stands at the end of the way. */
+export function memberAt(value: Json | undefined, [step, ...rest]: Way): Json | undefined {
+  if (step === undefined) return value
+  if (isJsonArray(value)) return memberAt(value[Number(step)], rest)
+  return isJsonObject(value) ? memberAt(value[step], rest) : undefined
 }
 
 /** A copy of `value` in which the object at the end of the way has that member too. */

@@ -19,6 +19,7 @@ type Ask = Context<Bindings>
 /** What few requests need is loaded with the first of them. */
 const explaining = late(() => import('./data-plane/explain.ts'))
 const counting = late(() => import('./data-plane/count-tokens.ts'))
+const limits = late(() => import('./data-plane/list-limits.ts'))
 const models = late(() => import('./data-plane/list-models.ts'))
 const passing = late(() => import('./data-plane/pass-through.ts'))
 const tasks = late(async () => ({
@@ -50,13 +51,7 @@ export function createApp(): {
   app.get('/', (c) => c.redirect('/dashboard/'))
   app.get('/dashboard/*', (c) => assets(c.env, c.req.raw))
   app.get('/dashboard', (c) => c.redirect('/dashboard/'))
-  app.all(
-    '/:provider/*',
-    by(passing, async (c, { passThrough }) => {
-      return (await passThrough(c.req.raw, servicesOf(c.env), later(c))) ?? notFound(c)
-    }),
-  )
-  app.notFound(notFound)
+  app.notFound(unrouted)
   app.onError((error, c) => {
     const requestId = servicesOf(c.env).newId()
     if (isTooDeep(error))
@@ -73,21 +68,26 @@ export function createApp(): {
   }
 }
 
+const COUNT_ENDPOINT = `${PROTOCOL_PLACES.messages.endpoint}/count_tokens`
+
+/** What is only ever posted to. One route each: where several match, Hono walks them by way of promises. */
+const POSTED: ReadonlySet<string> = new Set([
+  ...protocols.names.map((name) => PROTOCOL_PLACES[name].endpoint),
+  COUNT_ENDPOINT,
+  ...Object.values(TASK_ENDPOINTS),
+])
+
 function addDataPlane(app: Hono<Bindings>): void {
   for (const name of protocols.names) {
-    const { endpoint } = PROTOCOL_PLACES[name]
     app.post(
-      endpoint,
+      PROTOCOL_PLACES[name].endpoint,
       by(protocols.of(name), (c, protocol) => serve(c.req.raw, protocol, servicesOf(c.env), later(c))),
     )
-    closeOthers(app, endpoint, 'POST')
   }
-  const countEndpoint = `${PROTOCOL_PLACES.messages.endpoint}/count_tokens`
   app.post(
-    countEndpoint,
+    COUNT_ENDPOINT,
     by(counting, (c, { countTokens }) => countTokens(c.req.raw, servicesOf(c.env), later(c))),
   )
-  closeOthers(app, countEndpoint, 'POST')
   app.post(
     '/v1/route/explain',
     by(explaining, (c, { explain }) => explain(c.req.raw, servicesOf(c.env), later(c))),
@@ -98,20 +98,24 @@ function addDataPlane(app: Hono<Bindings>): void {
       endpoint,
       by(tasks, (c, { serveTask, taskAt }) => serveTask(c.req.raw, taskAt(endpoint), servicesOf(c.env), later(c))),
     )
-    closeOthers(app, endpoint, 'POST')
   }
+  app.get(
+    '/v1/limits',
+    by(limits, (c, { listLimits }) => listLimits(c.req.raw, servicesOf(c.env), later(c))),
+  )
+  closeOthers(app, '/v1/limits')
   app.get(
     '/v1/models',
     by(models, (c, { listModels }) => listModels(c.req.raw, servicesOf(c.env), later(c))),
   )
-  closeOthers(app, '/v1/models', 'GET')
+  closeOthers(app, '/v1/models')
   app.get(
     '/v1/models/:id{.+}',
     by(models, (c, { retrieveModel }) => {
       return retrieveModel(c.req.raw, c.req.param('id') ?? '', servicesOf(c.env), later(c))
     }),
   )
-  closeOthers(app, '/v1/models/:id{.+}', 'GET')
+  closeOthers(app, '/v1/models/:id{.+}')
 }
 
 type Answer = Response | Promise<Response>
@@ -136,10 +140,25 @@ async function afterLoading<Part>(c: Ask, part: Late<Part>, answer: (c: Ask, par
   return answer(c, loaded)
 }
 
-/** Answers every other method at `path`: what is allowed, or that this one isn't. */
-function closeOthers(app: Hono<Bindings>, path: string, allowed: 'GET' | 'POST'): void {
-  app.options(path, () => allows(allowed === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS'))
-  app.all(path, (c) => failAt(pathOf(c), { kind: 'method-not-allowed', allowed }, servicesOf(c.env).newId()))
+/** Answers every method but GET at `path`: what is allowed, or that this one isn't. */
+function closeOthers(app: Hono<Bindings>, path: string): void {
+  app.options(path, () => allows('GET, HEAD, OPTIONS'))
+  app.all(path, (c) => notAllowed(c, 'GET'))
+}
+
+/** What no route matches. A route for it all would be one of several that match, and keep Hono from the router that looks a
+ *  path up. */
+function unrouted(c: Ask): Answer {
+  if (!POSTED.has(c.req.path)) return passed(c)
+  return c.req.method === 'OPTIONS' ? allows('POST, OPTIONS') : notAllowed(c, 'POST')
+}
+
+const passed = by(passing, async (c, { passThrough }) => {
+  return (await passThrough(c.req.raw, servicesOf(c.env), later(c))) ?? notFound(c)
+})
+
+function notAllowed(c: Ask, allowed: 'GET' | 'POST'): Promise<Response> {
+  return failAt(pathOf(c), { kind: 'method-not-allowed', allowed }, servicesOf(c.env).newId())
 }
 
 function later(c: Ask): (work: Promise<void>) => void {

@@ -153,8 +153,9 @@ export function hasLostSlots(lease: HeldLease, nowMs: number): boolean {
  *  used itself since is counted. Null where there are none. */
 export function standingsNow(lease: HeldLease, nowMs: number): ToldStandings | null {
   if (lease.standings === null) return null
-  const unused = minus(lease.granted, plus(lease.settled, lease.reserved))
-  return aged(lease.standings.of, unused, { sinceMs: lease.standings.sinceMs, nowMs })
+  const { granted, settled, reserved, standings } = lease
+  const unused = minus(granted, plus(settled, reserved))
+  return aged(standings.of, { unused, reserved }, { sinceMs: standings.sinceMs, nowMs })
 }
 
 /** What to ask for so that `waiting` (in order of arrival) can be admitted, and the near future as well. `leastNanoUsd`: the

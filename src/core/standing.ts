@@ -86,11 +86,16 @@ function budgetStanding(gauge: BudgetGauge, left: number, nowMs: number): Budget
 
 const MS_PER_MINUTE = 60_000
 
-/** Standings of `sinceMs` as they are at `nowMs`, on one clock, to a holder that has `unused` of what it was granted: what
- *  others took since isn't known. */
+/** What a holder has of its grants: what it hasn't used, and what is reserved for what runs. */
+export interface HolderUse {
+  readonly unused: Counts
+  readonly reserved: Counts
+}
+
+/** Standings of `sinceMs` as they are at `nowMs`, on one clock, to their holder: what others took since isn't known. */
 export function aged(
   standings: Standings,
-  unused: Counts,
+  { unused, reserved }: HolderUse,
   { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
 ): ToldStandings {
   const rates: Partial<Record<RateUnit, { limit: number; left: number; resetAfterMs: number }>> = {}
@@ -99,18 +104,20 @@ export function aged(
     if (standing === undefined) continue
     const { size, perMinute } = standing
     const refilled = Math.floor((Math.max(0, nowMs - sinceMs) * perMinute) / MS_PER_MINUTE)
-    const left = within(standing.left + unused[unit] + refilled, size)
+    // A bucket fills up to what isn't lent.
+    const left = within(standing.left + unused[unit] + refilled, size - reserved[unit])
     rates[unit] = { limit: size, left, resetAfterMs: Math.ceil(((size - left) * MS_PER_MINUTE) / perMinute) }
   }
   if (standings.budget === undefined) return { rates }
   const { limitNanoUsd, left, resetsAtMs } = standings.budget
-  return { rates, budget: { limitNanoUsd, leftNanoUsd: within(left + unused.nanoUsd, limitNanoUsd), resetsAtMs } }
+  const leftNanoUsd = within(left + unused.nanoUsd, limitNanoUsd - reserved.nanoUsd)
+  return { rates, budget: { limitNanoUsd, leftNanoUsd, resetsAtMs } }
 }
 
 const RATE_UNITS = ['requests', 'tokens', 'inputTokens', 'outputTokens'] as const satisfies readonly Resource[]
 
-function within(left: number, size: number): number {
-  return Math.max(0, Math.min(left, size))
+function within(left: number, most: number): number {
+  return Math.max(0, Math.min(left, most))
 }
 
 /** One limit as it stands. `presumedNanoUsd`: what expired leases hold of a budget. */

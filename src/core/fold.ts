@@ -141,6 +141,7 @@ function partOf(draft: PartDraft): NeutralPart {
         kind: 'text',
         text,
         ...signature,
+        ...(start.phase === undefined ? {} : { phase: start.phase }),
         ...(draft.citations.length === 0 ? {} : { citations: draft.citations }),
       }
     case 'reasoning':
@@ -197,6 +198,7 @@ function textOf(part: NeutralPart): string {
 function startOf(part: NeutralPart): PartStart | null {
   switch (part.kind) {
     case 'text':
+      return { kind: 'text', ...(part.phase === undefined ? {} : { phase: part.phase }) }
     case 'reasoning':
     case 'refusal':
       return { kind: part.kind }

@@ -16,14 +16,30 @@ import { fieldName } from './request-gaps.ts'
  * - `imageDetail`: how closely a picture is to be looked at, unless it is left to the model (`auto`).
  * - `schemaName`, `schemaDescription`: what the schema of a reply is called, and what it is for. The schema itself binds.
  * - `citations`: what an earlier reply named as its sources. Its text goes back.
+ * - `phase`: whether an earlier message was said on the way or was the answer.
  */
 export type Hint =
-  'endUser' | 'promptCacheKey' | 'imageDetail' | 'schemaName' | 'schemaDescription' | 'citations' | 'ownCitations'
+  | 'endUser'
+  | 'promptCacheKey'
+  | 'imageDetail'
+  | 'schemaName'
+  | 'schemaDescription'
+  | 'citations'
+  | 'ownCitations'
+  | 'phase'
 
 /** The hints that each wire has a word for. `ownCitations`: those in the wire's own words, which no other can be put into. */
 const CARRIED: Readonly<Record<Wire, readonly Hint[]>> = {
   'openai-chat': ['endUser', 'promptCacheKey', 'imageDetail', 'schemaName', 'schemaDescription', 'citations'],
-  'openai-responses': ['endUser', 'promptCacheKey', 'imageDetail', 'schemaName', 'schemaDescription', 'ownCitations'],
+  'openai-responses': [
+    'endUser',
+    'promptCacheKey',
+    'imageDetail',
+    'schemaName',
+    'schemaDescription',
+    'ownCitations',
+    'phase',
+  ],
   'openai-completions': ['endUser'],
   'anthropic-messages': ['endUser', 'ownCitations'],
   'bedrock-converse': ['schemaName', 'schemaDescription', 'ownCitations'],
@@ -90,29 +106,51 @@ function formatHints(request: NeutralRequest, carried: ReadonlySet<Hint>): reado
   ]
 }
 
-type PartHint = 'imageDetail' | 'citations'
+type PartHint = 'imageDetail' | 'citations' | 'phase'
 
 /** What clients call the hints on parts. */
 const PART_NAMES: Readonly<Partial<Record<Wire, Readonly<Record<PartHint, string>>>>> = {
-  'openai-chat': { imageDetail: 'messages.content.image_url.detail', citations: 'messages.annotations' },
-  'openai-responses': { imageDetail: 'input.content.input_image.detail', citations: 'input.content.annotations' },
-  'anthropic-messages': { imageDetail: 'messages.content.image', citations: 'messages.content.citations' },
+  'openai-chat': {
+    imageDetail: 'messages.content.image_url.detail',
+    citations: 'messages.annotations',
+    phase: 'messages.phase',
+  },
+  'openai-responses': {
+    imageDetail: 'input.content.input_image.detail',
+    citations: 'input.content.annotations',
+    phase: 'input.phase',
+  },
+  'anthropic-messages': {
+    imageDetail: 'messages.content.image',
+    citations: 'messages.content.citations',
+    phase: 'messages.phase',
+  },
 }
 
 function hintsOf(part: NeutralPart, wire: Wire, carried: ReadonlySet<Hint>): readonly PartHint[] {
   switch (part.kind) {
     case 'image':
       return isLookedAt(part.detail) && !carried.has('imageDetail') ? ['imageDetail'] : []
-    case 'text': {
-      if (part.citations === undefined || carried.has('citations')) return []
-      const isOwn = carried.has('ownCitations') && part.citations.every((citation) => citation.wire === wire)
-      return isOwn ? [] : ['citations']
-    }
+    case 'text':
+      return [
+        ...(part.phase === undefined || carried.has('phase') ? [] : (['phase'] as const)),
+        ...(areCited(part, wire, carried) ? [] : (['citations'] as const)),
+      ]
     case 'tool-result':
       return part.content.flatMap((inner) => hintsOf(inner, wire, carried))
     default:
       return []
   }
+}
+
+/** Whether the sources that a text names go back with it. */
+function areCited(
+  { citations }: Extract<NeutralPart, { readonly kind: 'text' }>,
+  wire: Wire,
+  carried: ReadonlySet<Hint>,
+): boolean {
+  if (citations === undefined || carried.has('citations')) return true
+  return carried.has('ownCitations') && citations.every((citation) => citation.wire === wire)
 }
 
 function isLookedAt(detail: string | undefined): boolean {

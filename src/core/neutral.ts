@@ -16,6 +16,8 @@ export type NeutralPart = (
       readonly citations?: readonly Citation[]
       /** Gemini signs text as well as calls. */
       readonly signature?: Signature
+      /** Whether it is said on the way (`commentary`) or is the answer (`final_answer`), as OpenAI tells and wants back. */
+      readonly phase?: string
     }
   | { readonly kind: 'image'; readonly source: MediaSource; readonly detail?: string }
   | { readonly kind: 'audio'; readonly source: MediaSource; readonly id?: string; readonly transcript?: string }
@@ -238,7 +240,7 @@ export type SettingName =
 export type FinishReason = 'stop' | 'length' | 'tool-calls' | 'filtered' | 'paused'
 
 export type PartStart =
-  | { readonly kind: 'text' }
+  | { readonly kind: 'text'; readonly phase?: string }
   | { readonly kind: 'reasoning' }
   | { readonly kind: 'refusal' }
   | {

@@ -70,15 +70,21 @@ function plainOr(content: readonly Json[]): Json {
 function writeAssistant(parts: readonly NeutralPart[]): readonly JsonObject[] {
   const items: JsonObject[] = []
   let content: JsonObject[] = []
+  let phase: string | undefined
   const flush = (): void => {
     const isText = content.every((piece) => piece['type'] === 'output_text' && piece['annotations'] === undefined)
     const said = isText ? plainOr(content) : content
-    if (content.length > 0) items.push({ ...(isText ? {} : { type: 'message' }), role: 'assistant', content: said })
+    const named = phase === undefined ? {} : { phase }
+    const type = isText && phase === undefined ? {} : { type: 'message' }
+    if (content.length > 0) items.push({ ...type, role: 'assistant', content: said, ...named })
     content = []
   }
   for (const part of parts) {
-    if (part.kind === 'text') content.push(writeSaid(part))
-    else if (part.kind === 'refusal') content.push(refusalContent(part.text))
+    if (part.kind === 'text') {
+      if (part.phase !== phase) flush()
+      phase = part.phase
+      content.push(writeSaid(part))
+    } else if (part.kind === 'refusal') content.push(refusalContent(part.text))
     else if (part.kind === 'other' && isContent(part)) content.push(part.value)
     else {
       const item = writeDone(part)

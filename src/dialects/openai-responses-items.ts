@@ -23,6 +23,8 @@ interface Slot {
   /** How many annotations of each of its texts were told. */
   readonly annotations: Map<number, number>
   hasLogprobs: boolean
+  /** Of a message: whether it is said on the way or is the answer. */
+  phase: string | null
   /** The part of its call. */
   call: number | null
   hasArguments: boolean
@@ -137,7 +139,10 @@ export class ResponseItems {
     const itemId = stringOf(item['id'])
     if (itemId !== null) this.places.set(itemId, key)
     const type = item['type']
-    if (type === 'message') this.speak(key)
+    if (type === 'message') {
+      slot.phase = stringOf(item['phase'])
+      this.speak(key)
+    }
     if ((type !== 'function_call' && type !== 'custom_tool_call') || slot.call !== null) return
     this.speak(key)
     const id = stringOf(item['call_id']) ?? stringOf(item['id']) ?? `call_${key.replaceAll(/[^\w-]/g, '')}`
@@ -148,6 +153,7 @@ export class ResponseItems {
   }
 
   private wholeMessage(key: string, slot: Slot, item: JsonObject): void {
+    if (slot.said.size === 0) slot.phase = stringOf(item['phase'])
     this.speak(key)
     const content = item['content']
     if (typeof content === 'string') return this.sayText(key, slot, 0, content, false)
@@ -285,6 +291,7 @@ export class ResponseItems {
   private speak(key: string): void {
     if (this.current !== key) this.events.endText(ONLY_CHOICE)
     this.current = key
+    this.events.phase(ONLY_CHOICE, this.slotOf(key).phase)
   }
 
   private keyOf(message: JsonObject): string {
@@ -303,6 +310,7 @@ export class ResponseItems {
       contents: [],
       annotations: new Map(),
       hasLogprobs: false,
+      phase: null,
       call: null,
       hasArguments: false,
       isDone: false,

@@ -24,6 +24,8 @@ interface ChoiceState {
   /** Text, reasoning or refusal part that is still open. */
   open: { readonly part: number; readonly kind: TextKind } | null
   audioPart: number | null
+  /** What the text that is said next is called; null for nothing. */
+  phase: string | null
   readonly openToolParts: Set<number>
   hasToolCall: boolean
   finish: FinishReason | null
@@ -78,6 +80,14 @@ export class ReplyEvents {
   text(choice: number, kind: TextKind, text: string): void {
     if (text === '' || this.isClosed) return
     this.events.push({ type: 'part-delta', choice, part: this.textPart(choice, kind), text })
+  }
+
+  /** Whether the text that follows is said on the way or is the answer; null where nobody says. */
+  phase(choice: number, phase: string | null): void {
+    const state = this.state(choice)
+    if (state.phase === phase) return
+    if (state.open?.kind === 'text') this.endText(choice)
+    state.phase = phase
   }
 
   /** A signature for the reasoning that is open, or for one of its own. */
@@ -259,7 +269,8 @@ export class ReplyEvents {
     const state = this.state(choice)
     if (state.open?.kind === kind) return state.open.part
     this.endText(choice)
-    const part = this.openPart(choice, { kind })
+    const named = kind === 'text' && state.phase !== null ? { phase: state.phase } : {}
+    const part = this.openPart(choice, { kind, ...named })
     state.open = { part, kind }
     return part
   }
@@ -280,6 +291,7 @@ export class ReplyEvents {
       parts: 0,
       open: null,
       audioPart: null,
+      phase: null,
       openToolParts: new Set(),
       hasToolCall: false,
       finish: null,

@@ -139,9 +139,13 @@ function readMessage(turns: Turns, item: JsonObject, field: string): InvalidRequ
   }
   const parts = readContent(item['content'], `${field}.content`)
   if (!parts.ok) return parts.error
-  if (role === 'assistant') turns.join(role, ...parts.value)
+  if (role === 'assistant') turns.join(role, ...inPhase(parts.value, stringOf(item['phase'])))
   else turns.message(role, parts.value)
   return null
+}
+
+function inPhase(parts: readonly NeutralPart[], phase: string | null): readonly NeutralPart[] {
+  return phase === null ? parts : parts.map((part) => (part.kind === 'text' ? { ...part, phase } : part))
 }
 
 /** A call that belongs to a program or a namespace of OpenAI's is a piece that only this wire knows. */

@@ -30,14 +30,21 @@ function logprobsEnd(logprobs: string): string {
 interface OpenMessage {
   readonly index: number
   readonly id: string
+  readonly phase: string | undefined
   readonly contents: Content[]
+}
+
+/** How a part begins. */
+interface Start {
+  readonly kind: 'text' | 'refusal'
+  readonly phase: string | undefined
 }
 
 /** Writes the text and refusal parts of a reply, by their numbers. */
 export class MessageWriter {
   private readonly log: EventLog
   private message: OpenMessage | null = null
-  private readonly kinds = new Map<number, 'text' | 'refusal'>()
+  private readonly starts = new Map<number, Start>()
   private readonly open = new Map<number, Content>()
   /** The content that spoke last, if it is open: nearly all of a stream is more of the same. */
   private last: Content | null = null
@@ -49,8 +56,8 @@ export class MessageWriter {
   }
 
   /** A part begins; it is added when it says something. */
-  start(part: number, kind: 'text' | 'refusal'): void {
-    this.kinds.set(part, kind)
+  start(part: number, kind: 'text' | 'refusal', phase?: string): void {
+    this.starts.set(part, { kind, phase })
   }
 
   /** Whether the part has said anything. */
@@ -108,7 +115,7 @@ export class MessageWriter {
     if (content !== undefined) content.isEnded = true
     this.open.delete(part)
     this.last = null
-    this.kinds.delete(part)
+    this.starts.delete(part)
   }
 
   /** Something else begins: a message that has nothing more to say is done. */
@@ -124,13 +131,16 @@ export class MessageWriter {
   }
 
   private begin(part: number): string {
-    const kind = this.kinds.get(part)
-    if (kind === undefined || this.open.has(part)) return ''
-    let text = this.finishContents(false)
+    const start = this.starts.get(part)
+    if (start === undefined || this.open.has(part)) return ''
+    const { kind, phase } = start
+    // What is said on the way and the answer are messages of their own.
+    const isOther = kind === 'text' && this.message !== null && this.message.phase !== phase
+    let text = isOther ? this.close('completed') : this.finishContents(false)
     if (this.message === null) {
       const id = this.log.nextId('msg')
-      const added = this.log.add(messageItem(id, 'in_progress', []))
-      this.message = { index: added.index, id, contents: [] }
+      const added = this.log.add(messageItem(id, 'in_progress', [], phase))
+      this.message = { index: added.index, id, phase, contents: [] }
       text += added.text
     }
     const { id, index, contents } = this.message
@@ -170,7 +180,7 @@ export class MessageWriter {
 
   private finishMessage(status: string): string {
     if (this.message === null) return ''
-    const { id, index, contents } = this.message
+    const { id, index, phase, contents } = this.message
     this.message = null
     return this.log.done(
       index,
@@ -178,6 +188,7 @@ export class MessageWriter {
         id,
         status,
         contents.map((content) => contentOf(content)),
+        phase,
       ),
     )
   }

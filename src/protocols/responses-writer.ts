@@ -122,7 +122,7 @@ class ResponsesWriter implements StreamWriter {
       case 'text':
       case 'refusal':
         this.parts.set(part, { kind: 'said', signature: null })
-        this.message.start(part, start.kind)
+        this.message.start(part, start.kind, start.kind === 'text' ? start.phase : undefined)
         return ''
       case 'reasoning':
         this.parts.set(part, { kind: 'reasoning', item: null, text: '', signature: null, isRedacted: false })

@@ -31,8 +31,9 @@ export function refusalContent(refusal: string): JsonObject {
   return { type: 'refusal', refusal }
 }
 
-export function messageItem(id: string, status: string, content: readonly JsonObject[]): JsonObject {
-  return { id, type: 'message', status, role: 'assistant', content }
+/** A message. `phase`: whether it is said on the way or is the answer; undefined where nobody says. */
+export function messageItem(id: string, status: string, content: readonly JsonObject[], phase?: string): JsonObject {
+  return { id, type: 'message', status, role: 'assistant', content, ...(phase === undefined ? {} : { phase }) }
 }
 
 /** A reasoning item; its text is told as a summary, which is what clients show and send back. */
@@ -81,15 +82,18 @@ export function outputItems(
   const items: JsonObject[] = []
   let content: JsonObject[] | null = null
   let hasText = false
+  let phase: string | undefined
   const addContent = (piece: JsonObject): void => {
     if (content === null) {
       content = []
-      items.push(messageItem(nextId('msg'), 'completed', content))
+      items.push(messageItem(nextId('msg'), 'completed', content, phase))
     }
     content.push(piece)
   }
   for (const part of parts) {
     if (part.kind === 'text') {
+      if (part.text !== '' && part.phase !== phase) content = null
+      if (part.text !== '') phase = part.phase
       if (part.text !== '') addContent(textPartContent(part, hasText ? [] : logprobs))
       hasText ||= part.text !== ''
     } else if (part.kind === 'refusal') addContent(refusalContent(part.text))

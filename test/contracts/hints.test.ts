@@ -4,9 +4,11 @@ import { describe, expect, test } from 'vitest'
 import type { Target, Wire } from '../../src/core/directory.ts'
 import { inClientsWords } from '../../src/core/gap-names.ts'
 import { lostHints } from '../../src/core/hints.ts'
+import { parseJson } from '../../src/core/json.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { Citation, NeutralRequest } from '../../src/core/neutral.ts'
 import type { Dialect } from '../../src/dialects/dialect.ts'
+import { objectOf } from '../../src/wire/read.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { TARGET } from '../support/target.ts'
 
@@ -196,6 +198,7 @@ describe('each client is told in its own words', () => {
           {
             type: 'message',
             role: 'assistant',
+            phase: 'commentary',
             content: [
               {
                 type: 'output_text',
@@ -215,6 +218,7 @@ describe('each client is told in its own words', () => {
     expect(lostHints(request, 'gemini', TARGET).toSorted()).toEqual([
       'input.content.annotations',
       'input.content.input_image.detail',
+      'input.phase',
       'prompt_cache_key',
       'text.format.description',
       'text.format.name',
@@ -235,4 +239,25 @@ describe('each client is told in its own words', () => {
     )
     expect(lostHints(request, 'gemini', TARGET)).toEqual(['metadata.user_id'])
   })
+})
+
+test('what was said on the way goes back as such, and apart from the answer', () => {
+  const input = [
+    { role: 'user', content: 'When is high tide?' },
+    { type: 'message', role: 'assistant', phase: 'commentary', content: [{ type: 'output_text', text: 'A moment.' }] },
+    { type: 'message', role: 'assistant', phase: 'final_answer', content: [{ type: 'output_text', text: 'At six.' }] },
+    { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'Anything else?' }] },
+    { role: 'user', content: 'And low tide?' },
+  ]
+  const request = read({ model: 'asked', input }, 'responses')
+  const body = objectOf(parseJson(sent(dialects['openai-responses'], request, TARGET)))
+  expect(body['input']).toEqual([
+    { role: 'user', content: 'When is high tide?' },
+    { type: 'message', role: 'assistant', phase: 'commentary', content: 'A moment.' },
+    { type: 'message', role: 'assistant', phase: 'final_answer', content: 'At six.' },
+    { role: 'assistant', content: 'Anything else?' },
+    { role: 'user', content: 'And low tide?' },
+  ])
+  expect(lostHints(request, 'openai-responses', TARGET)).toEqual([])
+  expect(lostHints(request, 'openai-chat', TARGET)).toEqual(['input.phase'])
 })

@@ -17,6 +17,7 @@ import { type ReadExchange, eventTemplate, settingsOf } from './exchange.ts'
 import { admitAtLimit } from './at-limit.ts'
 import { droppedFields } from './dropped.ts'
 import { besideOf } from './end-user.ts'
+import { followedMembers } from './preferences.ts'
 import { withProviderOptions } from './provider-options.ts'
 import type { CutReason } from './allowance.ts'
 import { lengthen } from './large-body.ts'
@@ -127,9 +128,18 @@ export function callOf(attempt: Attempt): OutgoingCall {
   const { exchange } = attempt
   const call = writtenCall(attempt)
   // A translated request was written without what is dropped.
-  const dropped = attempt.isNative ? droppedFields(attempt) : []
+  const dropped = attempt.isNative ? leftOut(attempt) : NONE
   if (settingsOf(exchange)['tidegate'] === undefined && dropped.length === 0) return call
   return withProviderOptions(call, exchange.body(), attempt.plan.target.provider, dropped)
+}
+
+const NONE: readonly string[] = []
+
+/** Members of the client's body that its target is not to see: what the route allows to be dropped, what was for us. */
+function leftOut(attempt: Attempt): readonly string[] {
+  const dropped = droppedFields(attempt)
+  const followed = followedMembers(attempt.exchange, attempt.plan.target)
+  return followed.length === 0 ? dropped : [...dropped, ...followed]
 }
 
 function writtenCall(attempt: Attempt): OutgoingCall {

@@ -6,6 +6,7 @@ import { inClientsWords, strayGaps, toolMemberGaps } from '../core/gap-names.ts'
 import { lostHints, strictHints } from '../core/hints.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import type { Dialect } from '../dialects/dialect.ts'
+import { ROUTING_MEMBERS } from '../core/preferences.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
 import { settingsOf } from './exchange.ts'
@@ -44,5 +45,6 @@ function omittedHints({ exchange, plan, dialect, isNative }: Attempt<Speaker>): 
 /** What of a translated request the target can't carry, by the client's own names. */
 export function clientsGaps(dialect: Dialect, request: NeutralRequest, target: Target): readonly Gap[] {
   const gaps = [...dialect.gaps(request, target), ...toolMemberGaps(request, dialect.wire)]
-  return [...inClientsWords(request, gaps), ...strayGaps(request, dialect.wire)]
+  const all = [...inClientsWords(request, gaps), ...strayGaps(request, dialect.wire)]
+  return all.filter(({ field }) => !ROUTING_MEMBERS.includes(field))
 }

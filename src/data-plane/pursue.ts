@@ -63,6 +63,10 @@ export async function pursue<Answer, P extends Speaker = Protocol>(
   const pursuit: Pursuit<P> = { exchange, routed, purpose, attempts: 0, last: null, retryAfterMs: null }
   let result = await pursueCandidates(pursuit, tryOnce)
   if (result === 'downgraded') result = await pursueCandidates(pursuit, tryOnce)
+  for (const model of routed.models ?? []) {
+    if (result !== null || !(await goesOn(pursuit, model))) continue
+    result = await pursueCandidates(pursuit, tryOnce)
+  }
   return result === null || result === 'downgraded' ? err(giveUp(pursuit)) : result
 }
 
@@ -171,6 +175,18 @@ async function downgraded<P extends Speaker>(pursuit: Pursuit<P>, refusal: Refus
   pursuit.exchange = { ...pursuit.exchange, ...rerouted.renamed }
   pursuit.routed = rerouted.routed
   pursuit.attempts -= 1
+  return true
+}
+
+/** Whether the request goes on with another model that it names, now that the one before can't be had. */
+async function goesOn<P extends Speaker>(pursuit: Pursuit<P>, model: string): Promise<boolean> {
+  const { exchange, attempts } = pursuit
+  if (exchange.client.hasLeft || attempts >= ATTEMPTS_MAX) return false
+  const rerouted = (await pursuit.routed.reroute?.(model)) ?? null
+  if (rerouted === null) return false
+  const { downgradedFrom: _, ...renamed } = rerouted.renamed
+  pursuit.exchange = { ...exchange, ...renamed }
+  pursuit.routed = rerouted.routed
   return true
 }
 

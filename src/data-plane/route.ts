@@ -4,10 +4,11 @@ import type { JsonObject } from '../core/json.ts'
 import { late } from '../core/late.ts'
 import type { Failure, Gap, InvalidRequest } from '../core/failure.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
-import { type Exclusion, type Plan, gapsOf, plan } from '../core/plan.ts'
+import { type Exclusion, type Plan, type PlanChecks, gapsOf, plan } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { ruling } from '../core/route-rules.ts'
 import type { RouteTable } from '../core/route-table.ts'
+import type { Situation } from '../core/strategies/strategy.ts'
 import { suggestModels } from '../core/suggest.ts'
 import { dialects } from '../dialects/index.ts'
 import type { Rerouted } from './downgrade.ts'
@@ -15,6 +16,7 @@ import { clientsGaps } from './dropped.ts'
 import { arrayOf } from '../wire/read.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
 import { promptTokens } from './large-body.ts'
+import { asPreferred, preferencesOf, unwanted } from './preferences.ts'
 import { inabilities, routeFacts } from './route-facts.ts'
 import { situationOf } from './situation.ts'
 
@@ -25,6 +27,8 @@ export interface RoutedRequest {
   readonly neutral: NeutralRequest | null
   /** What to ask for instead, now that these targets have failed. */
   readonly suggest?: (failed: readonly Target[]) => readonly string[]
+  /** Models to go on with when none of these targets answers. */
+  readonly models?: readonly string[]
   /** The same for another model, where a limit's policy wants that; null where it can't be. */
   readonly reroute?: (model: string) => Promise<Rerouted | null>
 }
@@ -49,25 +53,25 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
   const neutral = neutralFor(exchange, targets)
   if (!neutral.ok) return neutral
   const length = once(() => promptTokens(facts, exchange.short))
+  const wanted = preferencesOf(exchange, targets)
+  if (!wanted.ok) return wanted
+  const { preferences, models } = wanted.value
   const ruled = found.rules === undefined ? null : ruling(found.rules, routeFacts(exchange, length))
   if (ruled !== null && ruled.refusal !== null)
     return err({ kind: 'refused-by-rule', model: facts.model, ...ruled.refusal })
-  const planned = plan(
-    found,
-    targets,
-    {
-      gaps: (target) => gapsAt(exchange, neutral.value, target),
-      against: (target) => tooLong(target, length),
-    },
-    () => situationOf(exchange, length),
-    ruled,
-  )
+  const checks: PlanChecks = {
+    gaps: (target) => gapsAt(exchange, neutral.value, target),
+    against: (target) => tooLong(target, length) ?? (preferences === null ? null : unwanted(target, preferences)),
+  }
+  const situation = (): Situation => situationOf(exchange, length)
+  const made = plan(found, targets, checks, situation, ruled)
+  const planned = preferences === null ? made : asPreferred(made, preferences, situation)
   if (planned.candidates.length > 0) {
     const reroute = async (model: string): Promise<Rerouted | null> => {
       const { downgrade } = downgrading.now() ?? (await downgrading.load())
       return downgrade(exchange, table, model)
     }
-    return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest, reroute })
+    return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest, reroute, models })
   }
   const gaps = gapsOf(planned.excluded)
   const suggestions = suggest(targets)

@@ -1,0 +1,144 @@
+// What a client says of its targets in the request itself: who is asked, in which order, and what the provider is sent.
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Price } from '../../src/core/price.ts'
+import { routeTable } from '../../src/core/route-table.ts'
+import { type PathWorld, holdTime, pathWorld } from '../support/path-world.ts'
+import { fails, says } from '../support/scripted-provider.ts'
+import { someTarget } from '../support/targets.ts'
+
+beforeEach(holdTime)
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** USD per million tokens. */
+function price(input: number, output: number): Price {
+  const [inPico, outPico] = [input * 1e6, output * 1e6]
+  return {
+    input: inPico,
+    cacheRead: inPico,
+    cacheWrite: inPico,
+    cacheWriteLong: inPico,
+    output: outPico,
+    reasoning: outPico,
+    audioInput: inPico,
+    audioOutput: outPico,
+  }
+}
+
+const TARGETS = [
+  someTarget('dear', { provider: 'openai', price: price(5, 15), labels: ['no-training'] }),
+  someTarget('cheap', { provider: 'groq', price: price(0.1, 0.4) }),
+  someTarget('free', { provider: 'ollama', price: price(0, 0), labels: ['zdr', 'no-training'] }),
+  someTarget('router', { provider: 'openrouter' }),
+]
+
+const BODY = { model: 'asked', messages: [{ role: 'user', content: 'Hello?' }] }
+
+function world(ids: readonly string[] = ['dear', 'cheap', 'free']): PathWorld {
+  const made = pathWorld(TARGETS)
+  const route = (model: string, targets: readonly string[]) => ({
+    id: model,
+    model,
+    tenantId: null,
+    targets,
+    allowedGaps: [],
+  })
+  made.table = routeTable({
+    revision: 1,
+    targets: Object.fromEntries(TARGETS.map((target) => [target.id, target])),
+    routes: [route('asked', ids), route('other', ['cheap'])],
+  })
+  return made
+}
+
+/** The targets asked, when none of them answers. */
+async function tried(body: object, made = world()): Promise<readonly string[]> {
+  made.upstream = (call) => fails(call, 'overloaded')
+  made.mayRetry = () => false
+  await (await made.ask({ ...BODY, ...body })).text()
+  return made.calls.map(({ target }) => target.id)
+}
+
+describe('provider', () => {
+  test.each([
+    [{}, ['dear', 'cheap', 'free']],
+    [{ order: ['groq'] }, ['cheap', 'dear', 'free']],
+    [{ order: ['free', 'Groq/fast'] }, ['free', 'cheap', 'dear']],
+    [{ only: ['openai', 'ollama'] }, ['dear', 'free']],
+    [{ ignore: ['openai'] }, ['cheap', 'free']],
+    [{ sort: 'price' }, ['free', 'cheap', 'dear']],
+    [{ sort: { by: 'price' }, order: ['openai'] }, ['dear', 'free', 'cheap']],
+    [{ max_price: { prompt: 1, completion: '0.4' } }, ['cheap', 'free']],
+    [{ max_price: { completion: 0.3 } }, ['free']],
+    [{ allow_fallbacks: false }, ['dear']],
+    [{ order: ['groq'], allow_fallbacks: false }, ['cheap']],
+    [{ data_collection: 'deny' }, ['dear', 'free']],
+    [{ zdr: true }, ['free']],
+  ])('%j asks %j', async (provider, expected) => {
+    expect(await tried({ provider })).toEqual(expected)
+  })
+
+  test('that leaves nobody says so', async () => {
+    const response = await world().ask({ ...BODY, provider: { only: ['nobody'] } })
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ error: { code: 'no_target_available' } })
+    expect(response.headers.get('x-tidegate-request-id')).not.toBeNull()
+  })
+
+  test.each([
+    ['provider', 'groq'],
+    ['provider.order', { order: 'groq' }],
+    ['provider.only', { only: [1] }],
+    ['provider.sort', { sort: 'beauty' }],
+    ['provider.max_price', { max_price: { prompt: 'much' } }],
+    ['provider.allow_fallbacks', { allow_fallbacks: 'yes' }],
+  ])('wrong in %s is a 400 that names it', async (field, provider) => {
+    const response = await world().ask({ ...BODY, provider })
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ error: { param: field } })
+  })
+})
+
+describe('models', () => {
+  test('are gone on with, in order, when the first can not be had', async () => {
+    const made = world(['dear'])
+    made.upstream = (call) => (call.target.id === 'dear' ? fails(call, 'overloaded') : says(call))
+    made.mayRetry = () => false
+    const response = await made.ask({ ...BODY, models: ['nobody', 'other'] })
+    expect(response.status).toBe(200)
+    expect(made.calls.map(({ target }) => target.id)).toEqual(['dear', 'cheap'])
+    expect(response.headers.get('x-tidegate-route')).toBe('other')
+    expect(response.headers.get('x-tidegate-downgraded-from')).toBeNull()
+  })
+
+  test('are not gone on with after a mistake of the client', async () => {
+    const made = world(['dear'])
+    made.upstream = () => Response.json({ error: { message: 'Wrong.', param: 'n', code: 'c' } }, { status: 400 })
+    expect((await made.ask({ ...BODY, models: ['other'] })).status).toBe(400)
+    expect(made.calls).toHaveLength(1)
+  })
+
+  test('in a form that can not be read are a 400', async () => {
+    const response = await world().ask({ ...BODY, models: 'other' })
+    expect(await response.json()).toMatchObject({ error: { param: 'models' } })
+  })
+})
+
+describe('what the provider is sent', () => {
+  const wishes = { provider: { order: ['router', 'openai'] }, models: ['other'] }
+
+  test('has no wishes that were followed here', async () => {
+    const made = world()
+    made.upstream = (call) => says(call)
+    await (await made.ask({ ...BODY, ...wishes })).text()
+    expect(Object.keys(JSON.parse(made.calls[0]?.text ?? '{}'))).toEqual(Object.keys(BODY))
+  })
+
+  test('has all of them where it routes by them itself', async () => {
+    const made = world(['router'])
+    made.upstream = (call) => says(call)
+    await (await made.ask({ ...BODY, ...wishes })).text()
+    expect(JSON.parse(made.calls[0]?.text ?? '{}')).toMatchObject(wishes)
+  })
+})

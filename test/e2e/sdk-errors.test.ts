@@ -52,7 +52,7 @@ describe('a key that does not open', () => {
   test('each kind is an AuthenticationError with its own message', async () => {
     const known = await mintKey(system, 'acme', 'known')
     const foreign = known.key.slice(0, 8) + 'zzzz' + known.key.slice(12)
-    const soonMs = Date.now() + 1_500
+    const soonMs = Date.now() + 3_000
     const expiring = await mintKey(system, 'acme', 'expiring', { expires_at: new Date(soonMs).toISOString() })
     expect(await thrownBy(expiring.key)).toBeNull()
     expect(await thrownBy(known.key)).toBeNull()

@@ -21,7 +21,7 @@ beforeAll(async () => {
   const price = { input_usd_per_million: '1', output_usd_per_million: '2' }
   const settings = { probe_model: MODEL, provider: 'gemini', credential: 'SIMULATED_API_KEY', max_retries: 0, price }
   const address = rawUrl.replace('/raw', '/gemini/v1beta')
-  await createRoute(system, 'any-gemini*', [{ id: 'real', ...settings, model: '*', base_url: address }])
+  await createRoute(system, 'sim-gemini-3*', [{ id: 'real', ...settings, model: '*', base_url: address }])
   await createRoute(system, EMBEDDING, [{ id: 'vectors', ...settings, model: EMBEDDING, base_url: `${rawUrl}/v1beta` }])
   world.forget()
   client = clientOf(owner.key)

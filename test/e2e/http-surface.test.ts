@@ -27,7 +27,7 @@ let other: MintedKey
 
 beforeAll(async () => {
   system = await startTestSystem({ vars: { CORS_ORIGINS: `${PAGE}, tenants` } })
-  owner = await createTenant(system, 'harbour')
+  owner = await createTenant(system, 'harbour', { pass_through: 'all' })
   other = await createTenant(system, 'lighthouse', { cors_origins: [TENANTS_PAGE] })
   await routeSimulated(system)
   await createRoute(system, 'sim-gemini*', [{ id: 'google', provider: 'simulated-gemini', model: '*', max_retries: 0 }])

@@ -10,6 +10,7 @@ import { type RouteTable, routeTable } from '../../src/core/route-table.ts'
 import type { UsageEvent } from '../../src/core/usage-event.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import type {
+  Beside,
   CachedReply,
   CallPermit,
   Closed,
@@ -32,6 +33,8 @@ export interface SentCall extends OutgoingCall {
 
 /** One admission, and how it was settled. */
 export interface Admitted {
+  /** Whose limits had a say besides the tenant's. */
+  readonly beside: Beside | null
   readonly amounts: Amounts
   readonly settled: { readonly actual: Amounts; readonly event: UsageEvent }[]
 }
@@ -190,9 +193,9 @@ export function servicesOf(world: PathWorld): Services {
       routes: () => step('routes').then(() => world.table),
     },
     limiter: {
-      admit: (_path, wanted, _template, _later, least) =>
+      admit: (_path, wanted, _template, _later, least, beside = null) =>
         step('admit').then(() =>
-          admission(world, { ...wanted, nanoUsd: world.grantNanoUsd(wanted.nanoUsd, least ?? undefined) }),
+          admission(world, { ...wanted, nanoUsd: world.grantNanoUsd(wanted.nanoUsd, least ?? undefined) }, beside),
         ),
       record: (event) => void world.recorded.push(event),
       limits: async () => 'unavailable',
@@ -240,11 +243,11 @@ export function servicesOf(world: PathWorld): Services {
   }
 }
 
-function admission(world: PathWorld, amounts: Amounts): Reservation | Refusal {
+function admission(world: PathWorld, amounts: Amounts, beside: Beside | null): Reservation | Refusal {
   const number = world.steps.filter((step) => step === 'admit').length
   const refusal = world.refusal(number)
   if (refusal !== null) return refusal
-  const admitted: Admitted = { amounts, settled: [] }
+  const admitted: Admitted = { amounts, beside, settled: [] }
   world.admitted.push(admitted)
   return {
     amounts,

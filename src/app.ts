@@ -69,11 +69,13 @@ export function createApp(): {
 }
 
 const COUNT_ENDPOINT = `${PROTOCOL_PLACES.messages.endpoint}/count_tokens`
+const EXPLAIN_ENDPOINT = '/v1/route/explain'
 
 /** What is only ever posted to. One route each: where several match, Hono walks them by way of promises. */
 const POSTED: ReadonlySet<string> = new Set([
   ...protocols.names.map((name) => PROTOCOL_PLACES[name].endpoint),
   COUNT_ENDPOINT,
+  EXPLAIN_ENDPOINT,
   ...Object.values(TASK_ENDPOINTS),
 ])
 
@@ -89,10 +91,9 @@ function addDataPlane(app: Hono<Bindings>): void {
     by(counting, (c, { countTokens }) => countTokens(c.req.raw, servicesOf(c.env), later(c))),
   )
   app.post(
-    '/v1/route/explain',
+    EXPLAIN_ENDPOINT,
     by(explaining, (c, { explain }) => explain(c.req.raw, servicesOf(c.env), later(c))),
   )
-  closeOthers(app, '/v1/route/explain', 'POST')
   for (const endpoint of Object.values(TASK_ENDPOINTS)) {
     app.post(
       endpoint,

@@ -1,19 +1,29 @@
 // The limiter object's memory: what an earlier version stored is read with nothing spent forgotten, and alerts travel past
 // a ledger that doesn't count them.
-import { runInDurableObject } from 'cloudflare:test'
+import { applyD1Migrations, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod/mini'
 import { LimiterStorage } from '../../durable-objects/storage.ts'
+import { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
+import { createAdmin } from '../../src/control-plane/admin.ts'
 import { newAuthority, takeReport } from '../../src/core/authority.ts'
-import { NOTHING } from '../../src/core/limits.ts'
+import type { RunawayRule } from '../../src/core/limit-policy.ts'
+import { type LeaseReport, type LeaseWant, LIMITS_VERSION, type LimiterCall, NOTHING } from '../../src/core/limits.ts'
+import { newWatch } from '../../src/core/runaway.ts'
 import { thresholdEvents } from '../../src/core/usage-event.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import type { GatewayEnv } from '../../src/env.ts'
+import { kvDirectory } from '../../src/platform/directory.ts'
 import { configOf } from '../support/limiter-receiver.ts'
 
 declare global {
   namespace Cloudflare {
-    interface Env extends Pick<GatewayEnv, 'TENANT_LIMITER'> {}
+    interface Env extends Pick<
+      GatewayEnv,
+      'TENANT_LIMITER' | 'TARGET_BREAKER' | 'SIDE_LIMITER' | 'USAGE' | 'ENVIRONMENT'
+    > {}
   }
 }
 
@@ -92,3 +102,84 @@ describe('an alert', () => {
     expect(read).toMatchObject({ ok: true, value: { rows: '', outboxId: 4 } })
   })
 })
+
+describe('spending that runs away', () => {
+  it('is told of once, in the outbox, by an object that has just started on what it knew', async () => {
+    const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('of-a-loop'))
+    await runInDurableObject(stub, async (_, state) => {
+      const rule: RunawayRule = { factor: 10, minNanoUsdPerHour: 1, action: 'stop' }
+      const known = { ...newWatch('key', 'k', rule), minute: 1, hasBaseline: true, baselineNanoUsd: 100 }
+      const now = { ...known, minute: Math.floor(Date.now() / 60_000) }
+      state.storage.sql.exec('INSERT INTO watch VALUES (?, ?)', known.id, JSON.stringify(now))
+      const limiter = new TenantLimiter(state, env)
+      await limiter.configure(configOf([{ scope: 'key', id: 'k', model: null, limits: [], runaway: rule }], 3))
+      const path = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }
+      const need = { ...NOTHING, nanoUsd: 1_000_000 }
+      const want = { leaseId: 'h:1', isNew: true, path, need, target: need, first: need, unheardNanoUsd: 0 }
+      const message = (number: number, reports: readonly LeaseReport[], wants: readonly LeaseWant[]): LimiterCall => {
+        return { v: LIMITS_VERSION, tenantId: 't', holder: 'h', number, reports, admissions: [], chunks: [], wants }
+      }
+      const granted = await limiter.call(message(1, [], [want]))
+      expect(granted.grants).toHaveLength(1)
+      const report = { leaseId: 'h:1', keyId: 'k', settled: need, returned: NOTHING, isDone: false }
+      const told = await limiter.call(message(2, [report], []))
+      expect(told.closedLeases).toEqual(['h:1'])
+      const refused = await limiter.call(message(3, [{ ...report, isDone: true }], [{ ...want, leaseId: 'h:2' }]))
+      expect(refused.denials).toMatchObject([{ denial: { kind: 'runaway', scope: 'key', action: 'stop' } }])
+      const rows = [...state.storage.sql.exec<{ events: string }>('SELECT events FROM outbox')]
+      const events = rows.map((row): unknown => JSON.parse(row.events))
+      expect(events).toMatchObject([[{ v: 1, kind: 'runaway', tenantId: 't', ownerId: 'k', action: 'stop' }]])
+      const read = readBatch({ v: 1, tenantId: 't', outboxId: 1, events: rows[0]?.events })
+      expect(read, 'no event of the ledger').toMatchObject({ ok: true, value: { outboxId: 1, rows: '' } })
+      const again = new TenantLimiter(state, env)
+      const still = await again.call(message(4, [], [{ ...want, leaseId: 'h:3' }]))
+      expect(still.denials).toMatchObject([{ denial: { kind: 'runaway' } }])
+    })
+  })
+})
+
+describe('who is served while the limiter is away', () => {
+  const TOKEN = 'admin-token-of-the-tests'
+  const app = new Hono().route('/admin', createAdmin({ services: [], probe: () => Promise.reject(new Error('none')) }))
+  const admin = async (method: string, path: string, body: object): Promise<Made> => {
+    const init = {
+      method,
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    }
+    const bindings = { ...env, ADMIN_TOKEN: TOKEN, KEY_PEPPER: 'pepper-of-the-tests', ENVIRONMENT: 'local' }
+    const answer = await app.request(`/admin${path}`, init, bindings)
+    expect(answer.status).toBeLessThan(300)
+    return MADE.parse(await answer.json())
+  }
+  const isServed = async ({ key }: Made): Promise<boolean> => {
+    const log = { warn: () => undefined }
+    const directory = kvDirectory(env.DIRECTORY, 'pepper-of-the-tests', () => Date.now(), log)
+    const caller = await directory.caller(key ?? '')
+    if (typeof caller === 'string') throw new Error(caller)
+    return caller.admitsUnchecked === true
+  }
+
+  it('is decided when keys, teams and tenants are published: nobody on whose path a budget is set', async () => {
+    await applyD1Migrations(env.DB, env.TEST_MIGRATIONS)
+    const budget = { budget: { amount_usd: '1', period: 'day' } }
+    const tenant = await admin('POST', '/tenants', { name: 'trusting', limits_unavailable: 'admit' })
+    const team = await admin('POST', '/teams', { tenant: 'trusting', name: 'rich', limits: { tokens_per_minute: 5 } })
+    const plain = await admin('POST', '/keys', { tenant: 'trusting', name: 'plain' })
+    const rules = [{ kind: 'budget', amount_usd: '1', period: 'hour', model: 'gpt-*' }]
+    const held = await admin('POST', '/keys', { tenant: 'trusting', name: 'held', limits: { rules } })
+    const ofTeam = await admin('POST', '/keys', { tenant: 'trusting', name: 'of-team', team: 'rich' })
+    expect(await Promise.all([plain, held, ofTeam].map(isServed))).toEqual([true, false, true])
+    await admin('PATCH', `/teams/${team.id}`, { limits: budget })
+    expect(await Promise.all([plain, held, ofTeam].map(isServed))).toEqual([true, false, false])
+    await admin('PATCH', `/keys/${held.id}`, { limits: { rules: [] } })
+    expect(await isServed(held)).toBe(true)
+    await admin('PATCH', `/tenants/${tenant.id}`, { limits: budget })
+    expect(await Promise.all([plain, held, ofTeam].map(isServed))).toEqual([false, false, false])
+    await admin('PATCH', `/tenants/${tenant.id}`, { limits: { budget: null }, limits_unavailable: 'refuse' })
+    expect(await isServed(plain)).toBe(false)
+  })
+})
+
+const MADE = z.object({ id: z.string(), key: z.optional(z.string()) })
+type Made = z.infer<typeof MADE>

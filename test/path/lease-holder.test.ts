@@ -305,3 +305,52 @@ describe('what happened', () => {
     expect(world.receiver.standing('tenant:t')).toMatchObject({ spentNanoUsd: 5_000, heldNanoUsd: 0 })
   })
 })
+
+describe('an isolate whose limiter is away', () => {
+  test('loses no event with money in it, also when there is no room', async () => {
+    const world = heldTenant(RICH)
+    world.usualFate = 'refused'
+    for (let count = 0; count < 5_100; count++) world.holder.record(usageEvent(`hit${count}`), world.later)
+    world.holder.record(usageEvent('dear', { costNanoUsd: 7 }), world.later)
+    world.usualFate = 'arrives'
+    await world.clock.advance(20_000)
+    const ids = durable(world)
+    expect(ids).toContain('dear')
+    expect(ids.length).toBe(5_001)
+  })
+})
+
+describe('a lease that the limiter closes', () => {
+  test('admits nothing more from its next contact on, and what was free goes back', async () => {
+    const world = heldTenant({ ...RICH, nodes: [{ ...node('key', 'k'), runaway: RUNAWAY }] })
+    world.finish(await world.admitted('r1', REQUEST), 'r1')
+    await world.clock.advance(100)
+    expect(world.ask('warm', REQUEST)).not.toBeInstanceOf(Promise)
+    for (const lease of world.receiver.authority.leases.values()) lease.isStale = true
+    world.holder.record(usageEvent('contact'), world.later)
+    await world.clock.advance(100)
+    const after = world.ask('cold', REQUEST)
+    expect(after).toBeInstanceOf(Promise)
+    expect(await world.clock.until(Promise.resolve(after))).toHaveProperty('settle')
+  })
+
+  test('since spending ran away, is not followed by another until that is over', async () => {
+    const world = heldTenant({ ...RICH, nodes: [{ ...node('key', 'k'), runaway: RUNAWAY }] })
+    world.finish(await world.admitted('r1', REQUEST), 'r1', { nanoUsd: 5 })
+    await world.clock.advance(100)
+    const watch = world.receiver.authority.watches.get('key:k')
+    if (watch === undefined) throw new Error('nobody watches')
+    Object.assign(watch, { hasBaseline: true, baselineNanoUsd: 1_000 })
+    world.finish(await world.admitted('loop', { nanoUsd: 900_000 }), 'loop')
+    await world.clock.advance(100)
+    expect(await world.clock.until(Promise.resolve(world.ask('r3', REQUEST)))).toMatchObject({
+      kind: 'runaway',
+      scope: 'key',
+      action: 'stop',
+    })
+    await world.clock.advance(61 * 60_000)
+    await world.admitted('r4', REQUEST)
+  })
+})
+
+const RUNAWAY = { factor: 10, minNanoUsdPerHour: 60, action: 'stop' } as const

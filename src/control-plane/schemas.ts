@@ -172,6 +172,7 @@ const TENANT = {
 }
 export const NEW_TENANT = z.strictObject({ name: NAME, ...TENANT }, OBJECT)
 export const TENANT_CHANGE = z.strictObject({ name: z.optional(NAME), ...TENANT }, OBJECT)
+export type TenantChange = z.infer<typeof TENANT_CHANGE>
 
 /** Replaced as a whole; an empty list is no limit at all. */
 export const END_USER = z.strictObject({ limits: RULES }, OBJECT)

@@ -1,6 +1,7 @@
 // Tenants: who pays. Create, list, read, change, delete.
 import { Hono } from 'hono'
 import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
+import { err, ok, type Result } from '../core/result.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
@@ -8,8 +9,8 @@ import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTenant, pushLimits } from './publish.ts'
 import { pushEndUsers } from './publish-side.ts'
 import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
-import { exists, notFound, notStored, referenced, refuse } from './refusal.ts'
-import { NEW_TENANT, TENANT_CHANGE } from './schemas.ts'
+import { exists, notFound, notStored, referenced, refuse, type Refusal } from './refusal.ts'
+import { NEW_TENANT, TENANT_CHANGE, type TenantChange } from './schemas.ts'
 import { commit, deleteRow, findTenant, insertRow, listRows, readTexts, updateRow, type TenantRow } from './store.ts'
 import { jsonBody } from './validate.ts'
 
@@ -20,24 +21,10 @@ export function tenantEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
     .post('/', jsonBody(NEW_TENANT), async (c) => {
       const body = c.req.valid('json')
-      const limits = changeLimits(NO_LIMITS, body.limits)
-      if (!limits.ok) return refuse(c, limits.error)
-      const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
-      if (problemOfUsers !== null) return refuse(c, problemOfUsers)
-      const row: TenantRow = {
-        id: `ten_${randomBase62(14, ports.randomBytes)}`,
-        name: body.name,
-        ...limits.value,
-        cache_mode: body.cache?.mode ?? 'off',
-        cache_ttl_seconds: body.cache?.ttl_seconds ?? CACHE_TTL_SECONDS,
-        time_zone: body.time_zone ?? 'UTC',
-        cors_origins: JSON.stringify(body.cors_origins ?? []),
-        end_user_limits: changeRules(null, body.end_user_limits),
-        require_end_user: body.require_end_user === true ? 1 : 0,
-        pass_through: body.pass_through ?? PASS_THROUGH_USUAL,
-        limits_unavailable: body.limits_unavailable ?? 'refuse',
-        created_at_ms: ports.nowMs(),
-      }
+      const id = `ten_${randomBase62(14, ports.randomBytes)}`
+      const changed = change({ ...BLANK, id, name: body.name, created_at_ms: ports.nowMs() }, body)
+      if (!changed.ok) return refuse(c, changed.error)
+      const row = changed.value
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       const problem = await announceTenant(c.env, row)
@@ -54,23 +41,9 @@ export function tenantEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const before = await findTenant(c.env.DB, c.req.param('id'))
       if (before === null) return refuse(c, notFound('tenant', c.req.param('id')))
-      const limits = changeLimits(before, body.limits)
-      if (!limits.ok) return refuse(c, limits.error)
-      const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
-      if (problemOfUsers !== null) return refuse(c, problemOfUsers)
-      const row: TenantRow = {
-        ...before,
-        ...limits.value,
-        name: body.name ?? before.name,
-        cache_mode: body.cache?.mode ?? before.cache_mode,
-        cache_ttl_seconds: body.cache?.ttl_seconds ?? before.cache_ttl_seconds,
-        time_zone: body.time_zone ?? before.time_zone,
-        cors_origins: body.cors_origins === undefined ? before.cors_origins : JSON.stringify(body.cors_origins),
-        end_user_limits: changeRules(before.end_user_limits, body.end_user_limits),
-        require_end_user: body.require_end_user === undefined ? before.require_end_user : body.require_end_user ? 1 : 0,
-        pass_through: body.pass_through ?? before.pass_through,
-        limits_unavailable: body.limits_unavailable ?? before.limits_unavailable,
-      }
+      const changed = change(before, body)
+      if (!changed.ok) return refuse(c, changed.error)
+      const row = changed.value
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
       const problem = await announceTenant(c.env, row)
@@ -88,6 +61,39 @@ export function tenantEndpoints(ports: AdminPorts) {
       const problem = await announce(() => publishTenant(c.env, row.id), ...ofUsers)
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
+}
+
+const BLANK: Omit<TenantRow, 'id' | 'name' | 'created_at_ms'> = {
+  ...NO_LIMITS,
+  cache_mode: 'off',
+  cache_ttl_seconds: CACHE_TTL_SECONDS,
+  time_zone: 'UTC',
+  cors_origins: '[]',
+  end_user_limits: null,
+  require_end_user: 0,
+  pass_through: PASS_THROUGH_USUAL,
+  limits_unavailable: 'refuse',
+}
+
+/** The tenant after a change: what is left out stays. */
+function change(before: TenantRow, body: TenantChange): Result<TenantRow, Refusal> {
+  const limits = changeLimits(before, body.limits)
+  if (!limits.ok) return limits
+  const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
+  if (problemOfUsers !== null) return err(problemOfUsers)
+  return ok({
+    ...before,
+    ...limits.value,
+    name: body.name ?? before.name,
+    cache_mode: body.cache?.mode ?? before.cache_mode,
+    cache_ttl_seconds: body.cache?.ttl_seconds ?? before.cache_ttl_seconds,
+    time_zone: body.time_zone ?? before.time_zone,
+    cors_origins: body.cors_origins === undefined ? before.cors_origins : JSON.stringify(body.cors_origins),
+    end_user_limits: changeRules(before.end_user_limits, body.end_user_limits),
+    require_end_user: body.require_end_user === undefined ? before.require_end_user : body.require_end_user ? 1 : 0,
+    pass_through: body.pass_through ?? before.pass_through,
+    limits_unavailable: body.limits_unavailable ?? before.limits_unavailable,
+  })
 }
 
 /** A tenant as the API shows it. `spentNanoUsd`: in its running budget window, where known. */

@@ -200,11 +200,13 @@ const FAILURES: Readonly<Record<Failure['kind'], readonly Failure[]>> = {
   }),
   'model-not-found': [{ kind: 'model-not-found', model: 'm', suggestions: ['n'] }],
   'model-not-allowed': [{ kind: 'model-not-allowed', model: 'm' }],
+  'refused-by-rule': [{ kind: 'refused-by-rule', model: 'm', rule: 'r', message: 'Not at night.' }],
   unsupported: [{ kind: 'unsupported', model: 'm', gaps: [{ field: 'seed', reason: 'none' }] }],
   'rate-limited': [1200, null].map((retryAfterMs) => {
     return { kind: 'rate-limited', scope: 'key', unit: 'tokens', limitPerMinute: 10, requested: 5, retryAfterMs }
   }),
   'too-many-at-once': [{ kind: 'too-many-at-once', scope: 'key', most: 2, retryAfterMs: 1000 }],
+  runaway: [{ kind: 'runaway', scope: 'key', action: 'stop', perMinuteNanoUsd: 0, retryAfterMs: 3_600_000 }],
   'budget-exhausted': [
     { kind: 'budget-exhausted', scope: 'team', limitNanoUsd: 5e9, window: 'month', resetsAtMs: 1e12 },
   ],
@@ -218,8 +220,8 @@ const FAILURES: Readonly<Record<Failure['kind'], readonly Failure[]>> = {
     upstream('overloaded', 529),
     upstream('throttled', 429),
     upstream('credential', 401),
-    upstream('client', 422),
     upstream('incapable', 501),
+    upstream('client', 422),
     upstream('stream', 200),
   ],
   'no-target-available': [{ kind: 'no-target-available', model: 'm', retryAfterMs: null }],

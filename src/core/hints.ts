@@ -8,7 +8,7 @@ import type { Target, Wire } from './directory.ts'
 import type { JsonObject } from './json.ts'
 import type { NeutralPart, NeutralRequest } from './neutral.ts'
 import { STRICT_HINTS, hasQuirk } from './quirk.ts'
-import { fieldName } from './request-gaps.ts'
+import { fieldName, MEMBER_HINTS } from './request-gaps.ts'
 
 /**
  * - `endUser`: on whose behalf the client asks. For the provider's own protection.
@@ -51,6 +51,13 @@ const CARRIED: Readonly<Record<Wire, readonly Hint[]>> = {
   declared: [],
 }
 
+/** Members of a body that are hints and have no place in the neutral form, by the wire that takes them. */
+const CARRIED_MEMBERS: Readonly<Partial<Record<Wire, readonly string[]>>> = {
+  'openai-chat': MEMBER_HINTS,
+  'openai-completions': MEMBER_HINTS,
+  'openai-responses': ['safety_identifier', 'prompt_cache_retention'],
+}
+
 /** The hints of a translated request that a target isn't told, under the names that the client knows them by, each once. */
 export function lostHints(request: NeutralRequest, wire: Wire, target: Target): readonly string[] {
   const carried = carriedBy(wire, target)
@@ -60,6 +67,7 @@ export function lostHints(request: NeutralRequest, wire: Wire, target: Target): 
   }
   setting('endUser')
   setting('promptCacheKey')
+  for (const name of memberHints(request, wire)) lost.add(name)
   for (const name of formatHints(request, carried)) lost.add(name)
   const names = PART_NAMES[request.wire ?? 'openai-chat'] ?? PART_NAMES['openai-chat']
   if (names !== undefined) {
@@ -87,6 +95,12 @@ function carriedBy(wire: Wire, target: Target): ReadonlySet<Hint> {
     if (body.includes('"$messages.openai"')) carried.add('imageDetail').add('citations')
   }
   return carried
+}
+
+function memberHints({ extra, wire: own }: NeutralRequest, wire: Wire): readonly string[] {
+  const isTaken = own === wire || wire === 'openai-responses'
+  const taken = isTaken ? (CARRIED_MEMBERS[wire] ?? []) : []
+  return MEMBER_HINTS.filter((name) => extra[name] !== undefined && !taken.includes(name))
 }
 
 /** Where a client's wire has what its schema is called; a client of another wire gives no name. */

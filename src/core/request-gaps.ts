@@ -28,6 +28,9 @@ const CHAT_NAMES: Readonly<Record<SettingName, string>> = {
   endUser: 'user',
 }
 
+/** Members of a body without a place in the neutral form that no reply hangs on (`hints.ts`). */
+export const MEMBER_HINTS: readonly string[] = ['safety_identifier', 'prompt_cache_retention', 'prediction']
+
 const SETTINGS = Object.keys(CHAT_NAMES) as readonly SettingName[]
 
 /** The name under which the client gave a setting. */
@@ -56,9 +59,13 @@ export function uncarried(
     if (!carried.has(setting) && isAskedFor(request, setting)) gaps.push(settingGap(request, setting, reason))
   }
   for (const field of Object.keys(request.extra)) {
-    if (!carriedExtras.has(field) && field !== 'cache_control') gaps.push({ field, reason })
+    if (!carriedExtras.has(field) && !isHint(field)) gaps.push({ field, reason })
   }
   return gaps
+}
+
+function isHint(field: string): boolean {
+  return field === 'cache_control' || MEMBER_HINTS.includes(field)
 }
 
 function isAskedFor(request: NeutralRequest, setting: SettingName): boolean {

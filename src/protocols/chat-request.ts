@@ -34,6 +34,7 @@ export function readChatRequest(body: JsonObject): Result<NeutralRequest, Invali
     ...readSampling(body),
     ...readBounds(body),
     ...readBookkeeping(body),
+    ...(typeof body['user'] === 'string' ? {} : { fieldNames: { endUser: 'safety_identifier' } }),
     extra: readExtra(body),
     ...straysIn(body, CHAT_REQUEST),
   })

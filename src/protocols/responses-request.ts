@@ -38,7 +38,7 @@ export function readResponsesRequest(body: JsonObject): Result<NeutralRequest, I
     messages: instructions.value.length === 0 ? input.value : [system, ...input.value],
     ...rest,
     ...readSettings(body),
-    fieldNames: FIELD_NAMES,
+    fieldNames: typeof body['user'] === 'string' ? FIELD_NAMES : { ...FIELD_NAMES, endUser: 'safety_identifier' },
     extra: { ...readExtra(body), ...extra },
     ...straysIn(body, RESPONSES_REQUEST),
   })
@@ -106,6 +106,9 @@ function readExtra(body: JsonObject): JsonObject {
     if (name === 'instructions' && typeof value === 'string') continue
     extra[name] = value
   }
+  // Both, where they differ: only one has a place.
+  const identifier = stringOf(body['user']) === null ? null : stringOf(body['safety_identifier'])
+  if (identifier !== null) extra['safety_identifier'] = identifier
   const include = arrayOf(body['include']).filter((name) => !GIVEN_INCLUDES.includes(name))
   if (include.length > 0) extra['include'] = include
   return {

@@ -188,6 +188,30 @@ describe('sources in the words of the wire itself go back', () => {
   })
 })
 
+test('what has no place in the neutral form may be a hint, too', () => {
+  const more = { user: 'u', safety_identifier: 's', prompt_cache_retention: '24h', prediction: { type: 'content' } }
+  const chat = read({ model: 'asked', messages: [{ role: 'user', content: 'Hi' }], ...more })
+  const fieldsOf = (name: 'gemini' | 'anthropic-messages' | 'openai-responses', request: NeutralRequest) =>
+    dialects[name].gaps(request, targetOf(dialects[name])).map(({ field }) => field)
+  expect(fieldsOf('gemini', chat)).toEqual([])
+  expect(lostHints(chat, 'gemini', TARGET)).toEqual(Object.keys(more))
+  expect(fieldsOf('anthropic-messages', chat)).toEqual([])
+  expect(lostHints(chat, 'anthropic-messages', TARGET)).toEqual(Object.keys(more).slice(1))
+  expect(fieldsOf('openai-responses', chat)).toEqual([])
+  expect(lostHints(chat, 'openai-responses', TARGET)).toEqual(['prediction'])
+  const body = objectOf(parseJson(sent(dialects['openai-responses'], chat, TARGET)))
+  expect(body).toMatchObject({ user: 'u', safety_identifier: 's', prompt_cache_retention: '24h' })
+})
+
+test('an end user is named as the client named it', () => {
+  const chat = read({ model: 'asked', messages: [{ role: 'user', content: 'Hi' }], safety_identifier: 's' })
+  expect(lostHints(chat, 'gemini', TARGET)).toEqual(['safety_identifier'])
+  const item = read({ model: 'asked', input: 'Hi', safety_identifier: 's' }, 'responses')
+  expect(lostHints(item, 'gemini', TARGET)).toEqual(['safety_identifier'])
+  const both = read({ model: 'asked', input: 'Hi', user: 'u', safety_identifier: 's' }, 'responses')
+  expect(lostHints(both, 'gemini', TARGET)).toEqual(['user', 'safety_identifier'])
+})
+
 describe('each client is told in its own words', () => {
   test('of responses', () => {
     const { messages: _, response_format: __, ...rest } = HINTING

@@ -6,8 +6,11 @@ import { type Limiter, type Refusal, type Reservation, isAdmitted } from '../por
 import type { Asked } from './at-limit.ts'
 import { type Place, type Waitable, WaitingLine } from './waiting-line.ts'
 
-/** A waiting request looks about at least this often. */
+/** A waiting request looks about at least this often … */
 const LOOK_MS = 1_000
+/** … and whether a slot is free, which nobody can know before: to ask costs nothing until one has ended here, or the refusal
+ *  is forgotten. */
+const SLOT_LOOK_MS = 100
 
 /** By limiter, that is one set for an isolate; by tenant, those that have somebody waiting. */
 const lines = new WeakMap<Limiter, Map<string, WaitingLine>>()
@@ -36,7 +39,7 @@ export async function waitInLine(asked: Asked, denial: Waitable, isOwn: boolean)
   const line = all.get(path.tenantId) ?? new WaitingLine()
   if (line.size >= policy.maxWaiting) return denial
   const nowMs = services.nowMs()
-  const readyAtMs = isOwn ? nowMs + denial.retryAfterMs : nowMs
+  const readyAtMs = isOwn ? readyMs(denial, nowMs) : nowMs
   const place: Place = {
     path,
     deadlineMs: nowMs + policy.maxWaitMs,
@@ -69,7 +72,7 @@ async function untilAnswered(asked: Asked, line: WaitingLine, place: Place): Pro
     place.seenAtMs = nowMs
     const soonestMs = line.soonestMs(place, nowMs)
     if (client.hasLeft || nowMs >= place.deadlineMs || soonestMs > place.deadlineMs) {
-      return { ...place.denial, retryAfterMs: Math.max(1, soonestMs - nowMs) }
+      return refusalOf(place, soonestMs - nowMs)
     }
     if (!line.mayTry(place, nowMs)) {
       await look(asked, place, nowMs)
@@ -81,8 +84,18 @@ async function untilAnswered(asked: Asked, line: WaitingLine, place: Place): Pro
     place.isTrying = false
     if (isAdmitted(answer) || !isWaitable(answer) || answer.retryAfterMs === null) return answer
     place.denial = answer
-    place.readyAtMs = services.nowMs() + answer.retryAfterMs
+    place.readyAtMs = readyMs(answer, services.nowMs())
   }
+}
+
+/** When it is worth asking again. */
+function readyMs({ kind, retryAfterMs }: Waitable, nowMs: number): number {
+  return nowMs + (kind === 'slots' ? Math.min(SLOT_LOOK_MS, retryAfterMs) : (retryAfterMs ?? 0))
+}
+
+/** With the wait that is left of it. */
+function refusalOf({ denial }: Place, waitMs: number): Waitable {
+  return denial.kind === 'slots' ? denial : { ...denial, retryAfterMs: Math.max(1, waitMs) }
 }
 
 /** Sleeps until it may be ready, its deadline is there, or somebody says that it is its turn. */

@@ -19,11 +19,14 @@ const DENIALS_MAX = 2_000
 export class Denials {
   /** By the name of the lease that was asked for. */
   readonly #denials = new Map<string, Denied>()
+  /** Whether any of them may be for want of a slot. */
+  #hasSlots = false
 
   /** Notes that `amounts` were refused. */
   remember(name: string, amounts: Counts, denial: Denial, nowMs: number): void {
     const retryMs = 'retryAfterMs' in denial ? (denial.retryAfterMs ?? DENIAL_MS_MAX) : DENIAL_MS_MAX
     if (this.#denials.size >= DENIALS_MAX) this.#forgetPast(nowMs)
+    if (denial.kind === 'slots') this.#hasSlots = true
     this.#denials.set(name, { atMs: nowMs, untilMs: nowMs + Math.min(DENIAL_MS_MAX, retryMs), amounts, denial })
   }
 
@@ -32,6 +35,13 @@ export class Denials {
     const denied = this.#denials.get(name)
     if (denied === undefined || nowMs >= denied.untilMs) return null
     return denialFor(denied.denial, denied.amounts, amounts, nowMs - denied.atMs)
+  }
+
+  /** A slot is free again: whoever was refused for want of one may ask at once. */
+  forgetSlots(): void {
+    if (!this.#hasSlots) return
+    this.#hasSlots = false
+    for (const [name, { denial }] of this.#denials) if (denial.kind === 'slots') this.#denials.delete(name)
   }
 
   /** Those that are past; all of them where none is. */
@@ -56,6 +66,7 @@ export function denialFor(denial: Denial, denied: Counts, amounts: Counts, elaps
       return { ...denial, retryAfterMs: isTooMuch ? null : denial.retryAfterMs - elapsedMs }
     }
     case 'slots':
+      return denial
     case 'runaway':
       return { ...denial, retryAfterMs: Math.max(1, denial.retryAfterMs - elapsedMs) }
     case 'revoked':

@@ -153,6 +153,7 @@ export class LeaseHolder {
       settle: (actual, event, later) => {
         if (holding.isSettled) return
         holding.settle(counted(actual))
+        if (counts.slots > 0) this.#denials.forgetSlots()
         this.#journal.settle(id, event)
         this.#flushSoon(later, lease)
       },

@@ -150,8 +150,12 @@ describe('a request that waits', () => {
     await queue.world.clock.advance(5_000)
     expect(second.result).toBeNull()
     if (first.result !== null && isAdmitted(first.result)) queue.world.finish(first.result, 'first')
+    const freeAtMs = queue.world.clock.nowMs()
     await queue.world.clock.advance(2_000)
     expect(queue.served).toEqual(['first', 'second'])
+    expect(second.atMs - freeAtMs).toBeLessThanOrEqual(150)
+    // Looking whether one is free has cost no calls but once a second.
+    expect(queue.world.messages.filter(({ wants }) => wants.length > 0).length).toBeLessThanOrEqual(9)
   })
 
   test('is refused at its deadline, whatever it waits for', async () => {
@@ -163,7 +167,8 @@ describe('a request that waits', () => {
     await queue.world.clock.advance(8_000)
     expect(second.result).toMatchObject({ kind: 'slots' })
     expect(second.atMs - fromMs).toBeLessThanOrEqual(5_000)
-    expect(second.atMs - fromMs).toBeGreaterThan(3_900)
+    expect(second.atMs - fromMs).toBeGreaterThan(4_800)
+    expect(second.result).toMatchObject({ retryAfterMs: 1_000 })
   })
 })
 

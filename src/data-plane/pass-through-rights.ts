@@ -8,8 +8,13 @@ import type { JsonObject } from '../core/json.ts'
 import { type PassedPath, passedPath } from '../core/pass-through-path.ts'
 import { PASS_THROUGH_USUAL, type PassThroughPolicy } from '../core/pass-through-policy.ts'
 import { type Result, err, ok } from '../core/result.ts'
+import { targetsOfGroup } from '../core/route-group.ts'
+import { ruling } from '../core/route-rules.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import { arrayOf, objectOf, stringOf } from '../wire/read.ts'
+import type { ReadExchange } from './exchange.ts'
 import { isAllowed } from './route.ts'
+import { routeFacts } from './route-facts.ts'
 
 /** What is asked: `path` is what comes behind the provider's name. */
 export interface Asked {
@@ -78,6 +83,23 @@ export function choose(
     open.find(({ target }) => target.model === '*') ??
     first
   return ok({ ...chosen, model })
+}
+
+/** Why the rules of the route keep a call of a model from its target; null where they don't. */
+export function againstRules(
+  exchange: ReadExchange<Speaker>,
+  { route, target, inference }: Choice,
+  promptTokens: () => number,
+): Failure | null {
+  if (route.rules === undefined || inference === null) return null
+  const { model } = exchange.facts
+  const ruled = ruling(route.rules, routeFacts(exchange, promptTokens))
+  if (ruled.refusal !== null) return { kind: 'refused-by-rule', model, ...ruled.refusal }
+  const isElsewhere = ruled.use !== null && !targetsOfGroup(ruled.use.group).includes(target.id)
+  const rule = ruled.excludedBy(target) ?? (isElsewhere ? (ruled.use?.rule ?? null) : null)
+  if (rule === null) return null
+  const message = `The rule ${JSON.stringify(rule)} of the model's route keeps this request from ${target.id}.`
+  return { kind: 'refused-by-rule', model, rule, message }
 }
 
 /** Why a request that may only run models isn't this caller's; null when it is. */

@@ -12,17 +12,26 @@ import type { RouteTable } from '../core/route-table.ts'
 import { dialects } from '../dialects/index.ts'
 import type { Later, OutgoingCall, Services } from '../ports.ts'
 import type { RequestFacts, Speaker } from '../protocols/protocol.ts'
-import { objectOf } from '../wire/read.ts'
+import { objectOf, stringOf } from '../wire/read.ts'
 import type { Attempt } from './attempt.ts'
 import { authenticate } from './authenticate.ts'
 import { concreteTarget } from './concrete-target.ts'
+import { endUserMissing } from './end-user.ts'
 import { type Exchange, type ReadExchange, begin } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
 import { METHODS, allows } from './http-surface.ts'
 import { boundedBody, outputBoundOf, plainBody } from './pass-through-bound.ts'
 import { FORWARDED, keyOf, passedHeaders, passedLocation, passedQuery } from './pass-through-headers.ts'
 import { laneOf, loadWireOf } from './pass-through-meter.ts'
-import { type Asked, type Choice, type Opening, type Reachable, choose, openings } from './pass-through-rights.ts'
+import {
+  type Asked,
+  type Choice,
+  type Opening,
+  type Reachable,
+  againstRules,
+  choose,
+  openings,
+} from './pass-through-rights.ts'
 import { speakerAtProvider, speakerFor } from './pass-through-speaker.ts'
 import { pursue } from './pursue.ts'
 import { DISCARDED_BYTES_MAX, REQUEST_BYTES_MAX, discard } from './read-request.ts'
@@ -97,7 +106,10 @@ async function passOn(
     body: () => body.json,
     short: null,
   }
-  const answered = answer(exchange, way, { request, body, search: given.search })
+  const promptTokens = promptTokensOf(request, body)
+  const refused = endUserMissing(exchange) ?? againstRules(exchange, way, () => promptTokens)
+  if (refused !== null) return refuse(exchange, refused)
+  const answered = answer(exchange, way, { request, body, promptTokens, search: given.search })
   exchange.client.finish(answered)
   return answered
 }
@@ -114,15 +126,19 @@ function unsignable(request: Request, body: PassedBody, { auth, dialect }: Targe
 interface Given {
   readonly request: Request
   readonly body: PassedBody
+  readonly promptTokens: number
   readonly search: string
+}
+
+function promptTokensOf(request: Request, { text }: PassedBody): number {
+  if (text !== null) return Math.max(1, estimateTokens(text))
+  return request.body === null ? 1 : FLAT_TOKENS
 }
 
 async function answer(exchange: ReadExchange<Speaker>, way: Way, given: Given): Promise<Response> {
   const { route, target, inference, passed } = way
-  const { body, request } = given
+  const { body, promptTokens } = given
   const plan = { route, candidates: [{ target }], excluded: [] }
-  const hasBody = request.body !== null
-  const promptTokens = body.text !== null ? Math.max(1, estimateTokens(body.text)) : hasBody ? FLAT_TOKENS : 1
   const isStreamed = passed.operation.includes(':stream')
   const result = await pursue(exchange, { plan, neutral: null }, { promptTokens, cache: 'off' }, (attempt) =>
     tryRelay(attempt, {
@@ -257,7 +273,8 @@ function factsOf({ text, json }: PassedBody, { target, inference, model, name, p
     isStreamed: json['stream'] === true || /:stream|-stream$/.test(passed.operation),
     wantsUsage: true,
     ...outputBoundOf(inference, text === null ? null : json, { target, model }),
-    endUser: null,
+    endUser:
+      stringOf(json['user']) ?? stringOf(json['safety_identifier']) ?? stringOf(objectOf(json['metadata'])['user_id']),
     promptText: () => '',
     cacheability: 'never',
   }

@@ -1,8 +1,9 @@
 // What of a provider's own API is a caller's to use: models, unless the tenant owns the account.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { DialectName } from '../../src/core/directory.ts'
+import { routeTable } from '../../src/core/route-table.ts'
 import { MESSAGES, outcome, passingWorld as world } from '../support/pass-through-world.ts'
-import { type PathWorld, holdTime } from '../support/path-world.ts'
+import { type PathWorld, expectSettled, holdTime } from '../support/path-world.ts'
 
 beforeEach(holdTime)
 afterEach(() => {
@@ -267,5 +268,43 @@ describe('a call that runs a model is passed on', () => {
   ] as const)('and what is not is refused as %s would', async (dialect, path, shape) => {
     const refused = await outcome(world(dialect), `/t${path}`, null, { method: 'GET' })
     expect([refused.status, JSON.parse(refused.text)]).toMatchObject([403, shape])
+  })
+})
+
+describe('what else holds for requests holds for those that are passed through', () => {
+  const ask = { model: 'm', messages: MESSAGES }
+
+  test('they name their end user where they have to, in the body or by header', async () => {
+    const to = (): PathWorld => world('openai-chat', { endUsers: { isLimited: false, isRequired: true } })
+    expect(await outcome(to(), '/t/v1/chat/completions', ask)).toMatchObject({ status: 400, calls: 0 })
+    expect(await outcome(to(), '/t/v1/chat/completions', { ...ask, user: 'ada' })).toMatchObject({ status: 200 })
+    const headers = { 'x-tidegate-user': 'ada' }
+    const named = to()
+    expect(await outcome(named, '/t/v1/chat/completions', ask, { headers })).toMatchObject({ status: 200 })
+    expect(named.calls[0]?.headers).not.toHaveProperty('x-tidegate-user')
+    expect(expectSettled(named)).toMatchObject([{ endUser: 'ada' }])
+  })
+
+  test.each([
+    [{ kind: 'refuse', message: 'Not at night.' }, 403],
+    [{ kind: 'exclude', targets: ['t'] }, 403],
+    [{ kind: 'require-labels', labels: ['eu'] }, 403],
+    [{ kind: 'use', group: { strategy: 'priority', members: [{ target: 'other', weight: 1 }] } }, 403],
+    [{ kind: 'use', group: { strategy: 'priority', members: [{ target: 't', weight: 1 }] } }, 200],
+    [{ kind: 'exclude', targets: ['other'] }, 200],
+  ] as const)('the rules of the route hold: %j', async (action, status) => {
+    const to = world('openai-chat')
+    const [route] = to.table.models('tenant')
+    const [target] = route === undefined ? [] : to.table.targets(route)
+    if (route === undefined || target === undefined) throw new Error('no route')
+    const when = { text: 'model', in: ['m'] } as const
+    to.table = routeTable({
+      revision: 2,
+      targets: { t: target },
+      routes: [{ ...route, rules: [{ name: 'night', when, do: action }] }],
+    })
+    const result = await outcome(to, '/t/v1/chat/completions', ask)
+    expect([result.status, result.calls]).toEqual([status, status === 200 ? 1 : 0])
+    expect((await outcome(to, '/t/v1/chat/completions', { ...ask, model: 'n' })).status).toBe(403)
   })
 })

@@ -127,7 +127,7 @@ export function expireDue(authority: Authority, nowMs: number): readonly Granted
   const due = [...authority.leases.values()]
     .filter((lease) => lease.state === 'open' && lease.expiresAtMs <= nowMs)
     .sort((a, b) => a.expiresAtMs - b.expiresAtMs)
-  for (const lease of due) expireOne(authority, lease)
+  for (const lease of due) expireOne(authority, lease, nowMs)
   for (const lease of authority.leases.values()) {
     if (lease.slotsUntilMs !== null && lease.slotsUntilMs <= nowMs) freeSlots(authority, lease)
     if (lease.reconcileAtMs !== null && lease.reconcileAtMs <= nowMs) reconcile(authority, lease)
@@ -259,7 +259,7 @@ function markStale(authority: Authority, lease: GrantedLease): void {
   authority.dirty.leases.add(lease.id)
 }
 
-function expireOne(authority: Authority, lease: GrantedLease): void {
+function expireOne(authority: Authority, lease: GrantedLease, nowMs: number): void {
   const left = exposure(lease)
   for (const id of Object.keys(lease.charged)) {
     const gauge = authority.gauges.get(id)
@@ -268,7 +268,8 @@ function expireOne(authority: Authority, lease: GrantedLease): void {
     authority.dirty.gauges.add(id)
   }
   lease.state = 'expired'
-  lease.reconcileAtMs = lease.expiresAtMs + RECONCILE_AFTER_MS
+  // Never at once, however late we are: what was in flight is noted only when the expired leases are known.
+  lease.reconcileAtMs = Math.max(lease.expiresAtMs + RECONCILE_AFTER_MS, nowMs + 1)
   authority.dirty.leases.add(lease.id)
 }
 

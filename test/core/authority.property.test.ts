@@ -2,7 +2,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Counts, NOTHING, counted, plus } from '../../src/core/amounts.ts'
-import { type Authority, configure, expireDue, newAuthority, takeReport } from '../../src/core/authority.ts'
+import {
+  type Authority,
+  configure,
+  expireDue,
+  newAuthority,
+  noteInFlight,
+  takeReport,
+} from '../../src/core/authority.ts'
 import { advance, resourceOf } from '../../src/core/gauge.ts'
 import { grant } from '../../src/core/grant.ts'
 import type { Amounts, LeaseWant, Limit, LimiterNode } from '../../src/core/limits.ts'
@@ -143,6 +150,24 @@ describe('a question to the authority', () => {
     expect(grant(authority, 'h', ask('h:2', ofTokens(21)), time)).toHaveProperty('denial')
     expect(grant(authority, 'h', ask('h:2', ofTokens(20)), time)).toHaveProperty('grant')
   })
+
+  test.each([0, 30_000, 7_200_000])(
+    'leaves alone what was in flight under a dead lease, noticed %i ms late',
+    (lateMs) => {
+      const authority = authorityOf([node('tenant', 't', { budget: { amountNanoUsd: 1_000, period: 'month' } })])
+      const want = { ...ask('dead:1', ofTokens(0, 900)), unheardNanoUsd: 0 }
+      grant(authority, 'dead', want, { nowMs: NOW_MS, ttlMs: TTL_MS })
+      const nowMs = NOW_MS + TTL_MS + lateMs
+      for (const { id } of expireDue(authority, nowMs)) noteInFlight(authority, id, 300)
+      const laterMs = nowMs + 60_000
+      expireDue(authority, laterMs)
+      // Of 900, half could be reserved unheard of besides: 250 of 1,000 are free.
+      const again = (nanoUsd: number) =>
+        grant(authority, 'h', ask('h:1', ofTokens(0, nanoUsd)), { nowMs: laterMs, ttlMs: 1 })
+      expect(again(251)).toHaveProperty('denial')
+      expect(again(250)).toHaveProperty('grant')
+    },
+  )
 
   test('under a lease that is gone is told to open another, so that nothing is charged twice', () => {
     const authority = authorityOf([node('tenant', 't', { tokensPerMinute: 1_000 })])

@@ -24,16 +24,19 @@ const ASK_AGAIN_MS = 1_000
 const SLACK_SECONDS = 0.25 + 0.5
 /** A stream's pace is not judged by less than this. */
 const PACE_MS_MIN = 1_000
-/** Until a model's own figure is known, tokens are taken to be short; and it is an average, which a text may be below. */
+/** Where we are to notice the end of the money, tokens are taken to be short until a model's own figure is known; and that is
+ *  an average, which a text may be below. */
 const CHARS_PER_TOKEN_CAUTIOUS = 3
 const CAUTION = 0.9
-/** A provider that was told its bound is trusted to keep it, up to here: our count is an estimate. */
+/** A provider that was told its bound is trusted to keep it unless it can't have, however long its tokens are. */
+const CHARS_PER_TOKEN_TRUSTING = 8
 const TRUST = 1.25
 
 export class Allowance {
   readonly #attempt: Attempt<Speaker>
   readonly #lane: Lane
-  readonly #charsPerToken: number
+  /** The model's own figure; null while it isn't known. */
+  readonly #charsPerToken: number | null
   /** The provider's own bound: it says no more than that. */
   readonly #most: number
   #paid: number
@@ -43,27 +46,28 @@ export class Allowance {
 
   constructor(attempt: Attempt<Speaker>, lane: Lane) {
     const { demand, exchange, maxOutputTokens, plan, isClamped } = attempt
-    const known = exchange.services.calibration.charsPerToken(modelOf(plan.target))
     this.#attempt = attempt
     this.#lane = lane
-    this.#charsPerToken = known === null ? CHARS_PER_TOKEN_CAUTIOUS : known * CAUTION
+    this.#charsPerToken = exchange.services.calibration.charsPerToken(modelOf(plan.target))
     this.#most = (maxOutputTokens ?? Infinity) * exchange.facts.choices
     this.#paid = isClamped ? this.#most : demand.paidOutputTokens
   }
 
   /** Asked after every piece: null to go on, at once wherever that can be. */
   mayGoOn(): CutReason | null | Promise<CutReason | null> {
-    const seen = this.#seen()
-    if (seen === 0 || this.#lane.isComplete) return null
-    return this.#paid >= this.#most ? this.#trusting(seen) : this.#metering(seen)
+    if (this.#lane.visibleChars === 0 || this.#lane.isComplete) return null
+    return this.#paid >= this.#most ? this.#trusting() : this.#metering()
   }
 
   /** All is paid for that the provider may say: it only has to keep to it. */
-  #trusting(seen: number): CutReason | null | Promise<CutReason | null> {
-    return seen <= this.#paid * TRUST ? null : this.#askFor(seen - this.#paid, 'now')
+  #trusting(): CutReason | null | Promise<CutReason | null> {
+    const known = this.#charsPerToken
+    const seen = Math.ceil(this.#lane.visibleChars / (known === null ? CHARS_PER_TOKEN_TRUSTING : known * TRUST))
+    return seen <= this.#paid ? null : this.#askFor(Math.max(ASK_TOKENS, seen - this.#paid), 'now')
   }
 
-  #metering(seen: number): CutReason | null | Promise<CutReason | null> {
+  #metering(): CutReason | null | Promise<CutReason | null> {
+    const seen = this.#seen()
     const slack = this.#slack(seen)
     const ahead = seen + slack
     if (ahead < this.#paid * ASK_AT) return null
@@ -117,8 +121,10 @@ export class Allowance {
   /** Tokens that were said, rather too many than too few: characters beyond ASCII are counted as a token each. */
   #seen(): number {
     const { visibleChars, wideBytes = 0, usage } = this.#lane
+    const known = this.#charsPerToken
+    const charsPerToken = known === null ? CHARS_PER_TOKEN_CAUTIOUS : known * CAUTION
     const wide = Math.min(visibleChars, wideBytes / 2)
-    const said = (visibleChars - wide) / this.#charsPerToken + wide / Math.min(1, this.#charsPerToken)
+    const said = (visibleChars - wide) / charsPerToken + wide / Math.min(1, charsPerToken)
     return Math.max(Math.ceil(said), usage === null ? 0 : completionTokens(usage))
   }
 

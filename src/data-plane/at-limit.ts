@@ -28,22 +28,28 @@ const away = new WeakMap<Limiter, Map<string, number>>()
 
 /** Admits from what is in hand, or after what the caller's limits allow has been tried. */
 export function admitAtLimit(asked: Asked): Reservation | Promise<Reservation | Refusal> {
-  const behind = waiting.now()?.mustWaitBehind(asked) ?? null
-  if (behind !== null) return waiting.now()?.waitInLine(asked, behind, false) ?? asked.ask()
+  const queue = waiting.now()
+  const behind = queue?.mustWaitBehind(asked) ?? null
+  if (queue !== null && behind !== null) return orUnchecked(asked, queue.waitInLine(asked, behind, false))
   if (isUncheckable(asked) && isAway(asked)) return unchecked(asked)
   const answer = asked.ask()
-  return answer instanceof Promise ? answer.then((said) => (isAdmitted(said) ? said : atLimit(asked, said))) : answer
+  return answer instanceof Promise ? orUnchecked(asked, orWaiting(asked, answer)) : answer
 }
 
-async function atLimit(asked: Asked, refusal: Refusal): Promise<Reservation | Refusal> {
-  if (refusal.kind === 'unavailable') {
-    if (refusal.isFull === true || !isUncheckable(asked)) return refusal
-    noteAway(asked)
-    return unchecked(asked)
-  }
-  if (!('policy' in refusal) || refusal.policy?.kind !== 'wait') return refusal
+/** Waits where the refusal's policy says so. */
+async function orWaiting(asked: Asked, answer: Promise<Reservation | Refusal>): Promise<Reservation | Refusal> {
+  const said = await answer
+  if (isAdmitted(said) || !('policy' in said) || said.policy?.kind !== 'wait') return said
   const { isWaitable, waitInLine } = waiting.now() ?? (await waiting.load())
-  return isWaitable(refusal) ? waitInLine(asked, refusal, true) : refusal
+  return isWaitable(said) ? waitInLine(asked, said, true) : said
+}
+
+/** Goes on without the limiter where it is away and that is wanted. */
+async function orUnchecked(asked: Asked, answer: Promise<Reservation | Refusal>): Promise<Reservation | Refusal> {
+  const said = await answer
+  if (isAdmitted(said) || said.kind !== 'unavailable' || said.isFull === true || !isUncheckable(asked)) return said
+  noteAway(asked)
+  return unchecked(asked)
 }
 
 function isUncheckable({ caller, isAlone }: Asked): boolean {

@@ -57,6 +57,12 @@ describe('usual spending never trips it', () => {
     expect(alerts).toEqual([])
   })
 
+  test('a minute of twenty times the usual, now and then', () => {
+    const watch = newWatch('key', 'k', rule())
+    const alerts = spendThrough(watch, { from: 0, to: 3 * DAY }, (minute) => (minute % 45 === 30 ? 400 : 20) * CENT)
+    expect(alerts).toEqual([])
+  })
+
   test('growth of up to a half every hour, from whatever rate', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1_000 }), fc.double({ min: 1, max: 1.5, noNaN: true }), (cents, growth) => {

@@ -168,6 +168,14 @@ describe('a refusal says', () => {
     expect(toldSeconds(refusal ?? { kind: 'unavailable' }, {})).toBeNull()
   })
 
+  test('the same where it is only for now that the budget is large enough', async () => {
+    const raised = { ...budget(1_000, 'day'), increase: { by: 500, untilMs: START_MS + 3_600_000 } }
+    const world = tenant(configOf([node('key', 'k', { more: [raised] })]))
+    expect(await use(world, { nanoUsd: 1_200 })).toBeNull()
+    expect(await use(world, { nanoUsd: 1_200 })).toMatchObject({ limitNanoUsd: 1_500, left: 300, retryAfterMs: null })
+    expect(await use(world, { nanoUsd: 900 })).toMatchObject({ retryAfterMs: 12 * 3_600_000 })
+  })
+
   test('which limit it is, what is left of it, and when it is whole again', async () => {
     const world = tenant(configOf([node('team', 'team'), node('key', 'k', { more: [rate('tokens', 60, 60)] })]))
     const refusal = await exhaust(world, { tokens: 25 }, [0])

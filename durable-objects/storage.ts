@@ -155,8 +155,10 @@ export class LimiterStorage {
     return 0
   }
 
-  addToOutbox(events: string, sendAtMs: number): void {
-    this.#sql.exec('INSERT INTO outbox (events, sends, send_at_ms) VALUES (?, 0, ?)', events, sendAtMs)
+  /** Returns the row's number. No number is ever given twice. */
+  addToOutbox(events: string, sends: number, sendAtMs: number): number {
+    const query = 'INSERT INTO outbox (events, sends, send_at_ms) VALUES (?, ?, ?) RETURNING id'
+    return this.#sql.exec<{ id: number }>(query, events, sends, sendAtMs).one().id
   }
 
   /** Rows due for sending, oldest first. */
@@ -165,10 +167,10 @@ export class LimiterStorage {
     return [...this.#sql.exec<{ id: number; events: string; sends: number }>(query, nowMs, most)]
   }
 
-  /** Notes that rows were sent and when to send each again unless it is confirmed. */
-  postpone(rows: readonly { readonly id: number; readonly sendAtMs: number }[]): void {
-    for (const row of rows) {
-      this.#sql.exec('UPDATE outbox SET sends = sends + 1, send_at_ms = ? WHERE id = ?', row.sendAtMs, row.id)
+  /** Notes how often rows were sent and when to send each again unless it is confirmed. */
+  postpone(rows: readonly { readonly id: number; readonly sends: number; readonly sendAtMs: number }[]): void {
+    for (const { id, sends, sendAtMs } of rows) {
+      this.#sql.exec('UPDATE outbox SET sends = ?, send_at_ms = ? WHERE id = ?', sends, sendAtMs, id)
     }
   }
 

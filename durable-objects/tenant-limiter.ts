@@ -28,37 +28,27 @@ import {
   type NodeStanding,
 } from '../src/core/limits.ts'
 import type { LimitState } from '../src/core/standing.ts'
-import { type UsageBatch, USAGE_EVENT_VERSION, runawayEvents, thresholdEvents } from '../src/core/usage-event.ts'
+import { runawayEvents, thresholdEvents } from '../src/core/usage-event.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import { type EarlierCall, type EarlierConfig, callOf, configOf, replyTo } from './earlier-version.ts'
-import { type HolderState, LimiterStorage, type OutboxRow } from './storage.ts'
+import { OUTBOX_DELAY_MS, Outbox } from './outbox.ts'
+import { type HolderState, LimiterStorage } from './storage.ts'
 
 const LEASE_TTL_MS = 30_000
-/** Events wait this long in the outbox, so that they travel in company. */
-const OUTBOX_DELAY_MS = 500
-/** An unconfirmed row is sent again after this, doubling up to the maximum. */
-const RESEND_AFTER_MS = 60_000
-const RESEND_AFTER_MS_MAX = 3_600_000
-/** Queue limits: 100 messages and 256 KB a batch; a row is at most 100 KB. */
-const BATCH_ROWS_MAX = 100
-const BATCH_CHARS_MAX = 200_000
 const NO_CONFIG: LimiterConfig = { v: LIMITS_VERSION, revision: 0, timeZone: 'UTC', nodes: [], revokedKeyIds: [] }
 /** Nobody reports on anything older. */
 const RETENTION_MS = 86_400_000
 const PRUNE_EVERY_MS = 3_600_000
-/** After a failed send. */
-const SEND_RETRY_MS = 2_000
 
 export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterObject {
   readonly #storage: LimiterStorage
   readonly #authority: Authority
+  readonly #outbox: Outbox
   readonly #holders = new Map<string, HolderState>()
   readonly #ttlMs: number
   #tenantId: string
   #hasBooked: boolean
   #alarmAtMs: number | null = null
-  /** When the next outbox row is due; null for none. */
-  #sendAtMs: number | null
   #pruneAtMs = 0
 
   constructor(ctx: DurableObjectState, env: GatewayEnv) {
@@ -74,8 +64,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
       this.#authority.holders.set(holder.id, holder.seenAtMs)
     }
     this.#hasBooked = this.#storage.countBooked() > 0
-    this.#storage.hastenOutbox(Date.now() + OUTBOX_DELAY_MS)
-    this.#sendAtMs = this.#storage.nextSendMs()
+    this.#outbox = new Outbox(this.#storage, env.USAGE, Date.now())
     void ctx.blockConcurrencyWhile(() => this.#arm(Date.now()))
   }
 
@@ -160,8 +149,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#announce(nowMs)
     this.#prune(nowMs)
     this.#storage.save(this.#authority)
-    await this.#send(nowMs)
-    this.#sendAtMs = this.#storage.nextSendMs()
+    await this.#outbox.send(this.#tenantId, nowMs)
     await this.#arm(Date.now())
   }
 
@@ -181,7 +169,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
 
   #takeChunk(holder: HolderState, chunk: EventChunk, nowMs: number): void {
     if (chunk.to <= holder.acknowledged) return
-    this.#toOutbox(this.#corrected(chunk), nowMs + OUTBOX_DELAY_MS)
+    this.#outbox.add(this.#corrected(chunk), nowMs + OUTBOX_DELAY_MS)
     for (const id of chunk.settles) holder.inFlight.delete(id)
     holder.acknowledged = chunk.to
   }
@@ -192,17 +180,12 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     return booked.length === 0 ? chunk.events : adjusted(chunk.events, booked)
   }
 
-  #toOutbox(events: string, sendAtMs: number): void {
-    this.#storage.addToOutbox(events, sendAtMs)
-    this.#sendAtMs = Math.min(this.#sendAtMs ?? sendAtMs, sendAtMs)
-  }
-
   /** Alerts leave with the events: once each, since what they are about remembers them in the same transaction. */
   #announce(nowMs: number): void {
     const crossings = takeCrossings(this.#authority)
-    if (crossings.length > 0) this.#toOutbox(thresholdEvents(this.#tenantId, crossings), nowMs)
+    if (crossings.length > 0) this.#outbox.add(thresholdEvents(this.#tenantId, crossings), nowMs)
     const runaways = takeRunaways(this.#authority)
-    if (runaways.length > 0) this.#toOutbox(runawayEvents(this.#tenantId, runaways), nowMs)
+    if (runaways.length > 0) this.#outbox.add(runawayEvents(this.#tenantId, runaways), nowMs)
   }
 
   /** What was in flight under leases that expired is taken for lost and booked. */
@@ -221,7 +204,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
       for (const admission of booked) this.#storage.addBooked(admission)
       this.#hasBooked = true
       this.#storage.writeHolder(holder)
-      this.#toOutbox(lost(booked, nowMs), nowMs)
+      this.#outbox.add(lost(booked, nowMs), nowMs)
     }
   }
 
@@ -236,49 +219,12 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     }
   }
 
-  async #send(nowMs: number): Promise<void> {
-    for (;;) {
-      const rows = firstBatch(this.#storage.dueOutbox(nowMs, BATCH_ROWS_MAX))
-      if (rows.length === 0) return
-      const isSent = await this.#sendBatch(rows.map((row) => ({ body: batchOf(this.#tenantId, row) })))
-      const dueMs = (row: OutboxRow): number => nowMs + (isSent ? resendAfterMs(row.sends) : SEND_RETRY_MS)
-      this.#storage.postpone(rows.map((row) => ({ id: row.id, sendAtMs: dueMs(row) })))
-    }
-  }
-
-  async #sendBatch(messages: readonly MessageSendRequest<UsageBatch>[]): Promise<boolean> {
-    try {
-      await this.env.USAGE.sendBatch(messages)
-      return true
-    } catch (error) {
-      console.warn(JSON.stringify({ event: 'usage-queue-unavailable', error: String(error) }))
-      return false
-    }
-  }
-
   async #arm(nowMs: number): Promise<void> {
-    const next = earliest(this.#sendAtMs, nextExpiryMs(this.#authority))
+    const next = earliest(this.#outbox.dueMs, nextExpiryMs(this.#authority))
     if (next === null || (this.#alarmAtMs !== null && this.#alarmAtMs <= next)) return
     this.#alarmAtMs = Math.max(next, nowMs)
     await this.ctx.storage.setAlarm(this.#alarmAtMs)
   }
-}
-
-function batchOf(tenantId: string, row: OutboxRow): UsageBatch {
-  return { v: USAGE_EVENT_VERSION, tenantId, outboxId: row.id, events: row.events }
-}
-
-function firstBatch(rows: readonly OutboxRow[]): readonly OutboxRow[] {
-  let chars = 0
-  const end = rows.findIndex((row, index) => {
-    chars += row.events.length
-    return index > 0 && chars > BATCH_CHARS_MAX
-  })
-  return end === -1 ? rows : rows.slice(0, end)
-}
-
-function resendAfterMs(sends: number): number {
-  return Math.min(RESEND_AFTER_MS * 2 ** sends, RESEND_AFTER_MS_MAX)
 }
 
 function earliest(a: number | null, b: number | null): number | null {

@@ -204,6 +204,19 @@ describe('the queue', () => {
     expect(sixth.filter((id) => id.startsWith('many')).map((id) => id.slice(4))).toEqual(['0', '1', '2', '3'])
   })
 
+  test('takes turns also where room for several comes at once', async () => {
+    const queue = queueOf(limited(WAIT, slots(4)), { isLong: true })
+    const first = Array.from({ length: 4 }, (_, at) => queue.ask(`first${at}`, { slots: 1 }, 'many'))
+    await queue.world.clock.advance(100)
+    for (let at = 0; at < 20; at++) queue.ask(`many${at}`, { slots: 1 }, 'many')
+    await queue.world.clock.advance(50)
+    for (let at = 0; at < 2; at++) queue.ask(`few${at}`, { slots: 1 }, 'few')
+    await queue.world.clock.advance(2_000)
+    for (const { id, result } of first) if (result !== null && isAdmitted(result)) queue.world.finish(result, id)
+    await queue.world.clock.advance(1_500)
+    expect(queue.served.slice(4).sort()).toEqual(['few0', 'few1', 'many0', 'many1'])
+  })
+
   test('does not let later ones of the same key pass', async () => {
     const queue = await drained(limited(WAIT, rate('requests', 120, 1)), 1)
     for (let at = 0; at < 10; at++) {

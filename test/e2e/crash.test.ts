@@ -19,8 +19,9 @@ import {
 import { type KillableSystem, startKillableSystem } from '../support/killable-system.ts'
 
 const STREAMS = 50
-/** Of those, this many belong to a tenant whose budget they almost use up. */
+/** Of those, this many belong to a tenant whose budget they use up, but for less than is worth asking for. */
 const TIGHT_STREAMS = 15
+const TIGHT_USD = '0.151'
 const FINISHED = 10
 /** Output bound of every stream, whose length it is: at ten milliseconds a token, none ends by itself. */
 const TOKENS = 1_000
@@ -40,7 +41,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'tidegate-crash-'))
   system = await start()
   wide = await createTenant(system, 'wide', { limits: { budget: { amount_usd: '100', period: 'month' } } })
-  tight = await createTenant(system, 'tight', { limits: { budget: { amount_usd: '0.2', period: 'month' } } })
+  tight = await createTenant(system, 'tight', { limits: { budget: { amount_usd: TIGHT_USD, period: 'month' } } })
   await routeSimulated(system)
 })
 afterAll(async () => {

@@ -2,7 +2,10 @@
 // the same where the tenant wants that.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { routeTable } from '../../src/core/route-table.ts'
-import type { Refusal } from '../../src/ports.ts'
+import { admitAtLimit } from '../../src/data-plane/at-limit.ts'
+import { type Limiter, type Refusal, isAdmitted } from '../../src/ports.ts'
+import { heldTenant, weigh } from '../support/held-tenant.ts'
+import { configOf, node } from '../support/limiter-receiver.ts'
 import { type PathWorld, callerOf, caching, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
 import { says } from '../support/scripted-provider.ts'
 import { someTarget } from '../support/targets.ts'
@@ -136,6 +139,46 @@ describe('while the limiter is away', () => {
     await ended(made, response)
     expect(made.admitted).toEqual([])
     expect(made.recorded).toMatchObject([{ attempt: 1, isFinal: true, status: 200, targetId: 'big' }])
+  })
+
+  test('a lease in hand is used to its end first; what has a budget is refused from then on', async () => {
+    for (const isWanted of [true, false]) {
+      const held = heldTenant(configOf([node('key', 'k', { tokensPerMinute: 600_000 })]))
+      held.finish(await held.admitted('r0', { tokens: 1_000 }), 'r0')
+      await held.clock.advance(100)
+      held.usualFate = 'refused'
+      const limiter: Limiter = {
+        admit: () => Promise.resolve({ kind: 'unavailable' }),
+        record: (event, later) => held.holder.record(event, later),
+        limits: async () => 'unavailable',
+      }
+      const ask = (id: string) =>
+        admitAtLimit({
+          services: { limiter, nowMs: held.clock.nowMs, sleep: held.clock.sleep },
+          client: { hasLeft: false, onLeave: () => {} },
+          caller: isWanted ? { admitsUnchecked: true } : {},
+          path: { tenantId: 't', teamId: null, keyId: 'k', model: 'm' },
+          amounts: weigh({ tokens: 10 }),
+          isAlone: true,
+          ask: () => held.ask(id, { tokens: 10 }),
+        })
+      for (let second = 0; second < 29; second++) {
+        const answer = ask(`s${second}`)
+        if (answer instanceof Promise) throw new Error(`had to wait after ${second} s`)
+        held.finish(answer, `s${second}`)
+        await held.clock.advance(1_000)
+      }
+      await held.clock.advance(1_000)
+      const after = await held.clock.until(Promise.resolve(ask('after')))
+      expect(isAdmitted(after)).toBe(isWanted)
+      const next = ask('next')
+      expect(next instanceof Promise, 'the limiter is not asked again').toBe(!isWanted)
+      if (next instanceof Promise || !isAdmitted(after)) continue
+      held.finish(after, 'after')
+      held.usualFate = 'arrives'
+      await held.clock.advance(20_000)
+      expect(held.receiver.runs.join()).toContain('"after"')
+    }
   })
 
   test('they are not where events of earlier ones have no room left', async () => {

@@ -1,0 +1,86 @@
+// One isolate's lease holder near the end of a budget: who makes do with less gets what there is, who needs none gets in, and
+// what runs under a revoked key learns of it.
+import { describe, expect, test } from 'vitest'
+import { type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
+import { type HeldTenant, heldTenant, weigh } from '../support/held-tenant.ts'
+import { configOf, node, rate } from '../support/limiter-receiver.ts'
+import { usageEvent } from '../support/usage-events.ts'
+
+const BUDGET = { budget: { amountNanoUsd: 1_000, period: 'day' } } as const
+
+/** Asks for `nanoUsd`, or for `least` where there is no more. */
+async function asks(world: HeldTenant, id: string, nanoUsd: number, least?: number): Promise<Reservation | Refusal> {
+  const path = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }
+  const answer = world.holder.admit(path, weigh({ nanoUsd }), usageEvent(id), world.later, least)
+  return world.clock.until(Promise.resolve(answer))
+}
+
+describe('who makes do with less', () => {
+  test('gets all while it is there, and then what is left, in one call', async () => {
+    const world = heldTenant(configOf([node('tenant', 't', BUDGET)]))
+    expect(await asks(world, 'r1', 700, 100)).toMatchObject({ amounts: { nanoUsd: 700 }, limitsMoney: true })
+    const calls = world.messages.length
+    expect(await asks(world, 'r2', 700, 100)).toMatchObject({ amounts: { nanoUsd: 300 } })
+    expect(world.messages.length - calls).toBeLessThanOrEqual(2)
+    expect(await asks(world, 'r3', 700, 100)).toMatchObject({ kind: 'budget', left: 0 })
+    expect(world.receiver.standing('tenant:t')).toMatchObject({ heldNanoUsd: 1_000 })
+  })
+
+  test('is refused where there is less than that, and takes nothing', async () => {
+    const world = heldTenant(configOf([node('tenant', 't', BUDGET)]))
+    const first = await asks(world, 'r1', 950)
+    expect(await asks(world, 'r2', 700, 100)).toMatchObject({ kind: 'budget', left: 50 })
+    expect(await asks(world, 'r3', 50)).toMatchObject({ amounts: { nanoUsd: 50 } })
+    if (isAdmitted(first)) world.finish(first, 'r1', { nanoUsd: 0 })
+    await world.clock.advance(1_100)
+    expect(await asks(world, 'r4', 950, 100)).toMatchObject({ amounts: { nanoUsd: 950 } })
+  })
+
+  test('is not short-changed from the rest of a lease while the limiter has more', async () => {
+    const world = heldTenant(configOf([node('tenant', 't', { budget: { amountNanoUsd: 100_000, period: 'day' } })]))
+    await asks(world, 'r1', 10)
+    expect(await asks(world, 'r2', 30_000, 1)).toMatchObject({ amounts: { nanoUsd: 30_000 } })
+  })
+
+  test('is refused by other limits as ever', async () => {
+    const world = heldTenant(configOf([node('tenant', 't', { ...BUDGET, more: [rate('requests', 1)] })]))
+    await asks(world, 'r1', 1)
+    expect(await asks(world, 'r2', 700, 100)).toMatchObject({ kind: 'rate', unit: 'requests' })
+  })
+
+  test('is charged what it used, and no more', async () => {
+    const world = heldTenant(configOf([node('tenant', 't', BUDGET)]))
+    await asks(world, 'r1', 700)
+    const less = await asks(world, 'r2', 700, 100)
+    if (!isAdmitted(less)) throw new Error('refused')
+    world.finish(less, 'r2', { nanoUsd: 280 })
+    await world.clock.advance(1_000)
+    expect(world.receiver.standing('tenant:t')).toMatchObject({ spentNanoUsd: 280, heldNanoUsd: 700 })
+  })
+})
+
+test('what costs nothing gets in when the budget is used up, and beyond', async () => {
+  const world = heldTenant(configOf([node('tenant', 't', BUDGET)]))
+  const first = await asks(world, 'r1', 1_000)
+  expect(await asks(world, 'r2', 1)).toMatchObject({ kind: 'budget' })
+  expect(await asks(world, 'r3', 0)).toMatchObject({ amounts: { nanoUsd: 0 } })
+  if (isAdmitted(first)) world.finish(first, 'r1', { nanoUsd: 1_300 })
+  await world.clock.advance(1_100)
+  expect(await asks(world, 'r4', 1)).toMatchObject({ kind: 'budget' })
+  expect(await asks(world, 'r5', 0)).toMatchObject({ amounts: { nanoUsd: 0 } })
+})
+
+test('what runs under a revoked key learns of it when the limiter is next spoken to, and other keys stay', async () => {
+  const world = heldTenant(configOf([node('tenant', 't', BUDGET)]))
+  const running = await world.admitted('r1', { nanoUsd: 10 })
+  const other = await world.admitted('r2', { nanoUsd: 10 }, 'other')
+  expect(running.isRevoked()).toBe(false)
+  const config = { ...configOf([node('tenant', 't', BUDGET)]), revision: 99, revokedKeyIds: ['k'] }
+  world.receiver.configure(config, world.clock.nowMs())
+  for (let at = 0; at < 30_000; at += running.keepAliveMs) {
+    running.keepAlive(world.later)
+    await world.clock.advance(running.keepAliveMs)
+  }
+  expect(running.isRevoked()).toBe(true)
+  expect(other.isRevoked()).toBe(false)
+})

@@ -2,7 +2,7 @@
 // is written once and deleted once: until it is sent it is held in memory too, and stored as if it had been sent.
 import type { UsageBatch } from '../src/core/usage-event.ts'
 import { USAGE_EVENT_VERSION } from '../src/core/usage-event.ts'
-import type { LimiterStorage, OutboxRow } from './storage.ts'
+import type { LimiterStorage, OutboxRow, PostponedRow } from './storage.ts'
 
 /** Events wait this long, so that they travel in company. */
 export const OUTBOX_DELAY_MS = 500
@@ -32,51 +32,55 @@ export class Outbox {
   /** Not sent yet. Their rows are due when they would be sent again, or soon after this object starts anew. */
   #held: HeldRow[] = []
   #heldChars = 0
-  #dueMs: number | null
+  #heldDueMs = Infinity
+  /** No stored row is due before this: most are confirmed by then, and need never be looked for. */
+  #storedDueMs: number
 
   /** Takes over what an earlier life left: sent and never confirmed, or never sent. */
   constructor(storage: LimiterStorage, queue: UsageQueue, nowMs: number) {
     this.#storage = storage
     this.#queue = queue
     storage.hastenOutbox(nowMs + OUTBOX_DELAY_MS)
-    this.#dueMs = storage.nextSendMs()
+    this.#storedDueMs = storage.nextSendMs() ?? Infinity
   }
 
-  /** When the next row is to be sent; null for none. */
+  /** When to send next; null while there is nothing. */
   get dueMs(): number | null {
-    return this.#dueMs
+    const dueMs = Math.min(this.#heldDueMs, this.#storedDueMs)
+    return dueMs === Infinity ? null : dueMs
   }
 
   /** Takes a run of events (JSON text) to be sent from `sendAtMs` on. It is durable with the call that brought it. */
   add(events: string, sendAtMs: number): void {
-    this.#dueMs = Math.min(this.#dueMs ?? sendAtMs, sendAtMs)
-    if (this.#heldChars + events.length > HELD_CHARS_MAX) {
-      this.#storage.addToOutbox(events, 0, sendAtMs)
-      return
-    }
-    const id = this.#storage.addToOutbox(events, 1, sendAtMs + RESEND_AFTER_MS)
+    const isHeld = this.#heldChars + events.length <= HELD_CHARS_MAX
+    const [sends, storedDueMs] = isHeld ? [1, sendAtMs + RESEND_AFTER_MS] : [0, sendAtMs]
+    const id = this.#storage.addToOutbox(events, sends, storedDueMs)
+    this.#storedDueMs = Math.min(this.#storedDueMs, storedDueMs)
+    if (!isHeld) return
     this.#held.push({ id, events, sends: 0, sendAtMs })
     this.#heldChars += events.length
+    this.#heldDueMs = Math.min(this.#heldDueMs, sendAtMs)
   }
 
   /** Sends what is due, oldest first. Never rejects: what can't be sent is tried again soon. */
   async send(tenantId: string, nowMs: number): Promise<void> {
-    for (;;) {
-      const held = this.#takeHeld(nowMs)
-      const rows = held.length > 0 ? held : firstBatch(this.#storage.dueOutbox(nowMs, BATCH_ROWS_MAX))
-      if (rows.length === 0) break
-      const isSent = await this.#sendBatch(rows.map((row) => ({ body: batchOf(tenantId, row) })))
-      if (isSent && rows === held) continue
-      const later = rows.map(({ id, sends }) => {
-        return isSent
-          ? { id, sends: sends + 1, sendAtMs: nowMs + resendAfterMs(sends) }
-          : { id, sends, sendAtMs: nowMs + SEND_RETRY_MS }
-      })
-      this.#storage.postpone(later)
+    while (this.#heldDueMs <= nowMs) {
+      const rows = this.#takeHeld(nowMs)
+      if (!(await this.#sendBatch(tenantId, rows))) this.#postpone(rows.map((row) => retried(row, nowMs)))
     }
-    const heldMs = this.#held.map((row) => row.sendAtMs)
-    const storedMs = this.#storage.nextSendMs()
-    this.#dueMs = storedMs === null && heldMs.length === 0 ? null : Math.min(storedMs ?? Infinity, ...heldMs)
+    if (this.#storedDueMs > nowMs) return
+    for (;;) {
+      const rows = firstBatch(this.#storage.dueOutbox(nowMs, BATCH_ROWS_MAX))
+      if (rows.length === 0) break
+      const isSent = await this.#sendBatch(tenantId, rows)
+      this.#postpone(rows.map((row) => (isSent ? resent(row, nowMs) : retried(row, nowMs))))
+    }
+    this.#storedDueMs = this.#storage.nextSendMs() ?? Infinity
+  }
+
+  #postpone(rows: readonly PostponedRow[]): void {
+    this.#storage.postpone(rows)
+    for (const { sendAtMs } of rows) this.#storedDueMs = Math.min(this.#storedDueMs, sendAtMs)
   }
 
   /** A batch of the rows in memory that are due; they are in memory no more. */
@@ -85,12 +89,13 @@ export class Outbox {
     const batch = new Set(firstBatch(due))
     this.#held = this.#held.filter((row) => !batch.has(row))
     for (const row of batch) this.#heldChars -= row.events.length
+    this.#heldDueMs = this.#held.reduce((dueMs, row) => Math.min(dueMs, row.sendAtMs), Infinity)
     return [...batch]
   }
 
-  async #sendBatch(messages: readonly { readonly body: UsageBatch }[]): Promise<boolean> {
+  async #sendBatch(tenantId: string, rows: readonly OutboxRow[]): Promise<boolean> {
     try {
-      await this.#queue.sendBatch(messages)
+      await this.#queue.sendBatch(rows.map((row) => ({ body: batchOf(tenantId, row) })))
       return true
     } catch (error) {
       console.warn(JSON.stringify({ event: 'usage-queue-unavailable', error: String(error) }))
@@ -103,6 +108,16 @@ function batchOf(tenantId: string, row: OutboxRow): UsageBatch {
   return { v: USAGE_EVENT_VERSION, tenantId, outboxId: row.id, events: row.events }
 }
 
+/** A row that was sent: to be sent again, each time later. */
+function resent({ id, sends }: OutboxRow, nowMs: number): PostponedRow {
+  return { id, sends: sends + 1, sendAtMs: nowMs + Math.min(RESEND_AFTER_MS * 2 ** sends, RESEND_AFTER_MS_MAX) }
+}
+
+/** A row that the queue didn't take. */
+function retried({ id, sends }: OutboxRow, nowMs: number): PostponedRow {
+  return { id, sends, sendAtMs: nowMs + SEND_RETRY_MS }
+}
+
 function firstBatch<Row extends OutboxRow>(rows: readonly Row[]): readonly Row[] {
   let chars = 0
   const end = rows.findIndex((row, index) => {
@@ -110,8 +125,4 @@ function firstBatch<Row extends OutboxRow>(rows: readonly Row[]): readonly Row[]
     return index > 0 && chars > BATCH_CHARS_MAX
   })
   return end === -1 ? rows : rows.slice(0, end)
-}
-
-function resendAfterMs(sends: number): number {
-  return Math.min(RESEND_AFTER_MS * 2 ** sends, RESEND_AFTER_MS_MAX)
 }

@@ -33,6 +33,13 @@ export interface OutboxRow {
   readonly sends: number
 }
 
+/** How often a row has been sent, and when it is due again. */
+export interface PostponedRow {
+  readonly id: number
+  readonly sends: number
+  readonly sendAtMs: number
+}
+
 /** What is known of a holder. One row, written once a call, however many attempts it has in flight. */
 export interface HolderState {
   readonly id: string
@@ -168,7 +175,7 @@ export class LimiterStorage {
   }
 
   /** Notes how often rows were sent and when to send each again unless it is confirmed. */
-  postpone(rows: readonly { readonly id: number; readonly sends: number; readonly sendAtMs: number }[]): void {
+  postpone(rows: readonly PostponedRow[]): void {
     for (const { id, sends, sendAtMs } of rows) {
       this.#sql.exec('UPDATE outbox SET sends = ?, send_at_ms = ? WHERE id = ?', sends, sendAtMs, id)
     }

@@ -12,12 +12,14 @@ import { dialects } from '../dialects/index.ts'
 import { authenticate } from './authenticate.ts'
 import { concreteTarget } from './concrete-target.ts'
 import { clientsGaps } from './dropped.ts'
+import { endUserOf } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { readRequest } from './read-request.ts'
 import { recall } from './recall.ts'
 import { refuse } from './refuse.ts'
 import { type PlannedRequest, route } from './route.ts'
 import { situationOf } from './situation.ts'
+import { demandOf } from './sizing.ts'
 
 const NANO_PER_USD = 1e9
 
@@ -59,7 +61,8 @@ function protocolOf(request: Request, body: JsonObject): Promise<Protocol> {
   return protocols.of(isAnthropics ? 'messages' : 'chat').load()
 }
 
-function tellCaller({ caller }: ReadExchange) {
+function tellCaller(exchange: ReadExchange) {
+  const { caller } = exchange
   return {
     tenant_id: caller.tenantId,
     team_id: caller.teamId,
@@ -67,6 +70,7 @@ function tellCaller({ caller }: ReadExchange) {
     allowed_models: caller.allowedModels,
     cost_center: caller.costCenter,
     tags: caller.tags,
+    end_user: endUserOf(exchange),
   }
 }
 
@@ -125,7 +129,18 @@ function tellCandidate(exchange: ReadExchange, routed: PlannedRequest, target: T
     tokens_per_second: speed === null || speed.tokensPerSecond === 0 ? null : Math.round(speed.tokensPerSecond),
     in_flight: services.breakers.inFlight(target),
     health: { state, retry_after_ms: retryAfterMs },
+    has_limits: target.hasLimits === true,
+    provider_limit: tellShortage(exchange, routed, target),
   }
+}
+
+/** The limit of the provider's own that has no room for this request now, so that others come first; null for none. */
+function tellShortage(exchange: ReadExchange, routed: PlannedRequest, target: Target) {
+  const amountsOf = () => demandOf(exchange, { promptTokens: routed.promptTokens() }, target).amounts
+  const shortage = exchange.services.headroom.shortage(target, amountsOf)
+  if (shortage === null) return null
+  const { unit, left, resetsAtMs } = shortage
+  return { unit, left, resets_after_ms: resetsAtMs - exchange.services.nowMs() }
 }
 
 function detailOf(exclusion: Exclusion): string {

@@ -150,7 +150,12 @@ function nextAttempt<P extends Speaker>(
 /** Whether the provider said that it has next to nothing left for a request of this size: then others come first. */
 function isShort({ exchange, purpose }: Pursuit, target: Target): boolean {
   const amountsOf = (): Amounts => demandOf(exchange, purpose, target).amounts
-  return exchange.services.headroom.shortage(target, amountsOf) !== null
+  const { headroom, log, nowMs } = exchange.services
+  const shortage = headroom.shortage(target, amountsOf)
+  if (shortage === null) return false
+  const { unit, left, resetsAtMs } = shortage
+  log.warn('target-nearly-used-up', { target: target.id, unit, left, forMs: resetsAtMs - nowMs() })
+  return true
 }
 
 /** Whether it is the target's own limits that have no room: nothing of that is the client's fault. */

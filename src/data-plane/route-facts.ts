@@ -5,6 +5,7 @@ import type { Gap } from '../core/failure.ts'
 import { type Json, isJsonObject } from '../core/json.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import { arrayOf, objectOf } from '../wire/read.ts'
+import { endUserOf } from './end-user.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
 
 /** Kinds of parts, by the names that the protocols have for them. */
@@ -37,7 +38,7 @@ function texts(exchange: ReadExchange<Speaker>, field: TextField): readonly stri
     case 'tag':
       return [...caller.tags, ...options.tags]
     case 'end_user':
-      return present(facts.endUser)
+      return present(endUserOf(exchange))
     case 'cost_center':
       return present(options.costCenter ?? caller.costCenter)
     case 'country':

@@ -5,6 +5,7 @@ import type { AffinityKind, Situation } from '../core/strategies/strategy.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import { stringOf } from '../wire/read.ts'
+import { endUserOf } from './end-user.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
 
 /** Output expected of a request that names no bound: most replies are shorter. Tokens. */
@@ -43,7 +44,7 @@ function affinity(exchange: ReadExchange<Speaker>, kind: AffinityKind): string |
     case 'session':
       return sessionOf(exchange)
     case 'user':
-      return exchange.facts.endUser
+      return endUserOf(exchange)
     case 'key':
       return exchange.caller.keyId
     case 'prefix':

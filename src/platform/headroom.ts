@@ -3,7 +3,7 @@
 import type { Target } from '../core/directory.ts'
 import { type ProviderLimit, shortageOf, withRequest } from '../core/provider-limits.ts'
 import { type HeaderFamily, familyOf, readProviderLimits } from '../dialects/provider-limit-headers.ts'
-import type { Headroom, Log } from '../ports.ts'
+import type { Headroom } from '../ports.ts'
 
 interface Heard {
   /** Null for a provider that sends no such headers, … */
@@ -16,7 +16,7 @@ interface Heard {
 const LOOK_AGAIN_MS = 60_000
 const HEARD_MAX = 2_000
 
-export function isolateHeadroom(nowMs: () => number, log: Log): Headroom {
+export function isolateHeadroom(nowMs: () => number): Headroom {
   const heard = new Map<string, Heard>()
   const names = new WeakMap<Target, string>()
 
@@ -38,11 +38,7 @@ export function isolateHeadroom(nowMs: () => number, log: Log): Headroom {
     shortage(target, amountsOf) {
       const known = heard.get(nameOf(target))
       if (known === undefined || known.limits.length === 0) return null
-      const shortage = shortageOf(known.limits, amountsOf(), nowMs())
-      if (shortage === null) return null
-      const { unit, left, resetsAtMs } = shortage
-      log.warn('target-nearly-used-up', { target: target.id, unit, left, forMs: resetsAtMs - nowMs() })
-      return shortage
+      return shortageOf(known.limits, amountsOf(), nowMs())
     },
     sent(target, amounts) {
       const known = heard.get(nameOf(target))

@@ -56,7 +56,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
       log,
     }),
     speeds: targetSpeeds(nowMs),
-    headroom: isolateHeadroom(nowMs, log),
+    headroom: isolateHeadroom(nowMs),
     calibration: new Calibration(),
     replies: replyCache(replyStore(env, log), { log, sleep }),
     upstream: fetchUpstream({ ...env }),

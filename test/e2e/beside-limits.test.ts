@@ -188,6 +188,18 @@ test('a provider that says it has nothing left is asked last', async () => {
       ),
     ).toEqual([200, 200])
     expect(limited.calls - probes).toBe(3)
+    const explained = await fetch(`${system.url}/v1/route/explain`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'x-tidegate-user': 'ann' },
+      body: JSON.stringify(body(undefined, 'both')),
+    })
+    expect(await explained.json()).toMatchObject({
+      caller: { end_user: 'ann' },
+      candidates: [
+        { target: 'limited', has_limits: false, provider_limit: { unit: 'requests', left: 0 } },
+        { target: 'free', provider_limit: null },
+      ],
+    })
     expect(system.logs.some(({ message }) => message.includes('target-nearly-used-up'))).toBe(true)
   } finally {
     await limited.close()

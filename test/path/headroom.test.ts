@@ -17,14 +17,12 @@ const used = (left: number): Headers =>
 
 function world() {
   const clock = { nowMs: 1_000_000 }
-  const warned: string[] = []
-  const headroom = isolateHeadroom(() => clock.nowMs, { warn: (event) => void warned.push(event) })
-  return { clock, warned, headroom }
+  return { clock, headroom: isolateHeadroom(() => clock.nowMs) }
 }
 
 describe('what a provider says is left', () => {
   test('is of its credential, address and model, whichever target asks', () => {
-    const { headroom, warned } = world()
+    const { headroom } = world()
     const a = someTarget('a', { credential: 'K_API_KEY', model: 'm' })
     headroom.note(a, used(20))
     expect(headroom.shortage(a, () => SIZE)).toMatchObject({ unit: 'tokens', left: 20 })
@@ -32,7 +30,6 @@ describe('what a provider says is left', () => {
     for (const other of [{ model: 'n' }, { credential: 'L_API_KEY' }, { baseUrl: 'http://elsewhere' }]) {
       expect(headroom.shortage({ ...a, ...other }, () => SIZE)).toBeNull()
     }
-    expect(warned).toContain('target-nearly-used-up')
   })
 
   test('of a target without a credential is its own', () => {

@@ -143,6 +143,7 @@ const FAILURES: readonly (readonly [status: number, failure: Failure])[] = [
   [401, { kind: 'unauthenticated', reason: 'unknown' }],
   [404, { kind: 'model-not-found', model: 'm' }],
   [403, { kind: 'model-not-allowed', model: 'm' }],
+  [403, { kind: 'not-passed-through', reason: 'runs-no-model', subject: 'GET /openai/v1/files', needed: 'all' }],
   [403, { kind: 'refused-by-rule', model: 'm', rule: 'r', message: 'Not at night.' }],
   [400, { kind: 'unsupported', model: 'm', gaps: [{ field: 'seed', reason: 'none' }] }],
   [429, { kind: 'rate-limited', scope: 'key', unit: 'tokens', limitPerMinute: 10, requested: 5, retryAfterMs: 1200 }],

@@ -200,6 +200,11 @@ const FAILURES: Readonly<Record<Failure['kind'], readonly Failure[]>> = {
   }),
   'model-not-found': [{ kind: 'model-not-found', model: 'm', suggestions: ['n'] }],
   'model-not-allowed': [{ kind: 'model-not-allowed', model: 'm' }],
+  'not-passed-through': [
+    { kind: 'not-passed-through', reason: 'off', subject: 'GET /openai/v1/files', needed: 'models' },
+    { kind: 'not-passed-through', reason: 'unrouted-model', subject: 'm', needed: 'all' },
+    { kind: 'not-passed-through', reason: 'kept-reference', subject: 'cachedContent', needed: null },
+  ],
   'refused-by-rule': [{ kind: 'refused-by-rule', model: 'm', rule: 'r', message: 'Not at night.' }],
   unsupported: [{ kind: 'unsupported', model: 'm', gaps: [{ field: 'seed', reason: 'none' }] }],
   'rate-limited': [1200, null].map((retryAfterMs) => {

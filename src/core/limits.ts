@@ -4,6 +4,7 @@ import type { Amounts, Counts, Flags } from './amounts.ts'
 import type { BudgetPeriod, LimitScope, RateUnit } from './failure.ts'
 import type { LimitPolicy, RunawayAction, RunawayRule } from './limit-policy.ts'
 import type { LimitState, Standings } from './standing.ts'
+import type { Switches } from './switches.ts'
 
 export { type Amounts, NOTHING } from './amounts.ts'
 
@@ -73,12 +74,15 @@ export interface LimiterConfig {
   /** The tenant, its teams and its keys; nodes without limits may be left out. */
   readonly nodes: readonly LimiterNode[]
   readonly revokedKeyIds: readonly string[]
+  /** What is switched off. Missing: as it was. */
+  readonly switches?: Switches
 }
 
 /** The nodes that an admission has to agree with, outermost first. */
 export interface LimiterPath {
   readonly tenantId: string
   readonly teamId: string | null
+  /** In limits beside the tenant's, whoever stands in a key's place: `sidePath`. */
   readonly keyId: string
   /** As the client asked for it; null where there is none. */
   readonly model: string | null
@@ -145,6 +149,8 @@ export interface LimiterCall {
   readonly admissions: readonly AdmissionRecord[]
   readonly chunks: readonly EventChunk[]
   readonly wants: readonly LeaseWant[]
+  /** Revision of the switches that the isolate knows of: it is told of newer ones. Missing: it is told of none. */
+  readonly switchesSeen?: number
 }
 
 /** Which limit said no. */
@@ -231,6 +237,8 @@ export interface LimiterReply {
   readonly revokedKeyIds: readonly string[]
   /** Those of the reported leases that may admit nothing more: what they are for is asked for anew. */
   readonly closedLeases?: readonly string[]
+  /** What is switched off, where the isolate's list is older. */
+  readonly switches?: Switches
 }
 
 /** A node's money in its current window, for the dashboard and `GET /admin/overview`. */
@@ -259,6 +267,8 @@ export interface LimiterObject {
   call(message: LimiterCall): Promise<LimiterReply>
   configure(config: LimiterConfig): Promise<void>
   revoke(keyId: string): Promise<void>
+  /** Takes what is switched off; a list that isn't newer changes nothing. */
+  takeSwitches(switches: Switches): Promise<void>
   confirm(outboxIds: readonly number[]): Promise<void>
   live(): Promise<LimiterStanding>
   /** Every limit on a path as it stands, outermost first; null for a key that is revoked. Changes nothing. */

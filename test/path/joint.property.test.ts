@@ -7,7 +7,7 @@ import type { UsageEvent } from '../../src/core/usage-event.ts'
 import { besideLimits } from '../../src/platform/beside.ts'
 import { type Answer, admitJointly } from '../../src/platform/joint.ts'
 import { type HeldReservation, LeaseHolder } from '../../src/platform/lease-holder.ts'
-import { type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
+import { type Beside, type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
 import { chance } from '../support/chance.ts'
 import { budget, configOf, node, rate, receiver, slots } from '../support/limiter-receiver.ts'
 import { sideConfig, sideReceiver } from '../support/side-receiver.ts'
@@ -153,6 +153,7 @@ describe('admission by several', () => {
   })
 })
 
+const PATH: LimiterPath = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }
 const LIMITS: readonly Limit[] = [
   rate('requests', 600, 30),
   rate('tokens', 60_000, 2_000),
@@ -199,7 +200,6 @@ describe('a tenant, its end users and a target, with leases', () => {
         return endOf(name).call(structuredClone(message), nowMs())
       },
     })
-    const path: LimiterPath = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }
     const open: { readonly reservation: Reservation; readonly id: string }[] = []
     let charged = 0
     let admittedCount = 0
@@ -228,9 +228,9 @@ describe('a tenant, its end users and a target, with leases', () => {
         slots: 1,
         nanoUsd: below(500),
       }
-      const asked = { path, amounts, template: usageEvent(id), later: keep, leastNanoUsd: undefined }
+      const asked = { path: PATH, amounts, template: usageEvent(id), later: keep, leastNanoUsd: undefined }
       const beside = { endUser: pick(['a', 'b', null]), target: pick([{ id: 'x', model: 'm' }, null]) }
-      const answer = limits.admit(asked, beside, () => holder.admit(path, amounts, asked.template, keep))
+      const answer = limits.admit(asked, beside, () => holder.admit(PATH, amounts, asked.template, keep))
       const result = await (answer instanceof Promise ? clock.until(answer) : answer)
       if (isAdmitted(result)) {
         admittedCount += 1
@@ -259,6 +259,29 @@ describe('a tenant, its end users and a target, with leases', () => {
     const events = tenantEnd.runs.flatMap((text): unknown[] => JSON.parse(text))
     expect(events).toHaveLength(admittedCount)
   })
+})
+
+test('whose object is away refuses: a user’s the request, a target’s only the target', async () => {
+  const clock = virtualClock()
+  const { nowMs, sleep } = clock
+  const limits = besideLimits({
+    nowMs,
+    sleep,
+    newId: () => 'h',
+    digest: async () => '0123',
+    sendBeside: () => Promise.reject(new Error('overloaded')),
+  })
+  const asked = { path: PATH, amounts: ASKED, template: EVENT, later, leastNanoUsd: undefined }
+  const tenant = authority({ admits: 'yes', extends: 'yes', isLate: false, turns: 0 })
+  const answerTo = async (beside: Beside) => {
+    const answer = limits.admit(asked, beside, tenant.ask)
+    return answer instanceof Promise ? clock.until(answer) : answer
+  }
+  const target = { id: 'x', model: 'm' }
+  expect(await answerTo({ endUser: 'u', target: null })).toEqual({ kind: 'unavailable' })
+  expect(await answerTo({ endUser: null, target })).toEqual({ kind: 'unavailable', scope: 'target' })
+  expect(await answerTo({ endUser: 'u', target })).toEqual({ kind: 'unavailable' })
+  expect(tenant.book.asked).toBe(0)
 })
 
 function spentIn(state: string): number {

@@ -36,7 +36,11 @@ beforeEach(async () => {
 
 interface Answer {
   readonly status: number
-  readonly body: { readonly settings: unknown; readonly capabilities: unknown }
+  readonly body: {
+    readonly settings: unknown
+    readonly capabilities: unknown
+    readonly error: { readonly message: string }
+  }
 }
 
 async function call(method: string, path: string, body: unknown): Promise<Answer> {

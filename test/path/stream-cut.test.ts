@@ -9,7 +9,7 @@ import { NO_USAGE } from '../../src/core/usage.ts'
 import { createFramer } from '../../src/data-plane/framing/index.ts'
 import { createSseFramer } from '../../src/data-plane/framing/sse.ts'
 import { type Lane, nativeLane, translatedLane } from '../../src/data-plane/lane.ts'
-import { arrayOf } from '../../src/wire/read.ts'
+import { arrayOf, objectOf } from '../../src/wire/read.ts'
 import { type Fixture, fixturesOf } from '../fixtures/replies.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { responseEvents, responseObjection } from '../support/response-order.ts'
@@ -69,6 +69,14 @@ function cutsOf({ stream, reply }: Fixture, laneOf: () => Lane): readonly Cut[] 
   })
 }
 
+/** Items that our words end are told as incomplete. */
+function expectIncomplete({ words }: Cut): void {
+  for (const event of responseEvents(words)) {
+    const item = objectOf(event['item'])
+    if (event['type'] === 'response.output_item.done' && 'status' in item) expect(item['status']).toBe('incomplete')
+  }
+}
+
 function choicesOf(reply: JsonObject | null): number {
   return arrayOf(reply?.['choices']).length
 }
@@ -106,6 +114,7 @@ describe.each(RECORDINGS)('native lane, $name', ({ wire, fixture }) => {
     const cuts = cutsOf(fixture, () => nativeLane(dialects[wire], fixture.target, options))
     for (const cut of cuts) expectWholeAtBound(wire, fixture, cut)
     if (wire !== 'openai-responses' || !isOrderly(fixture)) return
+    cuts.forEach(expectIncomplete)
     for (const { before, words } of cuts) expect(responseObjection(responseEvents(before + words)), words).toBeNull()
   })
 })
@@ -124,7 +133,9 @@ describe.each(RECORDINGS)('translated lane, $name', ({ wire, fixture }) => {
     })
     for (const cut of cuts) {
       expectWholeAtBound(own, fixture, cut)
-      if (own === 'openai-responses') expect(responseObjection(responseEvents(cut.before + cut.words))).toBeNull()
+      if (own !== 'openai-responses') continue
+      expect(responseObjection(responseEvents(cut.before + cut.words))).toBeNull()
+      expectIncomplete(cut)
     }
   })
 })

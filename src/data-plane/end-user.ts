@@ -19,8 +19,13 @@ export function besideOf(exchange: ReadExchange<Speaker>, target: Target): Besid
   const isUserLimited = exchange.caller.endUsers?.isLimited === true
   if (!isUserLimited && target.hasLimits !== true) return null
   const endUser = isUserLimited ? endUserOf(exchange) : null
-  if (endUser === null && target.hasLimits !== true) return null
-  return { endUser, target: target.hasLimits === true ? { id: target.id, model: target.model } : null }
+  const limited = isLimited(target) ? { id: target.id, model: target.model } : null
+  return endUser === null && limited === null ? null : { endUser, target: limited }
+}
+
+/** Calls that run no model (files and the like) go by an id that no target can have: its limits aren't about them. */
+function isLimited({ id, hasLimits }: Target): boolean {
+  return hasLimits === true && !id.includes('~')
 }
 
 /** Why a request that names no end user isn't served; null where it is. */

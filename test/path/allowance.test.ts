@@ -7,7 +7,7 @@ import type { Amounts } from '../../src/core/limits.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { readCalls, resetBooks } from '../../src/simulated/books.ts'
 import { handleSimulated } from '../../src/simulated/handle-simulated.ts'
-import { type PathWorld, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
+import { type PathWorld, ended, expectSettled, holdTime, passing, pathWorld } from '../support/path-world.ts'
 import { protocols } from '../support/registries.ts'
 import { responseEvents, responseObjection } from '../support/response-order.ts'
 import { costingPicoUsd, someTarget } from '../support/targets.ts'
@@ -256,5 +256,31 @@ describe('a provider that does not keep to its bound', () => {
     const [event] = expectSettled(world)
     expect(event?.usage.output).toBe(readCalls()[0]?.tokensOut)
     expect(event?.usage.output).toBeLessThan(400 * 1.25 + 2)
+  })
+})
+
+describe('what was produced is charged', () => {
+  test('when a provider that has fallen silent has to be stopped', async () => {
+    const world = worldOf('openai-chat', { model: 'sim-tokens3000-stall40' })
+    world.mustEnd = 'slot-lost'
+    ENDS.chat(await streamOf(world, 'chat'), 'concurrency_slot_lost')
+    expect(expectSettled(world)).toMatchObject([{ ending: 'cut-by-limit', usage: { output: 40 } }])
+  })
+
+  test('when a client leaves whose provider had told of the prompt alone', async () => {
+    const world = worldOf('anthropic-messages')
+    const body = JSON.stringify({ model: 'asked', stream: true, ...ASKED.messages })
+    const headers = { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json' }
+    const request = new Request('https://gateway.test/v1/messages', { method: 'POST', headers, body })
+    const response = await world.serve((services, later) => serve(request, protocols.messages, services, later))
+    const reader = response.body?.getReader()
+    for (let read = 0; read < 20; read += 1) await passing(reader?.read() ?? Promise.resolve())
+    await reader?.cancel()
+    await world.finish()
+    const [event] = expectSettled(world)
+    const [book] = readCalls()
+    expect(book?.tokensOut).toBeGreaterThan(10)
+    expect(event).toMatchObject({ ending: 'client-left', isEstimated: true })
+    expect(event?.usage).toMatchObject({ input: book?.tokensIn, output: book?.tokensOut })
   })
 })

@@ -75,8 +75,17 @@ test('what costs nothing gets in when the budget is used up, and beyond', async 
   await world.clock.advance(1_100)
   expect(await asks(world, 'r5', 1)).toMatchObject({ kind: 'budget' })
   expect(await asks(world, 'r6', 0)).toMatchObject({ amounts: { nanoUsd: 0 } })
-  world.holder.forget('k')
-  expect(await asks(world, 'r7', 0)).toMatchObject({ amounts: { nanoUsd: 0 } })
+})
+
+test('what costs nothing is not refused for money when it has to ask for something else', async () => {
+  const world = heldTenant(configOf([node('tenant', 't', { ...BUDGET, more: [rate('requests', 100)] })]))
+  const first = await asks(world, 'r1', 600)
+  await asks(world, 'r2', 400)
+  if (isAdmitted(first)) world.finish(first, 'r1', { nanoUsd: 900 })
+  await world.clock.advance(100)
+  for (let count = 1; count <= 60; count += 1) {
+    expect(await asks(world, `free${count}`, 0)).toMatchObject({ amounts: { nanoUsd: 0 } })
+  }
 })
 
 test('what runs under a revoked key learns of it when the limiter is next spoken to, and other keys stay', async () => {

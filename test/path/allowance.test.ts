@@ -274,7 +274,7 @@ describe('what was produced is charged', () => {
     const request = new Request('https://gateway.test/v1/messages', { method: 'POST', headers, body })
     const response = await world.serve((services, later) => serve(request, protocols.messages, services, later))
     const reader = response.body?.getReader()
-    for (let read = 0; read < 20; read += 1) await passing(reader?.read() ?? Promise.resolve())
+    for (let read = 0; read < 20; read += 1) await passing(Promise.resolve(reader?.read()))
     await reader?.cancel()
     await world.finish()
     const [event] = expectSettled(world)

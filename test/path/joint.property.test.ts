@@ -163,102 +163,137 @@ const LIMITS: readonly Limit[] = [
 const USER_LIMITS: readonly Limit[] = [rate('requests', 60, 10), slots(3), budget(20_000, 'day')]
 const TARGET_LIMITS: readonly Limit[] = [rate('tokens', 20_000, 1_500), slots(4)]
 
-describe('a tenant, its end users and a target, with leases', () => {
-  test.each([1, 2, 3, 4, 5, 6, 7, 8])('hold nothing once everything has ended, and charge alike: %i', async (seed) => {
-    const { below, pick } = chance(seed)
-    const clock = virtualClock()
-    const tenantEnd = receiver(configOf([node('tenant', 't', { more: LIMITS })]), clock.nowMs())
-    const users = sideConfig([{ model: null, limits: USER_LIMITS }])
-    const target = sideConfig([{ model: null, limits: TARGET_LIMITS }], { scope: 'target' })
-    const ends = new Map<string, ReturnType<typeof sideReceiver>>()
-    const endOf = (name: string): ReturnType<typeof sideReceiver> => {
-      const known = ends.get(name) ?? sideReceiver(name.startsWith('target/') ? target : users, clock.nowMs())
-      ends.set(name, known)
-      return known
-    }
-    const failures: unknown[] = []
-    const keep = (work: Promise<void>): void => void work.catch((error: unknown) => failures.push(error))
-    const { nowMs, sleep } = clock
-    let ids = 0
-    const newId = (): string => `id${(ids += 1)}`
-    const holder = new LeaseHolder('t', 'h', {
-      nowMs,
-      sleep,
-      onRevoked: () => {},
-      async send(message) {
-        await sleep(3)
-        return tenantEnd.call(structuredClone(message), nowMs())
-      },
-    })
-    const limits = besideLimits({
-      nowMs,
-      sleep,
-      newId,
-      digest: async (text) => `${text.length % 7}${text.at(-1)}ab`,
-      async sendBeside(name, message) {
-        await sleep(below(8))
-        return endOf(name).call(structuredClone(message), nowMs())
-      },
-    })
-    const open: { readonly reservation: Reservation; readonly id: string }[] = []
-    let charged = 0
-    let admittedCount = 0
-    const refusals = new Map<string, number>()
-    for (let step = 0; step < 400; step++) {
-      await clock.advance(pick([0, 5, 60, 400, 1_500]))
-      if (open.length > 0 && below(2) === 0) {
-        const [ended] = open.splice(below(open.length), 1)
-        if (ended === undefined) continue
-        const more = ended.reservation.extend({ ...MORE, outputTokens: 5, nanoUsd: 20 }, keep)
-        await (more instanceof Promise ? clock.until(more) : more)
-        const nanoUsd = below(ended.reservation.amounts.nanoUsd + 1)
-        charged += nanoUsd
-        ended.reservation.settle(
-          { ...NOTHING, requests: 1, outputTokens: below(20), nanoUsd },
-          usageEvent(ended.id),
-          keep,
-        )
-        continue
-      }
-      const id = `r${step}`
-      const amounts: Amounts = {
-        requests: 1,
-        inputTokens: below(60),
-        outputTokens: below(60),
-        slots: 1,
-        nanoUsd: below(500),
-      }
-      const asked = { path: PATH, amounts, template: usageEvent(id), later: keep, leastNanoUsd: undefined }
-      const beside = { endUser: pick(['a', 'b', null]), target: pick([{ id: 'x', model: 'm' }, null]) }
-      const answer = limits.admit(asked, beside, () => holder.admit(PATH, amounts, asked.template, keep))
-      const result = await (answer instanceof Promise ? clock.until(answer) : answer)
-      if (isAdmitted(result)) {
-        admittedCount += 1
-        open.push({ reservation: result, id })
-      } else {
-        const by = 'scope' in result ? (result.scope ?? '') : result.kind
-        refusals.set(by, (refusals.get(by) ?? 0) + 1)
-      }
-    }
-    for (const { reservation, id } of open) reservation.settle(NOTHING, usageEvent(id), keep)
-    await clock.advance(30_000)
-    await settled()
-    expect(failures).toEqual([])
-    expect(admittedCount).toBeGreaterThan(50)
-    expect([...refusals.keys()].sort()).toEqual(['target', 'tenant', 'user'])
-    expect(tenantEnd.standing('tenant:t')).toMatchObject({ spentNanoUsd: charged, heldNanoUsd: 0 })
-    expect(tenantEnd.runs.length).toBeGreaterThan(0)
-    for (const { side, rows, inFlight } of ends.values()) {
-      expect(side.authority.leases.size).toBe(0)
-      expect(inFlight.size).toBe(0)
-      for (const { restsAtMs } of rows.values()) expect(restsAtMs).not.toBeNull()
-    }
-    const ofUsers = [...ends.values()].flatMap(({ rows }) => [...rows.values()].map(({ state }) => spentIn(state)))
-    expect(ofUsers.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(charged)
-    // Nothing of the sides reached the ledger: one event an attempt, all of them the tenant's.
-    const events = tenantEnd.runs.flatMap((text): unknown[] => JSON.parse(text))
-    expect(events).toHaveLength(admittedCount)
+test('a tenant, its end users and a target, with leases, hold nothing once everything has ended, and charge alike', async () => {
+  const refusing = new Set<string>()
+  for (let seed = 1; seed <= 12; seed++) for (const scope of await simulated(seed)) refusing.add(scope)
+  expect([...refusing].sort()).toEqual(['target', 'tenant', 'user'])
+})
+
+/** Random traffic from `seed`, checked at its end. Returns who refused. */
+async function simulated(seed: number): Promise<Iterable<string>> {
+  const { below, pick } = chance(seed)
+  const clock = virtualClock()
+  const tenantEnd = receiver(configOf([node('tenant', 't', { more: LIMITS })]), clock.nowMs())
+  const users = sideConfig([{ model: null, limits: USER_LIMITS }])
+  const target = sideConfig([{ model: null, limits: TARGET_LIMITS }], { scope: 'target' })
+  const ends = new Map<string, ReturnType<typeof sideReceiver>>()
+  const endOf = (name: string): ReturnType<typeof sideReceiver> => {
+    const known = ends.get(name) ?? sideReceiver(name.startsWith('target/') ? target : users, clock.nowMs())
+    ends.set(name, known)
+    return known
+  }
+  const failures: unknown[] = []
+  const keep = (work: Promise<void>): void => void work.catch((error: unknown) => failures.push(error))
+  const { nowMs, sleep } = clock
+  let ids = 0
+  const newId = (): string => `id${(ids += 1)}`
+  const holder = new LeaseHolder('t', 'h', {
+    nowMs,
+    sleep,
+    onRevoked: () => {},
+    async send(message) {
+      await sleep(3)
+      return tenantEnd.call(structuredClone(message), nowMs())
+    },
   })
+  const limits = besideLimits({
+    nowMs,
+    sleep,
+    newId,
+    digest: async (text) => `${text.length % 7}${text.at(-1)}ab`,
+    async sendBeside(name, message) {
+      await sleep(below(8))
+      return endOf(name).call(structuredClone(message), nowMs())
+    },
+  })
+  const open: { readonly reservation: Reservation; readonly id: string }[] = []
+  let charged = 0
+  let admittedCount = 0
+  const refusals = new Map<string, number>()
+  for (let step = 0; step < 400; step++) {
+    await clock.advance(pick([0, 5, 60, 400, 1_500]))
+    if (open.length > 0 && below(2) === 0) {
+      const [ended] = open.splice(below(open.length), 1)
+      if (ended === undefined) continue
+      const more = ended.reservation.extend({ ...MORE, outputTokens: 5, nanoUsd: 20 }, keep)
+      await (more instanceof Promise ? clock.until(more) : more)
+      const nanoUsd = below(ended.reservation.amounts.nanoUsd + 1)
+      charged += nanoUsd
+      ended.reservation.settle(
+        { ...NOTHING, requests: 1, outputTokens: below(20), nanoUsd },
+        usageEvent(ended.id),
+        keep,
+      )
+      continue
+    }
+    const id = `r${step}`
+    const amounts: Amounts = {
+      requests: 1,
+      inputTokens: below(60),
+      outputTokens: below(60),
+      slots: 1,
+      nanoUsd: below(500),
+    }
+    const asked = { path: PATH, amounts, template: usageEvent(id), later: keep, leastNanoUsd: undefined }
+    const beside = { endUser: pick(['a', 'b', null]), target: pick([{ id: 'x', model: 'm' }, null]) }
+    const answer = limits.admit(asked, beside, () => holder.admit(PATH, amounts, asked.template, keep))
+    const result = await (answer instanceof Promise ? clock.until(answer) : answer)
+    if (isAdmitted(result)) {
+      admittedCount += 1
+      open.push({ reservation: result, id })
+    } else {
+      const by = 'scope' in result ? (result.scope ?? '') : result.kind
+      refusals.set(by, (refusals.get(by) ?? 0) + 1)
+    }
+  }
+  for (const { reservation, id } of open) reservation.settle(NOTHING, usageEvent(id), keep)
+  await clock.advance(30_000)
+  await settled()
+  expect(failures).toEqual([])
+  expect(admittedCount).toBeGreaterThan(50)
+  expect(tenantEnd.standing('tenant:t')).toMatchObject({ spentNanoUsd: charged, heldNanoUsd: 0 })
+  expect(tenantEnd.runs.length).toBeGreaterThan(0)
+  for (const { side, rows, inFlight } of ends.values()) {
+    expect(side.authority.leases.size).toBe(0)
+    expect(inFlight.size).toBe(0)
+    for (const { restsAtMs } of rows.values()) expect(restsAtMs).not.toBeNull()
+  }
+  const ofUsers = [...ends.values()].flatMap(({ rows }) => [...rows.values()].map(({ state }) => spentIn(state)))
+  expect(ofUsers.reduce((a, b) => a + b, 0)).toBeLessThanOrEqual(charged)
+  // Nothing of the sides reached the ledger: one event an attempt, all of them the tenant's.
+  const events = tenantEnd.runs.flatMap((text): unknown[] => JSON.parse(text))
+  expect(events).toHaveLength(admittedCount)
+  return refusals.keys()
+}
+
+test('an extension that one of them refuses is given back by the others, to the last nano-USD', async () => {
+  const clock = virtualClock()
+  const { nowMs, sleep } = clock
+  const user = sideReceiver(sideConfig([{ model: null, limits: [budget(1_000, 'day')] }]), nowMs())
+  const tokens = [{ model: null, limits: [rate('outputTokens', 1, 30)] }]
+  const target = sideReceiver(sideConfig(tokens, { scope: 'target' }), nowMs())
+  const limits = besideLimits({
+    nowMs,
+    sleep,
+    newId: () => 'h',
+    digest: async () => '0123',
+    async sendBeside(name, message) {
+      await sleep(2)
+      return (name.startsWith('target/') ? target : user).call(structuredClone(message), nowMs())
+    },
+  })
+  const tenant = authority({ admits: 'yes', extends: 'yes', isLate: false, turns: 0 })
+  const ask = async (beside: Beside) => {
+    const asked = { path: PATH, amounts: ASKED, template: EVENT, later, leastNanoUsd: undefined }
+    const result = await clock.until(Promise.resolve(limits.admit(asked, beside, tenant.ask)))
+    if (!isAdmitted(result)) throw new Error(JSON.stringify(result))
+    return result
+  }
+  const first = await ask({ endUser: 'u', target: { id: 'x', model: 'm' } })
+  // Of the target's 30 tokens 20 are taken.
+  expect(await clock.until(Promise.resolve(first.extend(MORE, later)))).toBe(false)
+  expect(tenant.book.heldNanoUsd).toBe(ASKED.nanoUsd)
+  await expect(ask({ endUser: 'u', target: null })).resolves.toBeDefined()
 })
 
 test('whose object is away refuses: a user’s the request, a target’s only the target', async () => {

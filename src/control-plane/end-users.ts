@@ -19,9 +19,9 @@ import {
   findRow,
   findTenant,
   listRows,
-  markUserLimited,
   putRow,
   type TenantRow,
+  updateRow,
 } from './store.ts'
 import { jsonBody } from './validate.ts'
 
@@ -58,7 +58,10 @@ export function endUserEndpoints(ports: AdminPorts) {
       }
       const committed = await commit(c.env.DB, putRow(c.env.DB, 'end_users', row))
       if (!committed.ok) return refuse(c, notStored(committed.error, noTenant(c)))
-      if (tenant.end_user_limits === null) await commit(c.env.DB, markUserLimited(c.env.DB, tenant.id))
+      // From now on its objects are told of every change, also of the last limit's end.
+      if (tenant.end_user_limits === null) {
+        await commit(c.env.DB, updateRow(c.env.DB, 'tenants', { ...tenant, end_user_limits: '[]' }))
+      }
       const failed = await announceEndUser(c.env, row)
       return failed === null ? c.json(viewEndUser(row)) : refuse(c, failed)
     })

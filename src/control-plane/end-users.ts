@@ -60,7 +60,8 @@ export function endUserEndpoints(ports: AdminPorts) {
       if (!committed.ok) return refuse(c, notStored(committed.error, noTenant(c)))
       // From now on its objects are told of every change, also of the last limit's end.
       if (tenant.end_user_limits === null) {
-        await commit(c.env.DB, updateRow(c.env.DB, 'tenants', { ...tenant, end_user_limits: '[]' }))
+        const limited: TenantRow = { ...tenant, end_user_limits: '[]' }
+        await commit(c.env.DB, updateRow(c.env.DB, 'tenants', limited))
       }
       const failed = await announceEndUser(c.env, row)
       return failed === null ? c.json(viewEndUser(row)) : refuse(c, failed)

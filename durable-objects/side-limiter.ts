@@ -4,7 +4,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type GrantedLease, expireDue, nextExpiryMs, noteInFlight } from '../src/core/authority.ts'
 import { answer, takeReports } from '../src/core/exchange.ts'
-import type { EventChunk, LimiterCall, LimiterReply } from '../src/core/limits.ts'
+import { type EventChunk, LEASE_TTL_MS, type LimiterCall, type LimiterReply } from '../src/core/limits.ts'
 import {
   NO_SIDE_CONFIG,
   type SideAuthority,
@@ -21,7 +21,6 @@ import {
 import type { GatewayEnv } from '../src/env.ts'
 import { type SideHolder, SideStorage } from './side-storage.ts'
 
-const LEASE_TTL_MS = 30_000
 /** Nobody reports on anything older. */
 const RETENTION_MS = 86_400_000
 /** How often owners are forgotten that have nothing to remember. */

@@ -18,6 +18,7 @@ import { advance, gaugeId, sizeOf } from '../src/core/gauge.ts'
 import { limitsOn } from '../src/core/grant.ts'
 import {
   type EventChunk,
+  LEASE_TTL_MS,
   LIMITS_VERSION,
   type LimiterCall,
   type LimiterConfig,
@@ -34,7 +35,6 @@ import { type EarlierCall, type EarlierConfig, callOf, configOf, replyTo } from 
 import { OUTBOX_DELAY_MS, Outbox } from './outbox.ts'
 import { type HolderState, LimiterStorage } from './storage.ts'
 
-const LEASE_TTL_MS = 30_000
 const NO_CONFIG: LimiterConfig = { v: LIMITS_VERSION, revision: 0, timeZone: 'UTC', nodes: [], revokedKeyIds: [] }
 /** Nobody reports on anything older. */
 const RETENTION_MS = 86_400_000

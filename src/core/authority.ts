@@ -164,6 +164,14 @@ export function noteInFlight(authority: Authority, leaseId: string, nanoUsd: num
   authority.dirty.leases.add(leaseId)
 }
 
+/** The holder says how much it reserves without telling, in its latest message: what it was told before is past. */
+export function noteBlind(authority: Authority, { leaseId, blindNanoUsd }: LeaseReport): void {
+  const lease = authority.leases.get(leaseId)
+  if (lease === undefined || blindNanoUsd === undefined || lease.blindNanoUsd === blindNanoUsd) return
+  lease.blindNanoUsd = blindNanoUsd
+  authority.dirty.leases.add(leaseId)
+}
+
 /** When something is next due by itself; null for never. */
 export function nextExpiryMs(authority: Authority): number | null {
   let next = Infinity

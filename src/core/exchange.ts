@@ -2,7 +2,15 @@
 // The order matters: what a report gives back may be granted again at once, and a bucket refills only after what expired
 // before was forgotten.
 import { noteCrossings } from './alert.ts'
-import { type Authority, type GrantedLease, type Timing, expireDue, noteInFlight, takeReport } from './authority.ts'
+import {
+  type Authority,
+  type GrantedLease,
+  type Timing,
+  expireDue,
+  noteBlind,
+  noteInFlight,
+  takeReport,
+} from './authority.ts'
 import { grant, patternsOf } from './grant.ts'
 import type { LeaseDenial, LeaseGrant, LimiterCall, LimiterReply } from './limits.ts'
 
@@ -20,6 +28,7 @@ export function answer(authority: Authority, message: LimiterCall, isStraggler: 
   const grants: LeaseGrant[] = []
   const denials: LeaseDenial[] = []
   if (!isStraggler) {
+    for (const report of message.reports) noteBlind(authority, report)
     for (const { leaseId, reserved } of message.admissions) noteInFlight(authority, leaseId, reserved.nanoUsd)
     for (const want of message.wants) {
       const result = grant(authority, message.holder, want, time)

@@ -18,8 +18,6 @@ import { type LimitState, limitState, standingsOf } from './standing.ts'
 
 /** No holder may take more than this share of what is available, divided among the active holders. */
 const SHARE = 0.5
-/** What a holder may reserve without telling, beyond what its waiting requests need, of what it is granted ahead. */
-const BLIND_SHARE = 0.5
 
 /** Grants what is wanted, or says why not. A denial takes nothing from any limit. */
 export function grant(
@@ -51,7 +49,9 @@ export function grant(
     lend(gauge, give[resourceOf(gauge)])
     authority.dirty.gauges.add(gauge.id)
   }
-  const blindNanoUsd = want.unheardNanoUsd + Math.floor(exposure(lease).nanoUsd * BLIND_SHARE)
+  // What is granted ahead may be reserved without telling, and is lost with the holder.
+  const blindNanoUsd = want.unheardNanoUsd + Math.max(0, lease.granted.nanoUsd - want.need.nanoUsd)
+  // Whether the holder will ever hear of this grant is not known until it says so.
   lease.blindNanoUsd = Math.max(lease.blindNanoUsd, blindNanoUsd)
   lease.expiresAtMs = Math.min(time.nowMs + time.ttlMs, firstWindowEndMs(gauges))
   lease.slotsUntilMs = time.nowMs + time.ttlMs
@@ -67,7 +67,7 @@ export function grant(
       ttlMs: lease.expiresAtMs - time.nowMs,
       limited: flags((resource) => room[resource].isLimited),
       tail: flags(isTailOf),
-      blindNanoUsd: lease.blindNanoUsd,
+      blindNanoUsd,
       patterns: patternsOf(authority, want.path),
       ...(standings === undefined ? {} : { standings }),
     },

@@ -122,13 +122,14 @@ export function settle(lease: HeldLease, reserved: Counts, actual: Counts, untol
   lease.settled = plus(lease.settled, actual.slots === 0 ? actual : { ...actual, slots: 0 })
 }
 
-/** Takes in the authority's answer. `sentAtMs` is when the question left, on the holder's clock. */
+/** Takes in the authority's answer to the holder's latest message: what an earlier one was answered is no longer true.
+ *  `sentAtMs` is when the question left, on the holder's clock. */
 export function accept(lease: HeldLease, grant: LeaseGrant, sentAtMs: number): void {
   lease.granted = greatest(lease.granted, grant.granted)
   lease.limited = grant.limited
   lease.tail = grant.tail
   lease.standings = grant.standings === undefined ? null : { of: grant.standings, sinceMs: sentAtMs }
-  lease.blindNanoUsd = Math.max(lease.blindNanoUsd, grant.blindNanoUsd)
+  lease.blindNanoUsd = grant.blindNanoUsd
   lease.deadlineMs = Math.max(lease.deadlineMs, sentAtMs + grant.ttlMs - guardMs(grant.ttlMs))
   lease.ttlMs = grant.ttlMs
 }
@@ -169,7 +170,8 @@ export function want(
   const used = plus(lease.settled, plus(lease.reserved, lease.returned))
   const need = waiting.reduce(plus, used)
   const request = waiting[0] ?? NOTHING
-  const likely = greatest(ahead(lease, nowMs), times(request, lease.aheadRequests))
+  const usual = waiting[0] ?? usualOf(lease)
+  const likely = greatest(ahead(lease, nowMs), times(usual, lease.aheadRequests))
   const missing = minus(need, used)
   const target = each(
     (resource) => used[resource] + Math.max(missing[resource], lease.tail[resource] ? 0 : likely[resource]),
@@ -229,13 +231,14 @@ export function report(lease: HeldLease): LeaseReport {
     settled: lease.settled,
     returned: lease.returned,
     isDone: lease.isClosing && lease.open === 0,
+    blindNanoUsd: Math.max(lease.blindNanoUsd, lease.untoldNanoUsd),
   }
 }
 
-/** Begins a new measurement of the consumption rate; called when a renewal is sent. */
+/** Begins a new measurement of the consumption rate, at the rate so far; called when a renewal is sent. */
 export function restartRate(lease: HeldLease, nowMs: number): void {
   if (nowMs - lease.rateSinceMs < AHEAD_MS) return
-  lease.rateAmounts = times(lease.rateAmounts, 0.5)
+  lease.rateAmounts = times(lease.rateAmounts, AHEAD_MS / 2 / (nowMs - lease.rateSinceMs))
   lease.rateSinceMs = nowMs - AHEAD_MS / 2
 }
 
@@ -270,6 +273,11 @@ function hold(lease: HeldLease, amounts: Counts): void {
 function ahead(lease: HeldLease, nowMs: number): Counts {
   const elapsedMs = Math.max(1_000, nowMs - lease.rateSinceMs)
   return { ...times(lease.rateAmounts, AHEAD_MS / elapsedMs), slots: Math.ceil(lease.reserved.slots / 2) }
+}
+
+/** What a request took on average of late. */
+function usualOf({ rateAmounts }: HeldLease): Counts {
+  return times(rateAmounts, 1 / Math.max(1, rateAmounts.requests))
 }
 
 function guardMs(ttlMs: number): number {

@@ -61,6 +61,9 @@ export interface LimiterNode {
   readonly runaway?: RunawayRule
 }
 
+/** How long a lease is good for unless the deployment says otherwise: so long an isolate may go on without the limiter. */
+export const LEASE_TTL_MS = 30_000
+
 /** Of this shape of configuration, messages and rows. */
 export const LIMITS_VERSION = 2
 
@@ -99,6 +102,9 @@ export interface LeaseReport {
   readonly returned: Counts
   /** Nothing more will be settled under this lease. */
   readonly isDone: boolean
+  /** The most money that its holder reserves without telling, from this message on until it is granted something; missing:
+   *  as much as it was ever told it may. */
+  readonly blindNanoUsd?: number
 }
 
 /** An attempt in flight: enough to book it should its isolate die. */
@@ -211,7 +217,7 @@ export interface LeaseGrant {
   readonly limited: Flags
   /** Little is left of these: hold on to nothing that isn't needed. */
   readonly tail: Flags
-  /** Nano-USD that may be reserved without the limiter having heard of the admissions. */
+  /** Nano-USD that may be reserved without the limiter having heard of the admissions; in place of what was said before. */
   readonly blindNanoUsd: number
   /** Models with limits of their own on the path: requests that differ in which of these they match need other leases. */
   readonly patterns: readonly string[]

@@ -42,6 +42,7 @@ export class HeldLeases {
   readonly #patterns = new Map<string, readonly string[]>()
   readonly #aheadRequests: number | undefined
   #count = 0
+  #latest: LeaseTalk | null = null
 
   /** `aheadRequests`: how many requests ahead a lease asks for; as usual where it isn't given. */
   constructor(holder: string, aheadRequests?: number) {
@@ -70,11 +71,13 @@ export class HeldLeases {
     const wants = this.#wants(shortages, nowMs)
     for (const lease of this.#leases.values()) if (lease.open === 0 && isPast(lease, nowMs)) this.close(lease)
     const all = [...this.#leases.values(), ...this.#closing]
-    return { reports: all.map(report), wants, told: new Map(all.map((lease) => [lease, tellable(lease)])) }
+    this.#latest = { reports: all.map(report), wants, told: new Map(all.map((lease) => [lease, tellable(lease)])) }
+    return this.#latest
   }
 
   /** Takes in what the limiter answered to `talk`. */
-  take({ reports, wants, told }: LeaseTalk, reply: LimiterReply, sentAtMs: number): void {
+  take(talk: LeaseTalk, reply: LimiterReply, sentAtMs: number): void {
+    const { reports, wants, told } = talk
     for (const [lease, nanoUsd] of told) {
       if (!reply.slotsLost.includes(lease.id)) heard(lease, sentAtMs, reply.ttlMs, nanoUsd)
     }
@@ -84,7 +87,8 @@ export class HeldLeases {
       const path = paths.get(leaseId)
       if (path !== undefined) this.#learnPatterns(path, leaseId, patterns)
     }
-    for (const grant of reply.grants) {
+    // A grant that comes late is repeated with the answer to the latest message.
+    for (const grant of talk === this.#latest ? reply.grants : []) {
       const lease = this.#byId(grant.leaseId)
       if (lease !== undefined) accept(lease, grant, sentAtMs)
     }

@@ -6,6 +6,7 @@ import { type HeldLease, hasTail, reserve, reserveWithin, standingsNow, wantsRen
 import {
   type Amounts,
   type Denial,
+  LEASE_TTL_MS,
   LIMITS_VERSION,
   type LimiterCall,
   type LimiterPath,
@@ -76,7 +77,7 @@ export class LeaseHolder {
   readonly #revokedKeyIds = new Set<string>()
   #waiters: Waiter[] = []
   #messageCount = 0
-  #ttlMs = 30_000
+  #ttlMs = LEASE_TTL_MS
   #exchangeSinceMs: number | null = null
   #mustExchangeAgain = false
   #isRetrying = false

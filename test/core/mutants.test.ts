@@ -24,7 +24,11 @@ function objection(faults: readonly Fault[], options: Partial<WorldOptions>, see
 }
 
 /** Nothing may be reserved ahead without telling: a variant that holds as well, and in which some faults show sooner. */
-const NOTHING_BLIND: Fault = { file: 'grant.ts', from: 'BLIND_SHARE = 0.5', to: 'BLIND_SHARE = 0' }
+const NOTHING_BLIND: Fault = {
+  file: 'grant.ts',
+  from: 'want.unheardNanoUsd + Math.max(0, lease.granted.nanoUsd - want.need.nanoUsd)',
+  to: 'want.unheardNanoUsd',
+}
 
 /** Whether a bucket of 60 a minute, all of it lost with its holder, has more than 20 after 20 s. */
 function refillsAcrossExpiry(faults: readonly Fault[]): boolean {
@@ -61,6 +65,15 @@ const FAULTS: readonly (readonly [string, Fault, Partial<WorldOptions>])[] = [
   [
     'a holder reserves as much as it likes without telling',
     { file: 'lease.ts', from: ' && lease.unheardNanoUsd + amounts.nanoUsd <= lease.blindNanoUsd', to: '' },
+    { crashes: true, focus: 'budget' },
+  ],
+  [
+    'a straggler is believed about what its holder reserves without telling',
+    {
+      file: 'exchange.ts',
+      from: '  for (const report of message.reports) takeReport(authority, report, time)',
+      to: '  for (const report of message.reports) { takeReport(authority, report, time); noteBlind(authority, report) }',
+    },
     { crashes: true, focus: 'budget' },
   ],
   [

@@ -120,7 +120,15 @@ describe('an object with many owners', () => {
 
 const ask = (leaseId: string, user: string, amounts: Partial<typeof NOTHING>, number: number): LimiterCall => {
   const first = { ...NOTHING, requests: 1, ...amounts }
-  const want = { leaseId, isNew: true, path: sidePath(user, 'm'), need: first, target: first, first, unheardNanoUsd: 0 }
+  const want = {
+    leaseId,
+    isNew: true,
+    path: sidePath(user, 'm'),
+    need: first,
+    target: first,
+    first,
+    unheardNanoUsd: first.nanoUsd,
+  }
   return { v: 2, tenantId: 't', holder: `h-${user}`, number, reports: [], admissions: [], chunks: [], wants: [want] }
 }
 

@@ -1,6 +1,6 @@
 // Ways of holding many isolates to one budget, each as it would be built: ours (the real authority and the real lease
 // holder), and three others that are common.
-import type { LimiterCall } from '../../src/core/limits.ts'
+import { LEASE_TTL_MS, type LimiterCall } from '../../src/core/limits.ts'
 import { LeaseHolder } from '../../src/platform/lease-holder.ts'
 import { type Reservation, isAdmitted } from '../../src/ports.ts'
 import { budget, configOf, node, receiver } from '../support/limiter-receiver.ts'
@@ -41,13 +41,11 @@ export interface Setting {
   readonly isAlive: (isolate: string) => boolean
 }
 
-const TTL_MS = 12_000
-
 /** Leases from the object: what the gateway does. */
 export function leased({ loop, limitNanoUsd, startMs }: Setting): Strategy {
   const config = configOf([node('tenant', 't', { more: [budget(limitNanoUsd, 'month')] })])
   const nowMs = (): number => startMs + loop.nowMs()
-  const end = receiver(config, nowMs(), TTL_MS)
+  const end = receiver(config, nowMs(), LEASE_TTL_MS)
   const expire = (): void => {
     end.expire(nowMs())
     loop.after(1_000, expire)

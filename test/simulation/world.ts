@@ -61,7 +61,10 @@ interface Isolate {
 export async function simulate(scenario: Scenario, make: (setting: Setting) => Strategy): Promise<Outcome> {
   const { requestsPerSecond, isolatesPerPop, lastsMs, budgetShare, deathEveryMs, lostShare } = scenario
   const loop = eventLoop()
+  // Of their own each, so that the same requests come and the same isolates die whatever is asked of the object.
   const draw = distributions(scenario.seed)
+  const network = distributions(scenario.seed + 1_000)
+  const fate = distributions(scenario.seed + 2_000)
   const limitNanoUsd = Math.floor(((requestsPerSecond * lastsMs) / 1_000) * budgetShare * MEAN_NANO_USD)
   const dead = new Set<string>()
   const strategy = make({ loop, limitNanoUsd, startMs: START_MS, isAlive: (isolate) => !dead.has(isolate) })
@@ -72,16 +75,17 @@ export async function simulate(scenario: Scenario, make: (setting: Setting) => S
   const callerOf = (rttMs: number, name: string): Caller => {
     return (work) =>
       new Promise((resolve, reject) => {
+        if (dead.has(name)) return
         tally.calls += 1
-        const isLost = draw.unit() < lostShare
-        const isReplyLost = draw.unit() < lostShare
+        const isLost = network.unit() < lostShare
+        const isReplyLost = network.unit() < lostShare
         if (isLost || isReplyLost) loop.after(2_000, () => reject(new Error('lost')))
         if (isLost) return
-        loop.after(draw.jittered(rttMs / 2), () => {
+        loop.after(network.jittered(rttMs / 2), () => {
           tally.freeAtMs = Math.max(loop.nowMs(), tally.freeAtMs) + OBJECT_MS
           loop.after(tally.freeAtMs - loop.nowMs(), () => {
             const answer = work()
-            if (!isReplyLost) loop.after(draw.jittered(rttMs / 2), () => void (dead.has(name) || resolve(answer)))
+            if (!isReplyLost) loop.after(network.jittered(rttMs / 2), () => void (dead.has(name) || resolve(answer)))
           })
         })
       })
@@ -128,9 +132,9 @@ export async function simulate(scenario: Scenario, make: (setting: Setting) => S
 
   const die = (): void => {
     if (loop.nowMs() > lastsMs) return
-    loop.after(draw.exponential(deathEveryMs), die)
-    const pop = draw.below(POPS.length)
-    const at = draw.below(isolatesPerPop)
+    loop.after(fate.exponential(deathEveryMs), die)
+    const pop = fate.below(POPS.length)
+    const at = fate.below(isolatesPerPop)
     const old = isolates[pop]?.[at]
     if (old === undefined) return
     old.isDead = true
@@ -139,7 +143,7 @@ export async function simulate(scenario: Scenario, make: (setting: Setting) => S
   }
 
   loop.after(0, request)
-  loop.after(draw.exponential(deathEveryMs), die)
+  loop.after(fate.exponential(deathEveryMs), die)
   await loop.runUntil(lastsMs + 30_000)
   waits.sort((a, b) => a - b)
   const waitAt = (share: number): number => waits[Math.min(waits.length - 1, Math.floor(waits.length * share))] ?? 0

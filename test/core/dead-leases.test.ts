@@ -1,0 +1,146 @@
+// What stays held of a lease whose holder died: never less than what the holder may have spent. Chance alone hardly ever tells
+// these stories, so they are told one by one, with the real machines and with one that has the fault they are about.
+import { describe, expect, test } from 'vitest'
+import { type Counts, NOTHING, counted } from '../../src/core/amounts.ts'
+import type { HeldLease } from '../../src/core/lease.ts'
+import { type AdmissionRecord, type EventChunk, LIMITS_VERSION, type LimiterReply } from '../../src/core/limits.ts'
+import { budget, configOf, node, receiver } from '../support/limiter-receiver.ts'
+import { type Fault, mutant } from '../support/mutant.ts'
+
+const START_MS = Date.UTC(2026, 4, 4, 12)
+const LIMIT = 10_000
+const PATH = { tenantId: 't', teamId: null, keyId: 'k', model: null }
+
+/** A holder, its lease and its limiter, step by step. */
+class Story {
+  readonly #machines: ReturnType<typeof mutant>
+  readonly #end: ReturnType<typeof receiver>
+  readonly #lease: HeldLease
+  #number = 0
+  #admissions: AdmissionRecord[] = []
+  #chunks: EventChunk[] = []
+  /** Money that the holder has reserved: its provider may be paid all of it. */
+  reserved = 0
+
+  constructor(faults: readonly Fault[]) {
+    this.#machines = mutant(faults)
+    const config = configOf([node('tenant', 't', { more: [budget(LIMIT, 'month')] })])
+    this.#end = receiver(config, START_MS, 30_000, this.#machines.authority)
+    this.#lease = this.#machines.holder.emptyLease('h:1', PATH, START_MS)
+  }
+
+  /** Reserves if it can; to be told with the next message. */
+  reserve(nanoUsd: number): boolean {
+    const amounts = money(nanoUsd)
+    if (!this.#machines.holder.reserve(this.#lease, amounts, START_MS)) return false
+    this.reserved += nanoUsd
+    this.#admissions.push({ id: `of-${nanoUsd}`, leaseId: 'h:1', reserved: amounts, event: '{}' })
+    return true
+  }
+
+  /** What was reserved with `nanoUsd`, and told, has cost nothing. */
+  release(nanoUsd: number): void {
+    this.#machines.holder.settle(this.#lease, money(nanoUsd), NOTHING)
+    this.reserved -= nanoUsd
+    this.#chunks.push({ from: 1, to: 1, events: '[]', settles: [`of-${nanoUsd}`] })
+  }
+
+  extend(nanoUsd: number): boolean {
+    if (!this.#machines.holder.extend(this.#lease, money(nanoUsd), START_MS)) return false
+    this.reserved += nanoUsd
+    return true
+  }
+
+  /** Sends what there is to tell, asking for `waiting` unless that is null; `meanwhile` happens before the answer comes. */
+  exchange(waiting: readonly number[] | null, { isLost = false, meanwhile = (): void => {} } = {}): void {
+    const { holder } = this.#machines
+    const wants = waiting === null ? [] : [holder.want(this.#lease, waiting.map(money), START_MS)]
+    const told = holder.tellable(this.#lease)
+    const admissions = this.#admissions
+    this.#admissions = []
+    this.#number += 1
+    const head = { v: LIMITS_VERSION, tenantId: 't', holder: 'h', number: this.#number } as const
+    const message = { ...head, reports: [holder.report(this.#lease)], admissions, chunks: this.#chunks, wants }
+    const reply: LimiterReply = this.#end.call(structuredClone(message), START_MS)
+    meanwhile()
+    if (isLost) return
+    holder.heard(this.#lease, START_MS, reply.ttlMs, told)
+    for (const grant of reply.grants) holder.accept(this.#lease, grant, START_MS)
+  }
+
+  /** What is held for the holder long after its death. */
+  heldAfterDeath(): number {
+    this.#end.expire(START_MS + 30_000)
+    this.#end.expire(START_MS + 60_000)
+    return this.#end.standing('tenant:t').heldNanoUsd
+  }
+}
+
+function money(nanoUsd: number): Counts {
+  return counted({ ...NOTHING, requests: 1, nanoUsd })
+}
+
+type Teller = (story: Story) => void
+
+const STORIES: readonly (readonly [string, Teller, Fault])[] = [
+  [
+    'a grant that lowers what it may reserve unheard of never reaches it',
+    (story) => {
+      story.exchange([100])
+      story.exchange([1_000])
+      story.exchange([], { isLost: true })
+      all(() => story.reserve(100))
+    },
+    {
+      file: 'grant.ts',
+      from: 'lease.blindNanoUsd = Math.max(lease.blindNanoUsd, blindNanoUsd)',
+      to: 'lease.blindNanoUsd = want.unheardNanoUsd',
+    },
+  ],
+  [
+    'it extends what it had reserved while it is granted nothing ahead',
+    (story) => {
+      story.exchange([100])
+      story.reserve(100)
+      story.exchange(null)
+      story.exchange([], { meanwhile: () => all(() => story.extend(100)) })
+      story.exchange(null)
+    },
+    {
+      file: 'lease.ts',
+      from: 'blindNanoUsd: Math.max(lease.blindNanoUsd, lease.untoldNanoUsd)',
+      to: 'blindNanoUsd: 0',
+    },
+  ],
+  [
+    'it extends twice, and one that it had reserved much for cost nothing',
+    (story) => {
+      story.exchange([1_000])
+      story.reserve(1_000)
+      story.exchange([])
+      story.release(1_000)
+      story.exchange(null)
+      all(() => story.extend(100))
+      story.exchange(null)
+      all(() => story.extend(100))
+    },
+    { file: 'lease.ts', from: 'return lease.unheardNanoUsd - lease.untoldNanoUsd', to: 'return lease.unheardNanoUsd' },
+  ],
+]
+
+/** Again and again, as long as it can be. */
+function all(step: () => boolean): void {
+  for (let steps = 0; step(); steps++) if (steps > LIMIT) throw new Error('without end')
+}
+
+describe('of a lease whose holder dies, what it may have spent stays held when', () => {
+  test.each(STORIES)('%s', (_, tell, fault) => {
+    const story = new Story([])
+    tell(story)
+    expect(story.reserved).toBeGreaterThan(100)
+    expect(story.heldAfterDeath()).toBeGreaterThanOrEqual(story.reserved)
+    const faulty = new Story([fault])
+    tell(faulty)
+    expect(faulty.heldAfterDeath(), 'the fault shows').toBeLessThan(faulty.reserved)
+  })
+})

@@ -1,71 +1,148 @@
 // One per target: coordinates recovery over all isolates. Isolates trip on their own and ask here only while a target is
-// in doubt; the one that is handed the probe tries it for all. The state machine is src/core/breaker.ts.
+// in doubt; the one that is handed the probe tries it for all, and how fast the traffic comes back is decided here. A target
+// that wants to be checked is, by alarm, while it has traffic. The state machine is src/core/breaker.ts.
 import { DurableObject } from 'cloudflare:workers'
 import {
   type BreakerState,
   type Outcome,
   CLOSED,
+  advanced,
   afterOutcome,
-  openUntil,
   probing,
+  trippedAt,
   verdict,
 } from '../src/core/breaker.ts'
+import type { Target } from '../src/core/directory.ts'
+import {
+  type Permit,
+  type Told,
+  afterQuestion,
+  afterReport,
+  afterTrip,
+  afterWithdrawal,
+  toldOf,
+} from '../src/core/shared-breaker.ts'
 import type { GatewayEnv } from '../src/env.ts'
 
-/** What an isolate may do about a target in doubt. */
-export type Permit =
-  | { readonly kind: 'closed' }
-  | { readonly kind: 'open'; readonly untilMs: number }
-  /** The caller is the one to probe, and has to say how it went by `report`. */
-  | { readonly kind: 'probe' }
+interface Watched {
+  readonly target: Target
+  readonly trafficAtMs: number
+}
+
+/** How often a target is checked, with a tenth of jitter. */
+const CHECK_MS = 30_000
+/** Checks end when there was no traffic for so long. */
+const TRAFFIC_MS = 600_000
+/** How exactly it is kept when there was traffic: each writing costs. */
+const TRAFFIC_KEPT_MS = 60_000
 
 export class TargetBreaker extends DurableObject<GatewayEnv> {
   #state: BreakerState
+  #watched: Watched | null
 
   constructor(ctx: DurableObjectState, env: GatewayEnv) {
     super(ctx, env)
-    this.#state = ctx.storage.kv.get<BreakerState>('state') ?? CLOSED
+    this.#state = ctx.storage.kv.get<BreakerState>('breaker') ?? CLOSED
+    this.#watched = ctx.storage.kv.get<Watched>('watched') ?? null
   }
 
   /** An isolate found the target broken and stopped calling it until `untilMs`. */
   async tripped(untilMs: number): Promise<void> {
-    if (this.#state.state !== 'closed') return
-    this.#keep(openUntil(untilMs, 1))
+    this.#keep(afterTrip(this.#state, untilMs, Date.now()))
   }
 
   /** May this isolate call? At most one probe is out at any time; a probe not reported in time counts as failed. */
   async permit(): Promise<Permit> {
-    const nowMs = Date.now()
-    switch (verdict(this.#state, nowMs)) {
-      case 'yes':
-        return { kind: 'closed' }
-      case 'probe':
-        this.#keep(probing(this.#state, nowMs))
-        return { kind: 'probe' }
-      case 'no':
-        return { kind: 'open', untilMs: this.#state.state === 'closed' ? nowMs : this.#state.untilMs }
-    }
+    const { state, permit } = afterQuestion(this.#state, Date.now())
+    this.#keep(state)
+    return permit
   }
 
   /** How the probe went. */
-  async report(outcome: Outcome): Promise<Permit> {
-    const nowMs = Date.now()
-    if (this.#state.state === 'half-open') this.#keep(afterOutcome(this.#state, settled(outcome), nowMs, Math.random()))
-    return this.#state.state === 'closed' ? { kind: 'closed' } : { kind: 'open', untilMs: this.#state.untilMs }
+  async report(outcome: Outcome): Promise<Told> {
+    this.#keep(afterReport(this.#state, outcome, Date.now(), Math.random()))
+    return toldOf(this.#state, Date.now())
   }
 
   /** The probe was not tried after all: the next to ask may have it. */
   async withdraw(): Promise<void> {
-    if (this.#state.state === 'half-open') this.#keep(openUntil(Date.now(), this.#state.openings))
+    this.#keep(afterWithdrawal(this.#state, Date.now()))
+  }
+
+  /** An isolate has traffic for the target, which wants to be checked. Returns how it stands. */
+  async watch(target: Target): Promise<Told> {
+    const nowMs = Date.now()
+    const known = this.#watched
+    const isKnown = known !== null && nowMs - known.trafficAtMs < TRAFFIC_KEPT_MS
+    if (!isKnown || JSON.stringify(known.target) !== JSON.stringify(target)) {
+      this.#watched = { target, trafficAtMs: nowMs }
+      this.ctx.storage.kv.put('watched', this.#watched)
+    }
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(nowMs + jittered(CHECK_MS))
+    return toldOf(this.#state, nowMs)
+  }
+
+  /** Checks the target and sets the next alarm. Never throws: an alarm that keeps failing would be given up. */
+  override async alarm(): Promise<void> {
+    try {
+      const watched = this.#watched
+      if (watched === null || Date.now() - watched.trafficAtMs > TRAFFIC_MS) {
+        this.#watched = null
+        this.ctx.storage.kv.delete('watched')
+        return
+      }
+      await this.#checkNow(watched.target)
+    } catch (error) {
+      console.warn(JSON.stringify({ level: 'warn', event: 'check-failed', error: String(error) }))
+    } finally {
+      await this.#setNextAlarm()
+    }
+  }
+
+  /** How a call shows that `target` is. The gateway's entry knows how to make one; this alone knows nothing. */
+  protected async check(target: Target): Promise<Outcome> {
+    void target
+    return 'ignored'
+  }
+
+  async #checkNow(target: Target): Promise<void> {
+    const nowMs = Date.now()
+    const before = advanced(this.#state, nowMs)
+    const is = verdict(before, nowMs)
+    if (is === 'no') return
+    this.#keep(is === 'probe' ? probing(before, nowMs) : before)
+    const outcome = await this.check(target)
+    // Isolates may have reported meanwhile.
+    if (is === 'yes') return this.#confirm(target, outcome)
+    if (is === 'probe') await this.report(outcome)
+    else if (this.#state.state === 'ramping') this.#keep(afterOutcome(this.#state, outcome, Date.now(), Math.random()))
+  }
+
+  /** One failed check may be chance; two are not. */
+  async #confirm(target: Target, outcome: Outcome): Promise<void> {
+    if (typeof outcome === 'string' || typeof (await this.check(target)) === 'string') return
+    if (this.#state.state === 'closed') this.#keep(trippedAt(this.#state, Date.now(), Math.random()))
+  }
+
+  async #setNextAlarm(): Promise<void> {
+    try {
+      if (this.#watched === null) return
+      const nowMs = Date.now()
+      const dueMs = this.#state.state === 'open' ? Math.max(this.#state.untilMs, nowMs) + 1 : Infinity
+      await this.ctx.storage.setAlarm(Math.min(nowMs + jittered(CHECK_MS), dueMs))
+    } catch (error) {
+      // The next isolate with traffic sets it.
+      console.warn(JSON.stringify({ level: 'warn', event: 'alarm-not-set', error: String(error) }))
+    }
   }
 
   #keep(state: BreakerState): void {
+    if (state === this.#state) return
     this.#state = state
-    this.ctx.storage.kv.put('state', state)
+    this.ctx.storage.kv.put('breaker', state)
   }
 }
 
-/** A probe that was answered, even by a refusal of our request, has reached a living target. */
-function settled(outcome: Outcome): Outcome {
-  return outcome === 'ignored' ? 'success' : outcome
+function jittered(ms: number): number {
+  return Math.round(ms * (0.9 + 0.2 * Math.random()))
 }

@@ -1,30 +1,37 @@
 // What this isolate knows of its targets' health. A target in good standing costs no call to anyone; one in doubt is asked
-// about at the shared object, which lets a single prober through. A target that has not proved itself yet gets a few
-// calls at a time, so that a storm on a dead address is a handful of attempts and not a thousand.
-import type { Permit } from '../../durable-objects/target-breaker.ts'
+// about at the shared object, which lets a single prober through and says how fast the traffic comes back. A target that has
+// not proved itself yet gets a few calls at a time, so that a storm on a dead address is a handful of attempts and not a
+// thousand.
 import {
   BREAKER,
   type BreakerState,
   CLOSED,
   type Outcome,
+  advanced,
   afterOutcome,
   openUntil,
   outcomeOf,
   probing,
+  ramping,
   recentInARow,
+  shareOf,
   verdict,
 } from '../core/breaker.ts'
 import type { Target } from '../core/directory.ts'
 import type { UpstreamClass } from '../core/failure.ts'
 import { FULL_RETRY_BUDGET, type RetryBudget, earned, spentRetry } from '../core/retry.ts'
+import type { Permit, Told } from '../core/shared-breaker.ts'
 import type { Breakers, CallPermit, Closed, Later, Log, TargetStanding } from '../ports.ts'
+import { Cooldowns } from './cooldowns.ts'
 
 /** The shared object of a target. */
 export interface SharedBreaker {
   tripped(untilMs: number): Promise<void>
   permit(): Promise<Permit>
-  report(outcome: Outcome): Promise<Permit>
+  report(outcome: Outcome): Promise<Told>
   withdraw(): Promise<void>
+  /** There is traffic, and the target wants to be checked. */
+  watch(target: Target): Promise<Told>
 }
 
 export interface BreakerPorts {
@@ -36,27 +43,30 @@ export interface BreakerPorts {
 }
 
 /** Calls that a target which hasn't answered lately may have under way. */
-const PROVING_MAX = BREAKER.inARowMax
+const PROVING_MAX = BREAKER.unprovenMax
 /** A success vouches for the target this long. */
 const PROVEN_MS = 60_000
 /** The others wait at most this long for the first answers: a slow target is not a dead one. */
 const PROVING_WAIT_MS = 250
-/** After a 429 that names no delay. */
-const COOLDOWN_MS = 1_000
-const COOLDOWN_MS_MAX = 60_000
-const COOLDOWNS_MAX = 100
+/** While the next step of a ramp is asked for, the present one goes on. */
+const ASKING_MS = 2_000
+/** How often a target that is checked is told that it has traffic, and asked how it stands. */
+const WATCH_MS = 30_000
 const TARGETS_MAX = 2_000
 
 interface Health {
   state: BreakerState
   retries: RetryBudget
-  /** By model: a provider limits each of them apart, and one target may serve many. */
-  readonly cooldowns: Map<string, number>
+  readonly cooldowns: Cooldowns
   provenAtMs: number
+  /** What was called before this tells of the past. */
+  recoveredAtMs: number
+  watchedAtMs: number
   inFlight: number
   readonly waiting: (() => void)[]
 }
 
+/** The health of targets, as this isolate and their shared objects know it. */
 export function isolateBreakers(ports: BreakerPorts): Breakers {
   const targets = new Map<string, Health>()
 
@@ -67,8 +77,10 @@ export function isolateBreakers(ports: BreakerPorts): Breakers {
     const health: Health = {
       state: CLOSED,
       retries: FULL_RETRY_BUDGET,
-      cooldowns: new Map(),
+      cooldowns: new Cooldowns(),
       provenAtMs: -Infinity,
+      recoveredAtMs: -Infinity,
+      watchedAtMs: -Infinity,
       inFlight: 0,
       waiting: [],
     }
@@ -77,14 +89,14 @@ export function isolateBreakers(ports: BreakerPorts): Breakers {
   }
 
   return {
-    permit(target) {
+    permit(target, isLast = false) {
       const health = healthOf(target)
       const nowMs = ports.nowMs()
       health.retries = earned(health.retries)
       const closed = closedFor(target, health, nowMs)
       if (closed !== null) return closed
-      if (verdict(health.state, nowMs) === 'probe') return askToProbe(ports, target, health)
-      return isCrowded(health, nowMs) ? waitForProof(ports, target, health) : grant(ports, target, health, false)
+      if (verdict(health.state, nowMs) === 'probe') return askHowItStands(ports, target, health, isLast)
+      return grantShare(ports, target, health, isLast)
     },
     mayRetry(target) {
       const health = healthOf(target)
@@ -101,24 +113,42 @@ export function isolateBreakers(ports: BreakerPorts): Breakers {
 function standingOf(target: Target, health: Health | undefined, nowMs: number): TargetStanding {
   const closed = health === undefined ? null : closedFor(target, health, nowMs)
   if (health === undefined || (closed === null && health.state.state === 'closed')) return IN_GOOD_STANDING
-  if (health.state.state === 'closed') return { state: 'resting', retryAfterMs: closed?.retryAfterMs ?? null }
-  const isProbing = health.state.state === 'half-open' || closed === null
-  return { state: isProbing ? 'probing' : 'open', retryAfterMs: closed?.retryAfterMs ?? null }
+  const { state } = health
+  const retryAfterMs = closed?.retryAfterMs ?? null
+  if (state.state === 'ramping' && closed === null) return { state: 'ramping', retryAfterMs, share: shareOf(state) }
+  if (state.state === 'closed' || state.state === 'ramping') return { state: 'resting', retryAfterMs }
+  const isProbing = state.state === 'half-open' || closed === null
+  return { state: isProbing ? 'probing' : 'open', retryAfterMs }
 }
 
 const IN_GOOD_STANDING: TargetStanding = { state: 'closed', retryAfterMs: null }
 
 function closedFor(target: Target, health: Health, nowMs: number): Closed | null {
-  const cooldownUntilMs = health.cooldowns.get(target.model) ?? 0
-  if (nowMs < cooldownUntilMs) return { retryAfterMs: cooldownUntilMs - nowMs }
+  const restMs = health.cooldowns.leftMs(target.model, nowMs)
+  if (restMs > 0) return { retryAfterMs: restMs }
   const { state } = health
-  return state.state !== 'closed' && nowMs < state.untilMs ? { retryAfterMs: state.untilMs - nowMs } : null
+  return verdict(state, nowMs) === 'no' && state.state !== 'closed' ? { retryAfterMs: state.untilMs - nowMs } : null
 }
 
 function isCrowded(health: Health, nowMs: number): boolean {
   return (
     health.inFlight + recentInARow(health.state, nowMs).length >= PROVING_MAX && nowMs - health.provenAtMs > PROVEN_MS
   )
+}
+
+/** Leave to call, or not this time while the traffic comes back: who has nobody else to ask is let through. */
+function grantShare(
+  ports: BreakerPorts,
+  target: Target,
+  health: Health,
+  isLast: boolean,
+): CallPermit | Closed | Promise<CallPermit | Closed> {
+  const nowMs = ports.nowMs()
+  const { state } = health
+  if (state.state === 'ramping' && !isLast && ports.draw() >= shareOf(state)) {
+    return { retryAfterMs: Math.max(0, state.untilMs - nowMs), isRamping: true }
+  }
+  return isCrowded(health, nowMs) ? waitForProof(ports, target, health) : grant(ports, target, health, false)
 }
 
 /** Waits until the calls under way have shown something, then decides anew. */
@@ -135,32 +165,61 @@ async function waitForProof(ports: BreakerPorts, target: Target, health: Health)
   }
 }
 
-async function askToProbe(ports: BreakerPorts, target: Target, health: Health): Promise<CallPermit | Closed> {
+/** Asks the shared object: whether to probe, or to what step the traffic has come back. */
+async function askHowItStands(
+  ports: BreakerPorts,
+  target: Target,
+  health: Health,
+  isLast: boolean,
+): Promise<CallPermit | Closed> {
   const before = health.state
+  const nowMs = ports.nowMs()
   // Requests that come while the question is out don't ask again.
-  health.state = probing(before, ports.nowMs())
-  const answer = await sharedPermit(ports, target)
-  if (answer.kind === 'probe') return grant(ports, target, health, true)
-  if (answer.kind === 'open') {
-    health.state = openUntil(answer.untilMs, before.openings)
-    return { retryAfterMs: Math.max(0, answer.untilMs - ports.nowMs()) }
+  const asking = before.state === 'ramping' ? { ...before, untilMs: nowMs + ASKING_MS } : probing(before, nowMs)
+  health.state = asking
+  const answer = await sharedPermit(ports, target, before)
+  if (answer.kind === 'probe') {
+    health.state = probing(before, ports.nowMs())
+    return grant(ports, target, health, true)
   }
-  health.state = CLOSED
-  return grant(ports, target, health, false)
+  // What came to light meanwhile counts for more.
+  if (health.state.state === asking.state) take(ports, target, health, answer)
+  const closed = closedFor(target, health, ports.nowMs())
+  return closed ?? grantShare(ports, target, health, isLast)
 }
 
-/** The shared object's word; without it this isolate probes on its own. */
-async function sharedPermit(ports: BreakerPorts, target: Target): Promise<Permit> {
+/** Takes over how the target stands for all. */
+function take(ports: BreakerPorts, target: Target, health: Health, told: Told): void {
+  const { openings } = health.state
+  if (told.kind === 'open') {
+    health.state = openUntil(told.untilMs, openings)
+    return
+  }
+  if (told.kind === 'ramp') {
+    if (health.state.state !== 'ramping') health.recoveredAtMs = ports.nowMs()
+    const step = ramping(told.step, openings, ports.nowMs())
+    health.state = step.state === 'ramping' ? { ...step, untilMs: told.untilMs } : step
+    return
+  }
+  if (health.state.state !== 'closed') ports.log.warn('target-recovered', { target: target.id })
+  health.state = CLOSED
+}
+
+/** The shared object's word; without it this isolate goes on by itself. */
+async function sharedPermit(ports: BreakerPorts, target: Target, before: BreakerState): Promise<Permit> {
   try {
     return await ports.shared(target.id).permit()
   } catch {
     ports.log.warn('breaker-unreachable', { target: target.id })
-    return { kind: 'probe' }
+    const alone = advanced(before, ports.nowMs())
+    if (alone.state === 'closed') return { kind: 'closed' }
+    return alone.state === 'ramping' ? { kind: 'ramp', step: alone.step, untilMs: alone.untilMs } : { kind: 'probe' }
   }
 }
 
 function grant(ports: BreakerPorts, target: Target, health: Health, isProbe: boolean): CallPermit {
   health.inFlight += 1
+  const sinceMs = ports.nowMs()
   let isOpen = true
   const close = (conclusion: () => void): void => {
     if (!isOpen) return
@@ -172,7 +231,7 @@ function grant(ports: BreakerPorts, target: Target, health: Health, isProbe: boo
   return {
     isProbe,
     done: (failure, retryAfterMs, later) =>
-      close(() => conclude(ports, target, health, { failure, retryAfterMs, isProbe }, later)),
+      close(() => conclude(ports, target, health, { failure, retryAfterMs, isProbe, sinceMs }, later)),
     withdraw: (later) => close(() => (isProbe ? returnProbe(ports, target, health, later) : undefined)),
   }
 }
@@ -188,19 +247,20 @@ interface Conclusion {
   readonly failure: UpstreamClass | null
   readonly retryAfterMs: number | null
   readonly isProbe: boolean
+  /** When the call was let through. */
+  readonly sinceMs: number
 }
 
 function conclude(ports: BreakerPorts, target: Target, health: Health, end: Conclusion, later: Later): void {
   const nowMs = ports.nowMs()
   const outcome = outcomeOf(end.failure)
   if (end.failure === null) health.provenAtMs = nowMs
-  if (end.failure === 'throttled') {
-    if (health.cooldowns.size >= COOLDOWNS_MAX) health.cooldowns.clear()
-    health.cooldowns.set(target.model, nowMs + Math.min(end.retryAfterMs ?? COOLDOWN_MS, COOLDOWN_MS_MAX))
-  }
+  if (health.cooldowns.note(target, end, nowMs)) health.provenAtMs = -Infinity
+  watch(ports, target, health, later)
   const before = health.state.state
   // While a probe is out, only the probe decides: what was called earlier tells of the past.
   if (before === 'half-open' && !end.isProbe) return
+  if (before === 'ramping' && end.sinceMs < health.recoveredAtMs) return
   // A probe that our own request spoilt has still reached a living target.
   health.state = afterOutcome(
     health.state,
@@ -209,6 +269,7 @@ function conclude(ports: BreakerPorts, target: Target, health: Health, end: Conc
     ports.draw(),
   )
   const { state } = health
+  if (state.state === 'ramping' && before !== 'ramping') health.recoveredAtMs = nowMs
   if (state.state === 'open' && before !== 'open') {
     health.provenAtMs = -Infinity
     const forMs = state.untilMs - nowMs
@@ -233,6 +294,17 @@ function tellOthers(
   if (state.state === 'open' && before !== 'open') {
     later(ports.shared(target.id).tripped(state.untilMs).catch(ignore))
   }
+}
+
+/** Tells the shared object of a target that is checked that there is traffic, now and then, and hears how it stands. */
+function watch(ports: BreakerPorts, target: Target, health: Health, later: Later): void {
+  const nowMs = ports.nowMs()
+  if (target.healthCheck === undefined || nowMs - health.watchedAtMs < WATCH_MS) return
+  health.watchedAtMs = nowMs
+  const hear = (told: Told): void => {
+    if (told.kind === 'open' && health.state.state === 'closed') take(ports, target, health, told)
+  }
+  later(ports.shared(target.id).watch(target).then(hear, ignore))
 }
 
 function ignore(): void {

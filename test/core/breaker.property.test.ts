@@ -6,10 +6,12 @@ import {
   type BreakerState,
   CLOSED,
   type Outcome,
+  advanced,
   afterOutcome,
   openUntil,
   outcomeOf,
   probing,
+  shareOf,
   verdict,
 } from '../../src/core/breaker.ts'
 
@@ -31,7 +33,7 @@ function after(state: BreakerState, history: readonly Outcome[], nowMs = NOW_MS)
 }
 
 describe('a closed breaker', () => {
-  test('opens at the fifth failure in a row, not at the fourth', () => {
+  test('opens at the fifth failure in a row where nothing else was seen, not at the fourth', () => {
     const four = after(CLOSED, [failure, failure, failure, failure])
     expect(four.state).toBe('closed')
     expect(after(four, [failure]).state).toBe('open')
@@ -42,12 +44,22 @@ describe('a closed breaker', () => {
     expect(after(CLOSED, [...row, 'success', ...row]).state).toBe('closed')
   })
 
-  test('opens when half of ten calls failed, and not below', () => {
-    const alternating = Array.from({ length: 10 }, (_, at): Outcome => (at % 2 === 0 ? 'success' : failure))
-    expect(after(CLOSED, alternating.slice(0, 9)).state).toBe('closed')
+  test('opens when half of twenty weighted calls failed, and not below', () => {
+    const alternating = Array.from({ length: 20 }, (_, at): Outcome => (at % 2 === 0 ? 'success' : failure))
+    expect(after(CLOSED, alternating.slice(0, 19)).state).toBe('closed')
     expect(after(CLOSED, alternating).state).toBe('open')
     const better = Array.from({ length: 100 }, (_, at): Outcome => (at % 5 < 3 ? 'success' : failure))
     expect(after(CLOSED, better).state).toBe('closed')
+  })
+
+  test('opens at failures in a row that weigh 15, however much went well before', () => {
+    for (const weight of [1, 2, 3]) {
+      const well = Array.from({ length: 1_000 }, (): Outcome => 'success')
+      const most = Math.ceil(15 / weight)
+      const row = Array.from({ length: most }, (): Outcome => ({ weight }))
+      expect(after(CLOSED, [...well, ...row.slice(1)]).state).toBe('closed')
+      expect(after(CLOSED, [...well, ...row]).state).toBe('open')
+    }
   })
 
   test('never counts an outcome older than the window: what came before it changes nothing', () => {
@@ -131,8 +143,35 @@ describe('an open breaker', () => {
     )
   })
 
-  test('closes after a good probe, and forgets how often it had opened', () => {
-    const closed = afterOutcome(probing(openUntil(NOW_MS, 7), NOW_MS), 'success', NOW_MS, HALF)
-    expect(closed).toEqual(CLOSED)
+  test('ramps after a good probe, then closes and forgets how often it had opened', () => {
+    const ramping = afterOutcome(probing(openUntil(NOW_MS, 7), NOW_MS), 'success', NOW_MS, HALF)
+    expect([0, 4_999, 5_000, 9_999, 10_000].map((ms) => shareOf(advanced(ramping, NOW_MS + ms)))).toEqual([
+      0.05, 0.05, 0.25, 0.25, 1,
+    ])
+    expect(advanced(ramping, NOW_MS + 10_000)).toEqual(CLOSED)
+  })
+})
+
+describe('a ramping breaker', () => {
+  const ramping = afterOutcome(probing(openUntil(NOW_MS, 1), NOW_MS), 'success', NOW_MS, HALF)
+
+  test('opens for longer at a lost connection, or at three errors', () => {
+    expect(after(ramping, [{ weight: 3 }])).toMatchObject({ state: 'open', openings: 2 })
+    expect(after(ramping, [failure, failure]).state).toBe('ramping')
+    expect(after(ramping, [failure, failure, failure]).state).toBe('open')
+  })
+
+  test('forgives single failures among many successes', () => {
+    const well = Array.from({ length: 10 }, (): Outcome => 'success')
+    expect(after(ramping, [...well, { weight: 3 }, ...well, failure]).state).toBe('ramping')
+  })
+
+  test('never takes less than the target had before while all goes well', () => {
+    fc.assert(
+      fc.property(fc.nat(20_000), fc.nat(20_000), (ms, moreMs) => {
+        const share = shareOf(advanced(ramping, NOW_MS + ms))
+        expect(shareOf(advanced(ramping, NOW_MS + ms + moreMs))).toBeGreaterThanOrEqual(share)
+      }),
+    )
   })
 })

@@ -4,7 +4,7 @@
 import path from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-const ALONE = ['crash', 'dashboard', 'dead-target', 'start', 'stream-behaviour', 'stream-memory'].map(
+const ALONE = ['crash', 'dashboard', 'dead-target', 'goes-dark', 'start', 'stream-behaviour', 'stream-memory'].map(
   (name) => `test/e2e/${name}.test.ts`,
 )
 

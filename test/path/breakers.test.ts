@@ -1,76 +1,9 @@
 // What an isolate does about its targets' health: storms on dead targets, slow ones, throttled ones, and their recovery.
 import { describe, expect, test } from 'vitest'
-import type { Permit } from '../../durable-objects/target-breaker.ts'
-import { type BreakerState, CLOSED, afterOutcome, openUntil, probing, verdict } from '../../src/core/breaker.ts'
-import type { UpstreamClass } from '../../src/core/failure.ts'
-import { isolateBreakers } from '../../src/platform/breakers.ts'
-import { windowedLog } from '../../src/platform/log.ts'
-import type { Breakers, CallPermit } from '../../src/ports.ts'
-import { someTarget } from '../support/targets.ts'
-import { settled, virtualClock } from '../support/virtual-clock.ts'
-
-const TARGET = someTarget('gpt')
-
-/** Isolates in front of one shared breaker, which runs the same state machine as the object does. */
-function world() {
-  const clock = virtualClock()
-  const lines: string[] = []
-  const log = windowedLog(clock.nowMs, (line) => lines.push(line))
-  let state: BreakerState = CLOSED
-  const shared = {
-    questions: 0,
-    isReachable: true,
-    async tripped(untilMs: number): Promise<void> {
-      if (state.state === 'closed') state = openUntil(untilMs, 1)
-    },
-    async permit(): Promise<Permit> {
-      shared.questions += 1
-      if (!shared.isReachable) throw new Error('unreachable')
-      const answer = verdict(state, clock.nowMs())
-      if (answer === 'yes') return { kind: 'closed' }
-      if (answer === 'no') return { kind: 'open', untilMs: state.state === 'closed' ? 0 : state.untilMs }
-      state = probing(state, clock.nowMs())
-      return { kind: 'probe' }
-    },
-    async report(outcome: Parameters<typeof afterOutcome>[1]): Promise<Permit> {
-      state = afterOutcome(state, outcome === 'ignored' ? 'success' : outcome, clock.nowMs(), 0.5)
-      return state.state === 'closed' ? { kind: 'closed' } : { kind: 'open', untilMs: state.untilMs }
-    },
-    async withdraw(): Promise<void> {
-      if (state.state === 'half-open') state = openUntil(clock.nowMs(), state.openings)
-    },
-  }
-  const isolate = (): Breakers =>
-    isolateBreakers({ shared: () => shared, nowMs: clock.nowMs, draw: () => 0.5, sleep: clock.sleep, log })
-  return { clock, lines, shared, isolate, later: (work: Promise<void>) => void work }
-}
-
-type World = ReturnType<typeof world>
-
-/** Asks for leave to call and, where it is given, calls: the target answers as `failure` after `tookMs`. */
-async function call(
-  at: World,
-  breakers: Breakers,
-  failure: UpstreamClass | null,
-  tookMs = 1,
-): Promise<'called' | 'closed'> {
-  const permit = await breakers.permit(TARGET)
-  if ('retryAfterMs' in permit) return 'closed'
-  await at.clock.sleep(tookMs)
-  permit.done(failure, null, at.later)
-  return 'called'
-}
-
-async function storm(at: World, breakers: Breakers, failure: UpstreamClass | null, tookMs: number, count = 1_000) {
-  const all = Promise.all(Array.from({ length: count }, () => call(at, breakers, failure, tookMs)))
-  const results = await at.clock.until(all)
-  return { called: results.filter((result) => result === 'called').length, results }
-}
-
-async function opened(at: World, breakers: Breakers): Promise<void> {
-  for (let count = 0; count < 5; count++) await at.clock.until(call(at, breakers, 'server'))
-  expect(await call(at, breakers, 'server')).toBe('closed')
-}
+import { BREAKER } from '../../src/core/breaker.ts'
+import type { CallPermit } from '../../src/ports.ts'
+import { TARGET, breakerWorld as world, call, opened, storm } from '../support/breaker-world.ts'
+import { settled } from '../support/virtual-clock.ts'
 
 describe('an isolate', () => {
   test.each(['connection', 'server', 'timeout'] as const)(
@@ -120,7 +53,7 @@ describe('an isolate', () => {
     expect(at.shared.questions).toBe(0)
   })
 
-  test('sends one probe when the time comes, and all follow once it succeeds', async () => {
+  test('sends one probe when the time comes, and others follow once it succeeds', async () => {
     const at = world()
     const breakers = at.isolate()
     await opened(at, breakers)
@@ -131,6 +64,7 @@ describe('an isolate', () => {
     expect(at.shared.questions).toBe(1)
     permits[0]?.done(null, null, at.later)
     await settled()
+    at.draws.next = 0
     expect(await breakers.permit(TARGET)).toMatchObject({ isProbe: false })
   })
 
@@ -149,10 +83,11 @@ describe('an isolate', () => {
   test('leaves the verdict to the probe: a straggler changes nothing while it is out', async () => {
     for (const straggled of [null, 'server'] as const) {
       const at = world()
+      at.draws.next = 0
       const breakers = at.isolate()
       const straggler = await breakers.permit(TARGET)
       await opened(at, breakers)
-      await at.clock.advance(5_001)
+      await at.clock.advance(7_001)
       const probe = await breakers.permit(TARGET)
       expect(probe).toMatchObject({ isProbe: true })
       if ('done' in straggler) straggler.done(straggled, null, at.later)
@@ -182,7 +117,13 @@ describe('an isolate', () => {
     at.shared.isReachable = false
     await at.clock.advance(5_001)
     expect(await at.clock.until(call(at, breakers, null))).toBe('called')
+    expect(breakers.standing(TARGET)).toMatchObject({ state: 'ramping', share: 0.05 })
+    await at.clock.advance(5_000)
+    await breakers.permit(TARGET)
+    expect(breakers.standing(TARGET)).toMatchObject({ state: 'ramping', share: 0.25 })
+    await at.clock.advance(5_000)
     expect(await at.clock.until(call(at, breakers, null))).toBe('called')
+    expect(breakers.standing(TARGET)).toEqual({ state: 'closed', retryAfterMs: null })
   })
 
   test('closes a permit once, however often it is told', async () => {
@@ -195,6 +136,85 @@ describe('an isolate', () => {
       permit.done('server', null, at.later)
     }
     expect(await breakers.permit(TARGET)).toHaveProperty('done')
+  })
+})
+
+describe('a busy target', () => {
+  test.each([
+    ['connection', 5],
+    ['timeout', 8],
+    ['server', 15],
+  ] as const)('that fails by %s is left alone after %s failures in a row', async (failure, most) => {
+    const at = world()
+    const breakers = at.isolate()
+    for (let count = 0; count < 1_000; count++) await at.clock.until(call(at, breakers, null, 0))
+    let failed = 0
+    while ((await at.clock.until(call(at, breakers, failure, 0))) === 'called') failed += 1
+    expect(failed).toBe(most)
+    expect(Math.ceil(BREAKER.rowWeightMax / (failure === 'connection' ? 3 : failure === 'timeout' ? 2 : 1))).toBe(most)
+  })
+})
+
+describe('a target without room', () => {
+  test('is left to the retry at first, then pauses for longer and longer, and is not taken for broken', async () => {
+    const at = world()
+    const breakers = at.isolate()
+    await at.clock.until(call(at, breakers, 'overloaded', 0))
+    expect(breakers.standing(TARGET).state).toBe('closed')
+    for (const pauseMs of [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]) {
+      expect(await at.clock.until(call(at, breakers, 'overloaded', 0))).toBe('called')
+      expect(breakers.standing(TARGET)).toEqual({ state: 'resting', retryAfterMs: pauseMs })
+      await at.clock.advance(pauseMs)
+    }
+    await at.clock.until(call(at, breakers, null, 0))
+    await at.clock.until(call(at, breakers, 'overloaded', 0))
+    expect(breakers.standing(TARGET).state).toBe('closed')
+    expect(at.shared.questions).toBe(0)
+  })
+
+  test('pauses as long as it asks, at once', async () => {
+    const at = world()
+    const breakers = at.isolate()
+    const permit = await breakers.permit(TARGET)
+    if ('done' in permit) permit.done('overloaded', 9_000, at.later)
+    expect(await breakers.permit(TARGET)).toEqual({ retryAfterMs: 9_000 })
+  })
+
+  test('has to prove itself after a pause: a few calls at a time', async () => {
+    const at = world()
+    const breakers = at.isolate()
+    await at.clock.until(call(at, breakers, null, 0))
+    for (let count = 0; count < 2; count++) await at.clock.until(call(at, breakers, 'overloaded', 0))
+    await at.clock.advance(1_000)
+    const { called } = await storm(at, breakers, 'overloaded', 20)
+    expect(called).toBeLessThanOrEqual(5)
+  })
+})
+
+describe('a target that is checked', () => {
+  test('is told of its traffic now and then, and heard', async () => {
+    const at = world()
+    const breakers = at.isolate()
+    const target = { ...TARGET, healthCheck: 'models' } as const
+    const use = async (): Promise<void> => {
+      const permit = await breakers.permit(target)
+      if ('done' in permit) permit.done(null, null, at.later)
+      await settled()
+    }
+    for (let count = 0; count < 100; count++) await use()
+    expect(at.shared.watched).toBe(1)
+    await at.shared.tripped(at.clock.nowMs() + 60_000)
+    await at.clock.advance(30_000)
+    await use()
+    expect(at.shared.watched).toBe(2)
+    expect(await breakers.permit(target)).toEqual({ retryAfterMs: 30_000 })
+  })
+
+  test('another costs no call', async () => {
+    const at = world()
+    const breakers = at.isolate()
+    await at.clock.until(call(at, breakers, null))
+    expect(at.shared.watched).toBe(0)
   })
 })
 

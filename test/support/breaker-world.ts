@@ -1,0 +1,93 @@
+// Isolates in front of one shared breaker, on a clock of the test's.
+import { type BreakerState, CLOSED, type Outcome } from '../../src/core/breaker.ts'
+import type { UpstreamClass } from '../../src/core/failure.ts'
+import {
+  type Permit,
+  type Told,
+  afterQuestion,
+  afterReport,
+  afterTrip,
+  afterWithdrawal,
+  toldOf,
+} from '../../src/core/shared-breaker.ts'
+import { isolateBreakers } from '../../src/platform/breakers.ts'
+import { windowedLog } from '../../src/platform/log.ts'
+import type { Breakers } from '../../src/ports.ts'
+import { someTarget } from './targets.ts'
+import { virtualClock } from './virtual-clock.ts'
+
+export const TARGET = someTarget('gpt')
+
+/** Isolates in front of one shared breaker, which is made of what the object is made of. */
+export function breakerWorld() {
+  const clock = virtualClock()
+  const lines: string[] = []
+  const log = windowedLog(clock.nowMs, (line) => lines.push(line))
+  const draws = { next: 0.5 }
+  let state: BreakerState = CLOSED
+  const shared = {
+    questions: 0,
+    probes: 0,
+    watched: 0,
+    isReachable: true,
+    async tripped(untilMs: number): Promise<void> {
+      state = afterTrip(state, untilMs, clock.nowMs())
+    },
+    async permit(): Promise<Permit> {
+      shared.questions += 1
+      if (!shared.isReachable) throw new Error('unreachable')
+      const answer = afterQuestion(state, clock.nowMs())
+      state = answer.state
+      if (answer.permit.kind === 'probe') shared.probes += 1
+      return answer.permit
+    },
+    async report(outcome: Outcome): Promise<Told> {
+      state = afterReport(state, outcome, clock.nowMs(), 0.5)
+      return toldOf(state, clock.nowMs())
+    },
+    async withdraw(): Promise<void> {
+      state = afterWithdrawal(state, clock.nowMs())
+    },
+    async watch(): Promise<Told> {
+      shared.watched += 1
+      return toldOf(state, clock.nowMs())
+    },
+  }
+  const isolate = (): Breakers =>
+    isolateBreakers({ shared: () => shared, nowMs: clock.nowMs, draw: () => draws.next, sleep: clock.sleep, log })
+  return { clock, lines, draws, shared, isolate, later: (work: Promise<void>) => void work }
+}
+
+export type BreakerWorld = ReturnType<typeof breakerWorld>
+
+/** Asks for leave to call and, where it is given, calls: the target answers as `failure` after `tookMs`. */
+export async function call(
+  at: BreakerWorld,
+  breakers: Breakers,
+  failure: UpstreamClass | null,
+  tookMs = 1,
+): Promise<'called' | 'closed'> {
+  const permit = await breakers.permit(TARGET)
+  if ('retryAfterMs' in permit) return 'closed'
+  await at.clock.sleep(tookMs)
+  permit.done(failure, null, at.later)
+  return 'called'
+}
+
+export async function storm(
+  at: BreakerWorld,
+  breakers: Breakers,
+  failure: UpstreamClass | null,
+  tookMs: number,
+  count = 1_000,
+) {
+  const all = Promise.all(Array.from({ length: count }, () => call(at, breakers, failure, tookMs)))
+  const results = await at.clock.until(all)
+  return { called: results.filter((result) => result === 'called').length, results }
+}
+
+/** Five failures in a row have opened the isolate's breaker. */
+export async function opened(at: BreakerWorld, breakers: Breakers): Promise<void> {
+  for (let count = 0; count < 5; count++) await at.clock.until(call(at, breakers, 'server'))
+  if ((await call(at, breakers, 'server')) !== 'closed') throw new Error('not opened')
+}

@@ -19,6 +19,10 @@ import { type LimitState, limitState, standingsOf } from './standing.ts'
 /** No holder may take more than this share of what is available, divided among the active holders. */
 const SHARE = 0.5
 
+/** Of what is available, what a holder may reserve without telling, beyond what its waiting requests need: it is lost with
+ *  the holder. */
+const BLIND_SHARE = 0.002
+
 /** Grants what is wanted, or says why not. A denial takes nothing from any limit. */
 export function grant(
   authority: Authority,
@@ -49,8 +53,7 @@ export function grant(
     lend(gauge, give[resourceOf(gauge)])
     authority.dirty.gauges.add(gauge.id)
   }
-  // What is granted ahead may be reserved without telling, and is lost with the holder.
-  const blindNanoUsd = want.unheardNanoUsd + Math.max(0, lease.granted.nanoUsd - want.need.nanoUsd)
+  const blindNanoUsd = want.unheardNanoUsd + blindAhead(lease, want, room.nanoUsd)
   // Whether the holder will ever hear of this grant is not known until it says so.
   lease.blindNanoUsd = Math.max(lease.blindNanoUsd, blindNanoUsd)
   lease.expiresAtMs = Math.min(time.nowMs + time.ttlMs, firstWindowEndMs(gauges))
@@ -195,6 +198,11 @@ function waitOf(denial: Denial): number {
 function portion(target: number, missing: number, room: Room, holders: number): number {
   const fair = room.isTail ? 0 : Math.floor((SHARE * room.units) / holders)
   return Math.max(0, Math.min(target, Math.max(fair, missing), room.units))
+}
+
+/** Never more than was granted ahead. */
+function blindAhead({ granted }: GrantedLease, { need }: LeaseWant, room: Room): number {
+  return Math.max(0, Math.min(granted.nanoUsd - need.nanoUsd, Math.floor(room.units * BLIND_SHARE)))
 }
 
 function openLease(

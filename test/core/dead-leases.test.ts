@@ -8,7 +8,7 @@ import { budget, configOf, node, receiver } from '../support/limiter-receiver.ts
 import { type Fault, mutant } from '../support/mutant.ts'
 
 const START_MS = Date.UTC(2026, 4, 4, 12)
-const LIMIT = 10_000
+const LIMIT = 1_000_000
 const PATH = { tenantId: 't', teamId: null, keyId: 'k', model: null }
 
 /** A holder, its lease and its limiter, step by step. */

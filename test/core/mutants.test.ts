@@ -26,8 +26,8 @@ function objection(faults: readonly Fault[], options: Partial<WorldOptions>, see
 /** Nothing may be reserved ahead without telling: a variant that holds as well, and in which some faults show sooner. */
 const NOTHING_BLIND: Fault = {
   file: 'grant.ts',
-  from: 'want.unheardNanoUsd + Math.max(0, lease.granted.nanoUsd - want.need.nanoUsd)',
-  to: 'want.unheardNanoUsd',
+  from: 'BLIND_SHARE = 0.002',
+  to: 'BLIND_SHARE = 0',
 }
 
 /** Whether a bucket of 60 a minute, all of it lost with its holder, has more than 20 after 20 s. */

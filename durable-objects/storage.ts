@@ -4,6 +4,7 @@ import type { Authority, GrantedLease } from '../src/core/authority.ts'
 import type { OpenAdmission } from '../src/core/booking.ts'
 import type { Gauge } from '../src/core/gauge.ts'
 import type { Watch } from '../src/core/runaway.ts'
+import type { Switches } from '../src/core/switches.ts'
 import { type AdmissionRecord, LIMITS_VERSION, type LimiterConfig } from '../src/core/limits.ts'
 import {
   type EarlierConfig,
@@ -142,6 +143,11 @@ export class LimiterStorage {
   readConfig(): LimiterConfig | null {
     const text = this.readMeta('config')
     return text === null ? null : parseRow<LimiterConfig>(text)
+  }
+
+  readSwitches(): Switches | null {
+    const text = this.readMeta('switches')
+    return text === null ? null : parseRow<Switches>(text)
   }
 
   /** Remembers an admission that was written off, for the case that its true event still arrives. */

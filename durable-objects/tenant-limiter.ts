@@ -29,6 +29,7 @@ import {
   type NodeStanding,
 } from '../src/core/limits.ts'
 import type { LimitState } from '../src/core/standing.ts'
+import { NO_SWITCHES, type Switches } from '../src/core/switches.ts'
 import { runawayEvents, thresholdEvents } from '../src/core/usage-event.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import { type EarlierCall, type EarlierConfig, callOf, configOf, replyTo } from './earlier-version.ts'
@@ -47,6 +48,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   readonly #holders = new Map<string, HolderState>()
   readonly #ttlMs: number
   #tenantId: string
+  #switches: Switches
   #hasBooked: boolean
   #alarmAtMs: number | null = null
   #pruneAtMs = 0
@@ -56,6 +58,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#ttlMs = Number(env.LEASE_TTL_MS ?? LEASE_TTL_MS)
     this.#storage = new LimiterStorage(ctx.storage.sql)
     this.#tenantId = this.#storage.readMeta('tenant') ?? ''
+    this.#switches = this.#storage.readSwitches() ?? NO_SWITCHES
     const config = this.#storage.readConfig()
     this.#authority = newAuthority(config ?? NO_CONFIG)
     this.#storage.load(this.#authority)
@@ -86,12 +89,16 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#announce(nowMs)
     this.#storage.save(this.#authority)
     await this.#arm(nowMs)
-    return replyTo(call, { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said })
+    const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
+    const news = isBehind ? { switches: this.#switches } : {}
+    return replyTo(call, { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said, ...news })
   }
 
   /** Replaces what is enforced. An older revision changes nothing. */
-  async configure(config: LimiterConfig | EarlierConfig): Promise<void> {
-    configure(this.#authority, configOf(config), Date.now())
+  async configure(told: LimiterConfig | EarlierConfig): Promise<void> {
+    const { switches, ...config } = configOf(told)
+    configure(this.#authority, config, Date.now())
+    if (switches !== undefined) await this.takeSwitches(switches)
     this.#storage.writeMeta('config', JSON.stringify(this.#authority.config))
     this.#storage.save(this.#authority)
   }
@@ -102,6 +109,13 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     if (config.revokedKeyIds.includes(keyId)) return
     this.#authority.config = { ...config, revokedKeyIds: [...config.revokedKeyIds, keyId] }
     this.#storage.writeMeta('config', JSON.stringify(this.#authority.config))
+  }
+
+  /** Takes what is switched off, for isolates to be told at their next contact. */
+  async takeSwitches(switches: Switches): Promise<void> {
+    if (switches.revision <= this.#switches.revision) return
+    this.#switches = switches
+    this.#storage.writeMeta('switches', JSON.stringify(switches))
   }
 
   /** The usage consumer has applied these outbox rows. */

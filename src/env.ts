@@ -2,6 +2,7 @@
 import type { SideLimiter } from '../durable-objects/side-limiter.ts'
 import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
 import type { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
+import type { CanaryFinding } from './core/canary.ts'
 import type { UsageBatch } from './core/usage-event.ts'
 
 /** Worker 1, the gateway. Credentials are further string secrets (`…_API_KEY`, `…_CREDENTIALS`, `…_ACCESS_KEY`) read by
@@ -34,11 +35,18 @@ export interface GatewayEnv {
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 }
 
+/** The gateway's `Control`, as the usage consumer is bound to it. */
+export interface ControlPlane {
+  /** Takes a member of a route out of traffic; false where its route has changed since. */
+  rollBack(finding: CanaryFinding): Promise<boolean>
+}
+
 /** Worker 2, the usage consumer. It never sees a provider credential. */
 export interface UsageEnv {
   readonly DB: D1Database
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
   readonly USAGE: Queue<UsageBatch>
+  readonly CONTROL: ControlPlane
   readonly ENVIRONMENT: string
   readonly ADMIN_TOKEN?: string
 }

@@ -1,6 +1,21 @@
 // Worker 1, the gateway: answers every request and holds the Durable Objects.
+import { WorkerEntrypoint } from 'cloudflare:workers'
 import { createApp } from './app.ts'
+import type { CanaryFinding } from './core/canary.ts'
+import type { ControlPlane, GatewayEnv } from './env.ts'
+import { servicesOf } from './platform/services.ts'
 
-export { SideLimiter, TargetBreaker, TenantLimiter } from '../durable-objects/index.ts'
+export { SideLimiter, TenantLimiter } from '../durable-objects/index.ts'
+export { TargetBreaker } from './checked-breaker.ts'
+
+/** What the usage consumer may have done here. Reached by its binding only. */
+export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlane {
+  async rollBack(finding: CanaryFinding): Promise<boolean> {
+    const { rollBack } = await import('./control-plane/canary.ts')
+    const isDone = await rollBack(this.env, finding, Date.now())
+    servicesOf(this.env).directory.forgetAll()
+    return isDone
+  }
+}
 
 export default createApp()

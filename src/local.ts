@@ -10,6 +10,7 @@ import type { GatewayEnv, UsageEnv } from './env.ts'
 export { SideLimiter } from '../durable-objects/side-limiter.ts'
 export { TargetBreaker } from '../durable-objects/target-breaker.ts'
 export { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
+export { Control } from './gateway.ts'
 
 /** The simulated providers, which `env.local` binds as SIMULATED. */
 export class Simulated extends WorkerEntrypoint {

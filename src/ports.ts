@@ -9,6 +9,7 @@ import type { NeutralReply } from './core/neutral.ts'
 import type { RouteTable } from './core/route-table.ts'
 import type { LimitState, ToldStandings } from './core/standing.ts'
 import type { Speed } from './core/strategies/strategy.ts'
+import type { SwitchBoard } from './core/switches.ts'
 import type { UsageEvent } from './core/usage-event.ts'
 import type { Usage } from './core/usage.ts'
 import type { UpstreamCall } from './dialects/dialect.ts'
@@ -41,7 +42,13 @@ export interface Reservation {
 }
 
 /** Why a request could not be admitted. */
-export type Refusal = Denial | Unavailable
+export type Refusal = Denial | Unavailable | SwitchedOff
+
+/** The limiter's answer brought the news that the caller is switched off. */
+export interface SwitchedOff {
+  readonly kind: 'switched-off'
+  readonly what: 'tenant' | 'key'
+}
 
 /** Nobody can be asked. `isFull`: because events of earlier requests have yet to be told of. `scope`: it is only about the
  *  target's own limits. */
@@ -187,6 +194,8 @@ export interface Services {
   readonly headroom: Headroom
   /** What this isolate has learned of how models count tokens. */
   readonly calibration: Calibration
+  /** What operators have switched off, as far as this isolate has heard. */
+  readonly switches: SwitchBoard
   readonly replies: ReplyCache
   readonly upstream: Upstream
   readonly log: Log

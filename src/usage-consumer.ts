@@ -2,7 +2,8 @@
 // answers its operator. It holds no provider credential and serves no client.
 import { Router, type IRequest } from 'itty-router'
 import { operatorAccess } from './control-plane/operator-token.ts'
-import type { UsageEnv } from './env.ts'
+import type { ControlPlane, UsageEnv } from './env.ts'
+import { type WatchedRoute, findBeyond, forgetCounted, watchedRoutes } from './ledger/canary-watch.ts'
 import { consume, type LedgerPorts } from './ledger/consume.ts'
 import { listDeadLetters, replayDeadLetter } from './ledger/dead-letters.ts'
 import { metricsText } from './ledger/metrics.ts'
@@ -14,6 +15,8 @@ export type ConsumerEnv = Pick<UsageEnv, 'DB' | 'ADMIN_TOKEN'> & {
     idFromName(name: string): DurableObjectId
     get(id: DurableObjectId): { confirm(outboxIds: readonly number[]): Promise<unknown> }
   }
+  /** The gateway, for what its control plane has to do. */
+  readonly CONTROL?: ControlPlane
 }
 
 /** How far back the hourly check looks: late events are counted to the hour of their request. */
@@ -21,13 +24,37 @@ const RECHECKED_HOURS = 26
 
 /** Takes a batch of the usage queue, or of its dead-letter queue (whose name ends in `-dead`), into the ledger. */
 export async function consumeQueue(batch: MessageBatch<unknown>, env: ConsumerEnv): Promise<void> {
-  await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', portsOf(env))
+  const watched = await watchedQuietly(env)
+  const ports = { ...portsOf(env), countsWatched: watched.length > 0 }
+  await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', ports)
+  if (watched.length > 0) await lookAfter(watched, env)
+}
+
+/** Where nobody can tell, nothing is counted: the database that can't tell won't take the events either. */
+async function watchedQuietly(env: ConsumerEnv): Promise<readonly WatchedRoute[]> {
+  try {
+    return await watchedRoutes(env.DB)
+  } catch (error) {
+    console.warn(JSON.stringify({ event: 'watch-unavailable', reason: String(error) }))
+    return []
+  }
+}
+
+/** Has taken back what fails too much. What goes wrong here is tried again with the next batch. */
+async function lookAfter(watched: readonly WatchedRoute[], env: ConsumerEnv): Promise<void> {
+  try {
+    const found = await findBeyond(env.DB, watched, Date.now())
+    for (const finding of found) await env.CONTROL?.rollBack(finding)
+  } catch (error) {
+    console.error(JSON.stringify({ event: 'watch-failed', reason: String(error) }))
+  }
 }
 
 /** Compares the roll-ups of the last hours with their events; logs one line if they differ. */
 export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<void> {
   const found = await reconcile(env.DB, RECHECKED_HOURS, nowMs)
   if (found.mismatches > 0) console.error(JSON.stringify({ event: 'ledger-mismatch', ...found }))
+  await forgetCounted(env.DB, nowMs)
 }
 
 /** `GET /healthz`, open; `GET /metrics`, `GET /dead-letters`, `POST /replay/:id` with the admin token. */

@@ -5,6 +5,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
 import { announce } from './announce.ts'
+import { auditEndpoints } from './audit.ts'
 import { endUserEndpoints } from './end-users.ts'
 import { keyEndpoints } from './keys.ts'
 import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
@@ -14,6 +15,7 @@ import { refuse } from './refusal.ts'
 import { reportEndpoints } from './reports.ts'
 import { routeEndpoints } from './routes.ts'
 import { revisionOf } from './store.ts'
+import { switchEndpoints } from './switches.ts'
 import { targetEndpoints } from './targets.ts'
 import { teamEndpoints } from './teams.ts'
 import { tenantEndpoints } from './tenants.ts'
@@ -41,6 +43,8 @@ export function createAdmin(options: AdminOptions) {
     .route('/keys', keyEndpoints(ports))
     .route('/targets', targetEndpoints(ports))
     .route('/routes', routeEndpoints(ports))
+    .route('/switches', switchEndpoints(ports))
+    .route('/audit', auditEndpoints())
     .route('/', reportEndpoints(ports))
     .post('/publish', publish)
     .all('*', (c) =>

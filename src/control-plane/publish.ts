@@ -17,6 +17,7 @@ import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import type { GatewayEnv } from '../env.ts'
 import { hasBudget, limiterNodes } from './limits-record.ts'
 import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
+import { readSwitches } from './publish-switches.ts'
 import { readRouteChoice } from './route-choice.ts'
 import { readRules } from './side-limits-record.ts'
 import {
@@ -48,14 +49,16 @@ const PUT_WAIT_MS = 1100
 /** Publishes targets and routes as one snapshot. */
 export function publishRouting(env: PublishEnv): Promise<void> {
   return untilCurrent(env, async (revision) => {
-    const [targets, routes] = await Promise.all([
+    const [targets, routes, switches] = await Promise.all([
       listRows<TargetRow>(env.DB, 'targets'),
       listRows<RouteRow>(env.DB, 'routes'),
+      readSwitches(env.DB),
     ])
     const snapshot: RoutingSnapshot = {
       revision,
       targets: Object.fromEntries(targets.map((row) => [row.id, publishedTarget(row)])),
       routes: routes.map(routeOf),
+      switches,
     }
     await put(env.DIRECTORY, DIRECTORY_ROUTING_NAME, JSON.stringify(snapshot))
   })
@@ -99,10 +102,11 @@ async function uncheckedOf(db: D1Database, row: TenantRow): Promise<TenantRecord
 /** Tells a tenant's limiter its whole tree. The limiter keeps the newest revision, so order doesn't matter. */
 export async function pushLimits(env: PublishEnv, tenantId: string): Promise<void> {
   const revision = await revisionOf(env.DB)
-  const [tenant, teams, keys] = await Promise.all([
+  const [tenant, teams, keys, switches] = await Promise.all([
     findRow<TenantRow>(env.DB, 'tenants', tenantId),
     listRows<TeamRow>(env.DB, 'teams', tenantId),
     listRows<KeyRow>(env.DB, 'virtual_keys', tenantId),
+    readSwitches(env.DB),
   ])
   if (tenant === null) return
   const config: LimiterConfig = {
@@ -115,6 +119,7 @@ export async function pushLimits(env: PublishEnv, tenantId: string): Promise<voi
       ...keys.flatMap((row) => limiterNodes('key', row.id, row)),
     ],
     revokedKeyIds: keys.filter((row) => row.revoked_at_ms !== null).map((row) => row.id),
+    switches,
   }
   await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).configure(config)
 }

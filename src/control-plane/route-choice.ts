@@ -1,8 +1,10 @@
 // How a route chooses among its targets: from what an operator writes to what the edge reads.
+import type { CanaryWatch, Ramp } from '../core/canary.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { type RouteGroup, type RouteMember, targetsOfGroup } from '../core/route-group.ts'
 import type { RouteRule } from '../core/route-rules.ts'
-import type { ChoiceInput, GroupInput, MemberInput } from './route-schemas.ts'
+import { watchedMembers } from '../core/watched-members.ts'
+import type { ChoiceInput, GroupInput, MemberInput, RampInput, WatchInput } from './route-schemas.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
 import type { RouteRow } from './store.ts'
 
@@ -28,10 +30,14 @@ export interface ChosenTargets {
  * Reads a route. Targets are listed in `targets`, with `strategy` and `weights` about them, or stand in a `group`; those of
  * rules are added, and serve only by their rules. What isn't mentioned stays as it was in `before`.
  */
-export function readChoice(input: ChoiceInput, before: ChosenTargets | null): Result<ChosenTargets, Refusal> {
-  const own = readOwn(input, before)
+export function readChoice(
+  input: ChoiceInput,
+  before: ChosenTargets | null,
+  nowMs: number,
+): Result<ChosenTargets, Refusal> {
+  const own = readOwn(input, before, nowMs)
   if (!own.ok) return own
-  const rules = input.rules === undefined ? before?.choice.rules : input.rules.map(ruleOf)
+  const rules = input.rules === undefined ? before?.choice.rules : input.rules.map((rule) => ruleOf(rule, nowMs))
   const { targets, group } = own.value
   const byRule = (rules ?? []).flatMap((rule) => (rule.do.kind === 'use' ? targetsOfGroup(rule.do.group) : []))
   const others = [...new Set(byRule)].filter((id) => !targets.includes(id))
@@ -49,7 +55,7 @@ interface Own {
   readonly group: RouteGroup | undefined
 }
 
-function readOwn(input: ChoiceInput, before: ChosenTargets | null): Result<Own, Refusal> {
+function readOwn(input: ChoiceInput, before: ChosenTargets | null, nowMs: number): Result<Own, Refusal> {
   const { group: written, strategy, weights, by, experiment } = input
   if (written != null) {
     const beside = (['targets', 'strategy', 'weights', 'by', 'experiment'] as const).find(
@@ -59,7 +65,7 @@ function readOwn(input: ChoiceInput, before: ChosenTargets | null): Result<Own, 
       const message = `${beside} must be left out beside group: it belongs into the group.`
       return err(unacceptable(beside, 'invalid_field', message))
     }
-    const group = groupOf(written)
+    const group = groupOf(written, nowMs)
     return ok({ targets: targetsOfGroup(group), group })
   }
   const kept = before?.choice.group
@@ -86,8 +92,9 @@ function listed(targets: readonly string[]): RouteGroup {
   return { strategy: 'priority', members: targets.map((target) => ({ target, weight: 1 })) }
 }
 
-function groupOf({ strategy, by, experiment, members }: GroupInput): RouteGroup {
-  return grouped(strategy ?? 'priority', by, experiment, members.map(memberOf))
+function groupOf({ strategy, by, experiment, members }: GroupInput, nowMs: number): RouteGroup {
+  const read = members.map((member) => memberOf(member, nowMs))
+  return grouped(strategy ?? 'priority', by, experiment, read)
 }
 
 function grouped(
@@ -101,16 +108,31 @@ function grouped(
   return { strategy, options, members }
 }
 
-function memberOf(member: MemberInput): RouteMember {
+function memberOf(member: MemberInput, nowMs: number): RouteMember {
   if (typeof member === 'string') return { target: member, weight: 1 }
-  const weight = member.weight ?? 1
-  return 'target' in member ? { target: member.target, weight } : { group: groupOf(member.group), weight }
+  const { ramp } = member
+  const share = ramp === undefined ? { weight: member.weight ?? 1 } : { weight: ramp.to, ramp: rampOf(ramp, nowMs) }
+  if ('group' in member) return { group: groupOf(member.group, nowMs), ...share }
+  return { target: member.target, ...share, ...(member.watch === undefined ? {} : { watch: watchOf(member.watch) }) }
+}
+
+function rampOf({ to, over_minutes: overMinutes, from = 0, starts_at: startsAtMs }: RampInput, nowMs: number): Ramp {
+  return { from, to, startsAtMs: startsAtMs ?? nowMs, overMinutes }
+}
+
+function watchOf({ max_error_rate, min_requests, window_minutes }: WatchInput): CanaryWatch {
+  return { maxErrorRate: max_error_rate, minRequests: min_requests, windowMinutes: window_minutes }
+}
+
+/** Whether somebody has to look after the route. */
+export function isWatched(choice: RouteChoice): boolean {
+  return watchedMembers(choice).length > 0
 }
 
 type RuleInput = NonNullable<ChoiceInput['rules']>[number]
 
-function ruleOf({ name, when, do: action }: RuleInput): RouteRule {
-  if ('use' in action) return { name, when, do: { kind: 'use', group: groupOf(action.use) } }
+function ruleOf({ name, when, do: action }: RuleInput, nowMs: number): RouteRule {
+  if ('use' in action) return { name, when, do: { kind: 'use', group: groupOf(action.use, nowMs) } }
   if ('exclude' in action) return { name, when, do: { kind: 'exclude', targets: action.exclude } }
   if ('refuse' in action) return { name, when, do: { kind: 'refuse', message: action.refuse } }
   return { name, when, do: { kind: 'require-labels', labels: action.require_labels } }
@@ -139,12 +161,23 @@ export function viewGroup({ strategy, options, members }: RouteGroup): GroupInpu
   return {
     strategy,
     ...options,
-    members: members.map((member) =>
-      'target' in member
-        ? { target: member.target, weight: member.weight }
-        : { group: viewGroup(member.group), weight: member.weight },
-    ),
+    members: members.map(viewMember),
   }
+}
+
+function viewMember(member: RouteMember): MemberInput {
+  const { weight, ramp } = member
+  const share = ramp === undefined ? { weight } : { ramp: viewRamp(ramp) }
+  if ('group' in member) return { group: viewGroup(member.group), ...share }
+  return { target: member.target, ...share, ...(member.watch === undefined ? {} : { watch: viewWatch(member.watch) }) }
+}
+
+function viewRamp({ from, to, startsAtMs, overMinutes }: Ramp): RampInput {
+  return { from, to, over_minutes: overMinutes, starts_at: startsAtMs }
+}
+
+function viewWatch({ maxErrorRate, minRequests, windowMinutes }: CanaryWatch): WatchInput {
+  return { max_error_rate: maxErrorRate, min_requests: minRequests, window_minutes: windowMinutes }
 }
 
 /** What is odd about a route, though it is accepted. `providers` are those of its targets, in order. */

@@ -36,28 +36,85 @@ export interface GroupInput {
   readonly members: readonly MemberInput[]
 }
 
+/** A weight that grows: from `from` (0) to `to`, beginning at `starts_at` (when it is written), epoch ms. */
+export interface RampInput {
+  readonly to: number
+  readonly over_minutes: number
+  readonly from?: number | undefined
+  readonly starts_at?: number | undefined
+}
+
+export interface WatchInput {
+  readonly max_error_rate: number
+  readonly min_requests: number
+  readonly window_minutes: number
+}
+
 export type MemberInput =
   | string
-  | { readonly target: string; readonly weight?: number | undefined }
-  | { readonly group: GroupInput; readonly weight?: number | undefined }
+  | {
+      readonly target: string
+      readonly weight?: number | undefined
+      readonly ramp?: RampInput | undefined
+      readonly watch?: WatchInput | undefined
+    }
+  | { readonly group: GroupInput; readonly weight?: number | undefined; readonly ramp?: RampInput | undefined }
 
 const MEMBERS_ALLOWED = 'must be a list of 1 to 16 members'
-const MEMBER_ALLOWED = "must be a target's id, or an object of target or group, and weight"
+const MEMBER_ALLOWED =
+  "must be a target's id, or an object of target or group, with weight or ramp (to, over_minutes, from, starts_at), and of a target watch (max_error_rate, min_requests, window_minutes)"
+
+const MINUTES_ALLOWED = 'must be a number of minutes, up to 100000'
+const INSTANT_ALLOWED = 'must be epoch ms'
+const RAMP = z.strictObject({
+  to: WEIGHT,
+  over_minutes: z.number(MINUTES_ALLOWED).check(z.gt(0, MINUTES_ALLOWED), z.lte(100_000, MINUTES_ALLOWED)),
+  from: z.optional(WEIGHT),
+  starts_at: z.optional(z.int(INSTANT_ALLOWED).check(z.gte(0, INSTANT_ALLOWED))),
+})
+const RATE_ALLOWED = 'must be a share from 0 to less than 1'
+const REQUESTS_ALLOWED = 'must be an integer from 1 to 1000000'
+const WINDOW_ALLOWED = 'must be an integer from 1 to 60'
+const WATCH = z.strictObject({
+  max_error_rate: z.number(RATE_ALLOWED).check(z.gte(0, RATE_ALLOWED), z.lt(1, RATE_ALLOWED)),
+  min_requests: z.int(REQUESTS_ALLOWED).check(z.gte(1, REQUESTS_ALLOWED), z.lte(1_000_000, REQUESTS_ALLOWED)),
+  window_minutes: z.int(WINDOW_ALLOWED).check(z.gte(1, WINDOW_ALLOWED), z.lte(60, WINDOW_ALLOWED)),
+})
+const SHARE = { weight: z.optional(WEIGHT), ramp: z.optional(RAMP) }
+/** Strategies that give their members shares. */
+const SHARING: ReadonlySet<string> = new Set(['weighted', 'split', 'sticky', 'least-busy'])
+const ONE_SHARE = 'must have weight or ramp, not both'
+const NO_SHARES = 'must have strategy weighted, split, sticky or least-busy where a member has a ramp or a watch'
+
+function hasOneShare(member: { readonly weight?: unknown; readonly ramp?: unknown }): boolean {
+  return member.weight === undefined || member.ramp === undefined
+}
+
+function sharesWhereNeeded({ strategy, members }: GroupInput): boolean {
+  const isChanging = members.some(
+    (member) =>
+      typeof member !== 'string' && (member.ramp !== undefined || ('watch' in member && member.watch !== undefined)),
+  )
+  return !isChanging || SHARING.has(strategy ?? 'priority')
+}
 
 function groupSchema(depth: number): z.ZodMiniType<GroupInput> {
-  const target = z.strictObject({ target: NAME, weight: z.optional(WEIGHT) })
+  const target = z
+    .strictObject({ target: NAME, ...SHARE, watch: z.optional(WATCH) })
+    .check(z.refine(hasOneShare, ONE_SHARE))
   const kinds =
-    depth === 1
-      ? z.union([NAME, target], MEMBER_ALLOWED)
-      : z.union(
-          [NAME, target, z.strictObject({ group: groupSchema(depth - 1), weight: z.optional(WEIGHT) })],
-          MEMBER_ALLOWED,
-        )
+    depth === 1 ? z.union([NAME, target], MEMBER_ALLOWED) : z.union([NAME, target, within(depth - 1)], MEMBER_ALLOWED)
   const members = z.array(kinds, MEMBERS_ALLOWED)
-  return z.strictObject(
-    { ...STRATEGY_FIELDS, members: members.check(z.minLength(1, MEMBERS_ALLOWED), z.maxLength(16, MEMBERS_ALLOWED)) },
-    'must be an object of strategy and members',
-  )
+  return z
+    .strictObject(
+      { ...STRATEGY_FIELDS, members: members.check(z.minLength(1, MEMBERS_ALLOWED), z.maxLength(16, MEMBERS_ALLOWED)) },
+      'must be an object of strategy and members',
+    )
+    .check(z.refine(sharesWhereNeeded, NO_SHARES))
+}
+
+function within(depth: number) {
+  return z.strictObject({ group: groupSchema(depth), ...SHARE }).check(z.refine(hasOneShare, ONE_SHARE))
 }
 
 const GROUP = groupSchema(GROUP_DEPTH)

@@ -6,7 +6,16 @@ import { announce } from './announce.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
-import { type ChosenTargets, readChoice, readRouteChoice, viewGroup, viewRules, warningsAbout } from './route-choice.ts'
+import {
+  type ChosenTargets,
+  type RouteChoice,
+  isWatched,
+  readChoice,
+  readRouteChoice,
+  viewGroup,
+  viewRules,
+  warningsAbout,
+} from './route-choice.ts'
 import { NEW_ROUTE, ROUTE_CHANGE } from './route-schemas.ts'
 import {
   commit,
@@ -29,7 +38,7 @@ export function routeEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const owner = await findOwner(c.env.DB, body.tenant ?? null)
       if (!owner.ok) return refuse(c, owner.error)
-      const chosen = readChoice(body, null)
+      const chosen = readChoice(body, null, ports.nowMs())
       if (!chosen.ok) return refuse(c, chosen.error)
       const providers = await checkTargets(c.env.DB, chosen.value.targets)
       if (!providers.ok) return refuse(c, providers.error)
@@ -40,6 +49,7 @@ export function routeEndpoints(ports: AdminPorts) {
         targets: JSON.stringify(chosen.value.targets),
         allowed_gaps: JSON.stringify(body.allowed_gaps ?? []),
         choice: JSON.stringify(chosen.value.choice),
+        watched_since_ms: isWatched(chosen.value.choice) ? ports.nowMs() : null,
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'routes', row))
@@ -56,7 +66,7 @@ export function routeEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const before = await findRow<RouteRow>(c.env.DB, 'routes', c.req.param('id'))
       if (before === null) return refuse(c, notFound('route', c.req.param('id')))
-      const chosen = readChoice(body, chosenOf(before))
+      const chosen = readChoice(body, chosenOf(before), ports.nowMs())
       if (!chosen.ok) return refuse(c, chosen.error)
       const providers = await checkTargets(c.env.DB, chosen.value.targets)
       if (!providers.ok) return refuse(c, providers.error)
@@ -64,6 +74,7 @@ export function routeEndpoints(ports: AdminPorts) {
         ...before,
         targets: JSON.stringify(chosen.value.targets),
         choice: JSON.stringify(chosen.value.choice),
+        watched_since_ms: watchedSince(before, chosen.value.choice, ports.nowMs()),
         allowed_gaps: body.allowed_gaps === undefined ? before.allowed_gaps : JSON.stringify(body.allowed_gaps),
       }
       await commit(c.env.DB, updateRow(c.env.DB, 'routes', row))
@@ -85,13 +96,20 @@ function told(row: RouteRow, providers: readonly string[]) {
   return warnings.length === 0 ? viewRoute(row) : { ...viewRoute(row), warnings }
 }
 
+/** What was counted under another choice says nothing about this one. */
+function watchedSince(before: RouteRow, choice: RouteChoice, nowMs: number): number | null {
+  if (!isWatched(choice)) return null
+  return JSON.stringify(choice) === before.choice ? before.watched_since_ms : nowMs
+}
+
 function chosenOf(row: RouteRow): ChosenTargets {
   return { targets: readTexts(row.targets), choice: readRouteChoice(row) }
 }
 
 /** A route as the API shows it. */
 export function viewRoute(row: RouteRow) {
-  const { group, rules } = readRouteChoice(row)
+  const choice = readRouteChoice(row)
+  const { group, rules } = choice
   return {
     id: row.id,
     model: row.model,

@@ -177,6 +177,9 @@ export type TenantChange = z.infer<typeof TENANT_CHANGE>
 /** Replaced as a whole; an empty list is no limit at all. */
 export const END_USER = z.strictObject({ limits: RULES }, OBJECT)
 
+/** A switch: what is off serves nobody. */
+export const SWITCH = z.strictObject({ off: FLAG, reason: text(500) }, OBJECT)
+
 export const NEW_TEAM = z.strictObject({ tenant: NAME, name: NAME, limits: z.optional(LIMITS) }, OBJECT)
 export const TEAM_CHANGE = z.strictObject({ name: z.optional(NAME), limits: z.optional(LIMITS) }, OBJECT)
 

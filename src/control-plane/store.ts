@@ -1,9 +1,12 @@
 // The configuration's tables: their rows, how they are looked up, and how they are changed. Every change bumps the
-// revision in its own transaction, so that a revision names one state of everything.
+// revision and is entered into the audit log in its own transaction, so that a revision names one state of everything, and
+// nothing changes without somebody's name to it.
 import { err, ok, type Result } from '../core/result.ts'
 import { parseJson } from '../core/json.ts'
 import type { CacheMode } from '../core/directory.ts'
 import type { PassThroughPolicy } from '../core/pass-through-policy.ts'
+import { SWITCHES_MAX, type SwitchKind } from '../core/switches.ts'
+import { type Entry, OPERATOR, auditEntry } from './audit-record.ts'
 import type { LimitColumns } from './limits-record.ts'
 
 export interface TenantRow extends LimitColumns {
@@ -67,7 +70,20 @@ export interface RouteRow {
   readonly allowed_gaps: string
   /** JSON of a `RouteChoice`. */
   readonly choice: string
+  /** Since when its watched members are counted; null where none is watched. */
+  readonly watched_since_ms: number | null
   readonly created_at_ms: number
+}
+
+/** Something that is switched off. */
+export interface SwitchRow {
+  /** `<kind>:<subject>` */
+  readonly id: string
+  readonly kind: SwitchKind
+  /** Id of what is off; of models a name, or a prefix with `*`. */
+  readonly subject: string
+  readonly reason: string
+  readonly since_ms: number
 }
 
 export interface EndUserRow {
@@ -80,10 +96,19 @@ export interface EndUserRow {
   readonly created_at_ms: number
 }
 
-type Table = 'tenants' | 'end_users' | 'teams' | 'virtual_keys' | 'targets' | 'routes'
+type Table = 'tenants' | 'end_users' | 'teams' | 'virtual_keys' | 'targets' | 'routes' | 'switches'
 
 /** A table takes no more rows than this: everything is listed, compiled and published whole. */
 export const ROWS_MAX = 10_000
+
+/** A change of one row, to be made by `commit`. */
+export interface Change {
+  readonly table: Table
+  readonly id: string
+  /** What the row is then; null for gone. */
+  readonly after: object | null
+  readonly statement: D1PreparedStatement
+}
 
 /** Number of the configuration's present state. */
 export async function revisionOf(db: D1Database): Promise<number> {
@@ -93,7 +118,7 @@ export async function revisionOf(db: D1Database): Promise<number> {
 
 /** All rows of a table, oldest first, or those of one tenant. */
 export async function listRows<Row>(db: D1Database, table: Table, tenantId?: string): Promise<readonly Row[]> {
-  const order = 'ORDER BY created_at_ms, id'
+  const order = table === 'switches' ? 'ORDER BY since_ms, id' : 'ORDER BY created_at_ms, id'
   const statement =
     tenantId === undefined
       ? db.prepare(`SELECT * FROM ${table} ${order}`)
@@ -134,28 +159,35 @@ export function findTeam(db: D1Database, tenantId: string, reference: string): P
 }
 
 /** Adds a row, if the table isn't full. */
-export function insertRow(db: D1Database, table: Table, row: object): D1PreparedStatement {
+export function insertRow(db: D1Database, table: Table, row: { readonly id: string }): Change {
   const names = Object.keys(row)
   const places = names.map((_, at) => `?${at + 1}`)
-  return db
+  const statement = db
     .prepare(
       `INSERT INTO ${table} (${names.join(', ')}) SELECT ${places.join(', ')}
        WHERE (SELECT count(*) FROM ${table}) < ${ROWS_MAX}`,
     )
     .bind(...Object.values(row))
+  return { table, id: row.id, after: row, statement }
 }
 
-/** Adds a row, if the table isn't full, or replaces the limits of the one that has its id. */
-export function putRow(db: D1Database, table: 'end_users', row: EndUserRow): D1PreparedStatement {
+/** What of a row may be put is replaced where there is one of that id. */
+const REPLACED = { end_users: 'limit_rules', switches: 'reason' } as const
+const PUT_MAX = { end_users: ROWS_MAX, switches: SWITCHES_MAX } as const
+
+/** Adds a row, if the table isn't full; of one that has its id, replaces an end user's limits or a switch's reason. */
+export function putRow(db: D1Database, table: keyof typeof REPLACED, row: EndUserRow | SwitchRow): Change {
   const names = Object.keys(row)
   const places = names.map((_, at) => `?${at + 1}`)
-  return db
+  const replaced = REPLACED[table]
+  const statement = db
     .prepare(
       `INSERT INTO ${table} (${names.join(', ')}) SELECT ${places.join(', ')}
-       WHERE (SELECT count(*) FROM ${table}) < ${ROWS_MAX} OR EXISTS (SELECT 1 FROM ${table} WHERE id = ?1)
-       ON CONFLICT (id) DO UPDATE SET limit_rules = excluded.limit_rules`,
+       WHERE (SELECT count(*) FROM ${table}) < ${PUT_MAX[table]} OR EXISTS (SELECT 1 FROM ${table} WHERE id = ?1)
+       ON CONFLICT (id) DO UPDATE SET ${replaced} = excluded.${replaced}`,
     )
     .bind(...Object.values(row))
+  return { table, id: row.id, after: row, statement }
 }
 
 /** Whether any of a tenant's end users has limits of its own. */
@@ -169,34 +201,43 @@ export async function limitedTargets(db: D1Database): Promise<readonly string[]>
   return found.results.map(({ id }) => id)
 }
 
-/** Notes that a tenant's end users have or had limits. */
-export function markUserLimited(db: D1Database, tenantId: string): D1PreparedStatement {
-  return db.prepare(`UPDATE tenants SET end_user_limits = coalesce(end_user_limits, '[]') WHERE id = ?1`).bind(tenantId)
-}
-
 /** Replaces all columns of the row that has this row's id. */
-export function updateRow(db: D1Database, table: Table, row: { readonly id: string }): D1PreparedStatement {
+export function updateRow(db: D1Database, table: Table, row: { readonly id: string }): Change {
   const names = Object.keys(row)
   const sets = names.map((name, at) => `${name} = ?${at + 1}`)
-  return db
+  const statement = db
     .prepare(`UPDATE ${table} SET ${sets.join(', ')} WHERE id = ?${names.length + 1}`)
     .bind(...Object.values(row), row.id)
+  return { table, id: row.id, after: row, statement }
+}
+
+/** Replaces a route, if its watch is still the same: whoever changed it meanwhile had reasons. */
+export function changeRoute(db: D1Database, before: RouteRow, row: RouteRow): Change {
+  const statement = db
+    .prepare(`UPDATE routes SET choice = ?1, watched_since_ms = ?2 WHERE id = ?3 AND watched_since_ms IS ?4`)
+    .bind(row.choice, row.watched_since_ms, row.id, before.watched_since_ms)
+  return { table: 'routes', id: row.id, after: row, statement }
 }
 
 /** Removes a row. */
-export function deleteRow(db: D1Database, table: Table, id: string): D1PreparedStatement {
-  return db.prepare(`DELETE FROM ${table} WHERE id = ?1`).bind(id)
+export function deleteRow(db: D1Database, table: Table, id: string): Change {
+  return { table, id, after: null, statement: db.prepare(`DELETE FROM ${table} WHERE id = ?1`).bind(id) }
 }
 
-/** Makes a change and bumps the revision, both or neither. `exists`: a name or id is taken; `referenced`: something needs
- *  the row; `full`: nothing was changed, because the table is full. Anything else that goes wrong is thrown. */
+/** Makes a change, enters it into the audit log and bumps the revision: all or nothing. A bare statement is no change that
+ *  anybody made for itself, and isn't entered. `exists`: a name or id is taken; `referenced`: something needs the row;
+ *  `full`: nothing was changed, because the table is full. Anything else that goes wrong is thrown. */
 export async function commit(
   db: D1Database,
-  statement: D1PreparedStatement,
+  change: D1PreparedStatement | Change,
+  entry: Entry = OPERATOR,
 ): Promise<Result<null, 'exists' | 'referenced' | 'full'>> {
+  const isEntered = 'statement' in change
+  const before = isEntered ? await findRow<object>(db, change.table, change.id) : null
   try {
     const [changed] = await db.batch([
-      statement,
+      isEntered ? change.statement : change,
+      ...(isEntered ? [auditEntry(db, { ...change, before }, entry)] : []),
       db.prepare(`UPDATE configuration SET revision = revision + 1 WHERE id = 1`),
     ])
     return changed?.meta.changes === 0 ? err('full') : ok(null)

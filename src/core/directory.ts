@@ -4,6 +4,7 @@ import type { PassThroughPolicy } from './pass-through-policy.ts'
 import type { Price } from './price.ts'
 import type { RouteGroup } from './route-group.ts'
 import type { RouteRule } from './route-rules.ts'
+import type { Switches } from './switches.ts'
 
 export type DialectName =
   | 'openai-chat'
@@ -158,6 +159,8 @@ export interface RoutingSnapshot {
   readonly revision: number
   readonly targets: Readonly<Record<string, Target>>
   readonly routes: readonly Route[]
+  /** What is switched off. Missing: nobody looked. */
+  readonly switches?: Switches
 }
 
 /** True when `pattern` (exact, or `prefix*`) covers `model`. */

@@ -96,6 +96,8 @@ export type Failure =
     }
   | ({ readonly kind: 'model-not-found'; readonly model: string } & Suggesting)
   | { readonly kind: 'model-not-allowed'; readonly model: string }
+  /** An operator has switched it off. `model`: the requested one. */
+  | { readonly kind: 'switched-off'; readonly what: 'tenant' | 'key' | 'model'; readonly model?: string }
   /** A rule of the model's route says no to requests like this one. */
   | { readonly kind: 'refused-by-rule'; readonly model: string; readonly rule: string; readonly message: string }
   | ({ readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] } & Suggesting)

@@ -19,6 +19,8 @@ export type Exclusion =
     }
   /** A rule of the route keeps the request from it. */
   | { readonly targetId: string; readonly reason: 'rule'; readonly rule: string }
+  /** An operator has switched it off, its provider or its model. */
+  | { readonly targetId: string; readonly reason: 'switched-off'; readonly what: 'provider' | 'target' | 'model' }
   /** The client doesn't want it: the preference of its request that says so. */
   | { readonly targetId: string; readonly reason: 'preference'; readonly preference: string }
 
@@ -93,4 +95,12 @@ export function summaryOf({ route, rule, candidates, excluded }: Plan): string {
   const order = candidates.map(({ target }) => target.id).join(' > ')
   const others = excluded.map(({ targetId, reason }) => `${targetId} (${reason})`).join(', ')
   return `${how}: ${order}${others === '' ? '' : `; not ${others}`}`
+}
+
+const CHOICE_CHARS_MAX = 500
+
+/** The plan in one line, where there was a choice: null for a route with one target and nothing to say. */
+export function choiceOf(plan: Plan): string | null {
+  const isChosen = plan.candidates.length + plan.excluded.length > 1 || plan.rule !== undefined
+  return isChosen ? summaryOf(plan).slice(0, CHOICE_CHARS_MAX) : null
 }

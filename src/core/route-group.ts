@@ -1,11 +1,13 @@
 // A route's targets as a tree: a strategy over targets and over groups of them, e.g. "the cheaper of these two, else the
 // fastest of those three".
+import { type CanaryWatch, type Ramp, weightAt } from './canary.ts'
 import { strategies, type StrategyName } from './strategies/index.ts'
 import type { Candidate, Member, Situation, StrategyOptions } from './strategies/strategy.ts'
 
 /** A target, or a group of them, and its part of the traffic where the strategy gives parts. */
 export type RouteMember =
-  { readonly target: string; readonly weight: number } | { readonly group: RouteGroup; readonly weight: number }
+  | { readonly target: string; readonly weight: number; readonly ramp?: Ramp; readonly watch?: CanaryWatch }
+  | { readonly group: RouteGroup; readonly weight: number; readonly ramp?: Ramp }
 
 export interface RouteGroup {
   readonly strategy: StrategyName
@@ -35,7 +37,7 @@ function ordered(group: RouteGroup, byId: ReadonlyMap<string, Candidate>, situat
   for (const member of group.members) {
     const [first, ...others] = candidatesOf(member, byId, situation)
     if (first === undefined) continue
-    members.push({ name: nameOf(member), weight: member.weight, candidates: [first, ...others] })
+    members.push({ name: nameOf(member), weight: weightAt(member, situation.nowMs), candidates: [first, ...others] })
   }
   const options = group.options ?? {}
   return strategies[group.strategy].order(members, situation, options).flatMap((member) => member.candidates)

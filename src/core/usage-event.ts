@@ -97,6 +97,8 @@ export interface UsageEvent {
   readonly latencyMs: number
   /** ms from acceptance to the first content; null for none. */
   readonly ttftMs: number | null
+  /** The plan in one line; null or missing where there was no choice. */
+  readonly plan?: string | null
 }
 
 /** One message of the usage Queue: an immutable run of events of one tenant, applied as a whole or not at all. */
@@ -127,6 +129,7 @@ const FIELD_DEFAULTS = {
   savedNanoUsd: 0,
   priceVersion: null,
   ttftMs: null,
+  plan: null,
 } as const satisfies Partial<UsageEvent>
 
 /** An event while it is being made. */
@@ -168,6 +171,7 @@ export function packEvent(event: UsageEvent): string {
   if (event.isEstimated) packed.isEstimated = true
   if (event.savedNanoUsd !== 0) packed.savedNanoUsd = event.savedNanoUsd
   if (event.ttftMs !== null) packed.ttftMs = event.ttftMs
+  if (event.plan != null) packed.plan = event.plan
   return JSON.stringify(packed)
 }
 

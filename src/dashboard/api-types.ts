@@ -148,6 +148,8 @@ export interface ApiRequestRow {
   readonly price_version: string | null
   readonly latency_ms: number
   readonly ttft_ms: number | null
+  /** How the targets were chosen, in a line; null where there was no choice. */
+  readonly plan: string | null
 }
 
 /** `GET /admin/requests?limit=&before=`, newest first. */

@@ -32,6 +32,10 @@ export interface AttemptPlan {
   readonly number: number
   readonly permit: CallPermit
   readonly neutral: NeutralRequest | null
+  /** What to ask in place of that: to go on with a reply that broke off. */
+  readonly goesOn?: (target: Target) => NeutralRequest
+  /** How the target was chosen, in a line; null or missing where there was no choice. */
+  readonly choice?: string | null
   readonly promptTokens: number
   readonly cache: CacheState
   /** The reply can be held to an output bound of ours, and be ended early: the protocol has words for both. */
@@ -96,6 +100,7 @@ export async function admit<P extends Speaker>(
   event.model = target.model
   event.costCenter = exchange.options.costCenter ?? caller.costCenter ?? target.costCenter
   event.priceVersion = target.priceVersion
+  event.plan = plan.choice ?? null
   event.usage = { ...NO_USAGE, input: need.promptTokens }
   const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId, model: facts.model }
   const beside = besideOf(exchange, target)

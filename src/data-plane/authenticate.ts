@@ -19,7 +19,9 @@ export async function authenticate(headers: Headers, services: Services): Promis
   const found = services.directory.caller(presented)
   const caller = found instanceof Promise ? await found : found
   if (caller === 'unavailable') return err({ kind: 'directory-unavailable' })
-  return typeof caller === 'string' ? err({ kind: 'unauthenticated', reason: caller }) : ok(caller)
+  if (typeof caller === 'string') return err({ kind: 'unauthenticated', reason: caller })
+  const off = services.switches.ofCaller(caller)
+  return off === null ? ok(caller) : err({ kind: 'switched-off', what: off })
 }
 
 /** The key; null for none, empty for an authorization that isn't one by key. */

@@ -129,6 +129,7 @@ export function eventTemplate(
     priceVersion: null,
     latencyMs: 0,
     ttftMs: null,
+    plan: null,
   }
 }
 

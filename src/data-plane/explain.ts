@@ -149,6 +149,8 @@ function detailOf(exclusion: Exclusion): string {
       return exclusion.gaps.map(({ field, path, reason }) => `${path ?? field}: ${reason}`).join('; ')
     case 'too-long':
       return `about ${exclusion.promptTokens} tokens of prompt, and it takes ${exclusion.contextTokens}`
+    case 'switched-off':
+      return exclusion.what === 'target' ? 'switched off by the operator' : `its ${exclusion.what} is switched off`
     case 'rule':
       return `rule "${exclusion.rule}"`
     case 'preference':

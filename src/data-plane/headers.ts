@@ -1,5 +1,5 @@
 // What every answer tells about itself.
-import { type Plan, summaryOf } from '../core/plan.ts'
+import { type Plan, choiceOf } from '../core/plan.ts'
 import type { CacheState } from '../core/usage-event.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
@@ -23,8 +23,8 @@ export function answerHeaders(
   const { idHeader } = exchange.protocol
   if (idHeader !== undefined) headers[idHeader] = exchange.requestId
   if (exchange.traceId !== null) headers['x-trace-id'] = exchange.traceId
-  const isChosen = plan.candidates.length + plan.excluded.length > 1 || plan.rule !== undefined
-  if (isChosen) headers['x-tidegate-plan'] = lineSafe(summaryOf(plan))
+  const choice = choiceOf(plan)
+  if (choice !== null) headers['x-tidegate-plan'] = lineSafe(choice)
   if (attempt === null) return headers
   headers['x-tidegate-provider'] = attempt.plan.target.provider
   headers['x-tidegate-model'] = headerSafe(attempt.event.model ?? '')
@@ -40,11 +40,9 @@ export function answerHeaders(
   return headers
 }
 
-const LINE_CHARS_MAX = 500
-
 /** A line of names and words as a header's value. */
 function lineSafe(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, '_').slice(0, LINE_CHARS_MAX)
+  return text.replace(/[^\x20-\x7e]/g, '_')
 }
 
 /** Model names are free text; header values aren't. */

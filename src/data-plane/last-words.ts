@@ -19,12 +19,16 @@ export const REASONS: Readonly<Record<CutReason, string>> = {
   'budget-exhausted': 'budget_exhausted',
   'slot-lost': 'concurrency_slot_lost',
   'key-revoked': 'key_revoked',
+  'switched-off': 'switched_off',
 }
 
-/** `text`, which is a stream's end, with `note` in its last event of JSON. */
+/** `text`, which is a stream's end, with `note` in its last event of JSON, behind what may be noted there already. */
 export function noted(text: string, note: JsonObject): string {
   const at = text.lastIndexOf('data: {')
   const end = at === -1 ? -1 : text.indexOf('\n', at)
   if (end === -1) return text
-  return `${text.slice(0, end - 1)},"tidegate":${JSON.stringify(note)}}${text.slice(end)}`
+  const members = JSON.stringify(note)
+  const isNoted = text.slice(at, end).includes(',"tidegate":{') && text.slice(end - 2, end) === '}}'
+  if (isNoted) return `${text.slice(0, end - 2)},${members.slice(1, -1)}}}${text.slice(end)}`
+  return `${text.slice(0, end - 1)},"tidegate":${members}}${text.slice(end)}`
 }

@@ -65,7 +65,7 @@ export async function passThrough(request: Request, services: Services, later: L
   if (!caller.ok) return provider === undefined ? null : refuse(begun, caller.error)
   const table = await services.directory.routes(later)
   if (table === null) return refuse(begun, { kind: 'directory-unavailable' })
-  const reachable = reachableBy(caller.value, name, table)
+  const reachable = switchedOn(reachableBy(caller.value, name, table), services)
   const [first] = reachable
   if (first === undefined) return null
   const protocol = provider === undefined ? await speakerFor(first.target.dialect) : begun.protocol
@@ -107,7 +107,8 @@ async function passOn(
     short: null,
   }
   const promptTokens = promptTokensOf(request, body)
-  const refused = endUserMissing(exchange) ?? againstRules(exchange, way, () => promptTokens)
+  const refused =
+    offFailure(exchange, chosen.value) ?? endUserMissing(exchange) ?? againstRules(exchange, way, () => promptTokens)
   if (refused !== null) return refuse(exchange, refused)
   const answered = answer(exchange, way, { request, body, promptTokens, search: given.search })
   exchange.client.finish(answered)
@@ -238,6 +239,18 @@ function reachableBy(caller: Caller, name: string, table: RouteTable): readonly 
   return table
     .models(caller.tenantId)
     .flatMap((route) => table.targets(route).flatMap((target) => (isMeant(target) ? [{ route, target }] : [])))
+}
+
+/** Those that aren't switched off, if there are any. */
+function switchedOn(reachable: readonly Reachable[], { switches }: Services): readonly Reachable[] {
+  const on = reachable.filter(({ target }) => switches.ofTarget(target, target.model) === null)
+  return on.length > 0 ? on : reachable
+}
+
+function offFailure({ facts, services }: ReadExchange<Speaker>, { target, model }: Choice): Failure | null {
+  const isOff =
+    services.switches.ofTarget(target, model ?? target.model) !== null || services.switches.ofModel(facts.model)
+  return isOff ? { kind: 'switched-off', what: 'model', model: facts.model } : null
 }
 
 /** The target as it is called: at the path's own address, with its price for this model. */

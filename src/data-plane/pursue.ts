@@ -3,6 +3,7 @@
 import type { Target } from '../core/directory.ts'
 import type { Failure, UpstreamFailure } from '../core/failure.ts'
 import type { Amounts } from '../core/limits.ts'
+import { choiceOf } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit, Refusal } from '../ports.ts'
@@ -144,7 +145,8 @@ function nextAttempt<P extends Speaker>(
   pursuit.attempts += 1
   const { plan, neutral } = pursuit.routed
   const number = pursuit.attempts
-  return admit(pursuit.exchange, { target, route: plan.route, number, permit, neutral, ...pursuit.purpose })
+  const choice = choiceOf(plan)
+  return admit(pursuit.exchange, { target, route: plan.route, number, permit, neutral, choice, ...pursuit.purpose })
 }
 
 /** Whether the provider said that it has next to nothing left for a request of this size: then others come first. */
@@ -201,7 +203,10 @@ function refused(pursuit: Pursuit, failure: Failure): Failure {
   if (attempts > 1) {
     const { status } = exchange.protocol.fail(failure, exchange.requestId)
     const event = eventTemplate(exchange, routed.plan.route.id, purpose.cache, 0)
-    exchange.services.limiter.record({ ...event, status, failure: failure.kind }, exchange.later)
+    exchange.services.limiter.record(
+      { ...event, status, failure: failure.kind, plan: choiceOf(routed.plan) },
+      exchange.later,
+    )
   }
   return failure
 }
@@ -217,7 +222,10 @@ function giveUp(pursuit: Pursuit): Failure {
     return failure
   }
   const event = eventTemplate(exchange, routed.plan.route.id, pursuit.purpose.cache, 0)
-  exchange.services.limiter.record({ ...event, status: 503, failure: 'no-target' }, exchange.later)
+  exchange.services.limiter.record(
+    { ...event, status: 503, failure: 'no-target', plan: choiceOf(routed.plan) },
+    exchange.later,
+  )
   const { retryAfterMs } = pursuit
   const suggestions = alternatives(pursuit)
   return { kind: 'no-target-available', model: exchange.facts.model, retryAfterMs, suggestions }

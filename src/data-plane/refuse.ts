@@ -52,6 +52,8 @@ export function failureOf(refusal: Refusal, requested: Amounts): Failure {
     }
     case 'runaway':
       return refusal
+    case 'switched-off':
+      return refusal
     case 'revoked':
       return { kind: 'unauthenticated', reason: 'revoked' }
     case 'stale-lease':

@@ -10,6 +10,7 @@ import { ruling } from '../core/route-rules.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import type { Situation } from '../core/strategies/strategy.ts'
 import { suggestModels } from '../core/suggest.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import { dialects } from '../dialects/index.ts'
 import type { Rerouted } from './downgrade.ts'
 import { clientsGaps } from './dropped.ts'
@@ -47,6 +48,9 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
   const found = table.find(caller.tenantId, facts.model)
   const suggest = (failed: readonly Target[]): readonly string[] => suggestModels(table, caller, facts.model, failed)
   if (found === null) return err({ kind: 'model-not-found', model: facts.model, suggestions: suggest([]) })
+  if (exchange.services.switches.ofModel(facts.model)) {
+    return err({ kind: 'switched-off', what: 'model', model: facts.model })
+  }
   const forbidden = forbiddenModel(caller, facts.model, () => settingsOf(exchange))
   if (forbidden !== undefined) return err({ kind: 'model-not-allowed', model: forbidden })
   const targets = table.targets(found)
@@ -61,7 +65,10 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
     return err({ kind: 'refused-by-rule', model: facts.model, ...ruled.refusal })
   const checks: PlanChecks = {
     gaps: (target) => gapsAt(exchange, neutral.value, target),
-    against: (target) => tooLong(target, length) ?? (preferences === null ? null : unwanted(target, preferences)),
+    against: (target) =>
+      switchedOff(exchange, target) ??
+      tooLong(target, length) ??
+      (preferences === null ? null : unwanted(target, preferences)),
   }
   const situation = (): Situation => situationOf(exchange, length)
   const made = plan(found, targets, checks, situation, ruled)
@@ -73,6 +80,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
     }
     return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest, reroute, models })
   }
+  if (isAllOff(planned.excluded)) return err({ kind: 'switched-off', what: 'model', model: facts.model })
   const gaps = gapsOf(planned.excluded)
   const suggestions = suggest(targets)
   if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps, suggestions })
@@ -96,6 +104,17 @@ function gapsAt(exchange: ReadExchange, neutral: NeutralRequest | null, target: 
   const gaps = target.quirks === undefined ? undefined : dialect.nativeGaps?.(settingsOf(exchange), target)
   const unable = inabilities(exchange, target.capabilities)
   return gaps === undefined || gaps.length === 0 ? unable : [...gaps, ...unable]
+}
+
+/** A target that an operator has switched off, its provider or its model. */
+export function switchedOff({ facts, services }: ReadExchange<Speaker>, target: Target): Exclusion | null {
+  const what = services.switches.ofTarget(target, facts.model)
+  return what === null ? null : { targetId: target.id, reason: 'switched-off', what }
+}
+
+/** Whether switches are all that is in the way. */
+export function isAllOff(excluded: readonly Exclusion[]): boolean {
+  return excluded.length > 0 && excluded.every(({ reason }) => reason === 'switched-off')
 }
 
 /** An estimate this much above what a model takes may still fit. */

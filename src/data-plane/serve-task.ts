@@ -16,7 +16,7 @@ import { type ShortBody, promptTokens } from './large-body.ts'
 import { type Form, discardForm, readForm } from './read-form.ts'
 import { readRequest } from './read-request.ts'
 import { refuse } from './refuse.ts'
-import { isAllowed } from './route.ts'
+import { isAllOff, isAllowed, switchedOff } from './route.ts'
 import { situationOf } from './situation.ts'
 
 /** A task under way. */
@@ -79,6 +79,7 @@ function planTask(exchange: TaskExchange, table: RouteTable, promptTokens: numbe
   const found = table.find(caller.tenantId, model)
   if (found === null) return err({ kind: 'model-not-found', model })
   if (!isAllowed(caller, model)) return err({ kind: 'model-not-allowed', model })
+  if (exchange.services.switches.ofModel(model)) return err({ kind: 'switched-off', what: 'model', model })
   const targets = table.targets(found)
   const able = targets.filter((target) => taskCodec(task.name, target) !== null)
   if (able.length === 0 && targets.length > 0) {
@@ -86,8 +87,10 @@ function planTask(exchange: TaskExchange, table: RouteTable, promptTokens: numbe
     return err({ kind: 'unsupported', model, gaps: [gap] })
   }
   const gaps = (target: (typeof able)[number]) => taskCodec(task.name, target)?.gaps(exchange.body(), target) ?? []
-  const planned = plan(found, able, { gaps }, () => situationOf(exchange, () => promptTokens))
+  const against = (target: (typeof able)[number]) => switchedOff(exchange, target)
+  const planned = plan(found, able, { gaps, against }, () => situationOf(exchange, () => promptTokens))
   if (planned.candidates.length > 0) return ok(planned)
+  if (isAllOff(planned.excluded)) return err({ kind: 'switched-off', what: 'model', model })
   const open = gapsOf(planned.excluded)
   if (open.length > 0) return err({ kind: 'unsupported', model, gaps: open })
   return err({ kind: 'no-target-available', model, retryAfterMs: null })

@@ -7,6 +7,7 @@ import type { Speaker } from '../protocols/protocol.ts'
 import { stringOf } from '../wire/read.ts'
 import { endUserOf } from './end-user.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
+import { pricedTarget } from './priced-target.ts'
 
 /** Output expected of a request that names no bound: most replies are shorter. Tokens. */
 const LIKELY_OUTPUT_TOKENS = 1_024
@@ -27,12 +28,14 @@ export function situationOf(exchange: ReadExchange<Speaker>, promptTokens: () =>
   const { facts, services } = exchange
   const likelyOutputTokens = Math.min(facts.maxOutputTokens ?? LIKELY_OUTPUT_TOKENS, LIKELY_OUTPUT_TOKENS)
   return {
+    nowMs: exchange.startedAtMs,
     draw: services.draw,
     likelyOutputTokens,
-    costNanoUsd: ({ price }: Target) =>
-      price === null
-        ? null
-        : costNanoUsd({ ...NO_USAGE, input: promptTokens(), output: likelyOutputTokens * facts.choices }, price),
+    costNanoUsd: (target: Target) => {
+      const { price } = pricedTarget(target, exchange)
+      if (price === null) return null
+      return costNanoUsd({ ...NO_USAGE, input: promptTokens(), output: likelyOutputTokens * facts.choices }, price)
+    },
     speed: (target) => services.speeds.of(target),
     inFlight: (target) => services.breakers.inFlight(target),
     affinity: (kind) => affinity(exchange, kind),

@@ -27,8 +27,9 @@ export function isMetered(attempt: Attempt<Speaker>): boolean {
   return attempt.maxOutputTokens !== null
 }
 
-function whyEnd({ reservation }: Attempt<Speaker>): CutReason | null {
+function whyEnd({ exchange, reservation }: Attempt<Speaker>): CutReason | null {
   if (reservation.isRevoked()) return 'key-revoked'
+  if (exchange.services.switches.ofCaller(exchange.caller) !== null) return 'switched-off'
   return reservation.hasLostSlot() ? 'slot-lost' : null
 }
 

@@ -1,6 +1,7 @@
 // Applies messages to the ledger, wholly or not at all: their idempotency keys, events and roll-ups are one D1 batch, which
 // is one transaction. A message that comes again fails on its key and changes nothing.
 import type { ReadableBatch } from './read-batch.ts'
+import { COUNT_CALLS } from './canary-watch.ts'
 import { EVENT_COLUMNS, ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList, sumList } from './columns.ts'
 
 /** What became of a message, or of messages that were applied together. */
@@ -24,6 +25,8 @@ const EVENTS = `row AS MATERIALIZED (SELECT jsonb(value) AS fields FROM json_eac
 
 const INSERT_EVENTS = `WITH ${EVENTS} INSERT INTO usage_events (${COLUMNS.join(', ')}) SELECT ${COLUMNS.join(', ')} FROM event`
 
+const COUNT_WATCHED = `WITH ${EVENTS} ${COUNT_CALLS}`
+
 // Aggregated before it is written: one row per group, not one per event.
 const UPSERT_ROLLUPS = `WITH ${EVENTS}
   INSERT INTO usage_hourly (${[...Object.keys(ROLLUP_DIMENSIONS), ...Object.keys(ROLLUP_SUMS)].join(', ')})
@@ -36,11 +39,12 @@ const UPSERT_ROLLUPS = `WITH ${EVENTS}
     .join(', ')}`
 
 /** Applies each message once, however often it is delivered, also at the same time: all of them or, if that can't be, none.
- *  Never throws. */
+ *  `countsWatched`: there are watched routes. Never throws. */
 export async function applyBatches(
   db: D1Database,
   messages: readonly ReadableBatch[],
   nowMs: number,
+  countsWatched = false,
 ): Promise<Applied> {
   const names = messages.map(({ tenantId, outboxId, firstEvent }) => [tenantId, outboxId, firstEvent])
   const rows = messages.flatMap((message) => (message.rows === '' ? [] : [message.rows]))
@@ -50,6 +54,7 @@ export async function applyBatches(
       db.prepare(INSERT_APPLIED).bind(JSON.stringify(names), nowMs),
       db.prepare(INSERT_EVENTS).bind(events),
       db.prepare(UPSERT_ROLLUPS).bind(events),
+      ...(countsWatched ? [db.prepare(COUNT_WATCHED).bind(events)] : []),
     ])
     return { kind: 'applied' }
   } catch (error) {
@@ -58,8 +63,13 @@ export async function applyBatches(
 }
 
 /** The same for one message. */
-export function applyBatch(db: D1Database, message: ReadableBatch, nowMs: number): Promise<Applied> {
-  return applyBatches(db, [message], nowMs)
+export function applyBatch(
+  db: D1Database,
+  message: ReadableBatch,
+  nowMs: number,
+  countsWatched = false,
+): Promise<Applied> {
+  return applyBatches(db, [message], nowMs, countsWatched)
 }
 
 function classify(error: unknown): Applied {

@@ -41,6 +41,7 @@ export const EVENT_COLUMNS = {
   price_version: 'priceVersion',
   latency_ms: 'latencyMs',
   ttft_ms: 'ttftMs',
+  plan: 'plan',
 } as const
 
 const FIELDS = Object.values(EVENT_COLUMNS).map((path) => path.split('.'))

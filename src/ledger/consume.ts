@@ -19,6 +19,8 @@ export interface LedgerPorts {
   /** Tells a tenant's limiter which of its outbox rows are durable. May fail: unconfirmed rows come again. */
   readonly confirm: (tenantId: string, outboxIds: readonly number[]) => Promise<void>
   readonly log: (line: Readonly<Record<string, string | number>>) => void
+  /** Whether there are watched routes, whose calls are to be counted. Missing: there are none. */
+  readonly countsWatched?: boolean
 }
 
 /** The usage Queue, or the queue of messages it gave up on. */
@@ -83,7 +85,7 @@ function groups(readable: readonly Readable[]): readonly (readonly Readable[])[]
 async function applyTogether(group: readonly Readable[], ports: LedgerPorts): Promise<boolean> {
   if (group.length === 1) return false
   const batches = group.map(({ batch }) => batch)
-  const applied = await applyBatches(ports.db, batches, ports.nowMs())
+  const applied = await applyBatches(ports.db, batches, ports.nowMs(), ports.countsWatched)
   if (applied.kind !== 'applied') return false
   for (const { message } of group) message.ack()
   return true
@@ -91,7 +93,7 @@ async function applyTogether(group: readonly Readable[], ports: LedgerPorts): Pr
 
 /** Returns whether the message is safe in the database. */
 async function applyAlone({ message, batch }: Readable, source: Source, ports: LedgerPorts): Promise<boolean> {
-  const applied = await applyBatch(ports.db, batch, ports.nowMs())
+  const applied = await applyBatch(ports.db, batch, ports.nowMs(), ports.countsWatched)
   switch (applied.kind) {
     case 'applied':
     case 'already-applied':

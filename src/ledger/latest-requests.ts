@@ -36,6 +36,8 @@ export interface RequestRow {
   readonly price_version: string | null
   readonly latency_ms: number
   readonly ttft_ms: number | null
+  /** The plan in one line; null where there was no choice. */
+  readonly plan: string | null
 }
 
 /** Where a page ended. */
@@ -71,7 +73,7 @@ const PAGE = `SELECT e.request_id, e.attempt, e.started_at_ms, e.tenant_id AS te
     ${corrected('reasoning_tokens')} AS reasoning_tokens,
     CAST(${corrected('cost_nano_usd')} AS TEXT) AS cost_nano_usd,
     CAST(${corrected('saved_nano_usd')} AS TEXT) AS saved_nano_usd,
-    e.price_version, e.latency_ms, e.ttft_ms
+    e.price_version, e.latency_ms, e.ttft_ms, e.plan
   FROM usage_events e
   LEFT JOIN usage_events a ON a.request_id = e.request_id AND a.attempt = e.attempt AND a.kind = 'adj'
   WHERE e.kind = 'cost' AND (e.started_at_ms, e.request_id, e.attempt) < (?1, ?2, ?3)

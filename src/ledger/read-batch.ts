@@ -99,6 +99,7 @@ const EVENT_FIELDS: Readonly<Record<string, Check>> = {
   priceVersion: isTextOrNull,
   latencyMs: isCount,
   ttftMs: (value) => value === null || isCount(value),
+  plan: isTextOrNull,
 }
 
 const EVENT_CHECKS = Object.entries(EVENT_FIELDS)

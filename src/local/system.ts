@@ -120,6 +120,7 @@ async function usageWorker(options: SystemOptions): Promise<V4WorkerOptions> {
     durableObjects: { TENANT_LIMITER: { className: 'TenantLimiter', scriptName: GATEWAY, useSQLite: true } },
     d1Databases: { DB: 'tidegate' },
     queueProducers: { USAGE: { queueName: QUEUE } },
+    serviceBindings: { CONTROL: { name: GATEWAY, entrypoint: 'Control' } },
     queueConsumers: { [QUEUE]: { ...batch, deadLetterQueue: DEAD_QUEUE }, [DEAD_QUEUE]: batch },
   }
 }

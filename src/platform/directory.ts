@@ -11,6 +11,7 @@ import {
 } from '../core/directory.ts'
 import { PASS_THROUGH_USUAL, narrowerPolicy } from '../core/pass-through-policy.ts'
 import { type RouteTable, routeTable } from '../core/route-table.ts'
+import { SwitchBoard } from '../core/switches.ts'
 import { type VirtualKey, parseVirtualKey } from '../core/virtual-key.ts'
 import type { CallerAnswer, Directory, KeyProblem, Later, Log } from '../ports.ts'
 import { withoutUnspoken } from './spoken-targets.ts'
@@ -48,35 +49,19 @@ export interface EdgeDirectory extends Directory {
   forgetAll(): void
 }
 
-/** The directory over KV. `pepper` is the secret under which virtual keys are hashed. */
-export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number, log: Log): EdgeDirectory {
+/** The directory over KV. `pepper` is the secret under which virtual keys are hashed. `switches` is told what the
+ *  routing snapshot says of them. */
+export function kvDirectory(
+  kv: KVNamespace,
+  pepper: string,
+  nowMs: () => number,
+  log: Log,
+  switches = new SwitchBoard(),
+): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
-  let table: HeldRoutes | null = null
-  let refreshingSinceMs: number | null = null
-
-  async function readRoutes(): Promise<RouteTable> {
-    const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
-    const snapshot = (await kv.get<RoutingSnapshot>(DIRECTORY_ROUTING_NAME, options)) ?? NO_ROUTES
-    if (table !== null && table.isWhole && table.routes.revision === snapshot.revision) {
-      table = { ...table, atMs: nowMs() }
-    } else {
-      const usable = await withoutUnspoken(snapshot, log)
-      table = { routes: routeTable(usable), isWhole: usable === snapshot, atMs: nowMs() }
-    }
-    return table.routes
-  }
-
-  /** Fresh routes, or those of before when KV is away: an old route is better than none. */
-  async function freshRoutes(): Promise<RouteTable | null> {
-    try {
-      return await readRoutes()
-    } catch (error) {
-      log.warn('directory-unavailable', { error: String(error) })
-      return table?.routes ?? null
-    } finally {
-      refreshingSinceMs = null
-    }
-  }
+  const held = kvRoutes(kv, nowMs, log, (snapshot) => {
+    if (snapshot.switches !== undefined) switches.take(snapshot.switches)
+  })
 
   async function lookUp(presented: string): Promise<CallerAnswer> {
     const parsed = parseVirtualKey(presented)
@@ -98,6 +83,55 @@ export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number
       const known = callers.get(presented)
       return known !== undefined && nowMs() < known.untilMs ? known.answer : lookUp(presented)
     },
+    routes: (later) => held.routes(later),
+    forgetKeys(keyIds) {
+      for (const [presented, { keyId }] of callers) {
+        if (keyId !== null && keyIds.includes(keyId)) callers.delete(presented)
+      }
+    },
+    forgetAll() {
+      callers.clear()
+      held.forget()
+    },
+  }
+}
+
+/** The routing snapshot as this isolate holds it. `tell` is given each as it is read. */
+function kvRoutes(
+  kv: KVNamespace,
+  nowMs: () => number,
+  log: Log,
+  tell: (snapshot: RoutingSnapshot) => void,
+): Pick<Directory, 'routes'> & { forget(): void } {
+  let table: HeldRoutes | null = null
+  let refreshingSinceMs: number | null = null
+
+  async function readRoutes(): Promise<RouteTable> {
+    const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
+    const snapshot = (await kv.get<RoutingSnapshot>(DIRECTORY_ROUTING_NAME, options)) ?? NO_ROUTES
+    tell(snapshot)
+    if (table !== null && table.isWhole && table.routes.revision === snapshot.revision) {
+      table = { ...table, atMs: nowMs() }
+    } else {
+      const usable = await withoutUnspoken(snapshot, log)
+      table = { routes: routeTable(usable), isWhole: usable === snapshot, atMs: nowMs() }
+    }
+    return table.routes
+  }
+
+  /** Fresh routes, or those of before when KV is away: an old route is better than none. */
+  async function freshRoutes(): Promise<RouteTable | null> {
+    try {
+      return await readRoutes()
+    } catch (error) {
+      log.warn('directory-unavailable', { error: String(error) })
+      return table?.routes ?? null
+    } finally {
+      refreshingSinceMs = null
+    }
+  }
+
+  return {
     routes(later: Later) {
       if (table === null || nowMs() - table.atMs > ROUTES_MS_MAX) return freshRoutes()
       const isRefreshing = refreshingSinceMs !== null && nowMs() - refreshingSinceMs < ROUTES_MS
@@ -107,13 +141,7 @@ export function kvDirectory(kv: KVNamespace, pepper: string, nowMs: () => number
       }
       return table.routes
     },
-    forgetKeys(keyIds) {
-      for (const [presented, { keyId }] of callers) {
-        if (keyId !== null && keyIds.includes(keyId)) callers.delete(presented)
-      }
-    },
-    forgetAll() {
-      callers.clear()
+    forget() {
       table = null
     },
   }

@@ -16,16 +16,11 @@ import type { UsageEvent } from '../core/usage-event.ts'
 import type { Later, Refusal, Reservation } from '../ports.ts'
 import { Denials, denialFor } from './denials.ts'
 import { EventJournal, type Journal } from './event-journal.ts'
+import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
 import { Holding } from './holding.ts'
 
-/** The outside world of a holder. */
-export interface HolderPorts {
-  readonly send: (message: LimiterCall) => Promise<LimiterReply>
-  readonly nowMs: () => number
-  readonly sleep: (ms: number) => Promise<void>
-  readonly onRevoked: (keyIds: readonly string[]) => void
-}
+export type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 
 interface Waiter extends Shortage {
   /** Whether the limiter was asked on its behalf: what it has got since is all there is. */
@@ -35,18 +30,8 @@ interface Waiter extends Shortage {
   readonly refuse: (refusal: Refusal) => void
 }
 
-/** How a holder of limits beside the tenant's differs. */
-export interface HolderManner {
-  readonly journal: Journal
-  /** How many requests ahead a lease asks for. */
-  readonly aheadRequests: number
-  /** Records and what little there was of go back after this. */
-  readonly flushDelayMs: number
-}
-
-/** A reservation whose latest extension can be taken back; only that of a holder with a manner can. */
-export type HeldReservation = Reservation & { readonly retract?: (more: Amounts) => void }
-
+/** While something runs, the limiter is heard of at least this often: it may have news of a revocation or of a switch. */
+const CONTACT_MS = 3_000
 /** Group commit: records wait at most this long for company. */
 const FLUSH_DELAY_MS = 25
 /** Unused allowance goes back after so long without a request. */
@@ -84,6 +69,7 @@ export class LeaseHolder {
   #flushDueMs: number | null = null
   #idleDueMs: number | null = null
   #lastUseMs = 0
+  #lastHeardMs = 0
 
   constructor(tenantId: string, holder: string, ports: HolderPorts, manner: HolderManner | null = null) {
     this.#tenantId = tenantId
@@ -159,7 +145,7 @@ export class LeaseHolder {
         this.#flushSoon(later, lease)
       },
       extend: (more, later) => this.#extend(holding, path, extension(more), later),
-      keepAliveMs: this.#ttlMs / 4,
+      keepAliveMs: Math.min(this.#ttlMs / 4, CONTACT_MS),
       keepAlive: (later) => this.#keepAlive(lease, later),
       hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
       isRevoked: () => this.#revokedKeyIds.has(path.keyId),
@@ -184,6 +170,8 @@ export class LeaseHolder {
   /** A lease that admits is renewed; one that only keeps slots, which it no longer can be, is told of. */
   #keepAlive(lease: HeldLease, later: Later): void {
     const nowMs = this.#ports.nowMs()
+    const mustHear = this.#ports.switches !== undefined && nowMs >= this.#lastHeardMs + CONTACT_MS
+    if (mustHear && this.#exchangeSinceMs === null) return this.#exchangeSoon(later)
     if (!lease.isClosing) return this.#renewAhead(lease, nowMs, later)
     const isDue = lease.limited.slots && nowMs >= lease.slotsUntilMs - this.#ttlMs / 2
     if (isDue && this.#exchangeSinceMs === null) this.#exchangeSoon(later)
@@ -319,6 +307,8 @@ export class LeaseHolder {
       return false
     }
     this.#ttlMs = reply.ttlMs
+    this.#lastHeardMs = this.#ports.nowMs()
+    if (reply.switches !== undefined) this.#ports.switches?.take(reply.switches)
     this.#journal.acknowledge(reply.acknowledged)
     this.#leases.take(talk, reply, sentAtMs)
     if (reply.revokedKeyIds.length > 0) {
@@ -355,6 +345,7 @@ export class LeaseHolder {
       admissions,
       chunks,
       wants,
+      ...(this.#ports.switches === undefined ? {} : { switchesSeen: this.#ports.switches.revision }),
     }
   }
 
@@ -370,6 +361,11 @@ export class LeaseHolder {
     this.#waiters = []
     const denied = new Map<string, Counts>()
     for (const waiter of waiting) {
+      const off = this.#ports.switches?.ofCaller(waiter.path) ?? null
+      if (off !== null) {
+        waiter.refuse({ kind: 'switched-off', what: off })
+        continue
+      }
       const name = this.#leases.nameOf(waiter.path)
       const lease = this.#leases.of(waiter.path)
       if (lease !== undefined && waiter.serve(lease, nowMs, waiter.isAsked)) continue

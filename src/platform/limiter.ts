@@ -3,6 +3,7 @@
 import { late } from '../core/late.ts'
 import type { LimiterObject, LimiterPath } from '../core/limits.ts'
 import type { LimitState } from '../core/standing.ts'
+import type { SwitchBoard } from '../core/switches.ts'
 import type { Beside, Limiter, Log, Refusal, Reservation } from '../ports.ts'
 import type { Asked, BesidePorts } from './beside.ts'
 import { LeaseHolder } from './lease-holder.ts'
@@ -10,6 +11,7 @@ import { LeaseHolder } from './lease-holder.ts'
 export interface LimiterPorts extends BesidePorts {
   readonly object: (tenantId: string) => LimiterObject
   readonly onRevoked: (keyIds: readonly string[]) => void
+  readonly switches: SwitchBoard
   readonly log: Log
 }
 
@@ -28,6 +30,7 @@ export function leasedLimiter(ports: LimiterPorts): Limiter {
       nowMs: ports.nowMs,
       sleep: ports.sleep,
       onRevoked: ports.onRevoked,
+      switches: ports.switches,
     })
     holders.set(tenantId, holder)
     return holder

@@ -2,6 +2,7 @@
 import { uuidv7 } from 'uuidv7'
 import { Calibration } from '../core/calibration.ts'
 import { late } from '../core/late.ts'
+import { SwitchBoard } from '../core/switches.ts'
 import type { GatewayEnv } from '../env.ts'
 import type { Log, Services } from '../ports.ts'
 import { isolateBreakers } from './breakers.ts'
@@ -35,7 +36,8 @@ function makeServices(env: GatewayEnv): GatewayServices {
   const draw = (): number => Math.random()
   const pepper = env.KEY_PEPPER ?? ''
   const log = windowedLog(nowMs, (line) => console.warn(line))
-  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log)
+  const switches = new SwitchBoard()
+  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches)
   return {
     directory,
     limiter: leasedLimiter({
@@ -46,6 +48,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
       sleep,
       newId: uuidv7,
       onRevoked: (keyIds) => directory.forgetKeys(keyIds),
+      switches,
       log,
     }),
     breakers: isolateBreakers({
@@ -58,6 +61,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
     speeds: targetSpeeds(nowMs),
     headroom: isolateHeadroom(nowMs),
     calibration: new Calibration(),
+    switches,
     replies: replyCache(replyStore(env, log), { log, sleep }),
     upstream: fetchUpstream({ ...env }),
     log,

@@ -73,6 +73,8 @@ function wordsOf(failure: Failure): Phrase {
       return modelNotFound(failure.model)
     case 'model-not-allowed':
       return modelNotAllowed(failure.model)
+    case 'switched-off':
+      return switchedOff(failure.what, failure.model)
     case 'refused-by-rule':
       return { status: 403, message: failure.message, type: INVALID, code: 'refused_by_rule' }
     case 'unsupported':
@@ -133,6 +135,19 @@ function modelNotAllowed(model: string): Phrase {
   const message = `This key is not allowed to use the model \`${model}\`.`
   return { status: 403, message, type: INVALID, code: 'model_not_allowed', param: 'model' }
 }
+
+/** Whoever is off isn't helped by trying again; a model may be back, but nobody knows when. */
+function switchedOff(what: 'tenant' | 'key' | 'model', model = ''): Phrase {
+  const phrase = { type: INVALID, code: `${what}_switched_off`, mayRetry: false }
+  if (what !== 'model') return { ...phrase, status: 403, message: SWITCHED_OFF[what] }
+  const message = `The model \`${model}\` has been switched off by the operator of this gateway.`
+  return { ...phrase, status: 503, type: 'server_error', message, param: 'model' }
+}
+
+const SWITCHED_OFF = {
+  tenant: 'This account has been switched off by the operator of this gateway.',
+  key: 'This API key has been switched off by the operator of this gateway.',
+} as const
 
 function unsupported(model: string, gaps: readonly Gap[]): Phrase {
   const list = gaps.map((gap) => `'${gap.path ?? gap.field}' (${gap.reason})`).join(', ')

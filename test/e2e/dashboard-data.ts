@@ -70,6 +70,7 @@ const PLAIN_ATTEMPT: ApiRequestRow = {
   price_version: 'genai-prices 0.1.8',
   latency_ms: 1_840,
   ttft_ms: 312,
+  plan: null,
 }
 
 /** An attempt like any other but for `fields`. */

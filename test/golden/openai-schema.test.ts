@@ -199,6 +199,10 @@ const FAILURES: Readonly<Record<Failure['kind'], readonly Failure[]>> = {
     return { kind: 'unauthenticated', reason }
   }),
   'model-not-found': [{ kind: 'model-not-found', model: 'm', suggestions: ['n'] }],
+  'switched-off': [
+    { kind: 'switched-off', what: 'key' },
+    { kind: 'switched-off', what: 'model', model: 'm' },
+  ],
   'model-not-allowed': [{ kind: 'model-not-allowed', model: 'm' }],
   'not-passed-through': [
     { kind: 'not-passed-through', reason: 'off', subject: 'GET /openai/v1/files', needed: 'models' },

@@ -1,6 +1,7 @@
 // `GET /v1/limits` where the limiter can't be asked, or has bad news: never a guess.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { LimiterObject } from '../../src/core/limits.ts'
+import { SwitchBoard } from '../../src/core/switches.ts'
 import { listLimits } from '../../src/data-plane/list-limits.ts'
 import { leasedLimiter } from '../../src/platform/limiter.ts'
 import { holdTime, pathWorld } from '../support/path-world.ts'
@@ -23,6 +24,7 @@ function limiterOver(limits: LimiterObject['limits'], clock = virtualClock()) {
     call: unused,
     configure: unused,
     revoke: unused,
+    takeSwitches: unused,
     confirm: unused,
     live: unused,
   }
@@ -32,6 +34,7 @@ function limiterOver(limits: LimiterObject['limits'], clock = virtualClock()) {
     sleep: clock.sleep,
     newId: () => 'id',
     onRevoked: () => {},
+    switches: new SwitchBoard(),
     log: { warn: () => {} },
     sendBeside: unused,
     digest: unused,

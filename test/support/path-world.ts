@@ -7,6 +7,7 @@ import type { Caller, Target } from '../../src/core/directory.ts'
 import type { UpstreamClass } from '../../src/core/failure.ts'
 import type { Amounts } from '../../src/core/limits.ts'
 import { type RouteTable, routeTable } from '../../src/core/route-table.ts'
+import { SwitchBoard } from '../../src/core/switches.ts'
 import type { UsageEvent } from '../../src/core/usage-event.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import type {
@@ -59,6 +60,7 @@ export interface PathWorld {
   /** Why what runs has to end. */
   mustEnd: 'slot-lost' | 'revoked' | null
   readonly calibration: Calibration
+  readonly switches: SwitchBoard
   mayRetry: (target: Target) => boolean
   permit: (target: Target) => Closed | null
   /** Targets whose providers said that they have next to nothing left. */
@@ -118,6 +120,7 @@ export function pathWorld(targets: readonly Target[]): PathWorld {
     grantNanoUsd: (wanted) => wanted,
     mustEnd: null,
     calibration: new Calibration(),
+    switches: new SwitchBoard(),
     mayRetry: () => true,
     permit: () => null,
     short: new Set(),
@@ -229,6 +232,7 @@ export function servicesOf(world: PathWorld): Services {
       },
     },
     calibration: world.calibration,
+    switches: world.switches,
     log: { warn: () => undefined },
     nowMs: () => Date.now(),
     draw: () => 0.5,

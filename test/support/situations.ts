@@ -3,6 +3,7 @@ import type { Situation } from '../../src/core/strategies/strategy.ts'
 
 export function someSituation(fields: Partial<Situation> = {}): Situation {
   return {
+    nowMs: 0,
     draw: () => 0.5,
     costNanoUsd: () => null,
     speed: () => null,

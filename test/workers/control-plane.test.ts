@@ -609,12 +609,12 @@ describe('publishing', () => {
     const values = await Promise.all(names.map((name) => directory<object>(name)))
     expect(names).toHaveLength(4)
     await Promise.all(names.map((name) => env.DIRECTORY.delete(name)))
-    const { body } = await call('POST', '/publish')
-    expect(body).toEqual({ revision: expect.any(Number), next: null })
-    expect(await Promise.all(names.map((name) => directory(name)))).toEqual(
-      values.map((value) => (Object.hasOwn(value ?? {}, 'targets') ? { ...value, revision: body.revision } : value)),
-    )
-    expect(limiterConfigs().at(-1)).toMatchObject({ revision: body.revision, nodes: [{ limits: [{ perMinute: 7 }] }] })
+    const { next, revision } = (await call('POST', '/publish')).body
+    expect({ next, revision }).toEqual({ revision: expect.any(Number), next: null })
+    const present = { revision, switches: { revision, off: {} } }
+    const expected = values.map((value) => (Object.hasOwn(value ?? {}, 'targets') ? { ...value, ...present } : value))
+    expect(await Promise.all(names.map((name) => directory(name)))).toEqual(expected)
+    expect(limiterConfigs().at(-1)).toMatchObject({ revision, nodes: [{ limits: [{ perMinute: 7 }] }] })
   })
 
   it('goes on where a page ended', async () => {

@@ -63,6 +63,7 @@ describe('consume', () => {
       savedNanoUsd: 9,
       priceVersion: 'p1',
       ttftMs: 42,
+      plan: 'weighted: a > b',
     })
     await deliver([message(1, [event])])
     const row = await env.DB.prepare(`SELECT * FROM usage_events`).first()
@@ -104,6 +105,7 @@ describe('consume', () => {
       price_version: 'p1',
       latency_ms: 100,
       ttft_ms: 42,
+      plan: 'weighted: a > b',
     })
   })
 

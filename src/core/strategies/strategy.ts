@@ -28,6 +28,8 @@ export type AffinityKind = 'session' | 'user' | 'key' | 'prefix'
 
 /** What the strategies may know of the request and of the world. All of it is asked only when it is needed. */
 export interface Situation {
+  /** When the request began, epoch ms. */
+  readonly nowMs: number
   /** In [0, 1). */
   draw(): number
   /** What this request may cost at a target, in nano-USD; null without a price. */

@@ -1,0 +1,318 @@
+// Changing traffic safely, on real D1, KV and limiter objects: kill switches reach the limiters past KV, every change is in
+// the audit log, and a canary that fails is rolled back on the strength of the ledger's own events.
+import { applyD1Migrations } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { rollBack } from '../../src/control-plane/canary.ts'
+import type { CanaryFinding } from '../../src/core/canary.ts'
+import type { RoutingSnapshot } from '../../src/core/directory.ts'
+import { LIMITS_VERSION, type LimiterCall, type LimiterReply } from '../../src/core/limits.ts'
+import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { forgetCounted } from '../../src/ledger/canary-watch.ts'
+import { consumeQueue } from '../../src/usage-consumer.ts'
+import { adminApi, emptied } from '../support/admin-api.ts'
+import { usageEvent } from '../support/usage-events.ts'
+
+interface AuditEntry {
+  readonly id: number
+  readonly who: string
+  readonly what: string
+  readonly subject: string
+  readonly before: unknown
+  readonly after: unknown
+  readonly reason: string | null
+  readonly requests: number | null
+  readonly detail: unknown
+}
+
+interface Body {
+  readonly id: string
+  readonly key: string
+  readonly kid: string
+  readonly rows: readonly AuditEntry[]
+  readonly next: string | null
+  readonly group: unknown
+  readonly error: { readonly code: string; readonly field: string | null }
+}
+
+const call = adminApi<Body>()
+const published = () => env.DIRECTORY.get<RoutingSnapshot>('routing', 'json')
+
+beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
+beforeEach(async () => {
+  const configuration = ['routes', 'targets', 'virtual_keys', 'tenants', 'switches']
+  await emptied(...configuration, 'route_minutes', 'applied', 'usage_events', 'usage_hourly')
+  await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o', id: 'main' })
+  await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o-mini', id: 'canary' })
+})
+
+/** What the tenant's limiter says to an isolate that knows of this revision of the switches. */
+async function reply(tenantId: string, switchesSeen?: number): Promise<LimiterReply> {
+  const empty = { reports: [], admissions: [], chunks: [], wants: [] }
+  const seen = switchesSeen === undefined ? {} : { switchesSeen }
+  const message: LimiterCall = { v: LIMITS_VERSION, tenantId, holder: 'isolate', number: 1, ...empty, ...seen }
+  return env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).call(message)
+}
+
+/** The newest entries about something. */
+async function audit(subject: string): Promise<readonly AuditEntry[]> {
+  return (await call('GET', `/audit?subject=${encodeURIComponent(subject)}`)).body.rows
+}
+
+describe('a kill switch', () => {
+  it('reaches KV and every limiter, whose replies tell isolates that know less, and only those', async () => {
+    const tenants = await Promise.all(
+      ['a', 'b'].map(async (name) => (await call('POST', '/tenants', { name })).body.id),
+    )
+    const off = await call('PUT', '/switches/provider/openai', { off: true, reason: 'they leak' })
+    expect(off).toMatchObject({ status: 200, body: { kind: 'provider', id: 'openai', off: true, reason: 'they leak' } })
+    expect((await published())?.switches).toMatchObject({ off: { provider: ['openai'] } })
+    for (const tenant of tenants) {
+      const { switches } = await reply(tenant, 0)
+      expect(switches?.off).toEqual({ provider: ['openai'] })
+      expect((await reply(tenant, switches?.revision)).switches, 'knows as much').toBeUndefined()
+      expect((await reply(tenant)).switches, 'an isolate of before').toBeUndefined()
+    }
+    const on = await call('PUT', '/switches/provider/openai', { off: false, reason: 'fixed' })
+    expect(on).toMatchObject({ status: 200, body: { kind: 'provider', id: 'openai', off: false } })
+    for (const tenant of tenants) expect((await reply(tenant, 0)).switches?.off).toEqual({})
+    expect((await published())?.switches?.off).toEqual({})
+    expect((await call('GET', '/switches')).body.rows).toEqual([])
+  })
+
+  it('of a tenant or a key reaches its own limiter, and is listed with its reason', async () => {
+    const tenant = (await call('POST', '/tenants', { name: 'acme' })).body.id
+    const key = (await call('POST', '/keys', { tenant: 'acme', name: 'k' })).body.id
+    expect((await call('PUT', '/switches/tenant/acme', { off: true, reason: 'unpaid' })).status).toBe(200)
+    expect((await call('PUT', `/switches/key/${key}`, { off: true, reason: 'leaked' })).status).toBe(200)
+    expect((await reply(tenant, 0)).switches?.off).toEqual({ tenant: [tenant], key: [key] })
+    expect((await call('GET', '/switches')).body.rows).toMatchObject([
+      { kind: 'tenant', id: tenant, off: true, reason: 'unpaid' },
+      { kind: 'key', id: key, reason: 'leaked' },
+    ])
+    await call('POST', '/tenants', { name: 'late' }).then(async ({ body }) => {
+      expect((await reply(body.id, 0)).switches?.off, 'a tenant that came later').toMatchObject({ key: [key] })
+    })
+  })
+
+  it('that names nothing is refused, a model by any name is not', async () => {
+    const on = { off: true, reason: 'r' }
+    for (const path of ['provider/nobody', 'target/none', 'tenant/none', 'key/none', 'planet/earth']) {
+      expect(await call('PUT', `/switches/${path}`, on), path).toMatchObject({ status: 404 })
+    }
+    expect((await call('PUT', '/switches/model/meta%2Fllama-*', on)).body).toMatchObject({ id: 'meta/llama-*' })
+    expect(await call('PUT', '/switches/target/main', { off: true })).toMatchObject({
+      status: 422,
+      body: { error: { field: 'reason' } },
+    })
+  })
+})
+
+describe('the audit log', () => {
+  it('has every change with who, what, before and after, and no secret', async () => {
+    const { id: tenant } = (await call('POST', '/tenants', { name: 'acme' })).body
+    const minted = (await call('POST', '/keys', { tenant: 'acme', name: 'first' })).body
+    await call('PATCH', `/tenants/${tenant}`, { name: 'acme 2' })
+    await call('PUT', '/switches/target/main', { off: true, reason: 'it lies' })
+    await call('DELETE', '/targets/canary')
+    expect(await audit(tenant)).toMatchObject([
+      { who: 'ADMIN_TOKEN', what: 'tenants.change', before: { name: 'acme' }, after: { name: 'acme 2' } },
+      { who: 'ADMIN_TOKEN', what: 'tenants.create', before: null, after: { name: 'acme', cache_mode: 'off' } },
+    ])
+    const [created] = await audit(minted.id)
+    expect(created).toMatchObject({ what: 'virtual_keys.create', after: { name: 'first', tags: [] } })
+    const told = JSON.stringify(created)
+    expect(told).not.toContain('hmacHex')
+    expect(told).not.toContain(minted.key)
+    expect(await audit('target:main')).toMatchObject([{ what: 'switches.create', reason: 'it lies' }])
+    expect((await audit('canary'))[0]).toMatchObject({
+      what: 'targets.delete',
+      before: { model: 'gpt-4o-mini' },
+      after: null,
+    })
+  })
+
+  it('has nothing of what was refused, and keeps what it has', async () => {
+    const { id: tenant } = (await call('POST', '/tenants', { name: 'acme' })).body
+    await call('POST', '/keys', { tenant: 'acme', name: 'first' })
+    expect((await call('DELETE', `/tenants/${tenant}`)).status).toBe(409)
+    expect((await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o', id: 'main' })).status).toBe(409)
+    expect(await audit(tenant)).toMatchObject([{ what: 'tenants.create' }])
+    for (const statement of ['DELETE FROM audit', `UPDATE audit SET who = 'nobody'`]) {
+      await expect(env.DB.prepare(statement).run()).rejects.toThrow('append-only')
+    }
+  })
+
+  it('is read page by page, newest first, without repeating or skipping', async () => {
+    for (const name of ['p1', 'p2', 'p3', 'p4', 'p5']) await call('POST', '/tenants', { name })
+    const all = (await call('GET', '/audit?limit=5')).body.rows.map(({ id }) => id)
+    const paged: number[] = []
+    for (let before = ''; paged.length < 5;) {
+      const { rows, next } = (await call('GET', `/audit?limit=2${before}`)).body
+      paged.push(...rows.map(({ id }) => id))
+      before = `&before=${next}`
+    }
+    expect(paged.slice(0, 5)).toEqual(all)
+    expect(all).toEqual(all.toSorted((a, b) => b - a))
+    expect((await call('GET', '/audit?limit=0')).body.error).toMatchObject({ field: 'limit' })
+  })
+})
+
+describe('a canary', () => {
+  const WATCH = { max_error_rate: 0.1, min_requests: 10, window_minutes: 5 }
+  const members = [
+    { target: 'main', weight: 99 },
+    { target: 'canary', ramp: { to: 50, from: 1, over_minutes: 60 }, watch: WATCH },
+  ]
+
+  /** Events of calls through the route, `failing` of them failed; through the consumer, as the queue brings them. */
+  let outboxId = 0
+  async function happened(
+    route: string,
+    calls: readonly (readonly [target: string, count: number, failing: number])[],
+    failure: 'server' | 'client' = 'server',
+  ) {
+    const events = calls.flatMap(([targetId, count, failing]) =>
+      Array.from({ length: count }, (_, at): UsageEvent => {
+        const outcome = at < failing ? ({ ending: 'failed', failure, isFinal: at === 0 } as const) : {}
+        const requestId = `${targetId}-${outboxId}-${at}`
+        return usageEvent(requestId, { route, targetId, tenantId: 'ten_x', startedAtMs: Date.now(), ...outcome })
+      }),
+    )
+    outboxId += 1
+    const body = { v: 1, tenantId: 'ten_x', outboxId, events: JSON.stringify(events) }
+    const message = { id: `m${outboxId}`, body, attempts: 1, ack: () => {}, retry: () => expect.fail('retried') }
+    const findings: CanaryFinding[] = []
+    const CONTROL = {
+      async rollBack(finding: CanaryFinding) {
+        findings.push(finding)
+        return rollBack({ ...env, SIDE_LIMITER: env.SIDE_LIMITER }, finding, Date.now())
+      },
+    }
+    const bindings = { DB: env.DB, TENANT_LIMITER: env.TENANT_LIMITER, CONTROL }
+    await consumeQueue(batchOf([message]), bindings)
+    return findings
+  }
+
+  function batchOf(messages: readonly object[]): MessageBatch<unknown> {
+    const all: unknown = { queue: 'tidegate-usage', messages }
+    if (!isBatch(all)) throw new Error('no batch')
+    return all
+  }
+  const isBatch = (value: unknown): value is MessageBatch<unknown> => typeof value === 'object' && value !== null
+
+  async function canaryRoute(): Promise<string> {
+    const made = await call('POST', '/routes', { model: `m${outboxId}`, group: { strategy: 'weighted', members } })
+    expect(made.status).toBe(201)
+    return made.body.id
+  }
+
+  it('is kept, shown and published with its ramp and its watch', async () => {
+    const route = await canaryRoute()
+    const { group } = (await call('GET', `/routes/${route}`)).body
+    const starts_at: unknown = expect.any(Number)
+    expect(group).toMatchObject({
+      members: [members[0], { target: 'canary', ramp: { from: 1, to: 50, over_minutes: 60, starts_at }, watch: WATCH }],
+    })
+    const again = await call('PATCH', `/routes/${route}`, { group })
+    expect(again.body.group, 'what is shown can be written back').toEqual(group)
+    expect((await published())?.routes[0]?.group?.members[1]).toMatchObject({ ramp: { overMinutes: 60 } })
+  })
+
+  it.each([
+    ['a ramp where weights mean nothing', { strategy: 'cheapest', members }],
+    [
+      'a weight beside a ramp',
+      { strategy: 'weighted', members: [{ target: 'main', weight: 1, ramp: { to: 2, over_minutes: 1 } }] },
+    ],
+    [
+      'a watch that would never speak',
+      { strategy: 'weighted', members: [{ target: 'main', watch: { ...WATCH, max_error_rate: 1 } }] },
+    ],
+  ])('refuses %s', async (_, group) => {
+    expect(await call('POST', '/routes', { model: 'x', group })).toMatchObject({ status: 422 })
+  })
+
+  it('that fails more than it may is rolled back, published and told in the audit log, with how many saw it', async () => {
+    const route = await canaryRoute()
+    expect(
+      await happened(route, [
+        ['main', 300, 3],
+        ['canary', 9, 9],
+      ]),
+      'too few to say',
+    ).toEqual([])
+    const [finding] = await happened(route, [
+      ['main', 300, 3],
+      ['canary', 11, 3],
+    ])
+    expect(finding).toMatchObject({ target: 'canary', own: { requests: 20, failures: 12 }, others: { requests: 600 } })
+    const zero = {
+      members: [
+        { target: 'main', weight: 99 },
+        { target: 'canary', weight: 0 },
+      ],
+    }
+    expect((await call('GET', `/routes/${route}`)).body.group).toMatchObject(zero)
+    expect((await published())?.routes[0]?.group).toMatchObject(zero)
+    expect((await audit(route))[0]).toMatchObject({
+      who: 'canary watch',
+      what: 'routes.change',
+      before: {
+        choice: { group: { members: [{ target: 'main' }, { target: 'canary', watch: { minRequests: 10 } }] } },
+      },
+      after: { choice: { group: { members: [{ target: 'main' }, { target: 'canary', weight: 0 }] } } },
+      requests: 20,
+      detail: { window: { error_rate: 0.6 }, since_watched: { failures: 12, seen_by_clients: 2 } },
+    })
+    expect(await happened(route, [['canary', 50, 50]]), 'nobody is watched any more').toEqual([])
+  })
+
+  it('stays where the others fail as much, and where its clients are to blame', async () => {
+    const route = await canaryRoute()
+    expect(
+      await happened(route, [
+        ['main', 30, 12],
+        ['canary', 20, 8],
+      ]),
+    ).toEqual([])
+    expect(await happened(route, [['canary', 20, 20]], 'client'), 'mistakes of its clients').toEqual([])
+    expect(await happened(route, [['canary', 20, 20]]), 'its own').toMatchObject([
+      { own: { requests: 60, failures: 28 } },
+    ])
+  })
+
+  it('is counted anew when it is written anew, and a finding about what it was before does nothing', async () => {
+    const route = await canaryRoute()
+    await happened(route, [
+      ['main', 50, 0],
+      ['canary', 9, 9],
+    ])
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await call('PATCH', `/routes/${route}`, {
+      group: { strategy: 'weighted', members: [members[0], { ...members[1], ramp: { to: 9, over_minutes: 1 } }] },
+    })
+    expect(
+      await happened(route, [
+        ['main', 50, 0],
+        ['canary', 9, 9],
+      ]),
+      'nine of nine, twice',
+    ).toEqual([])
+    const stale: CanaryFinding = {
+      routeId: route,
+      target: 'canary',
+      sinceMs: 1,
+      own: { requests: 1, failures: 1 },
+      others: { requests: 0, failures: 0 },
+      ownErrorRate: 1,
+      othersErrorRate: 0,
+      all: { requests: 1, failures: 1, seen: 0 },
+    }
+    expect(await rollBack(env, stale, Date.now())).toBe(false)
+    const rows = async () => (await env.DB.prepare('SELECT count(*) AS n FROM route_minutes').first<{ n: number }>())?.n
+    const before = await rows()
+    await forgetCounted(env.DB, Date.now())
+    expect(await rows(), 'what was counted before is forgotten').toBeLessThan(before ?? 0)
+  })
+})

@@ -4,6 +4,7 @@ import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
+import { analyticsEndpoints } from './analytics.ts'
 import { announce } from './announce.ts'
 import { auditEndpoints } from './audit.ts'
 import { endUserEndpoints } from './end-users.ts'
@@ -46,6 +47,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/switches', switchEndpoints(ports))
     .route('/audit', auditEndpoints())
     .route('/', reportEndpoints(ports))
+    .route('/', analyticsEndpoints(ports))
     .post('/publish', publish)
     .all('*', (c) =>
       refuse(c, { status: 404, code: 'not_found', field: null, message: `There is no ${c.req.method} ${c.req.path}.` }),

@@ -2,6 +2,7 @@
 // is one transaction. A message that comes again fails on its key and changes nothing.
 import type { ReadableBatch } from './read-batch.ts'
 import { COUNT_CALLS } from './canary-watch.ts'
+import { LATE_AFTER_MS, QUARTER_MS } from './days.ts'
 import { EVENT_COLUMNS, ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList, sumList } from './columns.ts'
 
 /** What became of a message, or of messages that were applied together. */
@@ -27,16 +28,24 @@ const INSERT_EVENTS = `WITH ${EVENTS} INSERT INTO usage_events (${COLUMNS.join('
 
 const COUNT_WATCHED = `WITH ${EVENTS} ${COUNT_CALLS}`
 
+const SUMS = Object.keys(ROLLUP_SUMS)
+
 // Aggregated before it is written: one row per group, not one per event.
-const UPSERT_ROLLUPS = `WITH ${EVENTS}
-  INSERT INTO usage_hourly (${[...Object.keys(ROLLUP_DIMENSIONS), ...Object.keys(ROLLUP_SUMS)].join(', ')})
+const UPSERT_HOURS = `WITH ${EVENTS}
+  INSERT INTO usage_hourly (${[...Object.keys(ROLLUP_DIMENSIONS), ...SUMS].join(', ')})
   SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${sumList(ROLLUP_SUMS)}
   FROM event
   WHERE true
   GROUP BY ${Object.values(ROLLUP_DIMENSIONS).join(', ')}
-  ON CONFLICT DO UPDATE SET ${Object.keys(ROLLUP_SUMS)
-    .map((column) => `${column} = ${column} + excluded.${column}`)
-    .join(', ')}`
+  ON CONFLICT DO UPDATE SET ${SUMS.map((column) => `${column} = ${column} + excluded.${column}`).join(', ')}`
+
+// A tenant that is new to the ledger: its days are those of its time zone.
+const INSERT_ZONES = `INSERT INTO usage_zones (tenant_id, time_zone)
+  SELECT DISTINCT value ->> 0, coalesce((SELECT time_zone FROM tenants WHERE id = value ->> 0), 'UTC')
+  FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING`
+
+const INSERT_LATE = `INSERT INTO usage_late (tenant_id, quarter_ms)
+  SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING`
 
 /** Applies each message once, however often it is delivered, also at the same time: all of them or, if that can't be, none.
  *  `countsWatched`: there are watched routes. Never throws. */
@@ -49,11 +58,16 @@ export async function applyBatches(
   const names = messages.map(({ tenantId, outboxId, firstEvent }) => [tenantId, outboxId, firstEvent])
   const rows = messages.flatMap((message) => (message.rows === '' ? [] : [message.rows]))
   const events = `[${rows.join(',')}]`
+  const late = messages.flatMap(({ tenantId, quarters }) =>
+    quarters.filter((ms) => ms < nowMs - LATE_AFTER_MS - QUARTER_MS).map((ms) => [tenantId, ms]),
+  )
   try {
     await db.batch([
       db.prepare(INSERT_APPLIED).bind(JSON.stringify(names), nowMs),
       db.prepare(INSERT_EVENTS).bind(events),
-      db.prepare(UPSERT_ROLLUPS).bind(events),
+      db.prepare(INSERT_ZONES).bind(JSON.stringify(names)),
+      db.prepare(UPSERT_HOURS).bind(events),
+      ...(late.length > 0 ? [db.prepare(INSERT_LATE).bind(JSON.stringify(late))] : []),
       ...(countsWatched ? [db.prepare(COUNT_WATCHED).bind(events)] : []),
     ])
     return { kind: 'applied' }

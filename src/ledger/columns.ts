@@ -55,23 +55,56 @@ export function rowOf(event: JsonObject): readonly Json[] {
   })
 }
 
-/** Key column of `usage_hourly` → its value for a row of `usage_events`. */
-export const ROLLUP_DIMENSIONS = {
-  hour_ms: `started_at_ms - started_at_ms % 3600000`,
+/** Key column of `usage_hourly` and `usage_daily`, besides the time → its value for a row of `usage_events`. */
+export const GROUP_DIMENSIONS = {
   tenant_id: `tenant_id`,
   team_id: `coalesce(team_id, '')`,
   key_id: `key_id`,
   cost_center: `coalesce(cost_center, '')`,
   provider: `coalesce(provider, '')`,
   model: `coalesce(model, '')`,
+  route: `route`,
+} as const
+
+/** Key column of `usage_hourly` → its value for a row of `usage_events`. */
+export const ROLLUP_DIMENSIONS = {
+  hour_ms: `started_at_ms - started_at_ms % 3600000`,
+  ...GROUP_DIMENSIONS,
 } as const
 
 // A request is counted once, on the attempt whose answer went to the client. A correction counts no request.
 const IS_REQUEST = `(is_final AND kind = 'cost')`
 const IS_ERROR = `(ending IN ('provider-cut', 'timed-out', 'failed', 'lost') OR (status >= 400 AND ending <> 'client-left'))`
 
-/** Summed column of `usage_hourly` → what one row of `usage_events` adds to it. */
-export const ROLLUP_SUMS = {
+// What a provider answered: how long that took says something of it. A reply from the cache doesn't.
+const IS_ANSWER = `(${IS_REQUEST} AND NOT ${IS_ERROR} AND cache <> 'hit')`
+
+/** Upper ends, in ms, of the stretches in which times are counted, the last without an end. Percentiles are read from the
+ *  counts. They are names of columns: a change needs a migration. */
+export const TIME_BOUNDS_MS = [
+  100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 7500, 10_000, 15_000, 30_000, 60_000,
+] as const
+
+/** The columns that count the times of `name`, in the order of `TIME_BOUNDS_MS`, and one for what is beyond. */
+export function timeColumns(name: 'latency' | 'ttft'): readonly string[] {
+  return [...TIME_BOUNDS_MS.map((bound) => `${name}_to_${bound}`), `${name}_beyond`]
+}
+
+function timeCounts(name: 'latency' | 'ttft', of: string): Record<string, string> {
+  const value = `${name}_ms`
+  const counted = timeColumns(name).map((column, at) => {
+    const low = at === 0 ? [] : [`${value} > ${TIME_BOUNDS_MS[at - 1]}`]
+    const high = at === TIME_BOUNDS_MS.length ? [] : [`${value} <= ${TIME_BOUNDS_MS[at]}`]
+    return [column, `(${[of, ...low, ...high].join(' AND ')})`] as const
+  })
+  return Object.fromEntries(counted)
+}
+
+const HAS_TTFT = `(${IS_ANSWER} AND ttft_ms IS NOT NULL)`
+const HAS_SPEED = `(${IS_ANSWER} AND coalesce(latency_ms > ttft_ms, 0))`
+
+/** Summed column of `usage_hourly` and `usage_daily` → what one row of `usage_events` adds to it. */
+export const ROLLUP_SUMS: Readonly<Record<string, string>> = {
   requests: IS_REQUEST,
   errors: `(${IS_REQUEST} AND ${IS_ERROR})`,
   cache_hits: `(${IS_REQUEST} AND cache = 'hit')`,
@@ -86,7 +119,14 @@ export const ROLLUP_SUMS = {
   audio_output_tokens: `audio_output_tokens`,
   cost_nano_usd: `cost_nano_usd`,
   saved_nano_usd: `saved_nano_usd`,
-} as const
+  latency_ms: `iif(${IS_ANSWER}, latency_ms, 0)`,
+  ttft_ms: `iif(${HAS_TTFT}, ttft_ms, 0)`,
+  // Tokens per second are the one by the other: what came after the first content, and how long that took.
+  speed_tokens: `iif(${HAS_SPEED}, output_tokens + audio_output_tokens, 0)`,
+  speed_ms: `iif(${HAS_SPEED}, latency_ms - ttft_ms, 0)`,
+  ...timeCounts('latency', IS_ANSWER),
+  ...timeCounts('ttft', HAS_TTFT),
+}
 
 /** `name → expression` pairs as a SQL select list. */
 export function selectList(columns: Readonly<Record<string, string>>): string {

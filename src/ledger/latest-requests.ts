@@ -1,6 +1,7 @@
 // The latest requests, page by page, newest first. A cursor names the last row of a page, so that pages neither repeat nor
 // skip a row while new ones arrive. A correction is added to the attempt it corrects, not shown by itself.
 import { parseJson } from '../core/json.ts'
+import { IS_STRAY, STRAY_ORDER, orderOf } from './event-times.ts'
 
 /** One attempt. A request with retries or a fallback has several, with the same `request_id`. */
 export interface RequestRow {
@@ -74,21 +75,30 @@ const PAGE = `SELECT e.request_id, e.attempt, e.started_at_ms, e.tenant_id AS te
     CAST(${corrected('cost_nano_usd')} AS TEXT) AS cost_nano_usd,
     CAST(${corrected('saved_nano_usd')} AS TEXT) AS saved_nano_usd,
     e.price_version, e.latency_ms, e.ttft_ms, e.plan
-  FROM usage_events e
+  FROM (
+    SELECT * FROM (
+      SELECT *, request_id AS place FROM usage_events
+      WHERE kind = 'cost' AND (request_id, attempt) < (?1, ?2) AND NOT ${IS_STRAY}
+      ORDER BY request_id DESC, attempt DESC LIMIT ?3)
+    UNION ALL
+    SELECT * FROM (
+      SELECT *, ${STRAY_ORDER} AS place FROM usage_events
+      WHERE kind = 'cost' AND ${IS_STRAY} AND (${STRAY_ORDER}, attempt) < (?1, ?2)
+      ORDER BY started_at_ms DESC, request_id DESC, attempt DESC LIMIT ?3)
+    ORDER BY place DESC, attempt DESC LIMIT ?3
+  ) e
   LEFT JOIN usage_events a ON a.request_id = e.request_id AND a.attempt = e.attempt AND a.kind = 'adj'
-  WHERE e.kind = 'cost' AND (e.started_at_ms, e.request_id, e.attempt) < (?1, ?2, ?3)
-  ORDER BY e.started_at_ms DESC, e.request_id DESC, e.attempt DESC
-  LIMIT ?4`
+  ORDER BY e.place DESC, e.attempt DESC`
 
 /** The `limit` newest attempts, or the newest of those before the cursor. */
 export async function latestRequests(
   db: D1Database,
   query: { readonly limit: number; readonly before: RequestCursor | null },
 ): Promise<RequestsPage> {
-  const { startedAtMs, requestId, attempt } = query.before ?? NEWEST
+  const { before, limit } = query
   const found = await db
     .prepare(PAGE)
-    .bind(startedAtMs, requestId, attempt, query.limit + 1)
+    .bind(before === null ? BEYOND_ALL : orderOf(before), before?.attempt ?? 0, limit + 1)
     .all<StoredRow>()
   const rows = found.results.slice(0, query.limit).map(fromStored)
   const last = rows.at(-1)
@@ -104,7 +114,8 @@ export function readCursor(text: string): RequestCursor | null {
   return { startedAtMs: Number(startedAtMs), attempt: Number(attempt), requestId }
 }
 
-const NEWEST: RequestCursor = { startedAtMs: Number.MAX_SAFE_INTEGER, requestId: '', attempt: 0 }
+/** In the order of ids and times, which begin with a digit or a letter up to f. */
+const BEYOND_ALL = 'g'
 
 function writeCursor(row: RequestRow): string {
   return `${row.started_at_ms}-${row.attempt}-${row.request_id}`

@@ -5,6 +5,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import { USAGE_BUCKETS } from '../core/usage.ts'
 import { USAGE_EVENT_VERSION, unpackEvent } from '../core/usage-event.ts'
 import { rowOf } from './columns.ts'
+import { QUARTER_MS } from './days.ts'
 
 /** A message that may be applied. */
 export interface ReadableBatch {
@@ -12,6 +13,8 @@ export interface ReadableBatch {
   readonly outboxId: number
   /** JSON text: a `rowOf` for each event, with commas between. Events of kinds that the ledger doesn't count are left out. */
   readonly rows: string
+  /** The quarters of an hour in which the events started, by their beginnings. */
+  readonly quarters: readonly number[]
   /** Names the first event: with tenant and outbox row, what makes two deliveries the same message. */
   readonly firstEvent: string
 }
@@ -38,7 +41,13 @@ export function readBatch(body: unknown): Result<ReadableBatch, string> {
     if (problem !== null) return err(`events[${at}]${problem}`)
   }
   const firstEvent = full.length > 0 ? eventName(full[0]) : JSON.stringify(list[0]).slice(0, NAME_CHARS_MAX)
-  return ok({ tenantId, outboxId, firstEvent, rows: JSON.stringify(full.filter(isJsonObject).map(rowOf)).slice(1, -1) })
+  const rows = JSON.stringify(full.filter(isJsonObject).map(rowOf)).slice(1, -1)
+  return ok({ tenantId, outboxId, firstEvent, rows, quarters: quartersOf(full) })
+}
+
+function quartersOf(events: readonly Json[]): readonly number[] {
+  const starts = events.map((event) => (isJsonObject(event) ? event.startedAtMs : 0))
+  return [...new Set(starts.filter(isInteger).map((ms) => ms - (ms % QUARTER_MS)))]
 }
 
 /** Alerts, and whatever a later gateway may send along, are none of the ledger's business; a bad event is. */

@@ -1,6 +1,7 @@
 // Compares the roll-ups with the raw events they were summed from. Both are written in one transaction, so a difference
 // means that something else wrote to the ledger: it must be seen, and is never repaired silently.
 import { ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList } from './columns.ts'
+import { astray, inOrder } from './event-times.ts'
 
 /** How far the roll-ups of a stretch of time are from its events. */
 export interface Reconciliation {
@@ -17,10 +18,12 @@ const HOUR_MS = 3_600_000
 const KEYS = Object.keys(ROLLUP_DIMENSIONS)
 const SUMS = Object.keys(ROLLUP_SUMS)
 const COLUMNS = [...KEYS, ...SUMS].join(', ')
+const SUMMED = `${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}`
 const ROLLED = `SELECT ${COLUMNS} FROM usage_hourly WHERE hour_ms >= ?1 AND hour_ms < ?2`
 const RAW = `SELECT ${KEYS.join(', ')}, ${SUMS.map((sum) => `sum(${sum}) AS ${sum}`).join(', ')} FROM (
-    SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}
-    FROM usage_events WHERE started_at_ms >= ?1 AND started_at_ms < ?2
+    ${[inOrder('?1', '?2'), astray('?1', '?2')]
+      .map((where) => `SELECT ${SUMMED} FROM usage_events WHERE ${where}`)
+      .join(' UNION ALL ')}
   ) GROUP BY ${KEYS.join(', ')}`
 
 /** Compares the `hours` hours up to and including the one that runs at `nowMs`, at one moment. */

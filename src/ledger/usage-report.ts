@@ -2,6 +2,7 @@
 // events. Sums are taken in SQL and money leaves as text, because a sum of nano-USD may exceed what a JS number holds.
 import { err, ok, type Result } from '../core/result.ts'
 import { ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList } from './columns.ts'
+import { astray, inOrder } from './event-times.ts'
 
 /** What usage can be grouped by. `hour` and `day` are UTC, given as the epoch ms of their beginning. */
 export const USAGE_GROUPS = ['hour', 'day', 'tenant', 'team', 'key', 'model', 'provider', 'cost_center'] as const
@@ -12,6 +13,8 @@ export interface UsageSums {
   readonly requests: number
   readonly errors: number
   readonly cache_hits: number
+  /** Attempts at models whose price nobody knew: charged nothing. */
+  readonly unpriced: number
   readonly input_tokens: number
   readonly cache_read_tokens: number
   readonly cache_write_tokens: number
@@ -71,6 +74,7 @@ const REPORTED_SUMS = `
   coalesce(sum(requests), 0) AS requests,
   coalesce(sum(errors), 0) AS errors,
   coalesce(sum(cache_hits), 0) AS cache_hits,
+  coalesce(sum(unpriced), 0) AS unpriced,
   coalesce(sum(input_tokens + audio_input_tokens), 0) AS input_tokens,
   coalesce(sum(cache_read_tokens), 0) AS cache_read_tokens,
   coalesce(sum(cache_write_tokens + cache_write_long_tokens), 0) AS cache_write_tokens,
@@ -79,16 +83,15 @@ const REPORTED_SUMS = `
   CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost_nano_usd,
   CAST(coalesce(sum(saved_nano_usd), 0) AS TEXT) AS saved_nano_usd`
 
-// ?1 ≤ whole hours < ?2; ?3 ≤ raw events < ?4, and ?5 ≤ raw events < ?6.
+const SUMMED = `${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}`
+
+// ?1 ≤ whole hours < ?2; ?3 ≤ raw events < ?4, and ?5 ≤ raw events < ?6. SQLite takes five of these in a row.
 const SOURCE = `
   SELECT ${[...Object.keys(ROLLUP_DIMENSIONS), ...Object.keys(ROLLUP_SUMS)].join(', ')}
     FROM usage_hourly WHERE hour_ms >= ?1 AND hour_ms < ?2
-  UNION ALL
-  SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}
-    FROM usage_events WHERE started_at_ms >= ?3 AND started_at_ms < ?4
-  UNION ALL
-  SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}
-    FROM usage_events WHERE started_at_ms >= ?5 AND started_at_ms < ?6`
+  ${[inOrder('?3', '?4'), inOrder('?5', '?6'), astray('?3', '?4'), astray('?5', '?6')]
+    .map((where) => `UNION ALL SELECT ${SUMMED} FROM usage_events WHERE ${where}`)
+    .join('\n')}`
 
 /** Usage in a stretch of time, in the order of its groups. Rows and total are of one moment. */
 export async function usageReport(db: D1Database, query: UsageQuery): Promise<Result<UsageReport, 'too-many-rows'>> {

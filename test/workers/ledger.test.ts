@@ -30,7 +30,7 @@ declare global {
 
 const HOUR_MS = 3_600_000
 const NOON_MS = Date.UTC(2026, 10, 20, 12)
-const TABLES = ['applied', 'usage_events', 'usage_hourly', 'dead_letters']
+const TABLES = ['applied', 'usage_events', 'usage_hourly', 'usage_daily', 'usage_zones', 'usage_late', 'dead_letters']
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
 beforeEach(async () => {

@@ -5,9 +5,20 @@ import type { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
 import type { CanaryFinding } from './core/canary.ts'
 import type { UsageBatch } from './core/usage-event.ts'
 
+/** What sends alerts, of both Workers: channels' own secrets are further ones, read by name. */
+export interface AlertBindings {
+  /** Secret under which channels' secrets are encrypted; the same in both. */
+  readonly ALERT_KEY?: string
+  /** Cloudflare's mail binding, and the sender's address. */
+  readonly ALERT_MAIL?: SendEmail
+  readonly ALERT_MAIL_FROM?: string
+  /** `true` lets targets and channels be on private addresses and plain http. Local only. */
+  readonly ALLOW_PRIVATE_ENDPOINTS?: string
+}
+
 /** Worker 1, the gateway. Credentials are further string secrets (`…_API_KEY`, `…_CREDENTIALS`, `…_ACCESS_KEY`) read by
  *  name. */
-export interface GatewayEnv {
+export interface GatewayEnv extends AlertBindings {
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
   readonly TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
   /** Limits of end users and of targets. */
@@ -21,8 +32,6 @@ export interface GatewayEnv {
   readonly ASSETS?: Fetcher
   /** `local` for `npm start` and tests, else `production`. */
   readonly ENVIRONMENT: string
-  /** `true` lets targets be on private addresses and plain http. Local only. */
-  readonly ALLOW_PRIVATE_ENDPOINTS?: string
   /** Lifetime of a limiter lease in ms; 30000 unless set. */
   readonly LEASE_TTL_MS?: string
   /** Origins whose pages may call the gateway, separated by commas; none unless set (`data-plane/http-surface.ts`). */
@@ -42,7 +51,7 @@ export interface ControlPlane {
 }
 
 /** Worker 2, the usage consumer. It never sees a provider credential. */
-export interface UsageEnv {
+export interface UsageEnv extends AlertBindings {
   readonly DB: D1Database
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
   readonly USAGE: Queue<UsageBatch>

@@ -4,7 +4,7 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import gateway from './gateway.ts'
 import { handleSimulated } from './simulated/handle-simulated.ts'
-import { consumeQueue, recheckLedger } from './usage-consumer.ts'
+import { consumeQueue, runSchedule } from './usage-consumer.ts'
 import type { GatewayEnv, UsageEnv } from './env.ts'
 
 export { SideLimiter } from '../durable-objects/side-limiter.ts'
@@ -22,5 +22,5 @@ export class Simulated extends WorkerEntrypoint {
 export default {
   fetch: gateway.fetch,
   queue: consumeQueue,
-  scheduled: (controller, env) => recheckLedger(env, controller.scheduledTime),
+  scheduled: runSchedule,
 } satisfies ExportedHandler<GatewayEnv & UsageEnv>

@@ -1,6 +1,7 @@
 // Worker 2, the usage consumer: takes usage events from the Queue into the ledger, re-checks the ledger every hour, and
 // answers its operator. It holds no provider credential and serves no client.
 import { Router, type IRequest } from 'itty-router'
+import { type AlertingEnv, deliverAlerts } from './alerting.ts'
 import { operatorAccess } from './control-plane/operator-token.ts'
 import type { ControlPlane, UsageEnv } from './env.ts'
 import { type WatchedRoute, findBeyond, forgetCounted, watchedRoutes } from './ledger/canary-watch.ts'
@@ -10,23 +11,31 @@ import { metricsText } from './ledger/metrics.ts'
 import { reconcile } from './ledger/reconcile.ts'
 
 /** What the consumer needs; narrower than the Worker's whole environment, so that one Worker can be both. */
-export type ConsumerEnv = Pick<UsageEnv, 'DB' | 'ADMIN_TOKEN'> & {
-  readonly TENANT_LIMITER: {
-    idFromName(name: string): DurableObjectId
-    get(id: DurableObjectId): { confirm(outboxIds: readonly number[]): Promise<unknown> }
+export type ConsumerEnv = AlertingEnv &
+  Pick<UsageEnv, 'ADMIN_TOKEN'> & {
+    readonly TENANT_LIMITER: {
+      idFromName(name: string): DurableObjectId
+      get(id: DurableObjectId): { confirm(outboxIds: readonly number[]): Promise<unknown> }
+    }
+    /** The gateway, for what its control plane has to do. */
+    readonly CONTROL?: ControlPlane
   }
-  /** The gateway, for what its control plane has to do. */
-  readonly CONTROL?: ControlPlane
-}
 
+/** As wrangler.toml has it. */
+const EVERY_MINUTE = '* * * * *'
 /** How far back the hourly check looks: late events are counted to the hour of their request. */
 const RECHECKED_HOURS = 26
 
 /** Takes a batch of the usage queue, or of its dead-letter queue (whose name ends in `-dead`), into the ledger. */
-export async function consumeQueue(batch: MessageBatch<unknown>, env: ConsumerEnv): Promise<void> {
+export async function consumeQueue(
+  batch: MessageBatch<unknown>,
+  env: ConsumerEnv,
+  context?: Pick<ExecutionContext, 'waitUntil'>,
+): Promise<void> {
   const watched = await watchedQuietly(env)
   const ports = { ...portsOf(env), countsWatched: watched.length > 0 }
-  await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', ports)
+  const hasAlerts = await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', ports)
+  if (hasAlerts) context?.waitUntil(deliverAlerts(env))
   if (watched.length > 0) await lookAfter(watched, env)
 }
 
@@ -57,6 +66,12 @@ export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<vo
   await forgetCounted(env.DB, nowMs)
 }
 
+/** What the clock has the consumer do: every minute alerts, every hour the ledger too. */
+export async function runSchedule(controller: ScheduledController, env: ConsumerEnv): Promise<void> {
+  await deliverAlerts(env)
+  if (controller.cron !== EVERY_MINUTE) await recheckLedger(env, controller.scheduledTime)
+}
+
 /** `GET /healthz`, open; `GET /metrics`, `GET /dead-letters`, `POST /replay/:id` with the admin token. */
 export function answerOperator(request: Request, env: ConsumerEnv): Promise<Response> {
   return operatorRoutes.fetch(request, env)
@@ -65,7 +80,7 @@ export function answerOperator(request: Request, env: ConsumerEnv): Promise<Resp
 export default {
   fetch: answerOperator,
   queue: consumeQueue,
-  scheduled: (controller, env) => recheckLedger(env, controller.scheduledTime),
+  scheduled: runSchedule,
 } satisfies ExportedHandler<UsageEnv>
 
 function portsOf(env: ConsumerEnv): LedgerPorts {

@@ -4,6 +4,8 @@ import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
+import { alertChannelEndpoints } from './alert-channels.ts'
+import { alertEndpoints } from './alerts.ts'
 import { analyticsEndpoints } from './analytics.ts'
 import { announce } from './announce.ts'
 import { auditEndpoints } from './audit.ts'
@@ -46,6 +48,8 @@ export function createAdmin(options: AdminOptions) {
     .route('/routes', routeEndpoints(ports))
     .route('/switches', switchEndpoints(ports))
     .route('/audit', auditEndpoints())
+    .route('/alert-channels', alertChannelEndpoints(ports))
+    .route('/alerts', alertEndpoints())
     .route('/', reportEndpoints(ports))
     .route('/', analyticsEndpoints(ports))
     .post('/publish', publish)

@@ -96,7 +96,16 @@ export interface EndUserRow {
   readonly created_at_ms: number
 }
 
-type Table = 'tenants' | 'end_users' | 'teams' | 'virtual_keys' | 'targets' | 'routes' | 'switches'
+type Table =
+  | 'tenants'
+  | 'end_users'
+  | 'teams'
+  | 'virtual_keys'
+  | 'targets'
+  | 'routes'
+  | 'switches'
+  | 'alert_channels'
+  | 'alert_rules'
 
 /** A table takes no more rows than this: everything is listed, compiled and published whole. */
 export const ROWS_MAX = 10_000

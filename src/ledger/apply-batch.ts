@@ -1,5 +1,6 @@
 // Applies messages to the ledger, wholly or not at all: their idempotency keys, events and roll-ups are one D1 batch, which
 // is one transaction. A message that comes again fails on its key and changes nothing.
+import { noteStatements } from './alerts/note-alerts.ts'
 import type { ReadableBatch } from './read-batch.ts'
 import { COUNT_CALLS } from './canary-watch.ts'
 import { LATE_AFTER_MS, QUARTER_MS } from './days.ts'
@@ -69,6 +70,11 @@ export async function applyBatches(
       db.prepare(UPSERT_HOURS).bind(events),
       ...(late.length > 0 ? [db.prepare(INSERT_LATE).bind(JSON.stringify(late))] : []),
       ...(countsWatched ? [db.prepare(COUNT_WATCHED).bind(events)] : []),
+      ...noteStatements(
+        db,
+        messages.flatMap((message) => message.alerts),
+        nowMs,
+      ),
     ])
     return { kind: 'applied' }
   } catch (error) {

@@ -45,9 +45,9 @@ export function retryDelaySeconds(attempts: number): number {
  * Applies every message and acknowledges or retries it. Messages are applied together; where that fails, each for itself,
  * so that one bad message never holds up the others: a message that can never be applied becomes a dead letter. From the
  * dead-letter queue, where there is no later, so does one that still fails for any reason; that one isn't confirmed, so
- * the limiter sends it again.
+ * the limiter sends it again. Returns whether there were alerts among them.
  */
-export async function consume(messages: readonly Delivery[], source: Source, ports: LedgerPorts): Promise<void> {
+export async function consume(messages: readonly Delivery[], source: Source, ports: LedgerPorts): Promise<boolean> {
   const durable = new Map<string, number[]>()
   const note = ({ body }: Delivery): void => {
     const origin = readOrigin(body)
@@ -64,6 +64,7 @@ export async function consume(messages: readonly Delivery[], source: Source, por
     for (const one of group) if (areApplied || (await applyAlone(one, source, ports))) note(one.message)
   }
   await Promise.all([...durable].map(([tenantId, outboxIds]) => confirmQuietly(tenantId, outboxIds, ports)))
+  return readable.some(({ batch }) => batch.alerts.length > 0)
 }
 
 /** In their order, as many together as may be. */

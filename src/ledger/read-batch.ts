@@ -4,6 +4,7 @@ import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/jso
 import { err, ok, type Result } from '../core/result.ts'
 import { USAGE_BUCKETS } from '../core/usage.ts'
 import { USAGE_EVENT_VERSION, unpackEvent } from '../core/usage-event.ts'
+import { type NewAlert, isAlertEvent, readAlertEvent } from './alerts/alert.ts'
 import { rowOf } from './columns.ts'
 import { QUARTER_MS } from './days.ts'
 
@@ -15,6 +16,8 @@ export interface ReadableBatch {
   readonly rows: string
   /** The quarters of an hour in which the events started, by their beginnings. */
   readonly quarters: readonly number[]
+  /** Alerts that travelled with them. */
+  readonly alerts: readonly NewAlert[]
   /** Names the first event: with tenant and outbox row, what makes two deliveries the same message. */
   readonly firstEvent: string
 }
@@ -40,9 +43,16 @@ export function readBatch(body: unknown): Result<ReadableBatch, string> {
     const problem = eventProblem(event, tenantId)
     if (problem !== null) return err(`events[${at}]${problem}`)
   }
+  const alerts: NewAlert[] = []
+  for (const [at, event] of list.entries()) {
+    if (!isAlertEvent(event)) continue
+    const alert = readAlertEvent(event, tenantId)
+    if (!alert.ok) return err(`events[${at}]${alert.error}`)
+    alerts.push(alert.value)
+  }
   const firstEvent = full.length > 0 ? eventName(full[0]) : JSON.stringify(list[0]).slice(0, NAME_CHARS_MAX)
   const rows = JSON.stringify(full.filter(isJsonObject).map(rowOf)).slice(1, -1)
-  return ok({ tenantId, outboxId, firstEvent, rows, quarters: quartersOf(full) })
+  return ok({ tenantId, outboxId, firstEvent, rows, alerts, quarters: quartersOf(full) })
 }
 
 function quartersOf(events: readonly Json[]): readonly number[] {
@@ -50,7 +60,7 @@ function quartersOf(events: readonly Json[]): readonly number[] {
   return [...new Set(starts.filter(isInteger).map((ms) => ms - (ms % QUARTER_MS)))]
 }
 
-/** Alerts, and whatever a later gateway may send along, are none of the ledger's business; a bad event is. */
+/** Alerts aren't counted, nor is whatever a later gateway may send along; a bad event is told of. */
 function isCounted(event: Json): boolean {
   return !isJsonObject(event) || !isText(event.kind) || event.kind === 'cost' || event.kind === 'adj'
 }

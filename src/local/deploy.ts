@@ -14,8 +14,8 @@ const MIGRATE = ['d1', 'migrations', 'apply', DATABASE, '--remote', '--env', '']
 
 /** The secrets of each deployed Worker that someone has to make; provider credentials are set with `wrangler secret put`. */
 const NEEDED_SECRETS: Readonly<Record<string, readonly string[]>> = {
-  '': ['ADMIN_TOKEN', 'KEY_PEPPER'],
-  usage: ['ADMIN_TOKEN'],
+  '': ['ADMIN_TOKEN', 'KEY_PEPPER', 'ALERT_KEY'],
+  usage: ['ADMIN_TOKEN', 'ALERT_KEY'],
 }
 
 async function must(args: readonly string[], options: WranglerOptions = {}): Promise<WranglerRun> {
@@ -62,29 +62,31 @@ async function mayGenerate(names: readonly string[], args: readonly string[]): P
   return !/^n/i.test(answer.trim())
 }
 
-/** Sets what is missing on the gateway; the new admin token, or nothing if none was made. */
-async function setSecrets(args: readonly string[]): Promise<string | undefined> {
+/** Sets what is missing on the gateway; the secrets that were made, by name. */
+async function setSecrets(args: readonly string[]): Promise<Readonly<Record<string, string>>> {
   const missing = await missingSecrets('')
-  if (missing.length === 0) return undefined
+  if (missing.length === 0) return {}
   if (!(await mayGenerate(missing, args))) {
     const puts = missing.map((name) => `\`npx wrangler secret put ${name} --env=""\``).join(' and ')
     throw new Problem(`Set the missing secrets with ${puts}, or run this again with --generate-secrets.`)
   }
   const made = Object.fromEntries(missing.map((name) => [name, randomBytes(32).toString('base64url')]))
   await must(['secret', 'bulk', '--env', ''], { input: JSON.stringify(made) })
-  return made['ADMIN_TOKEN']
+  return made
 }
 
-async function deployUsage(adminToken: string | undefined): Promise<void> {
+/** What was made for the gateway is set on the consumer too, where it needs the same. */
+async function deployUsage(made: Readonly<Record<string, string>>): Promise<void> {
   await must(['deploy', '--env', 'usage'])
-  const missing = await missingSecrets('usage')
-  if (missing.length === 0 && adminToken === undefined) return
-  if (adminToken !== undefined) {
-    await must(['secret', 'bulk', '--env', 'usage'], { input: JSON.stringify({ ADMIN_TOKEN: adminToken }) })
-  } else {
-    console.log(
-      "The usage consumer's operator routes stay closed until `npx wrangler secret put ADMIN_TOKEN --env usage`.",
-    )
+  const shared = Object.fromEntries(
+    Object.entries(made).filter(([name]) => NEEDED_SECRETS['usage']?.includes(name) === true),
+  )
+  const missing = (await missingSecrets('usage')).filter((name) => shared[name] === undefined)
+  if (Object.keys(shared).length > 0) {
+    await must(['secret', 'bulk', '--env', 'usage'], { input: JSON.stringify(shared) })
+  }
+  for (const name of missing) {
+    console.log(`The usage consumer lacks the gateway's ${name}: \`npx wrangler secret put ${name} --env usage\`.`)
   }
 }
 
@@ -93,10 +95,10 @@ async function deploy(args: readonly string[]): Promise<void> {
   await provisionDatabase()
   await provisionQueues()
   const gateway = await must(['deploy', '--env', ''])
-  const adminToken = await setSecrets(args)
-  await deployUsage(adminToken)
+  const made = await setSecrets(args)
+  await deployUsage(made)
   const url = /https:\/\/\S+\.workers\.dev/.exec(gateway.stdout)?.[0] ?? 'https://<your gateway>'
-  console.log(nextSteps(url, adminToken))
+  console.log(nextSteps(url, made['ADMIN_TOKEN']))
 }
 
 function nextSteps(url: string, adminToken: string | undefined): string {

@@ -26,9 +26,10 @@ async function run(): Promise<number> {
   })
   if (migrated.code !== 0)
     throw new Problem(`The local database can't be migrated. Move ${STATE} away and start again.`)
-  const given = [`ADMIN_TOKEN:${secrets.ADMIN_TOKEN}`, `KEY_PEPPER:${secrets.KEY_PEPPER}`].flatMap((pair) => [
+  const { ADMIN_TOKEN, KEY_PEPPER, ALERT_KEY } = secrets
+  const given = Object.entries({ ADMIN_TOKEN, KEY_PEPPER, ALERT_KEY }).flatMap(([name, value]) => [
     '--var',
-    pair,
+    `${name}:${value}`,
   ])
   const stopped = wranglerInForeground(['dev', '--port', PORT, ...database, ...given, ...process.argv.slice(2)])
   greetWhenUp(secrets.ADMIN_TOKEN, variables).catch((error: unknown) => console.error(`tidegate: ${firstLine(error)}`))

@@ -96,11 +96,18 @@ function stopOnSignal(system: RunningSystem): void {
   }
 }
 
-function runScheduleHourly(system: RunningSystem): void {
-  const run = (): void => {
-    system.runSchedule().catch((error: unknown) => console.error(`tidegate: hourly work failed: ${firstLine(error)}`))
+/** As the platform does by the schedules in wrangler.toml. */
+function runSchedules(system: RunningSystem): void {
+  const every = (ms: number, cron?: string): void => {
+    const run = (): void => {
+      system
+        .runSchedule(cron)
+        .catch((error: unknown) => console.error(`tidegate: a schedule failed: ${firstLine(error)}`))
+    }
+    setInterval(run, ms).unref()
   }
-  setInterval(run, SCHEDULE_MS).unref()
+  every(SCHEDULE_MS)
+  every(60_000, '* * * * *')
 }
 
 /** Has every tenant's limiter look after what an earlier run left behind: what the queue forgot is sent again now rather
@@ -125,7 +132,7 @@ async function run(args: readonly string[]): Promise<void> {
   const outcome = await seed(access, variables, await loadDemoKey(flags.state))
   await saveDemoKey(flags.state, outcome.key)
   await wakeLimiters(access)
-  runScheduleHourly(system)
+  runSchedules(system)
   console.log(welcome(system.url, secrets.ADMIN_TOKEN, outcome, system.usageUrl))
 }
 

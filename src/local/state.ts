@@ -13,6 +13,7 @@ const SOCKET_PATH_MAX = 100
 export interface LocalSecrets {
   readonly ADMIN_TOKEN: string
   readonly KEY_PEPPER: string
+  readonly ALERT_KEY: string
 }
 
 async function readJson(file: string): Promise<unknown> {
@@ -51,11 +52,13 @@ export async function loadSecrets(folder: string): Promise<LocalSecrets> {
   const kept = await readJson(file)
   const adminToken = stringIn(kept, 'ADMIN_TOKEN')
   const pepper = stringIn(kept, 'KEY_PEPPER')
+  const alertKey = stringIn(kept, 'ALERT_KEY')
   const secrets = {
     ADMIN_TOKEN: adminToken ?? `tga_${randomBytes(24).toString('base64url')}`,
     KEY_PEPPER: pepper ?? randomBytes(32).toString('hex'),
+    ALERT_KEY: alertKey ?? randomBytes(32).toString('hex'),
   }
-  if (adminToken === undefined || pepper === undefined) await writePrivately(file, secrets)
+  if (adminToken === undefined || pepper === undefined || alertKey === undefined) await writePrivately(file, secrets)
   return secrets
 }
 

@@ -18,6 +18,7 @@ const USAGE = 'tidegate-usage'
 const SIMULATED = 'tidegate-simulated'
 const QUEUE = 'tidegate-usage'
 const DEAD_QUEUE = 'tidegate-usage-dead'
+const SHARED_SECRETS = ['ADMIN_TOKEN', 'ALERT_KEY'] as const
 
 /** One line that a Worker logged. */
 export interface LogLine {
@@ -32,7 +33,7 @@ export interface SystemOptions {
   readonly stateDir: string
   /** Plain variables of the gateway and the usage consumer, on top of the local defaults. */
   readonly vars?: Readonly<Record<string, string>>
-  /** Secrets of the gateway. Only ADMIN_TOKEN reaches the usage consumer. */
+  /** Secrets of the gateway. Only ADMIN_TOKEN and ALERT_KEY reach the usage consumer. */
   readonly secrets?: Readonly<Record<string, string>>
   /** Whether the simulated providers run; they do unless this is false. */
   readonly simulated?: boolean
@@ -56,8 +57,8 @@ export interface RunningSystem {
   /** The simulated providers, for who wants to call them directly. */
   readonly simulatedUrl: string | undefined
   readonly mf: Miniflare
-  /** Runs the usage consumer's hourly work now. */
-  runSchedule(): Promise<void>
+  /** Runs the usage consumer's hourly work now, or that of another of its schedules. */
+  runSchedule(cron?: string): Promise<void>
   /** Stops everything and frees the port. What has been written stays. */
   dispose(): Promise<void>
 }
@@ -106,7 +107,10 @@ async function gatewayWorker(options: SystemOptions): Promise<V4WorkerOptions> {
 
 async function usageWorker(options: SystemOptions): Promise<V4WorkerOptions> {
   const batch = { maxBatchSize: 100, maxBatchTimeout: options.queueBatchSeconds ?? 0.5, maxRetries: 100 }
-  const adminToken = options.secrets?.['ADMIN_TOKEN']
+  const shared = SHARED_SECRETS.flatMap((name) => {
+    const value = options.secrets?.[name]
+    return value === undefined ? [] : [[name, value]]
+  })
   return {
     name: USAGE,
     ...COMPATIBILITY,
@@ -114,8 +118,9 @@ async function usageWorker(options: SystemOptions): Promise<V4WorkerOptions> {
     unsafeDirectSockets: [{ host: HOST, port: 0 }],
     bindings: {
       ENVIRONMENT: 'local',
+      ALLOW_PRIVATE_ENDPOINTS: 'true',
       ...options.vars,
-      ...(adminToken === undefined ? {} : { ADMIN_TOKEN: adminToken }),
+      ...Object.fromEntries(shared),
     },
     durableObjects: { TENANT_LIMITER: { className: 'TenantLimiter', scriptName: GATEWAY, useSQLite: true } },
     d1Databases: { DB: 'tidegate' },
@@ -174,8 +179,8 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
       usageUrl: withUsage ? await directUrl(mf, USAGE) : undefined,
       simulatedUrl: withSimulated ? await directUrl(mf, SIMULATED) : undefined,
       mf,
-      async runSchedule() {
-        if (withUsage) await (await mf.getWorker(USAGE)).scheduled({})
+      async runSchedule(cron) {
+        if (withUsage) await (await mf.getWorker(USAGE)).scheduled(cron === undefined ? {} : { cron })
       },
       async dispose() {
         // The gateway commits what happened in groups; the last one is let through.

@@ -6,6 +6,7 @@ import { startSystem, type LogLine, type RunningSystem, type SystemOptions } fro
 
 export const TEST_ADMIN_TOKEN = 'admin-token-of-the-tests'
 export const TEST_KEY_PEPPER = 'pepper-of-the-tests'
+export const TEST_ALERT_KEY = 'alert-key-of-the-tests'
 
 export interface TestSystem extends RunningSystem {
   readonly stateDir: string
@@ -41,7 +42,12 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
     queueBatchSeconds: 0.05,
     onLog: (line) => logs.push(line),
     ...options,
-    secrets: { ADMIN_TOKEN: TEST_ADMIN_TOKEN, KEY_PEPPER: TEST_KEY_PEPPER, ...options.secrets },
+    secrets: {
+      ADMIN_TOKEN: TEST_ADMIN_TOKEN,
+      KEY_PEPPER: TEST_KEY_PEPPER,
+      ALERT_KEY: TEST_ALERT_KEY,
+      ...options.secrets,
+    },
     stateDir,
   })
   return {

@@ -8,9 +8,9 @@ import { consumeQueue, runSchedule } from './usage-consumer.ts'
 import type { GatewayEnv, UsageEnv } from './env.ts'
 
 export { SideLimiter } from '../durable-objects/side-limiter.ts'
-export { TargetBreaker } from '../durable-objects/target-breaker.ts'
 export { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
 export { Control } from './gateway.ts'
+export { TargetBreaker } from './checked-breaker.ts'
 
 /** The simulated providers, which `env.local` binds as SIMULATED. */
 export class Simulated extends WorkerEntrypoint {

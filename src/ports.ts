@@ -4,6 +4,7 @@ import type { Caller, DialectName, Target } from './core/directory.ts'
 import type { Failure, UpstreamClass } from './core/failure.ts'
 import type { Calibration } from './core/calibration.ts'
 import type { Amounts, Denial, LimiterPath } from './core/limits.ts'
+import type { PriceBook } from './core/price-book.ts'
 import type { Shortage } from './core/provider-limits.ts'
 import type { NeutralReply } from './core/neutral.ts'
 import type { RouteTable } from './core/route-table.ts'
@@ -37,6 +38,8 @@ export interface Reservation {
   hasLostSlot(): boolean
   /** True once its key is known to be revoked: it has to end. */
   isRevoked(): boolean
+  /** True once an operator wants it to end. Missing: nobody can want that. */
+  isCancelled?(): boolean
   /** How the caller's limits stand with this reservation counted; null where there are none. Missing: nobody knows. */
   standings?(): ToldStandings | null
 }
@@ -108,8 +111,9 @@ export interface CallPermit {
 }
 
 export interface Breakers {
-  /** Leave to call, or how long there will be none. At once for a target in good standing. */
-  permit(target: Target): CallPermit | Closed | Promise<CallPermit | Closed>
+  /** Leave to call, or how long there will be none. At once for a target in good standing. `isLast`: there is nobody else to
+   *  ask, so that one which gets only a share of its traffic gets this request as well. */
+  permit(target: Target, isLast?: boolean): CallPermit | Closed | Promise<CallPermit | Closed>
   /** Takes a retry from the target's budget; false when there is none left. */
   mayRetry(target: Target): boolean
   /** Calls of this isolate that are under way. */
@@ -119,23 +123,66 @@ export interface Breakers {
 }
 
 /** How this isolate sees a target. `resting`: it asked for a pause; `open`: it failed; `probing`: one call tries whether it
- *  is back. `retryAfterMs` is null where nothing has to be waited for. */
+ *  is back; `ramping`: it is, and gets `share` of its traffic. `retryAfterMs` is null where nothing has to be waited for. */
 export interface TargetStanding {
-  readonly state: 'closed' | 'resting' | 'open' | 'probing'
+  readonly state: 'closed' | 'resting' | 'open' | 'probing' | 'ramping'
   readonly retryAfterMs: number | null
+  readonly share?: number
+}
+
+/** How long a reply took. `ttftMs`: to its first content, or, of a whole reply, to all of it. Ms. */
+export interface Measured {
+  readonly isStreamed: boolean
+  readonly ttftMs: number
+  readonly outputTokens: number
+  /** What its tokens took after the first. */
+  readonly writingMs: number
 }
 
 /** How fast targets answered this isolate lately. */
 export interface Speeds {
   /** Null when nothing is known of late. */
   of(target: Target): Speed | null
-  /** A reply that was whole: the time to its first token, its tokens, and the time that they took after it. Ms. */
-  note(target: Target, ttftMs: number, outputTokens: number, writingMs: number): void
+  /** A reply that was whole, or one that was waited for at least so long. */
+  note(target: Target, measured: Measured): void
+  /** What 95 of 100 took no longer than to begin; null for too few to tell. */
+  p95Ms(target: Target, isStreamed: boolean): number | null
+  /** The share that each target of a pool keeps of its traffic (`core/latency.ts`); null where none has become slow. */
+  shares(targets: readonly Target[], model: string, isStreamed: boolean): readonly number[] | null
+  /** Those of a pool that are to be spared this time, since they have become slow; null for none. */
+  spared(
+    candidates: readonly { readonly target: Target }[],
+    model: string,
+    isStreamed: boolean,
+  ): ReadonlySet<Target> | null
+}
+
+/** Which credential pays, where a target has several. A target stands for itself with its `credential`. */
+export interface CredentialPools {
+  /** The target with the credential that is to pay, which is none of `tried`; how long there will be none; or null when all
+   *  have been tried. */
+  choose(target: Target, tried: readonly string[]): Target | Closed | null
+  /** It was answered 429: it rests. */
+  throttled(target: Target, retryAfterMs: number | null): void
+  /** It isn't accepted any more: it is left out for a while. */
+  refused(target: Target): void
+  served(target: Target): void
+  standing(target: Target): readonly CredentialStanding[]
+}
+
+/** How a credential of several stands: by name, and what it was used for. */
+export interface CredentialStanding {
+  readonly credential: string
+  readonly state: 'ready' | 'resting' | 'disabled'
+  readonly retryAfterMs: number | null
+  readonly calls: number
 }
 
 /** A target that is not to be called now. */
 export interface Closed {
   readonly retryAfterMs: number
+  /** It is coming back, and others are to have this request if there are any. */
+  readonly isRamping?: true
 }
 
 /** What providers say is left of their own limits, as far as this isolate has heard. */
@@ -191,9 +238,12 @@ export interface Services {
   readonly limiter: Limiter
   readonly breakers: Breakers
   readonly speeds: Speeds
+  readonly credentials: CredentialPools
   readonly headroom: Headroom
   /** What this isolate has learned of how models count tokens. */
   readonly calibration: Calibration
+  /** What is charged where that is not the listed price, as far as this isolate has heard. */
+  readonly prices: PriceBook
   /** What operators have switched off, as far as this isolate has heard. */
   readonly switches: SwitchBoard
   readonly replies: ReplyCache

@@ -6,12 +6,11 @@ import { priceVersionOf } from '../catalog/price-units.ts'
 import { findProvider, modelObjection, type Provider } from '../catalog/providers.ts'
 import type { Target, TargetTimeouts } from '../core/directory.ts'
 import { checkEndpoint } from '../core/endpoint-guard.ts'
-import type { Price } from '../core/price.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { GatewayEnv } from '../env.ts'
 import { readDeclared } from '../wire/declared.ts'
-import { readUsdPerMillion } from './amount.ts'
 import type { AdminPorts } from './ports.ts'
+import { readPrice } from './price-record.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
 import { CREDENTIAL_NAME, type NewTarget, type PricesBody, type TargetChange } from './schemas.ts'
 import {
@@ -68,8 +67,12 @@ export async function changeTarget(
   if (!address.ok) return address
   const baseUrl = readBaseUrl(address.value, context)
   if (!baseUrl.ok) return baseUrl
-  const credential = body.credential === undefined ? before.credential : body.credential
-  if (credential !== null && !holdsCredential(context.env, credential)) return err(missingCredential(credential))
+  if (body.credential !== undefined && body.credentials != null) return err(CREDENTIAL_TWICE)
+  const credential = body.credentials?.[0] ?? (body.credential === undefined ? before.credential : body.credential)
+  const missing = [credential, ...(options.credentials ?? [])].find(
+    (name) => name !== null && !holdsCredential(context.env, name),
+  )
+  if (missing != null) return err(missingCredential(missing))
   if (credential === null && options.auth !== undefined && SIGNING_SCHEMES.has(options.auth)) {
     return err(unacceptable('credential', 'invalid_field', `credential is needed to sign with ${options.auth}.`))
   }
@@ -103,8 +106,8 @@ function unreachableModel(providerName: string, model: string): Refusal | null {
 
 /** Whether a change touches what a probe would exercise. */
 export function needsProbe(before: Target, after: Target): boolean {
-  const called = ({ dialect, baseUrl, model, credential, auth, settings, quirks, declared }: Target) =>
-    JSON.stringify([dialect, baseUrl, model, credential, auth, settings, quirks, declared])
+  const called = ({ dialect, baseUrl, model, credential, credentials, auth, settings, quirks, declared }: Target) =>
+    JSON.stringify([dialect, baseUrl, model, credential, credentials, auth, settings, quirks, declared])
   return called(before) !== called(after)
 }
 
@@ -160,13 +163,21 @@ function holdsCredential(env: GatewayEnv, name: string): boolean {
   return typeof value === 'string' && value !== ''
 }
 
+const CREDENTIAL_TWICE = unacceptable(
+  'credentials',
+  'invalid_field',
+  'credentials must be left out beside credential: it names all of them.',
+)
+
 function missingCredential(name: string): Refusal {
   const message = `credential must name a secret of this Worker; ${name} is not set: wrangler secret put ${name}.`
   return unacceptable('credential', 'unknown_credential', message)
 }
 
 function readTimeouts(body: TargetChange['timeouts'], before: TargetTimeouts): Result<TargetTimeouts, Refusal> {
+  const connectMs = body?.connect_ms === undefined ? before.connectMs : body.connect_ms
   const timeouts = {
+    ...(connectMs == null ? {} : { connectMs }),
     firstContentMs: body?.first_content_ms ?? before.firstContentMs,
     idleMs: body?.idle_ms ?? before.idleMs,
     totalMs: body?.total_ms ?? before.totalMs,
@@ -184,22 +195,4 @@ async function priceAfter(before: Target, model: string, body: PricesBody | unde
   if (model === before.model) return { price: before.price, priceVersion: before.priceVersion }
   const listed = await findPrice(before.provider, model)
   return listed ?? { price: null, priceVersion: null }
-}
-
-function readPrice(body: PricesBody): Price {
-  const read = (text: string | undefined, parent: number) =>
-    text === undefined ? parent : (readUsdPerMillion(text) ?? parent)
-  const input = read(body.input_usd_per_million, 0)
-  const output = read(body.output_usd_per_million, 0)
-  const cacheWrite = read(body.cache_write_usd_per_million, input)
-  return {
-    input,
-    cacheRead: read(body.cache_read_usd_per_million, input),
-    cacheWrite,
-    cacheWriteLong: read(body.cache_write_long_usd_per_million, cacheWrite),
-    output,
-    reasoning: read(body.reasoning_usd_per_million, output),
-    audioInput: read(body.audio_input_usd_per_million, input),
-    audioOutput: read(body.audio_output_usd_per_million, output),
-  }
 }

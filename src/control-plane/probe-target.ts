@@ -17,11 +17,22 @@ export async function probeTarget(
   if (model === null || model === undefined) return null
   const startedAtMs = ports.nowMs()
   try {
-    return await ports.probe({ ...target, model }, env)
+    return await probeEach({ ...target, model }, env, ports)
   } catch (error) {
     const saw = error instanceof Error ? error.message : String(error)
     return { ok: false, status: 0, latencyMs: ports.nowMs() - startedAtMs, saw }
   }
+}
+
+/** Of several credentials each has to be accepted; what is told is of the first that isn't, else of the last. */
+async function probeEach(target: Target, env: GatewayEnv, ports: AdminPorts): Promise<ProbeResult> {
+  if (target.credentials === undefined) return ports.probe(target, env)
+  let result: ProbeResult | null = null
+  for (const credential of target.credentials) {
+    result = await ports.probe({ ...target, credential }, env)
+    if (!result.ok) return { ...result, saw: `${result.saw} (with ${credential})` }
+  }
+  return result ?? ports.probe(target, env)
 }
 
 /** Why a target is not accepted: what the probe saw, and how to insist. */

@@ -5,11 +5,12 @@ import { type RouteGroup, type RouteMember, targetsOfGroup } from '../core/route
 import type { RouteRule } from '../core/route-rules.ts'
 import { watchedMembers } from '../core/watched-members.ts'
 import type { ChoiceInput, GroupInput, MemberInput, RampInput, WatchInput } from './route-schemas.ts'
+import { type RouteResilience, readResilience } from './route-resilience.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
 import type { RouteRow } from './store.ts'
 
 /** What a route says besides its targets, as it is kept. */
-export interface RouteChoice {
+export interface RouteChoice extends RouteResilience {
   readonly group?: RouteGroup
   readonly rules?: readonly RouteRule[]
 }
@@ -46,6 +47,7 @@ export function readChoice(
   const choice: RouteChoice = {
     ...(shown === undefined ? {} : { group: shown }),
     ...(rules === undefined || rules.length === 0 ? {} : { rules }),
+    ...readResilience(input, before?.choice ?? {}),
   }
   return ok({ targets: [...targets, ...others], choice })
 }

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { type Condition, FLAG_FIELDS, NUMBER_FIELDS, TEXT_FIELDS, type TextField } from '../core/condition.ts'
 import { STRATEGY_NAMES } from '../core/strategies/index.ts'
+import { RESILIENCE_FIELDS } from './route-resilience.ts'
 import { MODEL, NAME, OBJECT, text, texts } from './schemas.ts'
 
 const GROUP_DEPTH = 3
@@ -168,6 +169,7 @@ const CHOICE_FIELDS = {
   group: z.optional(z.nullable(GROUP)),
   rules: z.optional(RULES),
   allowed_gaps: z.optional(texts(50, 100)),
+  ...RESILIENCE_FIELDS,
 }
 
 export const NEW_ROUTE = z.strictObject(

@@ -16,6 +16,7 @@ import {
   viewRules,
   warningsAbout,
 } from './route-choice.ts'
+import { viewResilience } from './route-resilience.ts'
 import { NEW_ROUTE, ROUTE_CHANGE } from './route-schemas.ts'
 import {
   commit,
@@ -117,6 +118,7 @@ export function viewRoute(row: RouteRow) {
     targets: readTexts(row.targets),
     group: group === undefined ? null : viewGroup(group),
     rules: viewRules(rules ?? []),
+    ...viewResilience(choice),
     allowed_gaps: readTexts(row.allowed_gaps),
     created_at_ms: row.created_at_ms,
   }

@@ -4,10 +4,11 @@ import { isJsonObject, type JsonObject } from '../core/json.ts'
 import { PROVIDERS } from '../catalog/providers.ts'
 import type { AuthScheme, DialectName } from '../core/directory.ts'
 import { PASS_THROUGH_POLICIES } from '../core/pass-through-policy.ts'
+import { UNPRICED_ACTIONS } from '../core/price-book.ts'
 import { QUIRKS } from '../core/quirk.ts'
 import { readDay } from '../core/window.ts'
 import { dialects } from '../dialects/index.ts'
-import { AMOUNT_USD_MAX, readUsd, readUsdPerMillion } from './amount.ts'
+import { AMOUNT_USD_MAX, readBasisPoints, readUsd, readUsdPerMillion } from './amount.ts'
 
 export const OBJECT = 'must be a JSON object'
 
@@ -159,8 +160,52 @@ const ORIGINS = z
 
 const PASS_THROUGH = z.enum(PASS_THROUGH_POLICIES, `must be one of ${PASS_THROUGH_POLICIES.join(', ')}`)
 
+const PER_UNIT_ALLOWED = 'must be decimal text such as "0.04", of at most nine decimals and at most 1000'
+const PER_UNIT = z.optional(
+  z
+    .string(PER_UNIT_ALLOWED)
+    .check(z.refine((value) => (readUsd(value) ?? Infinity) <= 1_000_000_000_000, PER_UNIT_ALLOWED)),
+)
+const TOKEN_PRICES = {
+  input_usd_per_million: PRICE,
+  output_usd_per_million: PRICE,
+  cache_read_usd_per_million: z.optional(PRICE),
+  cache_write_usd_per_million: z.optional(PRICE),
+  cache_write_long_usd_per_million: z.optional(PRICE),
+  reasoning_usd_per_million: z.optional(PRICE),
+  audio_input_usd_per_million: z.optional(PRICE),
+  audio_output_usd_per_million: z.optional(PRICE),
+}
+const TIER_PRICES = z.optional(z.strictObject(TOKEN_PRICES, OBJECT))
+/** What a machine of one's own costs for every hour, and how many requests share it. */
+const HARDWARE = z.strictObject(
+  { usd_per_hour: PER_UNIT, energy_usd_per_hour: PER_UNIT, depreciation_usd_per_hour: PER_UNIT, at_once: integer(1, 100_000) },
+  OBJECT,
+)
+const PRICES = z.strictObject(
+  {
+    ...TOKEN_PRICES,
+    request_usd: PER_UNIT,
+    image_usd: PER_UNIT,
+    search_usd: PER_UNIT,
+    second_usd: PER_UNIT,
+    characters_usd_per_million: z.optional(PRICE),
+    tiers: z.optional(
+      z.strictObject({ batch: TIER_PRICES, flex: TIER_PRICES, priority: TIER_PRICES }, 'must be an object of tiers'),
+    ),
+    hardware: z.optional(HARDWARE),
+  },
+  OBJECT,
+)
+export type PricesBody = z.infer<typeof PRICES>
+export type TokenPricesBody = z.infer<z.ZodMiniObject<typeof TOKEN_PRICES>>
+
 export const LIMITS_UNAVAILABLE = ['refuse', 'admit'] as const
 const TENANT = {
+  unpriced: z.optional(
+    z.nullable(z.enum(UNPRICED_ACTIONS, `must be null or one of ${UNPRICED_ACTIONS.join(', ')}`)),
+  ),
+  default_price: z.optional(z.nullable(PRICES)),
   limits_unavailable: z.optional(z.enum(LIMITS_UNAVAILABLE, `must be one of ${LIMITS_UNAVAILABLE.join(', ')}`)),
   require_end_user: z.optional(FLAG),
   end_user_limits: z.optional(RULES),
@@ -207,6 +252,13 @@ export const CREDENTIAL_NAME = /^[A-Z][A-Z0-9_]{0,99}_(?:API_KEY|CREDENTIALS|ACC
 const CREDENTIAL_ALLOWED =
   'must be null or the name of a secret that ends in _API_KEY, _CREDENTIALS or _ACCESS_KEY, such as OPENAI_API_KEY'
 const CREDENTIAL = z.string(CREDENTIAL_ALLOWED).check(z.regex(CREDENTIAL_NAME, CREDENTIAL_ALLOWED))
+const CREDENTIALS_ALLOWED = 'must be null or a list of 1 to 16 different names of secrets'
+const CREDENTIALS = z.array(CREDENTIAL, CREDENTIALS_ALLOWED).check(
+  z.minLength(1, CREDENTIALS_ALLOWED),
+  z.maxLength(16, CREDENTIALS_ALLOWED),
+  z.refine((names) => new Set(names).size === names.length, CREDENTIALS_ALLOWED),
+)
+const HEALTH_CHECKS = ['off', 'models', 'token'] as const
 const DIALECT = z.custom<DialectName>(
   (value) => typeof value === 'string' && dialects.has(value),
   `must be one of ${dialects.names.join(', ')}`,
@@ -265,26 +317,39 @@ const CAPABILITIES = z.strictObject(
 )
 const TIMEOUTS = z.strictObject(
   {
+    connect_ms: z.optional(z.nullable(integer(1, 3_600_000))),
     first_content_ms: z.optional(integer(1, 3_600_000)),
     idle_ms: z.optional(integer(1, 3_600_000)),
     total_ms: z.optional(integer(1, 3_600_000)),
   },
   OBJECT,
 )
-const PRICES = z.strictObject(
+
+const PERCENT_ALLOWED = 'must be decimal text such as "-12.5", of at most two decimals, from -100 to 1000'
+const NEW_PRICE_PROVIDER = z
+  .string('must be a provider of the catalogue, or *')
+  .check(
+    z.refine(
+      (value) => value === '*' || PROVIDERS.some((provider) => provider.name === value),
+      'must be a provider of the catalogue, or *',
+    ),
+  )
+export const NEW_PRICE = z.strictObject(
   {
-    input_usd_per_million: PRICE,
-    output_usd_per_million: PRICE,
-    cache_read_usd_per_million: z.optional(PRICE),
-    cache_write_usd_per_million: z.optional(PRICE),
-    cache_write_long_usd_per_million: z.optional(PRICE),
-    reasoning_usd_per_million: z.optional(PRICE),
-    audio_input_usd_per_million: z.optional(PRICE),
-    audio_output_usd_per_million: z.optional(PRICE),
+    provider: NEW_PRICE_PROVIDER,
+    model: MODEL,
+    tenant: z.optional(z.nullable(NAME)),
+    from: z.optional(INSTANT),
+    price: z.optional(PRICES),
+    adjust_percent: z.optional(
+      z.string(PERCENT_ALLOWED).check(z.refine((value) => readBasisPoints(value) !== null, PERCENT_ALLOWED)),
+    ),
+    note: z.optional(z.nullable(text(500))),
   },
   OBJECT,
 )
-export type PricesBody = z.infer<typeof PRICES>
+
+export type NewPrice = z.infer<typeof NEW_PRICE>
 
 /** Read in whole by `wire/declared.ts`, which knows what is wrong with it. */
 const DECLARED = z.custom<JsonObject>(isJsonObject, 'must be null or a JSON object')
@@ -295,6 +360,8 @@ const TARGET = {
   dialect: z.optional(DIALECT),
   base_url: z.optional(text(500)),
   credential: z.optional(z.nullable(CREDENTIAL)),
+  credentials: z.optional(z.nullable(CREDENTIALS)),
+  health_check: z.optional(z.enum(HEALTH_CHECKS, `must be one of ${HEALTH_CHECKS.join(', ')}`)),
   auth: z.optional(AUTH),
   settings: z.optional(SETTINGS),
   quirks: z.optional(QUIRK_LIST),

@@ -7,7 +7,15 @@ import type { TargetChange } from './schemas.ts'
 /** The members of a target that may be missing. */
 export type TargetOptions = Pick<
   Target,
-  'auth' | 'settings' | 'quirks' | 'capabilities' | 'labels' | 'maxBatchSize' | 'declared'
+  | 'auth'
+  | 'credentials'
+  | 'healthCheck'
+  | 'settings'
+  | 'quirks'
+  | 'capabilities'
+  | 'labels'
+  | 'maxBatchSize'
+  | 'declared'
 >
 
 /** What the catalogue says of every target of this provider. Quirks are peculiarities of a wire: for another one than the
@@ -16,6 +24,8 @@ export function providerOptions(provider: Provider, dialect: DialectName): Targe
   const isUsual = provider.dialect === dialect
   return written({
     auth: isUsual ? provider.auth : undefined,
+    credentials: undefined,
+    healthCheck: undefined,
     settings: provider.settings,
     quirks: isUsual ? provider.quirks : undefined,
     capabilities: undefined,
@@ -29,6 +39,8 @@ export function providerOptions(provider: Provider, dialect: DialectName): Targe
 export function changeOptions(before: TargetOptions, body: TargetChange): TargetOptions {
   return written({
     auth: changed(before.auth, body.auth),
+    credentials: changedCredentials(before.credentials, body),
+    healthCheck: changed(before.healthCheck, body.health_check === 'off' ? null : body.health_check),
     settings: changedSettings(before.settings, body.settings),
     quirks: changed(before.quirks, body.quirks),
     capabilities: changedCapabilities(before.capabilities, body.capabilities),
@@ -42,6 +54,8 @@ export function changeOptions(before: TargetOptions, body: TargetChange): Target
 export function withoutOptions(target: Target): Target {
   const {
     auth: _auth,
+    credentials: _credentials,
+    healthCheck: _healthCheck,
     settings: _settings,
     quirks: _quirks,
     capabilities: _capabilities,
@@ -54,9 +68,12 @@ export function withoutOptions(target: Target): Target {
 }
 
 /** Options as the API shows them; null for what a target leaves to its dialect. */
-export function viewOptions({ auth, settings, quirks, capabilities, labels, maxBatchSize, declared }: TargetOptions) {
+export function viewOptions(options: TargetOptions) {
+  const { auth, credentials, healthCheck, settings, quirks, capabilities, labels, maxBatchSize, declared } = options
   return {
     auth: auth ?? null,
+    credentials: credentials ?? null,
+    health_check: healthCheck ?? 'off',
     settings: Object.fromEntries(Object.entries(settings ?? {}).map(([name, value]) => [toSnakeCase(name), value])),
     quirks: quirks ?? [],
     capabilities: viewCapabilities(capabilities ?? {}),
@@ -77,9 +94,11 @@ export const SIGNING_SCHEMES: ReadonlySet<AuthScheme> = new Set(['aws-sigv4', 'g
 type Missable<Values> = { readonly [Name in keyof Values]-?: Values[Name] | undefined }
 
 function written(options: Missable<TargetOptions>): TargetOptions {
-  const { auth, settings, quirks, capabilities, labels, maxBatchSize, declared } = options
+  const { auth, credentials, healthCheck, settings, quirks, capabilities, labels, maxBatchSize, declared } = options
   return {
     ...(auth === undefined ? {} : { auth }),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(healthCheck === undefined ? {} : { healthCheck }),
     ...(settings === undefined ? {} : { settings }),
     ...(quirks === undefined ? {} : { quirks }),
     ...(capabilities === undefined ? {} : { capabilities }),
@@ -91,6 +110,12 @@ function written(options: Missable<TargetOptions>): TargetOptions {
 
 function changed<Value>(before: Value | undefined, given: Value | null | undefined): Value | undefined {
   return given === undefined ? before : (given ?? undefined)
+}
+
+/** One credential in place of several, or of several the first: they are never at odds. */
+function changedCredentials(before: Target['credentials'], body: TargetChange): Target['credentials'] {
+  if (body.credentials === undefined) return body.credential === undefined ? before : undefined
+  return body.credentials === null || body.credentials.length === 1 ? undefined : body.credentials
 }
 
 function changedSettings(before: Target['settings'], given: TargetChange['settings']): Target['settings'] {

@@ -6,6 +6,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import { announce } from './announce.ts'
 import { changeTarget, compileTarget, needsProbe } from './compile-target.ts'
 import type { AdminPorts, AdminTypes, ProbeResult } from './ports.ts'
+import { viewPrice } from './price-record.ts'
 import { NO_PROBE_MODEL, probeRefusal, probeTarget, viewProbe } from './probe-target.ts'
 import { publishRouting, readCompiled } from './publish.ts'
 import { pushTargetLimits } from './publish-side.ts'
@@ -91,6 +92,7 @@ export function viewTarget(row: TargetRow) {
     ...viewOptions(target),
     max_retries: target.maxRetries,
     timeouts: {
+      connect_ms: target.timeouts.connectMs ?? null,
       first_content_ms: target.timeouts.firstContentMs,
       idle_ms: target.timeouts.idleMs,
       total_ms: target.timeouts.totalMs,
@@ -98,24 +100,12 @@ export function viewTarget(row: TargetRow) {
     max_output_tokens: target.maxOutputTokens,
     limits: readRules(row.limit_rules),
     cost_center: target.costCenter,
-    price: viewPrice(target),
+    price: target.price === null ? null : viewPrice(target.price),
     price_version: target.priceVersion,
+    // What passes every model on has the price of each.
+    is_unpriced: target.price === null && target.model !== '*',
     created_at_ms: row.created_at_ms,
     probe: probe === null ? null : viewProbe(probe),
-  }
-}
-
-function viewPrice({ price }: Target) {
-  if (price === null) return null
-  return {
-    input_pico_usd_per_token: price.input,
-    cache_read_pico_usd_per_token: price.cacheRead,
-    cache_write_pico_usd_per_token: price.cacheWrite,
-    cache_write_long_pico_usd_per_token: price.cacheWriteLong,
-    output_pico_usd_per_token: price.output,
-    reasoning_pico_usd_per_token: price.reasoning,
-    audio_input_pico_usd_per_token: price.audioInput,
-    audio_output_pico_usd_per_token: price.audioOutput,
   }
 }
 

@@ -1,6 +1,7 @@
 // What the edge knows of the configuration: callers, targets and routes, as plain data compiled by the control plane.
 import type { JsonObject } from './json.ts'
 import type { PassThroughPolicy } from './pass-through-policy.ts'
+import type { PriceRule, UnpricedPolicy } from './price-book.ts'
 import type { Price } from './price.ts'
 import type { RouteGroup } from './route-group.ts'
 import type { RouteRule } from './route-rules.ts'
@@ -82,6 +83,8 @@ export interface Caller {
   readonly cache: CachePolicy
   /** Served without being checked while the limiter is away: the tenant wants that, and no budget stands on its path. */
   readonly admitsUnchecked?: true
+  /** What becomes of its requests for a model without a price. Missing: as the gateway does. */
+  readonly unpriced?: UnpricedPolicy
   /** Origins whose pages may read the answers, on top of the deployment's. */
   readonly corsOrigins?: readonly string[]
   /** Missing where they may stay unnamed and unlimited. */
@@ -91,6 +94,9 @@ export interface Caller {
 }
 
 export interface TargetTimeouts {
+  /** Until a streamed answer's status has come. Missing: as long as its first content may take. (Nothing tells when a
+   *  connection stands; a whole reply's status comes with the reply.) */
+  readonly connectMs?: number
   /** Until the first content of a stream, or the whole of an unstreamed reply. */
   readonly firstContentMs: number
   /** Between two chunks of a stream. */
@@ -98,6 +104,8 @@ export interface TargetTimeouts {
   /** For everything. */
   readonly totalMs: number
 }
+
+export type HealthCheck = 'models' | 'token'
 
 /** Provider, model, address and credential: a thing that can be called and can be healthy. */
 export interface Target {
@@ -111,6 +119,10 @@ export interface Target {
   readonly model: string
   /** Name of the Worker secret that holds the credential; null when the provider needs none. */
   readonly credential: string | null
+  /** Where there are several: names of the secrets that share the traffic. The first is `credential`. */
+  readonly credentials?: readonly string[]
+  /** How it is checked while it has traffic: its list of models is asked for, or one token. Missing: not at all. */
+  readonly healthCheck?: HealthCheck
   /** Further attempts on this target after a first failure. */
   readonly maxRetries: number
   readonly timeouts: TargetTimeouts
@@ -137,6 +149,12 @@ export interface Target {
   readonly declared?: JsonObject
 }
 
+/** When a request that has not begun to be answered is tried at the next candidate as well: after so long, or after as
+ *  long as its target takes in 95 of 100 cases. */
+export interface HedgePolicy {
+  readonly afterMs: number | 'p95'
+}
+
 /** A rule: requested model → ordered targets. */
 export interface Route {
   readonly id: string
@@ -150,6 +168,12 @@ export interface Route {
   readonly allowedGaps: readonly string[]
   /** How the targets are chosen; missing: by priority, in their order. Names exactly the targets of `targets`. */
   readonly group?: RouteGroup
+  /** Until a whole reply is there or a streamed one has begun, over all attempts. Missing: as long as the targets allow. */
+  readonly timeoutMs?: number
+  /** A second attempt elsewhere when the first is late. Missing: none. */
+  readonly hedge?: HedgePolicy
+  /** False: a stream that breaks off ends with an error. Missing: somebody else goes on with it where that can be. */
+  readonly midStreamFailover?: false
   /** What is different for certain requests. Their groups name targets of `targets` only. */
   readonly rules?: readonly RouteRule[]
 }
@@ -159,6 +183,8 @@ export interface RoutingSnapshot {
   readonly revision: number
   readonly targets: Readonly<Record<string, Target>>
   readonly routes: readonly Route[]
+  /** What is charged where that isn't the listed price. Missing: nothing. */
+  readonly prices?: readonly PriceRule[]
   /** What is switched off. Missing: nobody looked. */
   readonly switches?: Switches
 }
@@ -212,6 +238,8 @@ export interface TenantRecord {
   /** While the limiter is away its requests are let through, but for those of keys and of these teams with a budget. Missing
    *  where they aren't, or the tenant itself has one. */
   readonly unchecked?: { readonly exceptTeams: readonly string[] }
+  /** As in `Caller`. */
+  readonly unpriced?: UnpricedPolicy
   /** As in `Caller`. */
   readonly corsOrigins?: readonly string[]
   /** As in `Caller`. */

@@ -16,6 +16,8 @@ export type Ending =
   | 'timed-out'
   /** We ended it in order: its budget had no more, its place was lost, or its key was revoked. */
   | 'cut-by-limit'
+  /** Another attempt of the same request began to answer first. */
+  | 'overtaken'
   /** The attempt never produced an answer. */
   | 'failed'
   /** The isolate died with the request in flight; booked from its admission record. */
@@ -92,8 +94,10 @@ export interface UsageEvent {
   readonly costNanoUsd: number
   /** What the same answer cost when it was first made, for a cache hit. */
   readonly savedNanoUsd: number
-  /** Which price this was computed from; null for a model without a price. */
+  /** Which price this was computed from; null for a model without a price, and where no model ran. */
   readonly priceVersion: string | null
+  /** Nobody knows what the model costs: it was charged nothing. Missing: somebody does. */
+  readonly isUnpriced?: boolean
   readonly latencyMs: number
   /** ms from acceptance to the first content; null for none. */
   readonly ttftMs: number | null
@@ -128,6 +132,7 @@ const FIELD_DEFAULTS = {
   isEstimated: false,
   savedNanoUsd: 0,
   priceVersion: null,
+  isUnpriced: false,
   ttftMs: null,
   plan: null,
 } as const satisfies Partial<UsageEvent>
@@ -160,6 +165,7 @@ export function packEvent(event: UsageEvent): string {
   if (event.provider !== null) packed.provider = event.provider
   if (event.model !== null) packed.model = event.model
   if (event.priceVersion !== null) packed.priceVersion = event.priceVersion
+  if (event.isUnpriced === true) packed.isUnpriced = true
   if (event.teamId !== null) packed.teamId = event.teamId
   if (event.costCenter !== null) packed.costCenter = event.costCenter
   if (event.endUser !== null) packed.endUser = event.endUser
@@ -179,7 +185,8 @@ type PackedEvent = Partial<Omit<EventDraft, 'usage'>> & { usage: Partial<Usage> 
 
 /** Most replies have nothing but fresh input and visible output. */
 function packUsage(usage: Usage): Partial<Usage> {
-  const isPlain = PLAIN_BUCKETS.every((bucket) => usage[bucket] === 0)
+  const isPlain =
+    usage.units === undefined && usage.tier === undefined && PLAIN_BUCKETS.every((bucket) => usage[bucket] === 0)
   return isPlain ? { input: usage.input, output: usage.output } : usage
 }
 

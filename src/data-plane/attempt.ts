@@ -8,18 +8,19 @@ import { NOTHING } from '../core/limits.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { costNanoUsd } from '../core/price.ts'
 import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
-import { NO_USAGE, type Usage, completionTokens } from '../core/usage.ts'
+import { NO_USAGE, type Usage, completionTokens, withUnits } from '../core/usage.ts'
 import type { Dialect, NativeEdits } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
-import { type ReadExchange, eventTemplate, settingsOf } from './exchange.ts'
+import { type ReadExchange, deadlineOf, eventTemplate, settingsOf } from './exchange.ts'
 import { admitAtLimit } from './at-limit.ts'
 import { droppedFields } from './dropped.ts'
 import { besideOf } from './end-user.ts'
 import { followedMembers } from './preferences.ts'
 import { withProviderOptions } from './provider-options.ts'
 import type { CutReason } from './allowance.ts'
+import { BROKEN_OFF } from './lane.ts'
 import { lengthen } from './large-body.ts'
 import { type OutputBound, boundOf, demandOf } from './sizing.ts'
 import { used } from './used.ts'
@@ -48,6 +49,8 @@ export interface Attempt<P extends Speaker = Protocol> extends OutputBound {
   readonly plan: AttemptPlan
   readonly dialect: Dialect
   readonly isNative: boolean
+  /** When it was admitted: what was tried before is not this target's time. */
+  readonly admittedAtMs: number
   readonly demand: Demand
   /** The attempt's usage event: as it stands at admission until `settle` completes it. */
   readonly event: EventDraft
@@ -85,6 +88,12 @@ export interface FailedAttempt<P extends Speaker = Protocol> {
   readonly isLast?: true
 }
 
+/** An attempt whose client left before the provider was called: nothing is owed for it. */
+export function unasked<P extends Speaker>(attempt: Attempt<P>): FailedAttempt<P> {
+  const failure: UpstreamFailure = { ...BROKEN_OFF, message: 'The client left before the provider was called.' }
+  return { attempt, failure, usage: null, visibleChars: 0, isBilled: false }
+}
+
 /** Admits an attempt, or tells why the caller's limits don't. */
 export async function admit<P extends Speaker>(
   exchange: ReadExchange<P>,
@@ -100,6 +109,7 @@ export async function admit<P extends Speaker>(
   event.model = target.model
   event.costCenter = exchange.options.costCenter ?? caller.costCenter ?? target.costCenter
   event.priceVersion = target.priceVersion
+  event.isUnpriced = target.price === null
   event.plan = plan.choice ?? null
   event.usage = { ...NO_USAGE, input: need.promptTokens }
   const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId, model: facts.model }
@@ -115,12 +125,13 @@ export async function admit<P extends Speaker>(
   })
   const result = admitted instanceof Promise ? await admitted : admitted
   if (!isAdmitted(result)) return result
-  const isNative = dialect.nativeWire(target) === exchange.protocol.wire
+  const isNative = plan.goesOn === undefined && dialect.nativeWire(target) === exchange.protocol.wire
   return {
     exchange,
     plan,
     dialect,
     isNative,
+    admittedAtMs: services.nowMs(),
     demand: need,
     ...boundOf(need, facts.choices, result),
     event,
@@ -157,7 +168,8 @@ function writtenCall(attempt: Attempt): OutgoingCall {
     maxOutputTokens: attempt.maxOutputTokens,
     headers: exchange.passed,
   }
-  if (!attempt.isNative && plan.neutral !== null) return dialect.write(plan.neutral, plan.target, edits)
+  const neutral = plan.goesOn?.(plan.target) ?? plan.neutral
+  if (!attempt.isNative && neutral !== null) return dialect.write(neutral, plan.target, edits)
   return editedShort(attempt, edits) ?? edited(attempt, edits)
 }
 
@@ -182,24 +194,43 @@ function editedShort(attempt: Attempt, edits: NativeEdits): OutgoingCall | null 
  *  the cost in nano-USD. */
 export function settle(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   const { failure } = end
-  attempt.plan.permit.done(failure?.class ?? null, failure?.retryAfterMs ?? null, attempt.exchange.later)
+  const { exchange, plan } = attempt
+  const isHasty = failure?.class === 'timeout' && (exchange.options.idleMs ?? Infinity) < plan.target.timeouts.idleMs
+  if (isHasty) plan.permit.withdraw(exchange.later)
+  else plan.permit.done(failure?.class ?? null, failure?.retryAfterMs ?? null, exchange.later)
   if (failure === null) noteSpeed(attempt, end)
   return charge(attempt, end)
 }
 
+/** Tells the breaker of an attempt that came to nothing. Nothing is said of the target where the client left, or where it was
+ *  the request that couldn't wait as long as the target may take. */
+export function tellBreaker({ attempt, failure }: FailedAttempt<Speaker>): void {
+  const { exchange, plan } = attempt
+  if (exchange.client.hasLeft || isImpatience(attempt, failure)) plan.permit.withdraw(exchange.later)
+  else plan.permit.done(failure.class, failure.retryAfterMs, exchange.later)
+}
+
+function isImpatience({ exchange, plan, admittedAtMs }: Attempt<Speaker>, failure: UpstreamFailure): boolean {
+  if (failure.class !== 'timeout') return false
+  const nowMs = exchange.services.nowMs()
+  return nowMs >= deadlineOf(exchange, plan.route) && nowMs - admittedAtMs < plan.target.timeouts.firstContentMs
+}
+
 /** A whole reply counts as one token that took its time: there is no telling when it began. */
-function noteSpeed({ exchange, plan }: Attempt<Speaker>, { ttftMs, usage }: AttemptEnd): void {
+function noteSpeed({ exchange, plan, admittedAtMs }: Attempt<Speaker>, { ttftMs, usage }: AttemptEnd): void {
   const { services, startedAtMs } = exchange
-  const latencyMs = services.nowMs() - startedAtMs
-  const firstMs = ttftMs ?? latencyMs
+  const latencyMs = services.nowMs() - admittedAtMs
+  const firstMs = ttftMs === null ? latencyMs : Math.max(0, startedAtMs + ttftMs - admittedAtMs)
   const outputTokens = usage === null ? 0 : completionTokens(usage)
-  services.speeds.note(plan.target, firstMs, outputTokens, latencyMs - firstMs)
+  const isStreamed = ttftMs !== null
+  services.speeds.note(plan.target, { isStreamed, ttftMs: firstMs, outputTokens, writingMs: latencyMs - firstMs })
 }
 
 /** Replaces the reservation by what was used and hands the event to the ledger. */
 function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   const { exchange, plan, reservation, event } = attempt
-  const usage = end.isBilled || end.usage !== null ? used(attempt, end) : NO_USAGE
+  const counted = end.isBilled || end.usage !== null ? used(attempt, end) : NO_USAGE
+  const usage = end.isBilled ? withOwnUnits(attempt, counted) : counted
   const cost = plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price)
   const actual: Amounts = end.isBilled ? weightOf(usage, cost) : NOTHING
   event.status = end.status
@@ -207,12 +238,26 @@ function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   event.failure = end.cut ?? end.failure?.class ?? null
   event.isFinal = end.isFinal
   event.usage = usage
-  event.isEstimated = end.isBilled && (end.usage === null || usage !== end.usage)
+  event.isEstimated = end.isBilled && (end.usage === null || counted !== end.usage)
   event.costNanoUsd = cost
   event.latencyMs = exchange.services.nowMs() - exchange.startedAtMs
   event.ttftMs = end.ttftMs
   reservation.settle(actual, event, exchange.later)
   return cost
+}
+
+/** What the provider doesn't count: what was ordered by the piece; and where they have a price the call itself, and how long
+ *  the model was at work on it. */
+function withOwnUnits({ exchange, plan, admittedAtMs }: Attempt<Speaker>, usage: Usage): Usage {
+  const { units } = exchange.facts
+  const prices = plan.target.price?.units
+  if (units === undefined && prices === undefined) return usage
+  const busyMilliseconds = Math.max(0, exchange.services.nowMs() - admittedAtMs)
+  return withUnits(usage, {
+    ...units,
+    ...(prices?.requests === undefined ? {} : { requests: 1 }),
+    ...(prices?.busyMilliseconds === undefined ? {} : { busyMilliseconds }),
+  })
 }
 
 /** Nobody got this status: it is how servers commonly note that the client closed the request. */
@@ -222,7 +267,7 @@ const CLIENT_LEFT_STATUS = 499
  *  breaker has heard of it already. A client that left is no fault of the target. */
 export function settleFailed(failed: FailedAttempt<Speaker>, clientStatus: number | null): void {
   const { attempt, failure, usage, visibleChars, isBilled } = failed
-  const hasLeft = attempt.exchange.client.hasLeft
+  const { hasLeft } = attempt.exchange.client
   charge(attempt, {
     ending: hasLeft ? 'client-left' : failure.class === 'timeout' ? 'timed-out' : 'failed',
     failure: hasLeft ? null : failure,
@@ -230,6 +275,21 @@ export function settleFailed(failed: FailedAttempt<Speaker>, clientStatus: numbe
     visibleChars,
     status: hasLeft ? CLIENT_LEFT_STATUS : (clientStatus ?? failure.status),
     isFinal: clientStatus !== null,
+    ttftMs: null,
+    isBilled,
+  })
+}
+
+/** Charges an attempt that another one overtook: it was stopped, and what it had used by then is owed. */
+export function settleOvertaken(attempt: Attempt<Speaker>, usage: Usage | null, isBilled: boolean): void {
+  charge(attempt, {
+    ending: 'overtaken',
+    failure: null,
+    usage,
+    isPartial: usage === null,
+    visibleChars: 0,
+    status: CLIENT_LEFT_STATUS,
+    isFinal: false,
     ttftMs: null,
     isBilled,
   })

@@ -4,7 +4,9 @@ import { err, ok, type Result } from '../core/result.ts'
 import type { OutgoingCall } from '../ports.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import { type Attempt, callOf } from './attempt.ts'
-import { SILENT } from './upstream-stream.ts'
+import { deadlineOf } from './exchange.ts'
+import { byOperator } from './stream-limits.ts'
+import { ENDED, ENDED_BY_OPERATOR, SILENT } from './upstream-stream.ts'
 
 /** Bytes of an error body that are looked at. */
 const ERROR_BYTES_MAX = 65_536
@@ -23,7 +25,7 @@ export function openCall(attempt: Attempt<Speaker>): OpenCall {
   const { exchange } = attempt
   const abort = new AbortController()
   exchange.client.onLeave(() => abort.abort('client-left'))
-  const stopWaiting = watchForContent(attempt, () => abort.abort('timed-out'))
+  const stopWaiting = watchForContent(attempt, (why) => abort.abort(why))
   return {
     abort,
     onContent: stopWaiting,
@@ -34,15 +36,18 @@ export function openCall(attempt: Attempt<Speaker>): OpenCall {
   }
 }
 
-/** Calls `onLate` unless stopped in time; keeps the attempt's lease alive meanwhile. One timer at a time. */
-function watchForContent(attempt: Attempt<Speaker>, onLate: () => void): () => void {
+/** Calls `onOver` unless stopped in time, or if an operator wants the attempt to end; keeps its lease alive meanwhile. One
+ *  timer at a time. */
+function watchForContent(attempt: Attempt<Speaker>, onOver: (why: 'timed-out' | typeof ENDED) => void): () => void {
   const { exchange, plan, reservation } = attempt
   const { services, later } = exchange
-  const waitMs = Math.min(plan.target.timeouts.firstContentMs, exchange.options.firstContentMs ?? Infinity)
-  const deadlineMs = services.nowMs() + waitMs
+  const nowMs = services.nowMs()
+  const deadlineMs = Math.min(nowMs + plan.target.timeouts.firstContentMs, deadlineOf(exchange, plan.route))
+  const waitMs = Math.max(0, deadlineMs - nowMs)
   const tick = (): void => {
     const leftMs = deadlineMs - services.nowMs()
-    if (leftMs <= 0) return onLate()
+    if (leftMs <= 0) return onOver('timed-out')
+    if (byOperator(attempt) !== null) return onOver(ENDED)
     reservation.keepAlive(later)
     timer = setTimeout(tick, Math.min(leftMs, reservation.keepAliveMs))
   }
@@ -66,7 +71,8 @@ export async function callWith(
   try {
     const sent = outgoing()
     services.headroom.sent(plan.target, attempt.demand.amounts)
-    const response = await services.upstream.call(plan.target, sent, dialect.name, call.abort.signal)
+    const answer = services.upstream.call(plan.target, sent, dialect.name, call.abort.signal)
+    const response = await withinConnectTime(attempt, call, answer)
     services.headroom.note(plan.target, response.headers)
     if (response.ok) return ok(response)
     const body = await limitedText(response, ERROR_BYTES_MAX)
@@ -76,6 +82,18 @@ export async function callWith(
   }
 }
 
+/** The provider's answer, whose status has to come in time where that is wanted. */
+function withinConnectTime(
+  { exchange, plan }: Attempt<Speaker>,
+  { abort }: OpenCall,
+  answer: Promise<Response>,
+): Promise<Response> {
+  const { connectMs } = plan.target.timeouts
+  if (connectMs === undefined || !exchange.facts.isStreamed) return answer
+  const timer = setTimeout(() => abort.abort('timed-out'), connectMs)
+  return answer.finally(() => clearTimeout(timer))
+}
+
 /** What it means that a call was rejected. */
 export function noAnswer(signal: AbortSignal, error: unknown): UpstreamFailure {
   // Nothing was sent: the target is not to blame.
@@ -83,6 +101,7 @@ export function noAnswer(signal: AbortSignal, error: unknown): UpstreamFailure {
   if (signal.aborted && signal.reason === 'timed-out') {
     return { ...SILENT, message: 'The provider did not answer in time.' }
   }
+  if (signal.aborted && signal.reason === ENDED) return ENDED_BY_OPERATOR
   const name = error instanceof Error ? error.name : ''
   if (error instanceof Error && (name === 'ConfigurationError' || name === 'CredentialError')) {
     return { ...SILENT, class: name === 'CredentialError' ? 'credential' : 'connection', message: error.message }

@@ -1,5 +1,5 @@
 // One client's request while it is being served: who, what, since when. Made once, read by every step.
-import type { Caller } from '../core/directory.ts'
+import type { Caller, Route } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
 import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
@@ -13,14 +13,16 @@ import type { Protocol, ReplyContext, RequestFacts, Speaker } from '../protocols
 
 /** What the client may ask of the gateway itself, by header. */
 export interface RequestOptions {
-  /** `x-tidegate-timeout-ms`: a lower first-content timeout. */
-  readonly firstContentMs: number | null
+  /** `x-tidegate-timeout-ms`: by when a whole reply has to be there, or a streamed one to have begun, whatever is tried. */
+  readonly timeoutMs: number | null
   /** `x-tidegate-idle-timeout-ms`: a lower timeout between two chunks. */
   readonly idleMs: number | null
   /** `x-tidegate-cache: off`, or `cache-control: no-store`. */
   readonly isCacheOff: () => boolean
   /** `x-tidegate-smooth`: how long text may be held back to leave evenly; null for not at all. Ms. */
   readonly smoothLagMs: () => number | null
+  /** `x-tidegate-failover: off`: nobody else goes on with a stream that breaks off. */
+  readonly isFailoverOff: () => boolean
   readonly tags: readonly string[]
   readonly costCenter: string | null
   /** `x-tidegate-user`: the end user, in place of the body's. */
@@ -47,6 +49,8 @@ export interface ReadExchange<P extends Speaker = Protocol> extends Exchange<P> 
   readonly caller: Caller
   /** The model that the client asked for, where its limits sent it to another. */
   readonly downgradedFrom?: string
+  /** Goes on with a reply that broke off. */
+  readonly isContinued?: true
   readonly facts: RequestFacts
   /** The body as the client wrote it, and parsed: see `RequestBody`. */
   readonly text: string
@@ -127,18 +131,28 @@ export function eventTemplate(
     costNanoUsd: 0,
     savedNanoUsd: 0,
     priceVersion: null,
+    isUnpriced: false,
     latencyMs: 0,
     ttftMs: null,
     plan: null,
   }
 }
 
+/** Epoch ms by which a whole reply has to be there, or a streamed one to have begun, over all attempts; `Infinity` where
+ *  neither the client nor the route says so. */
+export function deadlineOf({ startedAtMs, options }: Exchange<Speaker>, route: Route): number {
+  return startedAtMs + Math.min(options.timeoutMs ?? Infinity, route.timeoutMs ?? Infinity)
+}
+
 /** On the events of a request that its limits sent to another model. */
 const DOWNGRADED_TAG = 'tidegate:downgraded'
+/** On the events of attempts that go on with a reply which broke off. */
+export const CONTINUED_TAG = 'tidegate:continued'
 
-function tagsOf({ caller, options, downgradedFrom }: ReadExchange<Speaker>): readonly string[] {
-  if (options.tags.length === 0 && downgradedFrom === undefined) return caller.tags
-  return [...caller.tags, ...options.tags, ...(downgradedFrom === undefined ? [] : [DOWNGRADED_TAG])]
+function tagsOf({ caller, options, downgradedFrom, isContinued }: ReadExchange<Speaker>): readonly string[] {
+  const own = isContinued === true ? [CONTINUED_TAG] : []
+  if (downgradedFrom !== undefined) own.push(DOWNGRADED_TAG)
+  return options.tags.length + own.length === 0 ? caller.tags : [...caller.tags, ...options.tags, ...own]
 }
 
 /** The body as far as its settings go: a large one needn't be taken apart for them. */
@@ -161,10 +175,11 @@ export function replyContext(exchange: ReadExchange, model: string): ReplyContex
 
 function options(headers: Headers): RequestOptions {
   return {
-    firstContentMs: timeout(headers.get('x-tidegate-timeout-ms')),
+    timeoutMs: timeout(headers.get('x-tidegate-timeout-ms')),
     idleMs: timeout(headers.get('x-tidegate-idle-timeout-ms')),
     isCacheOff: () =>
       headers.get('x-tidegate-cache') === 'off' || /no-store|no-cache/.test(headers.get('cache-control') ?? ''),
+    isFailoverOff: () => headers.get('x-tidegate-failover') === 'off',
     smoothLagMs: () => smoothLagMs(headers.get('x-tidegate-smooth')),
     tags: tags(headers.get('x-tidegate-tags')),
     costCenter: headers.get('x-tidegate-cost-center')?.slice(0, TAG_CHARS_MAX) ?? null,

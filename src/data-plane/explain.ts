@@ -10,14 +10,15 @@ import { protocols } from '../protocols/index.ts'
 import type { Protocol } from '../protocols/protocol.ts'
 import { dialects } from '../dialects/index.ts'
 import { authenticate } from './authenticate.ts'
-import { concreteTarget } from './concrete-target.ts'
 import { clientsGaps } from './dropped.ts'
 import { endUserOf } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
+import { tellHealth, tellLateness } from './explain-health.ts'
 import { readRequest } from './read-request.ts'
 import { recall } from './recall.ts'
 import { refuse } from './refuse.ts'
 import { type PlannedRequest, route } from './route.ts'
+import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
 import { situationOf } from './situation.ts'
 import { demandOf } from './sizing.ts'
 
@@ -77,15 +78,16 @@ function tellCaller(exchange: ReadExchange) {
 async function tellPlan(exchange: ReadExchange, routed: PlannedRequest) {
   const { plan } = routed
   const recalled = await recall(exchange, routed)
-  const candidates = await Promise.all(
-    plan.candidates.map(async ({ target }) => {
-      return tellCandidate(exchange, routed, await concreteTarget(target, exchange.facts.model))
-    }),
-  )
+  const targets = await Promise.all(plan.candidates.map(async ({ target }) => calledTarget(target, exchange)))
+  const health = tellHealth(exchange, targets)
+  const candidates = targets.map((target, index) => ({
+    ...tellCandidate(exchange, routed, target),
+    health: health[index],
+  }))
   return {
     prompt_tokens: routed.promptTokens(),
     max_output_tokens: exchange.facts.maxOutputTokens,
-    route: tellRoute(plan),
+    route: { ...tellRoute(plan), ...tellLateness(exchange, plan.route, targets[0]) },
     cache: recalled.state,
     candidates,
     excluded: plan.excluded.map((exclusion) => ({
@@ -116,7 +118,6 @@ function tellCandidate(exchange: ReadExchange, routed: PlannedRequest, target: T
   const gaps = isNative || routed.neutral === null ? [] : clientsGaps(dialect, routed.neutral, target)
   const cost = situation.costNanoUsd(target)
   const speed = services.speeds.of(target)
-  const { state, retryAfterMs } = services.breakers.standing(target)
   return {
     target: target.id,
     provider: target.provider,
@@ -124,11 +125,13 @@ function tellCandidate(exchange: ReadExchange, routed: PlannedRequest, target: T
     dialect: target.dialect,
     lane: isNative ? 'native' : 'translated',
     dropped: gaps.map(({ field }) => field),
+    price_version: target.priceVersion,
+    is_unpriced: target.price === null,
+    is_refused_unpriced: isRefusedUnpriced(target, exchange),
     estimated_cost_usd: cost === null ? null : cost / NANO_PER_USD,
     ttft_ms: speed === null ? null : Math.round(speed.ttftMs),
     tokens_per_second: speed === null || speed.tokensPerSecond === 0 ? null : Math.round(speed.tokensPerSecond),
     in_flight: services.breakers.inFlight(target),
-    health: { state, retry_after_ms: retryAfterMs },
     has_limits: target.hasLimits === true,
     provider_limit: tellShortage(exchange, routed, target),
   }

@@ -108,7 +108,7 @@ async function rivalOf<P extends Speaker>(
     if (isRefusedUnpriced(target, exchange)) continue
     if (target.id === first.plan.target.id || isShort(pursuit, target)) continue
     const paid = paidTarget(exchange, target)
-    const permit = paid === null ? null : permitAtOnce(exchange, paid)
+    const permit = paid === null ? null : await permitFor(exchange, paid)
     if (paid === null || permit === null) continue
     const { breakers } = exchange.services
     if (exchange.client.hasLeft || !breakers.mayRetry(paid)) {
@@ -132,13 +132,10 @@ function paidTarget(exchange: ReadExchange<Speaker>, target: Target): Target | n
 }
 
 /** Leave to call a target of which nothing is in doubt. */
-function permitAtOnce({ services, later }: ReadExchange<Speaker>, target: Target): CallPermit | null {
+async function permitFor({ services }: ReadExchange<Speaker>, target: Target): Promise<CallPermit | null> {
   if (services.breakers.standing(target).state !== 'closed') return null
-  const permit = services.breakers.permit(target)
-  if (!(permit instanceof Promise)) return 'retryAfterMs' in permit ? null : permit
-  // It would have to be waited for.
-  later(permit.then((late) => ('retryAfterMs' in late ? undefined : late.withdraw(later))))
-  return null
+  const permit = await services.breakers.permit(target)
+  return 'retryAfterMs' in permit ? null : permit
 }
 
 /** The one that was overtaken: nothing is said of its target but that it took at least so long. */

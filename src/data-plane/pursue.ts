@@ -3,22 +3,23 @@
 import type { Target } from '../core/directory.ts'
 import type { Failure, UpstreamFailure } from '../core/failure.ts'
 import type { Amounts } from '../core/limits.ts'
+import type { NeutralRequest } from '../core/neutral.ts'
 import { choiceOf } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
+import { late } from '../core/late.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit, Refusal } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
-import { type Attempt, type FailedAttempt, admit, settleFailed } from './attempt.ts'
-import { concreteTarget } from './concrete-target.ts'
-import { type ReadExchange, eventTemplate } from './exchange.ts'
-import { BROKEN_OFF } from './lane.ts'
+import { type Attempt, type FailedAttempt, admit, settleFailed, tellBreaker, unasked } from './attempt.ts'
+import { type ReadExchange, deadlineOf, eventTemplate } from './exchange.ts'
+import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
 import { failureOf } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
 import { demandOf } from './sizing.ts'
-import type { CacheState } from '../core/usage-event.ts'
+import type { CacheState, EventDraft } from '../core/usage-event.ts'
 
 /** Attempts of one request over all its targets. */
-const ATTEMPTS_MAX = 6
+export const ATTEMPTS_MAX = 6
 
 /** Makes one admitted attempt, and leaves it to be settled. */
 export type Try<Answer, P extends Speaker = Protocol> = (
@@ -37,22 +38,46 @@ export interface Purpose {
   readonly cache: CacheState
   /** As in `AttemptPlan`. */
   readonly isBoundable?: true
+  /** As in `AttemptPlan`. */
+  readonly goesOn?: (target: Target) => NeutralRequest
+  /** Attempts of this request before these. */
+  readonly attemptsBefore?: number
 }
 
-interface Pursuit<P extends Speaker = Speaker> {
+/** A request on its way through the candidates. */
+export interface Pursuit<P extends Speaker = Speaker> {
   /** These two are others once a limit's policy has sent the request to another model. */
   exchange: ReadExchange<P>
   routed: RoutedRequest
   readonly purpose: Purpose
   attempts: number
+  /** The target of a second attempt that ran beside the first and failed, too. */
+  hedgedTargetId: string | null
   /** The latest failure, settled only when it is known whether another attempt follows. */
   last: FailedAttempt<Speaker> | null
   /** Shortest wait that a closed target named. */
   retryAfterMs: number | null
+  /** A candidate was left out because nobody knows what it costs. */
+  isUnpriced: boolean
 }
 
-/** What one target came to: an answer, a failure that ends the request, nothing (go on with the next), or another model. */
+/** What the candidates came to: an answer, a failure that ends the request, nothing (go on with the next), or another model. */
 type TargetResult<Answer, P extends Speaker> = Result<Answered<Answer, P>, Failure> | null | 'downgraded'
+
+/** An attempt that was made. */
+export interface Made<Answer, P extends Speaker> {
+  readonly attempt: Attempt<P>
+  readonly result: Result<Answer, FailedAttempt<P>>
+}
+
+/** Credentials of one target that were tried for this request. */
+interface Credentials {
+  readonly tried: string[]
+  /** Refused with a 403, which may be about the request: that is known when another one is accepted. */
+  readonly doubtful: Target[]
+}
+
+const hedging = late(() => import('./hedge.ts'))
 
 /** Tries the plan's candidates in order. */
 export async function pursue<Answer, P extends Speaker = Protocol>(
@@ -61,7 +86,8 @@ export async function pursue<Answer, P extends Speaker = Protocol>(
   purpose: Purpose,
   tryOnce: Try<Answer, P>,
 ): Promise<Result<Answered<Answer, P>, Failure>> {
-  const pursuit: Pursuit<P> = { exchange, routed, purpose, attempts: 0, last: null, retryAfterMs: null }
+  const start = { attempts: purpose.attemptsBefore ?? 0, hedgedTargetId: null, last: null, retryAfterMs: null, isUnpriced: false }
+  const pursuit: Pursuit<P> = { exchange, routed, purpose, ...start }
   let result = await pursueCandidates(pursuit, tryOnce)
   if (result === 'downgraded') result = await pursueCandidates(pursuit, tryOnce)
   for (const model of routed.models ?? []) {
@@ -75,37 +101,63 @@ async function pursueCandidates<Answer, P extends Speaker>(
   pursuit: Pursuit<P>,
   tryOnce: Try<Answer, P>,
 ): Promise<TargetResult<Answer, P>> {
-  const { exchange, routed } = pursuit
-  const { candidates } = routed.plan
+  const { candidates } = pursuit.routed.plan
+  const isChoice = candidates.length > 1
+  const spared = isChoice ? sparedOf(pursuit) : null
   let deferred: Target[] | null = null
   for (const candidate of candidates) {
-    const concrete = concreteTarget(candidate.target, exchange.facts.model)
-    const target = concrete instanceof Promise ? await concrete : concrete
-    if (candidates.length > 1 && isShort(pursuit, target)) {
+    const called = calledTarget(candidate.target, pursuit.exchange)
+    const target = called instanceof Promise ? await called : called
+    if (target.id === pursuit.hedgedTargetId) continue
+    if (isRefusedUnpriced(target, pursuit.exchange)) {
+      pursuit.isUnpriced = true
+      continue
+    }
+    const isLater = isChoice && (spared?.has(candidate.target) === true || isShort(pursuit, target))
+    const result = isLater ? 'later' : await pursueTarget(pursuit, target, tryOnce, !isChoice)
+    if (result === 'later') {
       ;(deferred ??= []).push(target)
       continue
     }
-    const result = await pursueTarget(pursuit, target, tryOnce)
     if (result !== null) return result
-    if (exchange.client.hasLeft || pursuit.attempts >= ATTEMPTS_MAX) break
+    if (isOver(pursuit)) break
   }
   for (const target of deferred ?? []) {
-    if (exchange.client.hasLeft || pursuit.attempts >= ATTEMPTS_MAX) break
-    const result = await pursueTarget(pursuit, target, tryOnce)
-    if (result !== null) return result
+    if (isOver(pursuit)) break
+    const result = await pursueTarget(pursuit, target, tryOnce, true)
+    if (result !== null && result !== 'later') return result
   }
   return null
 }
 
+/** Whether nothing more is to be tried. */
+function isOver({ exchange, routed, attempts }: Pursuit): boolean {
+  if (exchange.client.hasLeft || attempts >= ATTEMPTS_MAX) return true
+  const deadlineMs = deadlineOf(exchange, routed.plan.route)
+  return deadlineMs < Infinity && exchange.services.nowMs() >= deadlineMs
+}
+
+/** Candidates that others come before this time, since they have become slow. */
+function sparedOf({ exchange, routed }: Pursuit): ReadonlySet<Target> | null {
+  const { facts, services } = exchange
+  return services.speeds.spared(routed.plan.candidates, facts.model, facts.isStreamed)
+}
+
+/** Tries one target; `later`: others are to be tried before it. */
 async function pursueTarget<Answer, P extends Speaker>(
   pursuit: Pursuit<P>,
-  target: Target,
+  given: Target,
   tryOnce: Try<Answer, P>,
-): Promise<TargetResult<Answer, P>> {
+  isLast: boolean,
+): Promise<TargetResult<Answer, P> | 'later'> {
   const { exchange } = pursuit
-  for (let retry = 0; retry <= target.maxRetries && pursuit.attempts < ATTEMPTS_MAX; retry++) {
-    if (retry > 0 && !(await waitToRetry(pursuit, target, retry))) return null
-    const permit = await permitFor(pursuit, target)
+  const credentials: Credentials = { tried: [], doubtful: [] }
+  let mustWait = false
+  for (let retry = 0; retry <= given.maxRetries && !isOver(pursuit); retry += mustWait ? 1 : 0) {
+    const target = paidBy(pursuit, given, credentials)
+    if (target === null || (mustWait && !(await waitToRetry(pursuit, target, retry)))) return null
+    const permit = await permitFor(pursuit, target, isLast)
+    if (permit === 'later') return retry === 0 && credentials.tried.length === 0 ? 'later' : null
     if (permit === null) return null
     const attempt = await nextAttempt(pursuit, target, permit)
     if (!('reservation' in attempt)) {
@@ -115,23 +167,63 @@ async function pursueTarget<Answer, P extends Speaker>(
       const { amounts } = demandOf(exchange, pursuit.purpose, target)
       return err(refused(pursuit, failureOf(attempt, amounts)))
     }
-    const result = exchange.client.hasLeft ? err(unasked(attempt)) : await tryOnce(attempt)
-    if (result.ok) return ok({ answer: result.value, attempt })
-    pursuit.last = result.error
-    const { class: upstream, retryAfterMs } = result.error.failure
+    const made = await make(pursuit, attempt, tryOnce)
+    if (made.result.ok) {
+      hasServed(pursuit, made.attempt.plan.target, credentials)
+      return ok({ answer: made.result.value, attempt: made.attempt })
+    }
+    const failed = made.result.error
+    pursuit.last = failed
     // The breaker hears of it at once, the ledger when it is known whether another attempt follows.
-    if (exchange.client.hasLeft) permit.withdraw(exchange.later)
-    else permit.done(upstream, retryAfterMs, exchange.later)
-    if (!mayFallBack(upstream) || exchange.client.hasLeft || result.error.isLast === true) return err(giveUp(pursuit))
-    if (!mayRetrySameTarget(upstream)) return null
+    tellBreaker(failed)
+    const { class: upstream } = failed.failure
+    if (!mayFallBack(upstream) || exchange.client.hasLeft || failed.isLast === true) return err(giveUp(pursuit))
+    mustWait = !rotates(pursuit, failed, credentials)
+    const isElsewhere = made.attempt.plan.target.id !== given.id
+    if (isElsewhere || (mustWait && !mayRetrySameTarget(upstream))) return null
   }
   return null
 }
 
-/** An attempt whose client left before the provider was called: nothing is owed for it. */
-function unasked<P extends Speaker>(attempt: Attempt<P>): FailedAttempt<P> {
-  const failure: UpstreamFailure = { ...BROKEN_OFF, message: 'The client left before the provider was called.' }
-  return { attempt, failure, usage: null, visibleChars: 0, isBilled: false }
+/** Makes an attempt; beside the first, where the route wants that, another one when it is late. */
+async function make<Answer, P extends Speaker>(
+  pursuit: Pursuit<P>,
+  attempt: Attempt<P>,
+  tryOnce: Try<Answer, P>,
+): Promise<Made<Answer, P>> {
+  if (attempt.exchange.client.hasLeft) return { attempt, result: err(unasked(attempt)) }
+  const { hedge } = attempt.plan.route
+  if (hedge === undefined || attempt.plan.number > 1) return { attempt, result: await tryOnce(attempt) }
+  const { hedged } = hedging.now() ?? (await hedging.load())
+  return hedged(pursuit, attempt, tryOnce, hedge)
+}
+
+/** The target with the credential that pays for the next attempt; null when there is none. */
+function paidBy(pursuit: Pursuit, target: Target, { tried }: Credentials): Target | null {
+  if (target.credentials === undefined) return target
+  const chosen = pursuit.exchange.services.credentials.choose(target, tried)
+  if (chosen === null || !('retryAfterMs' in chosen)) return chosen
+  pursuit.retryAfterMs = Math.min(pursuit.retryAfterMs ?? Infinity, chosen.retryAfterMs)
+  return null
+}
+
+/** Whether another credential of the target is to be tried at once, since it is this one that is not accepted. */
+function rotates({ exchange }: Pursuit, { attempt, failure }: FailedAttempt<Speaker>, pool: Credentials): boolean {
+  const { target } = attempt.plan
+  if (target.credentials === undefined || target.credential === null) return false
+  if (failure.class !== 'throttled' && failure.class !== 'credential') return false
+  const { credentials } = exchange.services
+  if (failure.class === 'throttled') credentials.throttled(target, failure.retryAfterMs)
+  else if (failure.status === 403) pool.doubtful.push(target)
+  else credentials.refused(target)
+  pool.tried.push(target.credential)
+  return true
+}
+
+function hasServed({ exchange }: Pursuit, target: Target, { doubtful }: Credentials): void {
+  if (target.credentials === undefined) return
+  exchange.services.credentials.served(target)
+  for (const other of doubtful) exchange.services.credentials.refused(other)
 }
 
 /** Settles the failure before, then admits the next attempt. */
@@ -150,7 +242,9 @@ function nextAttempt<P extends Speaker>(
 }
 
 /** Whether the provider said that it has next to nothing left for a request of this size: then others come first. */
-function isShort({ exchange, purpose }: Pursuit, target: Target): boolean {
+export function isShort({ exchange, purpose }: Pursuit, target: Target): boolean {
+  // Of several credentials another one may have more.
+  if (target.credentials !== undefined) return false
   const amountsOf = (): Amounts => demandOf(exchange, purpose, target).amounts
   const { headroom, log, nowMs } = exchange.services
   const shortage = headroom.shortage(target, amountsOf)
@@ -187,8 +281,8 @@ async function downgraded<P extends Speaker>(pursuit: Pursuit<P>, refusal: Refus
 
 /** Whether the request goes on with another model that it names, now that the one before can't be had. */
 async function goesOn<P extends Speaker>(pursuit: Pursuit<P>, model: string): Promise<boolean> {
-  const { exchange, attempts } = pursuit
-  if (exchange.client.hasLeft || attempts >= ATTEMPTS_MAX) return false
+  const { exchange } = pursuit
+  if (isOver(pursuit)) return false
   const rerouted = (await pursuit.routed.reroute?.(model)) ?? null
   if (rerouted === null) return false
   const { downgradedFrom: _, ...renamed } = rerouted.renamed
@@ -222,6 +316,7 @@ function giveUp(pursuit: Pursuit): Failure {
     return failure
   }
   const event = eventTemplate(exchange, routed.plan.route.id, pursuit.purpose.cache, 0)
+  if (pursuit.isUnpriced && pursuit.retryAfterMs === null) return refuseUnpriced(pursuit, event)
   exchange.services.limiter.record(
     { ...event, status: 503, failure: 'no-target', plan: choiceOf(routed.plan) },
     exchange.later,
@@ -229,6 +324,14 @@ function giveUp(pursuit: Pursuit): Failure {
   const { retryAfterMs } = pursuit
   const suggestions = alternatives(pursuit)
   return { kind: 'no-target-available', model: exchange.facts.model, retryAfterMs, suggestions }
+}
+
+function refuseUnpriced({ exchange, routed }: Pursuit, event: EventDraft): Failure {
+  const failure: Failure = { kind: 'unpriced', model: exchange.facts.model }
+  const { status } = exchange.protocol.fail(failure, exchange.requestId)
+  const plan = choiceOf(routed.plan)
+  exchange.services.limiter.record({ ...event, status, failure: failure.kind, plan }, exchange.later)
+  return failure
 }
 
 /** Another model doesn't help with a mistake in the request, unless the model is the mistake. */
@@ -240,19 +343,23 @@ function alternatives({ routed }: Pursuit): readonly string[] {
   return routed.suggest?.(routed.plan.candidates.map(({ target }) => target)) ?? []
 }
 
-async function permitFor(pursuit: Pursuit, target: Target): Promise<CallPermit | null> {
-  const answer = pursuit.exchange.services.breakers.permit(target)
+/** Leave to call; null for none, `later` where others are to be asked before. */
+async function permitFor(pursuit: Pursuit, target: Target, isLast: boolean): Promise<CallPermit | 'later' | null> {
+  const answer = pursuit.exchange.services.breakers.permit(target, isLast)
   const permit = answer instanceof Promise ? await answer : answer
   if (!('retryAfterMs' in permit)) return permit
+  if (permit.isRamping === true) return 'later'
   pursuit.retryAfterMs = Math.min(pursuit.retryAfterMs ?? Infinity, permit.retryAfterMs)
   return null
 }
 
 /** Waits before a retry; false when there is none to be made. */
 async function waitToRetry(pursuit: Pursuit, target: Target, retry: number): Promise<boolean> {
-  const { services, client } = pursuit.exchange
+  const { exchange, routed } = pursuit
+  const { services, client } = exchange
   const waitMs = backoffMs(retry - 1, pursuit.last?.failure.retryAfterMs ?? null, services.draw())
-  if (waitMs === null || !services.breakers.mayRetry(target)) return false
+  if (waitMs === null || services.nowMs() + waitMs >= deadlineOf(exchange, routed.plan.route)) return false
+  if (!services.breakers.mayRetry(target)) return false
   await services.sleep(waitMs)
   return !client.hasLeft
 }

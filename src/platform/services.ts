@@ -2,13 +2,16 @@
 import { uuidv7 } from 'uuidv7'
 import { Calibration } from '../core/calibration.ts'
 import { late } from '../core/late.ts'
+import { PriceBook } from '../core/price-book.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import type { GatewayEnv } from '../env.ts'
 import type { Log, Services } from '../ports.ts'
 import { isolateBreakers } from './breakers.ts'
+import { credentialPools } from './credential-pools.ts'
 import { type EdgeDirectory, kvDirectory } from './directory.ts'
 import { isolateHeadroom } from './headroom.ts'
 import { hmacHex } from './key-digest.ts'
+import { readUnpriced } from './unpriced.ts'
 import { leasedLimiter } from './limiter.ts'
 import { windowedLog } from './log.ts'
 import { type ReplyStore, kvStore, replyCache } from './reply-cache.ts'
@@ -37,7 +40,8 @@ function makeServices(env: GatewayEnv): GatewayServices {
   const pepper = env.KEY_PEPPER ?? ''
   const log = windowedLog(nowMs, (line) => console.warn(line))
   const switches = new SwitchBoard()
-  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches)
+  const prices = new PriceBook(readUnpriced(env, log))
+  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches, prices)
   return {
     directory,
     limiter: leasedLimiter({
@@ -58,9 +62,11 @@ function makeServices(env: GatewayEnv): GatewayServices {
       sleep,
       log,
     }),
-    speeds: targetSpeeds(nowMs),
+    speeds: targetSpeeds({ nowMs, draw, log }),
+    credentials: credentialPools(nowMs, log),
     headroom: isolateHeadroom(nowMs),
     calibration: new Calibration(),
+    prices,
     switches,
     replies: replyCache(replyStore(env, log), { log, sleep }),
     upstream: fetchUpstream({ ...env }),

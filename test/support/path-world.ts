@@ -3,17 +3,22 @@
 // tests of their own.
 import { expect, vi } from 'vitest'
 import { Calibration } from '../../src/core/calibration.ts'
-import type { Caller, Target } from '../../src/core/directory.ts'
+import type { Caller, Route, Target } from '../../src/core/directory.ts'
 import type { UpstreamClass } from '../../src/core/failure.ts'
 import type { Amounts } from '../../src/core/limits.ts'
 import { type RouteTable, routeTable } from '../../src/core/route-table.ts'
+import type { ToldStandings } from '../../src/core/standing.ts'
+import { PriceBook } from '../../src/core/price-book.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
 import type { UsageEvent } from '../../src/core/usage-event.ts'
 import { serve } from '../../src/data-plane/serve.ts'
+import { credentialPools } from '../../src/platform/credential-pools.ts'
+import { targetSpeeds } from '../../src/platform/target-speeds.ts'
 import type {
   Beside,
   CachedReply,
   CallPermit,
+  CredentialPools,
   Closed,
   KeyProblem,
   Later,
@@ -21,6 +26,7 @@ import type {
   Refusal,
   Reservation,
   Services,
+  Speeds,
 } from '../../src/ports.ts'
 import { protocols } from './registries.ts'
 
@@ -57,10 +63,15 @@ export interface PathWorld {
   mayExtend: (more: Amounts) => boolean | Promise<boolean>
   /** How much money an admission gets; all that is asked for unless a test says otherwise. */
   grantNanoUsd: (wanted: number, least: number | undefined) => number
+  readonly speeds: Speeds
+  readonly credentials: CredentialPools
+  /** How the caller's limits stand. */
+  standings: ToldStandings | null
   /** Why what runs has to end. */
-  mustEnd: 'slot-lost' | 'revoked' | null
+  mustEnd: 'slot-lost' | 'revoked' | 'cancelled' | null
   readonly calibration: Calibration
   readonly switches: SwitchBoard
+  prices: PriceBook
   mayRetry: (target: Target) => boolean
   permit: (target: Target) => Closed | null
   /** Targets whose providers said that they have next to nothing left. */
@@ -103,7 +114,7 @@ const CALLER: Caller = {
 }
 
 /** A world with one route, `asked`, to these targets. Fake timers must be on, `Date` among them. */
-export function pathWorld(targets: readonly Target[]): PathWorld {
+export function pathWorld(targets: readonly Target[], route: Partial<Route> = {}): PathWorld {
   const background: Promise<void>[] = []
   const ids = targets.map(({ id }) => id)
   const world: PathWorld = {
@@ -111,16 +122,20 @@ export function pathWorld(targets: readonly Target[]): PathWorld {
     table: routeTable({
       revision: 1,
       targets: Object.fromEntries(targets.map((target) => [target.id, target])),
-      routes: [{ id: 'route', model: 'asked', tenantId: null, targets: ids, allowedGaps: [] }],
+      routes: [{ id: 'route', model: 'asked', tenantId: null, targets: ids, allowedGaps: [], ...route }],
     }),
     refusal: () => null,
     limitsMoney: false,
     limitsTokens: false,
     mayExtend: () => true,
     grantNanoUsd: (wanted) => wanted,
+    standings: null,
+    speeds: targetSpeeds({ nowMs: () => Date.now(), draw: () => 0.5, log: { warn: () => undefined } }),
+    credentials: credentialPools(() => Date.now(), { warn: () => undefined }),
     mustEnd: null,
     calibration: new Calibration(),
     switches: new SwitchBoard(),
+    prices: new PriceBook(),
     mayRetry: () => true,
     permit: () => null,
     short: new Set(),
@@ -209,7 +224,8 @@ export function servicesOf(world: PathWorld): Services {
       inFlight: () => 0,
       standing: () => ({ state: 'closed', retryAfterMs: null }),
     },
-    speeds: { of: () => null, note: () => undefined },
+    speeds: world.speeds,
+    credentials: world.credentials,
     headroom: {
       shortage: ({ id }) => (world.short.has(id) ? { unit: 'requests', left: 0, resetsAtMs: Infinity } : null),
       sent: () => undefined,
@@ -233,6 +249,7 @@ export function servicesOf(world: PathWorld): Services {
     },
     calibration: world.calibration,
     switches: world.switches,
+    prices: world.prices,
     log: { warn: () => undefined },
     nowMs: () => Date.now(),
     draw: () => 0.5,
@@ -261,8 +278,10 @@ function admission(world: PathWorld, amounts: Amounts, beside: Beside | null): R
     keepAliveMs: 1_000,
     keepAlive: () => undefined,
     extend: (more) => world.mayExtend(more),
+    standings: () => world.standings,
     hasLostSlot: () => world.mustEnd === 'slot-lost',
     isRevoked: () => world.mustEnd === 'revoked',
+    isCancelled: () => world.mustEnd === 'cancelled',
   }
 }
 
@@ -302,14 +321,15 @@ export async function passing<T>(work: Promise<T>): Promise<T> {
 }
 
 /** What holds after any request whatever happened: everything taken was given back once, and the attempts are in order. */
-export function expectSettled(world: PathWorld): readonly UsageEvent[] {
+export function expectSettled(world: PathWorld, isHedged = false): readonly UsageEvent[] {
   for (const { settled } of world.admitted) expect(settled).toHaveLength(1)
   for (const { heard } of world.permits) expect(heard).toHaveLength(1)
   const events = world.admitted.flatMap(({ settled }) => settled.map(({ event }) => event))
   expect(events.map(({ attempt }) => attempt)).toEqual(events.map((_, index) => index + 1))
   expect(events.length).toBeLessThanOrEqual(6)
   expect([...events, ...world.recorded].filter(({ isFinal }) => isFinal).length).toBeLessThanOrEqual(1)
-  for (const event of events.slice(0, -1)) expect(event.isFinal).toBe(false)
+  // Of attempts beside each other, any may be the one that serves.
+  if (!isHedged) for (const event of events.slice(0, -1)) expect(event.isFinal).toBe(false)
   expect(vi.getTimerCount()).toBe(0)
   return events
 }

@@ -111,7 +111,16 @@ export function relimit(gauge: Gauge, limit: Limit, nowMs: number): void {
     gauge.limit = limit
     gauge.bucket = reruled(gauge.bucket, bucketRule(limit, nowMs))
   } else if (gauge.kind === 'slots' && limit.kind === 'slots') gauge.limit = limit
-  else if (gauge.kind === 'budget' && limit.kind === 'budget') gauge.limit = limit
+  else if (gauge.kind === 'budget' && limit.kind === 'budget') rebudget(gauge, limit, nowMs)
+}
+
+/** Of a budget that was raised, the shares that are less than used again are told anew when they are. */
+function rebudget(gauge: BudgetGauge, limit: BudgetLimit, nowMs: number): void {
+  const wasRaised = limit.amountNanoUsd > gauge.limit.amountNanoUsd
+  gauge.limit = limit
+  if (!wasRaised) return
+  const most = gauge.spentNanoUsd + gauge.heldNanoUsd
+  gauge.alertedPercent = gauge.alertedPercent.filter((percent) => most >= (sizeOf(limit, nowMs) * percent) / 100)
 }
 
 /** Brings a gauge to `nowMs`: refills a bucket, begins a budget's next window. Returns whether a window began: what was

@@ -58,4 +58,8 @@ export interface UsageEnv extends AlertBindings {
   readonly CONTROL: ControlPlane
   readonly ENVIRONMENT: string
   readonly ADMIN_TOKEN?: string
+  /** Days for which single usage events are kept, or `forever`; 30 unless set. */
+  readonly EVENTS_KEPT_DAYS?: string
+  /** Where usage events go before they are forgotten; nowhere unless bound. */
+  readonly ARCHIVE?: R2Bucket
 }

@@ -9,9 +9,11 @@ import { consume, type LedgerPorts } from './ledger/consume.ts'
 import { listDeadLetters, replayDeadLetter } from './ledger/dead-letters.ts'
 import { metricsText } from './ledger/metrics.ts'
 import { reconcile } from './ledger/reconcile.ts'
+import { type UpkeepEnv, upkeep } from './ledger/upkeep.ts'
 
 /** What the consumer needs; narrower than the Worker's whole environment, so that one Worker can be both. */
 export type ConsumerEnv = AlertingEnv &
+  UpkeepEnv &
   Pick<UsageEnv, 'ADMIN_TOKEN'> & {
     readonly TENANT_LIMITER: {
       idFromName(name: string): DurableObjectId
@@ -64,6 +66,7 @@ export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<vo
   const found = await reconcile(env.DB, RECHECKED_HOURS, nowMs)
   if (found.mismatches > 0) console.error(JSON.stringify({ event: 'ledger-mismatch', ...found }))
   await forgetCounted(env.DB, nowMs)
+  await upkeep(env, nowMs)
 }
 
 /** What the clock has the consumer do: every minute alerts, every hour the ledger too. */

@@ -8,6 +8,7 @@ import type { UsageEvent } from '../../src/core/usage-event.ts'
 import { dayAt, sumDays } from '../../src/ledger/days.ts'
 import { EXPORT_COLUMNS, EXPORT_START, exportPage } from '../../src/ledger/export-events.ts'
 import { usd } from '../../src/ledger/export-focus.ts'
+import { pruneEvents, readKeptDays } from '../../src/ledger/prune.ts'
 import { percentile } from '../../src/ledger/percentile.ts'
 import { sumFacets } from '../../src/ledger/report-facets.ts'
 import { type Group, type Report, type ReportQuery, report } from '../../src/ledger/report.ts'
@@ -470,5 +471,89 @@ describe('exports', () => {
       const refused = await call(path)
       expect([refused.status, await refused.json()]).toMatchObject([422, { error: { field } }])
     }
+  })
+})
+
+describe('retention', () => {
+  const DAYS = 40
+  const events = Array.from({ length: DAYS * 12 }, (_, at) =>
+    eventAt(NOON_MS - DAYS * DAY_MS + at * 2 * HOUR_MS, at, { endUser: `u${at % 3}`, costNanoUsd: 1000 + at }),
+  )
+  const forgetting = { keptDays: 30, archive: null, turnsMax: 60 } as const
+
+  it('forgets no event that is not in every roll-up', async () => {
+    await deliverAll(env.DB, messagesOf(events, 100), NOON_MS)
+    expect(await pruneEvents(env.DB, NOON_MS, forgetting)).toBe(0)
+    await sumDays(env.DB, NOON_MS)
+    expect(await pruneEvents(env.DB, NOON_MS, forgetting)).toBe(0)
+    // Three days a run.
+    await sumFacets(env.DB, NOON_MS)
+    expect(await pruneEvents(env.DB, NOON_MS, forgetting)).toBe(3 * 12 - 6)
+  })
+
+  it('changes no report of whole hours and days', async () => {
+    await deliverAll(env.DB, messagesOf(events, 100), NOON_MS)
+    const whole = { fromMs: NOON_MS - DAYS * DAY_MS, toMs: NOON_MS }
+    const names: Group[][] = [['day'], ['model', 'day'], ['end_user'], []]
+    for (let run = 0; run < 20; run++) await sumFacets(env.DB, NOON_MS)
+    await sumDays(env.DB, NOON_MS)
+    const midnight = NOON_MS - 12 * HOUR_MS
+    const facets = { fromMs: midnight - 35 * DAY_MS, toMs: midnight }
+    const before = []
+    for (const groupBy of names)
+      before.push(await reported({ ...(groupBy.includes('end_user') ? facets : whole), groupBy }))
+    expect(await pruneEvents(env.DB, NOON_MS, forgetting)).toBe(10 * 12)
+    const after = []
+    for (const groupBy of names)
+      after.push(await reported({ ...(groupBy.includes('end_user') ? facets : whole), groupBy }))
+    expect(after).toEqual(before)
+    expect((await reported({ fromMs: whole.fromMs + 1, toMs: NOON_MS })).from).toBe(whole.fromMs)
+    const gone = await report(
+      env.DB,
+      asked({ ...whole, fromMs: NOON_MS - 31 * DAY_MS + 1, groupBy: ['end_user', 'model'] }),
+    )
+    expect(gone).toMatchObject({ ok: false, error: expect.stringContaining('gone') })
+  })
+
+  it('archives what it forgets, and forgets nothing that could not be archived', async () => {
+    await deliverAll(env.DB, messagesOf(events, 100), NOON_MS)
+    for (let run = 0; run < 20; run++) await sumFacets(env.DB, NOON_MS)
+    await sumDays(env.DB, NOON_MS)
+    const broken = { put: () => Promise.reject(new Error('R2 is away')) }
+    await expect(pruneEvents(env.DB, NOON_MS, { ...forgetting, archive: broken })).rejects.toThrow('R2 is away')
+    const left = async () => env.DB.prepare(`SELECT count(*) AS n FROM usage_events`).first('n')
+    expect(await left()).toBe(events.length)
+    const objects = new Map<string, ArrayBuffer>()
+    const archive = { put: async (name: string, value: ArrayBuffer) => void objects.set(name, value) }
+    await pruneEvents(env.DB, NOON_MS, { ...forgetting, archive })
+    expect(await left()).toBe(30 * 12)
+    const [[name, zipped] = ['', new ArrayBuffer()]] = objects
+    expect(name).toBe(`events/2026-10-11/${events[0]?.requestId}.ndjson.gz`)
+    const lines = await new Response(new Blob([zipped]).stream().pipeThrough(new DecompressionStream('gzip'))).text()
+    const ids = lines
+      .trim()
+      .split('\n')
+      .map((line): { request_id: string } => JSON.parse(line))
+    expect(ids.map((one) => one.request_id)).toEqual(events.slice(0, 120).map((one) => one.requestId))
+  })
+
+  it('goes on where a run stopped, and takes strays along', async () => {
+    const old = NOON_MS - 35 * DAY_MS
+    const many = Array.from({ length: 4100 }, (_, at) => eventAt(old + at, at))
+    const stray = eventAt(old, 9000, { requestId: 'of-an-older-gateway' })
+    await deliverAll(env.DB, messagesOf([...many.slice(0, 1900), stray], 400), NOON_MS)
+    await deliverAll(env.DB, messagesOf(many.slice(1900), 400, 100), NOON_MS)
+    for (let run = 0; run < 20; run++) await sumFacets(env.DB, NOON_MS)
+    await sumDays(env.DB, NOON_MS)
+    const turns = []
+    for (let run = 0; run < 5; run++) turns.push(await pruneEvents(env.DB, NOON_MS, { ...forgetting, turnsMax: 1 }))
+    // A run that has used up its turns leaves strays to the next.
+    expect(turns).toEqual([2000, 2000, 100, 0, 0])
+    expect(await pruneEvents(env.DB, NOON_MS, forgetting)).toBe(1)
+  })
+
+  it('reads its setting, and takes what it can not read for the usual', () => {
+    expect([undefined, '', '90', '3', 'forever'].map(readKeptDays)).toEqual([30, 30, 90, 3, null])
+    for (const text of ['2', '-1', 'x', '1e3', '99999999']) expect(readKeptDays(text)).toBeUndefined()
   })
 })

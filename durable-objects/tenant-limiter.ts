@@ -17,7 +17,9 @@ import { answer, takeReports } from '../src/core/exchange.ts'
 import { advance, gaugeId, sizeOf } from '../src/core/gauge.ts'
 import { limitsOn } from '../src/core/grant.ts'
 import {
+  type AdmissionRecord,
   type EventChunk,
+  type InFlight,
   LEASE_TTL_MS,
   LIMITS_VERSION,
   type LimiterCall,
@@ -81,7 +83,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     const isStraggler = message.number <= holder.number
     for (const chunk of message.chunks) this.#takeChunk(holder, chunk, nowMs)
     this.#bookLost(takeReports(this.#authority, message, time), nowMs)
-    if (!isStraggler) for (const record of message.admissions) holder.inFlight.set(record.id, record)
+    if (!isStraggler) for (const record of message.admissions) noteAdmission(holder, record)
     holder.number = Math.max(holder.number, message.number)
     holder.seenAtMs = nowMs
     this.#storage.writeHolder(holder)
@@ -90,7 +92,8 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#storage.save(this.#authority)
     await this.#arm(nowMs)
     const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
-    const news = isBehind ? { switches: this.#switches } : {}
+    const cancelled = cancelledOf(holder)
+    const news = { ...(isBehind ? { switches: this.#switches } : {}), ...(cancelled.length > 0 ? { cancelled } : {}) }
     return replyTo(call, { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said, ...news })
   }
 
@@ -116,6 +119,29 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     if (switches.revision <= this.#switches.revision) return
     this.#switches = switches
     this.#storage.writeMeta('switches', JSON.stringify(switches))
+  }
+
+  /** Attempts in flight of all isolates, as far as they have told, the oldest first. */
+  async inFlight(most: number): Promise<readonly InFlight[]> {
+    const all = [...this.#holders.values()].flatMap(({ inFlight }) => [...inFlight.values()])
+    // Request ids are in the order of their time.
+    return all
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      .slice(0, most)
+      .map(({ id, reserved, event, isCancelled }) => ({ id, reserved, event, isCancelled: isCancelled === true }))
+  }
+
+  /** Has a request ended: its isolate is told with the next reply, and until it has ended. False for one that isn't there. */
+  async cancel(requestId: string): Promise<boolean> {
+    let isThere = false
+    for (const holder of this.#holders.values()) {
+      const own = [...holder.inFlight.values()].filter(({ id }) => id.startsWith(`${requestId}#`))
+      if (own.length === 0) continue
+      isThere = true
+      for (const record of own) holder.inFlight.set(record.id, { ...record, isCancelled: true })
+      this.#storage.writeHolder(holder)
+    }
+    return isThere
   }
 
   /** The usage consumer has applied these outbox rows. */
@@ -239,6 +265,17 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#alarmAtMs = Math.max(next, nowMs)
     await this.ctx.storage.setAlarm(this.#alarmAtMs)
   }
+}
+
+/** What comes again after it was cancelled is cancelled still. */
+function noteAdmission({ inFlight }: HolderState, record: AdmissionRecord): void {
+  if (inFlight.get(record.id)?.isCancelled !== true) inFlight.set(record.id, record)
+}
+
+function cancelledOf({ inFlight }: HolderState): readonly string[] {
+  const cancelled: string[] = []
+  for (const { id, isCancelled } of inFlight.values()) if (isCancelled === true) cancelled.push(id)
+  return cancelled
 }
 
 function earliest(a: number | null, b: number | null): number | null {

@@ -10,6 +10,7 @@ import { analyticsEndpoints } from './analytics.ts'
 import { announce } from './announce.ts'
 import { auditEndpoints } from './audit.ts'
 import { endUserEndpoints } from './end-users.ts'
+import { inFlightEndpoints } from './in-flight.ts'
 import { keyEndpoints } from './keys.ts'
 import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
@@ -48,6 +49,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/routes', routeEndpoints(ports))
     .route('/switches', switchEndpoints(ports))
     .route('/audit', auditEndpoints())
+    .route('/requests', inFlightEndpoints())
     .route('/alert-channels', alertChannelEndpoints(ports))
     .route('/alerts', alertEndpoints())
     .route('/', reportEndpoints(ports))

@@ -115,6 +115,8 @@ export interface AdmissionRecord {
   readonly reserved: Amounts
   /** JSON text of the usage event to write if nothing better ever arrives. */
   readonly event: string
+  /** An operator wants it to end: its holder is told until it has. */
+  readonly isCancelled?: true
 }
 
 /** A run of usage events, serialised once by the isolate; resent as it is until acknowledged. */
@@ -245,6 +247,18 @@ export interface LimiterReply {
   readonly closedLeases?: readonly string[]
   /** What is switched off, where the isolate's list is older. */
   readonly switches?: Switches
+  /** All of the holder's admissions that have to end by an operator's word; missing for none. */
+  readonly cancelled?: readonly string[]
+}
+
+/** An attempt in flight, as its limiter knows it. */
+export interface InFlight {
+  /** `<request id>#<attempt>` */
+  readonly id: string
+  readonly reserved: Amounts
+  /** JSON text of its usage event as it stood at admission, packed. */
+  readonly event: string
+  readonly isCancelled: boolean
 }
 
 /** A node's money in its current window, for the dashboard and `GET /admin/overview`. */
@@ -275,6 +289,10 @@ export interface LimiterObject {
   revoke(keyId: string): Promise<void>
   /** Takes what is switched off; a list that isn't newer changes nothing. */
   takeSwitches(switches: Switches): Promise<void>
+  /** Attempts in flight, the oldest first, at most so many. */
+  inFlight(most: number): Promise<readonly InFlight[]>
+  /** Has the attempts of a request ended. Whether there are any in flight. */
+  cancel(requestId: string): Promise<boolean>
   confirm(outboxIds: readonly number[]): Promise<void>
   live(): Promise<LimiterStanding>
   /** Every limit on a path as it stands, outermost first; null for a key that is revoked. Changes nothing. */

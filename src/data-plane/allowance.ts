@@ -9,7 +9,7 @@ import type { Lane } from './lane.ts'
 import { modelOf } from './sizing.ts'
 
 /** Why we ended a stream that would have gone on. */
-export type CutReason = 'budget-exhausted' | 'slot-lost' | 'key-revoked' | 'switched-off'
+export type CutReason = 'budget-exhausted' | 'slot-lost' | 'key-revoked' | 'switched-off' | 'cancelled'
 
 /** More is asked for when this share of what is paid for may have been said. */
 const ASK_AT = 0.8

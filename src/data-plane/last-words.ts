@@ -20,6 +20,7 @@ export const REASONS: Readonly<Record<CutReason, string>> = {
   'slot-lost': 'concurrency_slot_lost',
   'key-revoked': 'key_revoked',
   'switched-off': 'switched_off',
+  cancelled: 'cancelled_by_operator',
 }
 
 /** `text`, which is a stream's end, with `note` in its last event of JSON, behind what may be noted there already. */

@@ -27,10 +27,16 @@ export function isMetered(attempt: Attempt<Speaker>): boolean {
   return attempt.maxOutputTokens !== null
 }
 
-function whyEnd({ exchange, reservation }: Attempt<Speaker>): CutReason | null {
+/** Why an operator wants an attempt to end; null where none does. */
+export function byOperator({ exchange, reservation }: Attempt<Speaker>): CutReason | null {
   if (reservation.isRevoked()) return 'key-revoked'
-  if (exchange.services.switches.ofCaller(exchange.caller) !== null) return 'switched-off'
-  return reservation.hasLostSlot() ? 'slot-lost' : null
+  if (reservation.isCancelled?.() === true) return 'cancelled'
+  return exchange.services.switches.ofCaller(exchange.caller) === null ? null : 'switched-off'
+}
+
+function whyEnd(attempt: Attempt<Speaker>): CutReason | null {
+  const { reservation } = attempt
+  return byOperator(attempt) ?? (reservation.hasLostSlot() ? 'slot-lost' : null)
 }
 
 function lastWords(attempt: Attempt<Speaker>, lane: Lane, reason: CutReason): string | null {

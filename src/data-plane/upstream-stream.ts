@@ -89,6 +89,7 @@ export class UpstreamStream {
       }
       return null
     } catch {
+      if (this.#abort.signal.reason === ENDED) return this.#stop(ENDED_BY_OPERATOR)
       return this.#stop(this.#cut === 'timed-out' ? SILENT : BROKEN_OFF)
     }
   }
@@ -190,6 +191,20 @@ export class UpstreamStream {
 /** A stream that can't be ended in order. Nothing is wrong with the target. */
 function cutShort(cut: CutReason): UpstreamFailure {
   return { ...SILENT, class: 'client', status: 429, message: 'The reply was ended by a limit.', code: REASONS[cut] }
+}
+
+/** Why a call is stopped that an operator wants to end before it has answered. */
+export const ENDED = 'ended'
+
+/** Nobody else is to be asked, and nothing is wrong with the target. */
+export const ENDED_BY_OPERATOR: UpstreamFailure = {
+  class: 'client',
+  status: 403,
+  message: 'The request was ended by the operator of this gateway.',
+  code: 'ended_by_operator',
+  type: null,
+  param: null,
+  retryAfterMs: null,
 }
 
 /** A provider that stopped sending. */

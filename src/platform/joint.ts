@@ -92,6 +92,7 @@ export function joint(own: Reservation, beside: readonly HeldReservation[]): Res
     },
     hasLostSlot: () => all.some((part) => part.hasLostSlot()),
     isRevoked: () => own.isRevoked(),
+    isCancelled: () => own.isCancelled?.() === true,
     standings: () => own.standings?.() ?? null,
   }
 }

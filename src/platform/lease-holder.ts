@@ -30,7 +30,7 @@ interface Waiter extends Shortage {
   readonly refuse: (refusal: Refusal) => void
 }
 
-/** While something runs, the limiter is heard of at least this often: it may have news of a revocation or of a switch. */
+/** While something runs, the limiter is heard of about this often: it may have news of a revocation or of a switch. */
 const CONTACT_MS = 3_000
 /** Group commit: records wait at most this long for company. */
 const FLUSH_DELAY_MS = 25
@@ -60,6 +60,8 @@ export class LeaseHolder {
   readonly #manner: HolderManner | null
   /** Keys that were revoked while something ran under them: what runs still has to end. */
   readonly #revokedKeyIds = new Set<string>()
+  /** Attempts that an operator wants to end. */
+  #cancelled: readonly string[] = []
   #waiters: Waiter[] = []
   #messageCount = 0
   #ttlMs = LEASE_TTL_MS
@@ -149,6 +151,7 @@ export class LeaseHolder {
       keepAlive: (later) => this.#keepAlive(lease, later),
       hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
       isRevoked: () => this.#revokedKeyIds.has(path.keyId),
+      isCancelled: () => this.#cancelled.includes(id),
       standings: () => standingsNow(lease, this.#ports.nowMs()),
     }
     if (this.#manner === null) return reservation
@@ -170,7 +173,7 @@ export class LeaseHolder {
   /** A lease that admits is renewed; one that only keeps slots, which it no longer can be, is told of. */
   #keepAlive(lease: HeldLease, later: Later): void {
     const nowMs = this.#ports.nowMs()
-    const mustHear = this.#ports.switches !== undefined && nowMs >= this.#lastHeardMs + CONTACT_MS
+    const mustHear = this.#ports.switches !== undefined && nowMs >= this.#lastHeardMs + CONTACT_MS / 2
     if (mustHear && this.#exchangeSinceMs === null) return this.#exchangeSoon(later)
     if (!lease.isClosing) return this.#renewAhead(lease, nowMs, later)
     const isDue = lease.limited.slots && nowMs >= lease.slotsUntilMs - this.#ttlMs / 2
@@ -308,6 +311,7 @@ export class LeaseHolder {
     }
     this.#ttlMs = reply.ttlMs
     this.#lastHeardMs = this.#ports.nowMs()
+    this.#cancelled = reply.cancelled ?? []
     if (reply.switches !== undefined) this.#ports.switches?.take(reply.switches)
     this.#journal.acknowledge(reply.acknowledged)
     this.#leases.take(talk, reply, sentAtMs)

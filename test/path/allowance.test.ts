@@ -165,6 +165,7 @@ describe.each(LANES)('%s over %s', (protocol, dialect) => {
   test.each([
     ['slot-lost', 'concurrency_slot_lost'],
     ['revoked', 'key_revoked'],
+    ['cancelled', 'cancelled_by_operator'],
   ] as const)('ends in order when its leave is gone: %s', async (why, reason) => {
     const world = worldOf(dialect)
     let calls = 0
@@ -175,7 +176,7 @@ describe.each(LANES)('%s over %s', (protocol, dialect) => {
     }
     ENDS[protocol](await streamOf(world, protocol), reason)
     expect(calls).toBe(1)
-    const failure = why === 'revoked' ? 'key-revoked' : 'slot-lost'
+    const failure = why === 'revoked' ? 'key-revoked' : why
     const [event] = expectSettled(world)
     expect(event).toMatchObject({ ending: 'cut-by-limit', failure })
     expect(event?.usage.output).toBe(readCalls()[0]?.tokensOut)

@@ -25,6 +25,8 @@ function limiterOver(limits: LimiterObject['limits'], clock = virtualClock()) {
     configure: unused,
     revoke: unused,
     takeSwitches: unused,
+    inFlight: unused,
+    cancel: unused,
     confirm: unused,
     live: unused,
   }

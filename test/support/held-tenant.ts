@@ -1,6 +1,7 @@
 // One isolate's lease holder in front of a real authority, with a sender between them that a test can slow down, cut, or
 // let lose replies. Time is virtual.
-import type { Amounts, LimiterCall, LimiterConfig, LimiterPath } from '../../src/core/limits.ts'
+import type { Amounts, LimiterCall, LimiterConfig, LimiterPath, LimiterReply } from '../../src/core/limits.ts'
+import { SwitchBoard } from '../../src/core/switches.ts'
 import { LeaseHolder } from '../../src/platform/lease-holder.ts'
 import { type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
 import { type Receiver, receiver } from './limiter-receiver.ts'
@@ -17,6 +18,10 @@ export interface HeldTenant {
   /** Every message sent, lost or not. */
   readonly messages: LimiterCall[]
   readonly revoked: string[]
+  /** What the holder has heard is switched off. */
+  readonly switches: SwitchBoard
+  /** What the limiter's replies say besides; changed by the test. */
+  news: Partial<LimiterReply>
   /** Fates of the exchanges to come, in order; `usualFate` for all after them. */
   readonly fates: Fate[]
   usualFate: Fate
@@ -51,6 +56,7 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
   const end = receiver(config, clock.nowMs(), ttlMs)
   const messages: LimiterCall[] = []
   const revoked: string[] = []
+  const switches = new SwitchBoard()
   const failures: unknown[] = []
   let atOnce = 0
   const world: HeldTenant = {
@@ -58,6 +64,8 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
     receiver: end,
     messages,
     revoked,
+    switches,
+    news: {},
     failures,
     fates: [],
     usualFate: 'arrives',
@@ -67,6 +75,7 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
       nowMs: clock.nowMs,
       sleep: clock.sleep,
       onRevoked: (keyIds) => revoked.push(...keyIds),
+      switches,
       async send(message) {
         messages.push(structuredClone(message))
         atOnce += 1
@@ -78,7 +87,7 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
         const reply = end.call(structuredClone(message), clock.nowMs())
         await clock.sleep(world.rttMs / 2)
         atOnce -= 1
-        return fate === 'reply-lost' ? new Promise(() => {}) : reply
+        return fate === 'reply-lost' ? new Promise(() => {}) : { ...reply, ...world.news }
       },
     }),
     later: (work) => void work.catch((error: unknown) => failures.push(error)),

@@ -1,13 +1,14 @@
 // Changing traffic safely, on real D1, KV and limiter objects: kill switches reach the limiters past KV, every change is in
 // the audit log, and a canary that fails is rolled back on the strength of the ledger's own events.
-import { applyD1Migrations } from 'cloudflare:test'
+import { applyD1Migrations, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { rollBack } from '../../src/control-plane/canary.ts'
 import type { CanaryFinding } from '../../src/core/canary.ts'
 import type { RoutingSnapshot } from '../../src/core/directory.ts'
-import { LIMITS_VERSION, type LimiterCall, type LimiterReply } from '../../src/core/limits.ts'
-import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { LIMITS_VERSION, type LimiterCall, type LimiterReply, NOTHING } from '../../src/core/limits.ts'
+import { type UsageEvent, packEvent } from '../../src/core/usage-event.ts'
 import { forgetCounted } from '../../src/ledger/canary-watch.ts'
 import { consumeQueue } from '../../src/usage-consumer.ts'
 import { adminApi, emptied } from '../support/admin-api.ts'
@@ -314,5 +315,59 @@ describe('a canary', () => {
     const before = await rows()
     await forgetCounted(env.DB, Date.now())
     expect(await rows(), 'what was counted before is forgotten').toBeLessThan(before ?? 0)
+  })
+})
+
+describe('requests in flight', () => {
+  async function admitted(tenantId: string, requestId: string) {
+    const event = packEvent(
+      usageEvent(requestId, { tenantId, keyId: 'key_1', targetId: 'main', startedAtMs: 5, streamed: true }),
+    )
+    const record = { id: `${requestId}#1`, leaseId: 'l', reserved: { ...NOTHING, nanoUsd: 1_500 }, event }
+    return tell(tenantId, { admissions: [record] })
+  }
+
+  let number = 10
+  function tell(tenantId: string, more: Partial<LimiterCall>): Promise<LimiterReply> {
+    const message = {
+      v: LIMITS_VERSION,
+      tenantId,
+      holder: 'isolate',
+      number: (number += 1),
+      reports: [],
+      admissions: [],
+      chunks: [],
+      wants: [],
+    }
+    return env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).call({ ...message, ...more })
+  }
+
+  it('are listed with what is known of them, and one is cancelled by its holder until it has ended', async () => {
+    const tenant = (await call('POST', '/tenants', { name: 'busy' })).body.id
+    for (const id of ['req-1', 'req-2']) expect((await admitted(tenant, id)).cancelled).toBeUndefined()
+    const { body } = await call('GET', '/requests/in-flight?tenant=busy')
+    expect(body.rows).toMatchObject([
+      { request_id: 'req-1', attempt: 1, key: 'key_1', target: 'main', since_ms: 5, streamed: true, cancelled: false },
+      { request_id: 'req-2', reserved: { nano_usd: '1500' } },
+    ])
+    expect(await call('POST', '/requests/req-2/cancel')).toMatchObject({ status: 202, body: { cancelled: true } })
+    expect((await tell(tenant, {})).cancelled).toEqual(['req-2#1'])
+    expect((await admitted(tenant, 'req-2')).cancelled, 'told again, and cancelled still').toEqual(['req-2#1'])
+    expect((await call('GET', '/requests/in-flight?tenant=busy')).body.rows).toMatchObject([{}, { cancelled: true }])
+    const settled = { from: 1, to: 1, events: '[]', settles: ['req-2#1'] }
+    expect((await tell(tenant, { chunks: [settled] })).cancelled).toBeUndefined()
+    expect(await call('POST', '/requests/req-2/cancel?tenant=busy')).toMatchObject({ status: 404 })
+    expect(await call('GET', '/requests/in-flight?tenant=nobody')).toMatchObject({ status: 404 })
+    expect(await audit('req-2')).toMatchObject([{ who: 'ADMIN_TOKEN', what: 'requests.cancel' }])
+  })
+
+  it('that are cancelled are so for an object that starts anew', async () => {
+    const tenant = (await call('POST', '/tenants', { name: 'restarted' })).body.id
+    await admitted(tenant, 'req-9')
+    await call('POST', '/requests/req-9/cancel?tenant=restarted')
+    await runInDurableObject(env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenant)), async (_, state) => {
+      const again = new TenantLimiter(state, env)
+      expect(await again.inFlight(5)).toMatchObject([{ id: 'req-9#1', isCancelled: true }])
+    })
   })
 })

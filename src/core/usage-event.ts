@@ -101,6 +101,8 @@ export interface UsageEvent {
   readonly latencyMs: number
   /** ms from acceptance to the first content; null for none. */
   readonly ttftMs: number | null
+  /** Name of the secret that paid, where the target has several; null or missing where there was no choice. */
+  readonly credential?: string | null
   /** The plan in one line; null or missing where there was no choice. */
   readonly plan?: string | null
 }
@@ -134,6 +136,7 @@ const FIELD_DEFAULTS = {
   priceVersion: null,
   isUnpriced: false,
   ttftMs: null,
+  credential: null,
   plan: null,
 } as const satisfies Partial<UsageEvent>
 
@@ -177,6 +180,7 @@ export function packEvent(event: UsageEvent): string {
   if (event.isEstimated) packed.isEstimated = true
   if (event.savedNanoUsd !== 0) packed.savedNanoUsd = event.savedNanoUsd
   if (event.ttftMs !== null) packed.ttftMs = event.ttftMs
+  if (event.credential != null) packed.credential = event.credential
   if (event.plan != null) packed.plan = event.plan
   return JSON.stringify(packed)
 }

@@ -110,6 +110,7 @@ export async function admit<P extends Speaker>(
   event.costCenter = exchange.options.costCenter ?? caller.costCenter ?? target.costCenter
   event.priceVersion = target.priceVersion
   event.isUnpriced = target.price === null
+  event.credential = target.credentials === undefined ? null : target.credential
   event.plan = plan.choice ?? null
   event.usage = { ...NO_USAGE, input: need.promptTokens }
   const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId, model: facts.model }

@@ -134,6 +134,7 @@ export function eventTemplate(
     isUnpriced: false,
     latencyMs: 0,
     ttftMs: null,
+    credential: null,
     plan: null,
   }
 }

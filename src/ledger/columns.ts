@@ -41,6 +41,7 @@ export const EVENT_COLUMNS = {
   price_version: 'priceVersion',
   latency_ms: 'latencyMs',
   ttft_ms: 'ttftMs',
+  credential: 'credential',
   plan: 'plan',
 } as const
 

@@ -42,6 +42,8 @@ export interface RequestRow {
 }
 
 /** Where a page ended. */
+  /** Which credential paid, where there are several. */
+  readonly credential: string | null
 export interface RequestCursor {
   readonly startedAtMs: number
   readonly requestId: string
@@ -74,9 +76,12 @@ const PAGE = `SELECT e.request_id, e.attempt, e.started_at_ms, e.tenant_id AS te
     ${corrected('reasoning_tokens')} AS reasoning_tokens,
     CAST(${corrected('cost_nano_usd')} AS TEXT) AS cost_nano_usd,
     CAST(${corrected('saved_nano_usd')} AS TEXT) AS saved_nano_usd,
-    e.price_version, e.latency_ms, e.ttft_ms, e.plan
-  FROM (
-    SELECT * FROM (
+    e.price_version, e.is_unpriced, e.units, e.service_tier, e.latency_ms, e.ttft_ms, e.credential, e.plan
+  FROM (${events}) e
+  LEFT JOIN usage_events a ON a.request_id = e.request_id AND a.attempt = e.attempt AND a.kind = 'adj'
+  ORDER BY e.place DESC, e.attempt DESC`
+
+const PAGE = pageSql(`SELECT * FROM (
       SELECT *, request_id AS place FROM usage_events
       WHERE kind = 'cost' AND (request_id, attempt) < (?1, ?2) AND NOT ${IS_STRAY}
       ORDER BY request_id DESC, attempt DESC LIMIT ?3)

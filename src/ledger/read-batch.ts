@@ -119,6 +119,7 @@ const EVENT_FIELDS: Readonly<Record<string, Check>> = {
   latencyMs: isCount,
   ttftMs: (value) => value === null || isCount(value),
   plan: isTextOrNull,
+  credential: isTextOrNull,
 }
 
 const EVENT_CHECKS = Object.entries(EVENT_FIELDS)

@@ -66,6 +66,7 @@ describe('consume', () => {
       plan: 'weighted: a > b',
     })
     await deliver([message(1, [event])])
+      credential: 'ONE_API_KEY',
     const row = await env.DB.prepare(`SELECT * FROM usage_events`).first()
     expect(row).toEqual({
       request_id: 'r1',
@@ -111,6 +112,7 @@ describe('consume', () => {
 
   it('counts a message once, however often it comes', async () => {
     const first = await deliver([message(1, [usageEvent({ requestId: 'r1' }), usageEvent({ requestId: 'r2' })])])
+      credential: 'ONE_API_KEY',
     const again = await deliver([message(1, [usageEvent({ requestId: 'r1' }), usageEvent({ requestId: 'r2' })])])
     expect([first.acked, again.acked]).toEqual([['m1'], ['m1']])
     expect(again.confirmed).toEqual([['ten_a', [1]]])

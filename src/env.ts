@@ -34,6 +34,10 @@ export interface GatewayEnv extends AlertBindings {
   readonly ENVIRONMENT: string
   /** Lifetime of a limiter lease in ms; 30000 unless set. */
   readonly LEASE_TTL_MS?: string
+  /** What becomes of a model without a price: `zero` (served, charged nothing) unless set, `refuse`, or `default`. */
+  readonly UNPRICED_MODELS?: string
+  /** For `default`: USD per million tokens of input and of output, as in `3,15`. */
+  readonly DEFAULT_PRICE?: string
   /** Origins whose pages may call the gateway, separated by commas; none unless set (`data-plane/http-surface.ts`). */
   readonly CORS_ORIGINS?: string
   /** The admin surface is closed until this is set. */

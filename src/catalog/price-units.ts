@@ -37,9 +37,13 @@ export function priceOf(published: UsdPerMillion): Price {
   }
 }
 
-/** Names a price for good: where it comes from, and a checksum of its eight numbers, so that no two differ silently. */
+/** Names a price for good: where it comes from, and a checksum of all its numbers, so that no two differ silently. */
 export function priceVersionOf(origin: string, price: Price): string {
   const { input, cacheRead, cacheWrite, cacheWriteLong, output, reasoning, audioInput, audioOutput } = price
   const numbers = [input, cacheRead, cacheWrite, cacheWriteLong, output, reasoning, audioInput, audioOutput]
-  return `${origin}#${crc32(numbers.join(',')).toString(16).padStart(8, '0')}`
+  const { units, tiers } = price
+  const others = units === undefined && tiers === undefined ? '' : JSON.stringify([units, tiers])
+  return `${origin}#${crc32(numbers.join(',') + others)
+    .toString(16)
+    .padStart(8, '0')}`
 }

@@ -5,16 +5,19 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
 import { alertChannelEndpoints } from './alert-channels.ts'
+import { alertRuleEndpoints } from './alert-rules.ts'
 import { alertEndpoints } from './alerts.ts'
 import { analyticsEndpoints } from './analytics.ts'
 import { announce } from './announce.ts'
 import { auditEndpoints } from './audit.ts'
 import { endUserEndpoints } from './end-users.ts'
 import { inFlightEndpoints } from './in-flight.ts'
+import { keyReportEndpoints } from './key-reports.ts'
 import { keyEndpoints } from './keys.ts'
 import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishPage, type PublishCursor } from './publish.ts'
+import { priceEndpoints } from './prices.ts'
 import { refuse } from './refusal.ts'
 import { reportEndpoints } from './reports.ts'
 import { routeEndpoints } from './routes.ts'
@@ -44,13 +47,16 @@ export function createAdmin(options: AdminOptions) {
     .route('/tenants', tenantEndpoints(ports))
     .route('/tenants/:tenant/end-users', endUserEndpoints(ports))
     .route('/teams', teamEndpoints(ports))
+    .route('/keys', keyReportEndpoints(ports))
     .route('/keys', keyEndpoints(ports))
     .route('/targets', targetEndpoints(ports))
     .route('/routes', routeEndpoints(ports))
+    .route('/prices', priceEndpoints(ports))
     .route('/switches', switchEndpoints(ports))
     .route('/audit', auditEndpoints())
     .route('/requests', inFlightEndpoints())
     .route('/alert-channels', alertChannelEndpoints(ports))
+    .route('/alert-rules', alertRuleEndpoints(ports))
     .route('/alerts', alertEndpoints())
     .route('/', reportEndpoints(ports))
     .route('/', analyticsEndpoints(ports))

@@ -27,6 +27,15 @@ export function writeUsd(nanoUsd: number): string {
   return `${nano / NANO_PER_USD}.${decimals.replace(/0{1,7}$/, '')}`
 }
 
+/** Per cents with a sign as integer basis points (1 % is 100); null for anything but decimal text of at most two decimals
+ *  from -100 to 1000. */
+export function readBasisPoints(text: string): number | null {
+  const isNegative = text.startsWith('-')
+  const points = readDecimal(isNegative ? text.slice(1) : text, 2)
+  if (points === null || points > (isNegative ? 10_000 : 100_000)) return null
+  return isNegative && points > 0 ? -points : points
+}
+
 function readDecimal(text: string, decimals: number): number | null {
   const found = DECIMAL.exec(text)
   const fraction = found?.[2] ?? ''

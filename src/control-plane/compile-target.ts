@@ -12,7 +12,8 @@ import { readDeclared } from '../wire/declared.ts'
 import type { AdminPorts } from './ports.ts'
 import { readPrice } from './price-record.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
-import { CREDENTIAL_NAME, type NewTarget, type PricesBody, type TargetChange } from './schemas.ts'
+import type { PricesBody } from './price-schemas.ts'
+import { CREDENTIAL_NAME, type NewTarget, type TargetChange } from './schemas.ts'
 import {
   changeOptions,
   providerOptions,

@@ -16,6 +16,7 @@ import { LIMITS_VERSION, type LimiterConfig } from '../core/limits.ts'
 import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import type { GatewayEnv } from '../env.ts'
 import { hasBudget, limiterNodes } from './limits-record.ts'
+import { ruleOf, unpricedOf } from './price-record.ts'
 import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
 import { readSwitches } from './publish-switches.ts'
 import { readRouteChoice } from './route-choice.ts'
@@ -29,6 +30,7 @@ import {
   readTexts,
   revisionOf,
   type KeyRow,
+  type PriceRow,
   type RouteRow,
   type TargetRow,
   type TeamRow,
@@ -49,16 +51,18 @@ const PUT_WAIT_MS = 1100
 /** Publishes targets and routes as one snapshot. */
 export function publishRouting(env: PublishEnv): Promise<void> {
   return untilCurrent(env, async (revision) => {
-    const [targets, routes, switches] = await Promise.all([
+    const [targets, routes, switches, prices] = await Promise.all([
       listRows<TargetRow>(env.DB, 'targets'),
       listRows<RouteRow>(env.DB, 'routes'),
       readSwitches(env.DB),
+      listRows<PriceRow>(env.DB, 'prices'),
     ])
     const snapshot: RoutingSnapshot = {
       revision,
       targets: Object.fromEntries(targets.map((row) => [row.id, publishedTarget(row)])),
       routes: routes.map(routeOf),
       switches,
+      ...(prices.length === 0 ? {} : { prices: prices.map(ruleOf) }),
     }
     await put(env.DIRECTORY, DIRECTORY_ROUTING_NAME, JSON.stringify(snapshot))
   })
@@ -234,6 +238,7 @@ function keyRecord(row: KeyRow): KeyRecord {
 
 function tenantRecord(row: TenantRow, isUserLimited: boolean, unchecked: TenantRecord['unchecked']): TenantRecord {
   const isRequired = row.require_end_user === 1
+  const unpriced = unpricedOf(row)
   return {
     v: 1,
     tenantId: row.id,
@@ -243,6 +248,7 @@ function tenantRecord(row: TenantRow, isUserLimited: boolean, unchecked: TenantR
     ...(row.pass_through === PASS_THROUGH_USUAL ? {} : { passThrough: row.pass_through }),
     ...(row.cors_origins === '[]' ? {} : { corsOrigins: readTexts(row.cors_origins) }),
     ...(unchecked === undefined ? {} : { unchecked }),
+    ...(unpriced === undefined ? {} : { unpriced }),
     ...(isRequired || isUserLimited ? { endUsers: { isRequired, isLimited: isUserLimited } } : {}),
   }
 }

@@ -8,7 +8,8 @@ import { UNPRICED_ACTIONS } from '../core/price-book.ts'
 import { QUIRKS } from '../core/quirk.ts'
 import { readDay } from '../core/window.ts'
 import { dialects } from '../dialects/index.ts'
-import { AMOUNT_USD_MAX, readBasisPoints, readUsd, readUsdPerMillion } from './amount.ts'
+import { AMOUNT_USD_MAX, readUsd } from './amount.ts'
+import { PRICES } from './price-schemas.ts'
 
 export const OBJECT = 'must be a JSON object'
 
@@ -39,8 +40,6 @@ const FLAG = z.boolean('must be true or false')
 
 const AMOUNT_ALLOWED = `must be decimal text such as "12.50", of at most nine decimals and at most ${AMOUNT_USD_MAX}`
 const AMOUNT = z.string(AMOUNT_ALLOWED).check(z.refine((value) => readUsd(value) !== null, AMOUNT_ALLOWED))
-const PRICE_ALLOWED = 'must be decimal text such as "2.50", of at most six decimals'
-const PRICE = z.string(PRICE_ALLOWED).check(z.refine((value) => readUsdPerMillion(value) !== null, PRICE_ALLOWED))
 
 const LIMIT = z.nullable(integer(1, 1_000_000_000_000))
 const PERIODS = ['hour', 'day', 'week', 'month'] as const
@@ -58,7 +57,9 @@ const EVERY_DAYS = z.strictObject(
   'must be an object of every_days and from',
 )
 const INSTANT_ALLOWED = 'must be a date and time with its zone, such as "2027-01-31T00:00:00Z"'
-const INSTANT = z.string(INSTANT_ALLOWED).check(z.refine((value) => readInstant(value) !== null, INSTANT_ALLOWED))
+export const INSTANT = z
+  .string(INSTANT_ALLOWED)
+  .check(z.refine((value) => readInstant(value) !== null, INSTANT_ALLOWED))
 const COUNT = integer(1, 1_000_000_000_000)
 const INCREASE = z.optional(
   z.nullable(z.strictObject({ by: COUNT, until: INSTANT }, 'must be null or an object of by and until')),
@@ -160,51 +161,9 @@ const ORIGINS = z
 
 const PASS_THROUGH = z.enum(PASS_THROUGH_POLICIES, `must be one of ${PASS_THROUGH_POLICIES.join(', ')}`)
 
-const PER_UNIT_ALLOWED = 'must be decimal text such as "0.04", of at most nine decimals and at most 1000'
-const PER_UNIT = z.optional(
-  z
-    .string(PER_UNIT_ALLOWED)
-    .check(z.refine((value) => (readUsd(value) ?? Infinity) <= 1_000_000_000_000, PER_UNIT_ALLOWED)),
-)
-const TOKEN_PRICES = {
-  input_usd_per_million: PRICE,
-  output_usd_per_million: PRICE,
-  cache_read_usd_per_million: z.optional(PRICE),
-  cache_write_usd_per_million: z.optional(PRICE),
-  cache_write_long_usd_per_million: z.optional(PRICE),
-  reasoning_usd_per_million: z.optional(PRICE),
-  audio_input_usd_per_million: z.optional(PRICE),
-  audio_output_usd_per_million: z.optional(PRICE),
-}
-const TIER_PRICES = z.optional(z.strictObject(TOKEN_PRICES, OBJECT))
-/** What a machine of one's own costs for every hour, and how many requests share it. */
-const HARDWARE = z.strictObject(
-  { usd_per_hour: PER_UNIT, energy_usd_per_hour: PER_UNIT, depreciation_usd_per_hour: PER_UNIT, at_once: integer(1, 100_000) },
-  OBJECT,
-)
-const PRICES = z.strictObject(
-  {
-    ...TOKEN_PRICES,
-    request_usd: PER_UNIT,
-    image_usd: PER_UNIT,
-    search_usd: PER_UNIT,
-    second_usd: PER_UNIT,
-    characters_usd_per_million: z.optional(PRICE),
-    tiers: z.optional(
-      z.strictObject({ batch: TIER_PRICES, flex: TIER_PRICES, priority: TIER_PRICES }, 'must be an object of tiers'),
-    ),
-    hardware: z.optional(HARDWARE),
-  },
-  OBJECT,
-)
-export type PricesBody = z.infer<typeof PRICES>
-export type TokenPricesBody = z.infer<z.ZodMiniObject<typeof TOKEN_PRICES>>
-
 export const LIMITS_UNAVAILABLE = ['refuse', 'admit'] as const
 const TENANT = {
-  unpriced: z.optional(
-    z.nullable(z.enum(UNPRICED_ACTIONS, `must be null or one of ${UNPRICED_ACTIONS.join(', ')}`)),
-  ),
+  unpriced: z.optional(z.nullable(z.enum(UNPRICED_ACTIONS, `must be null or one of ${UNPRICED_ACTIONS.join(', ')}`))),
   default_price: z.optional(z.nullable(PRICES)),
   limits_unavailable: z.optional(z.enum(LIMITS_UNAVAILABLE, `must be one of ${LIMITS_UNAVAILABLE.join(', ')}`)),
   require_end_user: z.optional(FLAG),
@@ -324,32 +283,6 @@ const TIMEOUTS = z.strictObject(
   },
   OBJECT,
 )
-
-const PERCENT_ALLOWED = 'must be decimal text such as "-12.5", of at most two decimals, from -100 to 1000'
-const NEW_PRICE_PROVIDER = z
-  .string('must be a provider of the catalogue, or *')
-  .check(
-    z.refine(
-      (value) => value === '*' || PROVIDERS.some((provider) => provider.name === value),
-      'must be a provider of the catalogue, or *',
-    ),
-  )
-export const NEW_PRICE = z.strictObject(
-  {
-    provider: NEW_PRICE_PROVIDER,
-    model: MODEL,
-    tenant: z.optional(z.nullable(NAME)),
-    from: z.optional(INSTANT),
-    price: z.optional(PRICES),
-    adjust_percent: z.optional(
-      z.string(PERCENT_ALLOWED).check(z.refine((value) => readBasisPoints(value) !== null, PERCENT_ALLOWED)),
-    ),
-    note: z.optional(z.nullable(text(500))),
-  },
-  OBJECT,
-)
-
-export type NewPrice = z.infer<typeof NEW_PRICE>
 
 /** Read in whole by `wire/declared.ts`, which knows what is wrong with it. */
 const DECLARED = z.custom<JsonObject>(isJsonObject, 'must be null or a JSON object')

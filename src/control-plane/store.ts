@@ -4,6 +4,7 @@
 import { err, ok, type Result } from '../core/result.ts'
 import { parseJson } from '../core/json.ts'
 import type { CacheMode } from '../core/directory.ts'
+import type { UnpricedPolicy } from '../core/price-book.ts'
 import type { PassThroughPolicy } from '../core/pass-through-policy.ts'
 import { SWITCHES_MAX, type SwitchKind } from '../core/switches.ts'
 import { type Entry, OPERATOR, auditEntry } from './audit-record.ts'
@@ -23,6 +24,10 @@ export interface TenantRow extends LimitColumns {
   readonly pass_through: PassThroughPolicy
   /** What becomes of requests without a budget while the limiter is away. */
   readonly limits_unavailable: 'refuse' | 'admit'
+  /** What becomes of requests for models without a price; null: what becomes of everybody's. */
+  readonly unpriced: UnpricedPolicy['action'] | null
+  /** JSON of a `NamedPrice`, for `default`. */
+  readonly default_price: string | null
   readonly created_at_ms: number
 }
 
@@ -86,6 +91,21 @@ export interface SwitchRow {
   readonly since_ms: number
 }
 
+/** What is charged in place of the listed price. */
+export interface PriceRow {
+  readonly id: string
+  readonly provider: string
+  readonly model: string
+  readonly tenant_id: string | null
+  readonly from_ms: number
+  /** JSON of a `Price`; null for a margin or discount. */
+  readonly price: string | null
+  readonly basis_points: number
+  readonly version: string
+  readonly note: string | null
+  readonly created_at_ms: number
+}
+
 export interface EndUserRow {
   readonly id: string
   readonly tenant_id: string
@@ -104,6 +124,7 @@ type Table =
   | 'targets'
   | 'routes'
   | 'switches'
+  | 'prices'
   | 'alert_channels'
   | 'alert_rules'
 

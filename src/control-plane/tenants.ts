@@ -6,10 +6,11 @@ import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
+import { changeUnpriced, defaultPriceOf, viewPrice } from './price-record.ts'
 import { publishTenant, pushLimits } from './publish.ts'
 import { pushEndUsers } from './publish-side.ts'
 import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
-import { exists, notFound, notStored, referenced, refuse, type Refusal } from './refusal.ts'
+import { exists, notFound, notStored, referenced, refuse, unacceptable, type Refusal } from './refusal.ts'
 import { NEW_TENANT, TENANT_CHANGE, type TenantChange } from './schemas.ts'
 import { commit, deleteRow, findTenant, insertRow, listRows, readTexts, updateRow, type TenantRow } from './store.ts'
 import { jsonBody } from './validate.ts'
@@ -73,6 +74,8 @@ const BLANK: Omit<TenantRow, 'id' | 'name' | 'created_at_ms'> = {
   require_end_user: 0,
   pass_through: PASS_THROUGH_USUAL,
   limits_unavailable: 'refuse',
+  unpriced: null,
+  default_price: null,
 }
 
 /** The tenant after a change: what is left out stays. */
@@ -81,9 +84,12 @@ function change(before: TenantRow, body: TenantChange): Result<TenantRow, Refusa
   if (!limits.ok) return limits
   const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
   if (problemOfUsers !== null) return err(problemOfUsers)
+  const unpriced = changeUnpriced(before, body)
+  if (unpriced.unpriced === 'default' && unpriced.default_price === null) return err(NO_DEFAULT_PRICE)
   return ok({
     ...before,
     ...limits.value,
+    ...unpriced,
     name: body.name ?? before.name,
     cache_mode: body.cache?.mode ?? before.cache_mode,
     cache_ttl_seconds: body.cache?.ttl_seconds ?? before.cache_ttl_seconds,
@@ -96,8 +102,15 @@ function change(before: TenantRow, body: TenantChange): Result<TenantRow, Refusa
   })
 }
 
+const NO_DEFAULT_PRICE = unacceptable(
+  'default_price',
+  'invalid_field',
+  'default_price is needed where unpriced is default.',
+)
+
 /** A tenant as the API shows it. `spentNanoUsd`: in its running budget window, where known. */
 export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
+  const defaultPrice = defaultPriceOf(row)
   return {
     id: row.id,
     name: row.name,
@@ -109,6 +122,8 @@ export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
     end_user_limits: readRules(row.end_user_limits),
     pass_through: row.pass_through,
     limits_unavailable: row.limits_unavailable,
+    unpriced: row.unpriced,
+    default_price: defaultPrice === null ? null : viewPrice(defaultPrice),
     created_at_ms: row.created_at_ms,
   }
 }

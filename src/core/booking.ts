@@ -1,7 +1,7 @@
 // What becomes of attempts whose isolate died: they are booked at what was reserved, as an estimate, and corrected if
 // their true event arrives after all. Both travel as ordinary usage events, so sums stay exact.
 import { type UsageEvent, packEvent, unpackOwnEvent } from './usage-event.ts'
-import type { Usage } from './usage.ts'
+import { type Usage, addUnits } from './usage.ts'
 
 /** An admission as it was recorded before its attempt was settled. */
 export interface OpenAdmission {
@@ -52,6 +52,10 @@ function correction(event: UsageEvent, before: UsageEvent): UsageEvent {
     reasoning: now.reasoning - then.reasoning,
     audioInput: now.audioInput - then.audioInput,
     audioOutput: now.audioOutput - then.audioOutput,
+    ...(now.tier === undefined ? {} : { tier: now.tier }),
+    ...(now.units === undefined && then.units === undefined
+      ? {}
+      : { units: addUnits(now.units ?? {}, then.units ?? {}, -1) }),
   }
   return { ...event, kind: 'adj', usage, costNanoUsd: event.costNanoUsd - before.costNanoUsd }
 }

@@ -3,9 +3,9 @@
 import { estimateTokenCount } from 'tokenx'
 import type { Target } from './directory.ts'
 import type { Amounts } from './amounts.ts'
-import { type Price, costNanoUsd } from './price.ts'
+import { type Price, costNanoUsd, dearestTier } from './price.ts'
 import { type ExtraTokens, PLAIN, extraTokens } from './prompt-extras.ts'
-import { NO_USAGE, type Usage, completionTokens, promptTokens as inputTokens } from './usage.ts'
+import { NO_USAGE, type Units, type Usage, completionTokens, promptTokens as inputTokens, withUnits } from './usage.ts'
 
 /** Text up to this length is estimated whole. */
 const WHOLE_CHARS_MAX = 300
@@ -71,6 +71,8 @@ export interface Asked {
   readonly choices: number
   /** The output without which the request would be refused (a budget of thinking). */
   readonly leastOutputTokens?: number
+  /** What is sold by other measures than tokens. */
+  readonly units?: Units
 }
 
 /** What else is known when an attempt is sized. */
@@ -106,7 +108,7 @@ export function demand(promptTokens: number, request: Asked, target: Target, siz
   const expected = Math.min(bound, request.maxOutputTokens ?? LIKELY_OUTPUT_TOKENS)
   const likely = Math.ceil(promptTokens * factor) + extras.media + extras.audio
   const price = target.price === null ? null : dearest(target.price, isSpoken)
-  const most = mostInput(promptTokens, target, sizing)
+  const most = mostInput(promptTokens, target, sizing, request.units)
   const moneyOf = (outputTokens: number): number =>
     price === null ? 0 : costNanoUsd({ ...most, output: outputTokens }, price)
   const isElastic = sizing.mayExtend && bound > LIKELY_OUTPUT_TOKENS && !isSpoken && showsOutput(target)
@@ -149,10 +151,21 @@ export function showsOutput({ capabilities }: Target): boolean {
   return capabilities?.contextTokens !== undefined
 }
 
-function mostInput(promptTokens: number, { capabilities }: Target, { factor, extras }: Sizing): Usage {
+/** What is charged for however the reply turns out: the call, and the time that the target has for it. */
+function ofOwn({ price, timeouts }: Target, units: Units = {}): Usage {
+  if (price?.units === undefined) return NO_USAGE
+  return withUnits(NO_USAGE, { ...units, requests: 1, busyMilliseconds: timeouts.totalMs })
+}
+
+function mostInput(promptTokens: number, target: Target, { factor, extras }: Sizing, units?: Units): Usage {
+  const { capabilities } = target
   const input = Math.ceil(promptTokens * Math.max(1, factor) * PROMPT_MARGIN) + extras.overhead + extras.media
   // No prompt is longer than what the model reads.
-  return { ...NO_USAGE, input: Math.min(input, capabilities?.contextTokens ?? Infinity), audioInput: extras.audio }
+  return {
+    ...ofOwn(target, units),
+    input: Math.min(input, capabilities?.contextTokens ?? Infinity),
+    audioInput: extras.audio,
+  }
 }
 
 function leastOutput({ leastOutputTokens = 0 }: Asked, { capabilities }: Target): number {
@@ -166,10 +179,12 @@ export function weightOf(usage: Usage, nanoUsd: number): Amounts {
 }
 
 /** What the tokens may cost at most: the prompt may be written to the provider's cache, the output may be reasoning, or
- *  sound. */
-function dearest(price: Price, isSpoken: boolean): Price {
+ *  sound, and the provider may serve from a dearer tier. */
+function dearest(given: Price, isSpoken: boolean): Price {
+  const price = given.tiers === undefined ? given : dearestTier(given)
   return {
     ...price,
+    ...(given.units === undefined ? {} : { units: given.units }),
     input: Math.max(price.input, price.cacheWrite, price.cacheWriteLong),
     output: Math.max(price.output, price.reasoning, isSpoken ? price.audioOutput : 0),
   }

@@ -98,6 +98,8 @@ export type Failure =
   | { readonly kind: 'model-not-allowed'; readonly model: string }
   /** An operator has switched it off. `model`: the requested one. */
   | { readonly kind: 'switched-off'; readonly what: 'tenant' | 'key' | 'model'; readonly model?: string }
+  /** Nobody knows what the model costs, and it isn't served at an unknown price. */
+  | { readonly kind: 'unpriced'; readonly model: string }
   /** A rule of the model's route says no to requests like this one. */
   | { readonly kind: 'refused-by-rule'; readonly model: string; readonly rule: string; readonly message: string }
   | ({ readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] } & Suggesting)

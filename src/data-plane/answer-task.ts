@@ -4,7 +4,7 @@ import type { UpstreamFailure } from '../core/failure.ts'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type Result, err, ok } from '../core/result.ts'
-import { type Usage, USAGE_BUCKETS, NO_USAGE } from '../core/usage.ts'
+import { type Usage, USAGE_BUCKETS, NO_USAGE, withUnits } from '../core/usage.ts'
 import { brokenStream } from '../dialects/provider-error.ts'
 import type { TaskCodec, TaskReply, TaskRequest } from '../dialects/tasks/codec.ts'
 import { taskCodec } from '../dialects/tasks/index.ts'
@@ -168,7 +168,7 @@ function withUsage({ exchange, plan }: TaskAttempt, body: JsonObject): JsonObjec
 function summed(all: readonly Usage[]): Usage {
   const total = { ...NO_USAGE }
   for (const bucket of USAGE_BUCKETS) total[bucket] = all.reduce((sum, usage) => sum + usage[bucket], 0)
-  return total
+  return all.reduce<Usage>((sum, { units }) => (units === undefined ? sum : withUnits(sum, units)), total)
 }
 
 /** Members that the route lets go of for this target. */

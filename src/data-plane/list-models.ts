@@ -2,7 +2,7 @@
 // says so with `anthropic-version`. What we know of a model besides stands under `tidegate`.
 // https://platform.openai.com/docs/api-reference/models, https://docs.anthropic.com/en/api/models-list (read 2026-11-21)
 import { findCapabilities } from '../catalog/models.ts'
-import type { Caller, ModelCapabilities, Route } from '../core/directory.ts'
+import type { Caller, ModelCapabilities, Route, Target } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type Result, err, ok } from '../core/result.ts'
 import type { Failure } from '../core/failure.ts'
@@ -14,6 +14,7 @@ import type { Protocol } from '../protocols/protocol.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { authenticate } from './authenticate.ts'
 import { begin } from './exchange.ts'
+import { calledTarget } from './priced-target.ts'
 import { refuse } from './refuse.ts'
 import { isAllowed } from './route.ts'
 
@@ -25,6 +26,7 @@ const PAGE_USUAL = 20
 interface Access {
   readonly caller: Caller
   readonly table: RouteTable
+  readonly services: Services
 }
 
 /** The models of the key's tenant that the key is allowed. A prefix route is listed as it is written, `*` included. */
@@ -42,8 +44,10 @@ export async function listModels(request: Request, services: Services, later: La
   }
   const headers = { 'x-request-id': exchange.requestId, 'x-tidegate-request-id': exchange.requestId }
   const models = [...routes.values()]
-  if (isAnthropic(request)) return Response.json(page(new URL(request.url).searchParams, models, table), { headers })
-  const data = models.map((route) => openaiModel(route.model, route, table))
+  if (isAnthropic(request)) {
+    return Response.json(await page(new URL(request.url).searchParams, models, access.value), { headers })
+  }
+  const data = await Promise.all(models.map((route) => openaiModel(route.model, route, access.value)))
   return Response.json({ object: 'list', data }, { headers })
 }
 
@@ -56,7 +60,7 @@ export async function retrieveModel(request: Request, id: string, services: Serv
   const route = table.find(caller.tenantId, id)
   if (route === null) return refuse(exchange, { kind: 'model-not-found', model: id })
   if (!isAllowed(caller, id)) return refuse(exchange, { kind: 'model-not-allowed', model: id })
-  const model = isAnthropic(request) ? anthropicModel(id, route, table) : openaiModel(id, route, table)
+  const model = await (isAnthropic(request) ? anthropicModel : openaiModel)(id, route, access.value)
   return Response.json(model, {
     headers: { 'x-request-id': exchange.requestId, 'x-tidegate-request-id': exchange.requestId },
   })
@@ -74,21 +78,21 @@ async function accessOf(request: Request, services: Services, later: Later): Pro
   const caller = await authenticate(request.headers, services)
   if (!caller.ok) return caller
   const table = await services.directory.routes(later)
-  return table === null ? err({ kind: 'directory-unavailable' }) : ok({ caller: caller.value, table })
+  return table === null ? err({ kind: 'directory-unavailable' }) : ok({ caller: caller.value, table, services })
 }
 
-function openaiModel(id: string, route: Route, table: RouteTable): JsonObject {
-  return { id, object: 'model', created: 0, owned_by: 'tidegate', tidegate: knownOf(id, route, table) }
+async function openaiModel(id: string, route: Route, access: Access): Promise<JsonObject> {
+  return { id, object: 'model', created: 0, owned_by: 'tidegate', tidegate: await knownOf(id, route, access) }
 }
 
-function anthropicModel(id: string, route: Route, table: RouteTable): JsonObject {
+async function anthropicModel(id: string, route: Route, access: Access): Promise<JsonObject> {
   const created_at = '1970-01-01T00:00:00Z'
-  return { type: 'model', id, display_name: id, created_at, tidegate: knownOf(id, route, table) }
+  return { type: 'model', id, display_name: id, created_at, tidegate: await knownOf(id, route, access) }
 }
 
-/** Context window and abilities of the first target, which usually serves; the providers of all. */
-function knownOf(id: string, route: Route, table: RouteTable): JsonObject {
-  const targets = table.targets(route)
+/** Context window, abilities and price of the first target, which usually serves; the providers of all. */
+async function knownOf(id: string, route: Route, access: Access): Promise<JsonObject> {
+  const targets = access.table.targets(route)
   const [first] = targets
   const model = first === undefined || first.model === '*' ? id : first.model
   const { contextTokens, outputTokens, ...abilities } = first?.capabilities ?? capabilitiesOf(model)
@@ -96,8 +100,19 @@ function knownOf(id: string, route: Route, table: RouteTable): JsonObject {
     context_window: contextTokens,
     max_output_tokens: outputTokens,
     capabilities: Object.keys(abilities).length === 0 ? undefined : { ...abilities },
+    ...(first === undefined ? {} : await chargeOf(id, first, access)),
     providers: [...new Set(targets.map(({ provider }) => provider))],
   })
+}
+
+/** Whether a model has a price, and what becomes of it if not. Nothing is known of what a prefix passes on. */
+async function chargeOf(id: string, first: Target, { caller, services }: Access): Promise<JsonObject> {
+  if (first.model === '*' && id.endsWith('*')) return {}
+  const asking = { caller, services, facts: { model: id }, startedAtMs: services.nowMs() }
+  const { price, priceVersion } = await calledTarget(first, asking)
+  if (price !== null) return { is_unpriced: false, price_version: priceVersion }
+  const { action } = services.prices.unpriced(caller)
+  return { is_unpriced: true, price_version: null, unpriced: action }
 }
 
 /** Nothing is known of what a prefix covers. */
@@ -105,7 +120,7 @@ function capabilitiesOf(model: string): ModelCapabilities {
   return model.endsWith('*') ? {} : findCapabilities(model)
 }
 
-function page(query: URLSearchParams, routes: readonly Route[], table: RouteTable): JsonObject {
+async function page(query: URLSearchParams, routes: readonly Route[], access: Access): Promise<JsonObject> {
   const limit = Math.min(PAGE_MAX, Math.max(1, Math.floor(Number(query.get('limit') ?? PAGE_USUAL)) || PAGE_USUAL))
   const before = query.get('before_id')
   const indexOf = (id: string | null): number => routes.findIndex(({ model }) => model === id)
@@ -114,5 +129,5 @@ function page(query: URLSearchParams, routes: readonly Route[], table: RouteTabl
   const shown = routes.slice(start, Math.min(end, start + limit))
   const has_more = before === null ? start + limit < routes.length : start > 0
   const ids = { first_id: shown[0]?.model ?? null, last_id: shown.at(-1)?.model ?? null }
-  return { data: shown.map((route) => anthropicModel(route.model, route, table)), has_more, ...ids }
+  return { data: await Promise.all(shown.map((route) => anthropicModel(route.model, route, access))), has_more, ...ids }
 }

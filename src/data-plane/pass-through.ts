@@ -7,6 +7,7 @@ import type { Caller, Target } from '../core/directory.ts'
 import { estimateTokens } from '../core/estimate.ts'
 import type { Failure } from '../core/failure.ts'
 import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
+import { FREE } from '../core/price.ts'
 import { hasQuirk } from '../core/quirk.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { dialects } from '../dialects/index.ts'
@@ -257,13 +258,17 @@ function offFailure({ facts, services }: ReadExchange<Speaker>, { target, model 
 async function wayOf(choice: Choice, name: string): Promise<Way> {
   const { target, model, inference, passed } = choice
   const isFree = model === null || inference?.kind === 'counts'
-  const priced = isFree ? unpriced(target) : await concreteTarget(ofAnyModel(target, model), model)
+  const priced = isFree ? free(target) : await concreteTarget(ofAnyModel(target, model), model)
   // What goes wrong with files and the like is no reason to stop asking the model: they have a breaker of their own.
   const id = inference === null ? `${target.id}~other` : target.id
   return { ...choice, name, target: { ...priced, id, baseUrl: passed.baseUrl, maxRetries: 0 } }
 }
 
-/** What has no model has no price that we know. */
+/** What runs no model has no price that we know, and needs none. */
+function free(target: Target): Target {
+  return { ...target, price: FREE, priceVersion: null }
+}
+
 function unpriced(target: Target): Target {
   return { ...target, price: null, priceVersion: null }
 }

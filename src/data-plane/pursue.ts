@@ -86,7 +86,13 @@ export async function pursue<Answer, P extends Speaker = Protocol>(
   purpose: Purpose,
   tryOnce: Try<Answer, P>,
 ): Promise<Result<Answered<Answer, P>, Failure>> {
-  const start = { attempts: purpose.attemptsBefore ?? 0, hedgedTargetId: null, last: null, retryAfterMs: null, isUnpriced: false }
+  const start = {
+    attempts: purpose.attemptsBefore ?? 0,
+    hedgedTargetId: null,
+    last: null,
+    retryAfterMs: null,
+    isUnpriced: false,
+  }
   const pursuit: Pursuit<P> = { exchange, routed, purpose, ...start }
   let result = await pursueCandidates(pursuit, tryOnce)
   if (result === 'downgraded') result = await pursueCandidates(pursuit, tryOnce)

@@ -5,7 +5,7 @@ import type { UpstreamFailure } from '../core/failure.ts'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, Signature, TokenLogprob } from '../core/neutral.ts'
-import type { Usage } from '../core/usage.ts'
+import { type Usage, withTier } from '../core/usage.ts'
 import { isPromptBlocked, madeUpId, readGeminiFinish, readGeminiUsage } from '../wire/gemini.ts'
 import { DONE_DATA } from '../wire/openai-chat.ts'
 import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
@@ -130,7 +130,9 @@ class Candidates {
   }
 
   usageOf(body: JsonObject): void {
-    this.usage = readGeminiUsage(body['usageMetadata']) ?? this.usage
+    const usage = readGeminiUsage(body['usageMetadata'])
+    const tier = stringOf(objectOf(body['usageMetadata'])['serviceTier'])
+    if (usage !== null) this.usage = withTier(usage, tier)
     this.events.report(this.usage)
   }
 

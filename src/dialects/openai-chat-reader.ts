@@ -5,9 +5,9 @@ import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
 import { hidesReasoning } from '../core/quirk.ts'
-import type { Usage } from '../core/usage.ts'
+import { type Usage, withTier } from '../core/usage.ts'
 import { DONE_DATA, readChatUsage } from '../wire/openai-chat.ts'
-import { arrayOf, isJsonArray, objectOf } from '../wire/read.ts'
+import { arrayOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 import type { Frame } from './dialect.ts'
 import type { WatchedReader } from './event-meter.ts'
 import { ChatChoices } from './openai-chat-choices.ts'
@@ -75,11 +75,11 @@ export function errorIn(chunk: JsonObject, event: string): JsonObject | undefine
 
 /** Usage wherever a chunk has it; null for none. `isHidden`: the target hides its reasoning (`core/quirk.ts`). */
 export function usageIn(chunk: JsonObject, isHidden: boolean): Usage | null {
-  return (
+  const usage =
     readChatUsage(chunk['usage'], isHidden) ??
     readChatUsage(objectOf(chunk['x_groq'])['usage'], isHidden) ??
     readChatUsage(objectOf(arrayOf(chunk['choices'])[0])['usage'], isHidden)
-  )
+  return usage === null ? null : withTier(usage, stringOf(chunk['service_tier']))
 }
 
 /** The failure that a stream's unreadable message stands for. */

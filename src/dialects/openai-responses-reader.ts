@@ -4,6 +4,7 @@
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
+import { type Usage, withTier, withUnits } from '../core/usage.ts'
 import { readResponseEnd, readResponsesUsage } from '../wire/openai-responses.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import type { Frame } from './dialect.ts'
@@ -97,7 +98,7 @@ class ResponsesReader implements WatchedReader {
     this.ends.start(response)
     const failure = failureIn(response)
     if (failure !== null) {
-      this.events.report(readResponsesUsage(response['usage']))
+      this.events.report(usageOf(response))
       return this.events.fail(failure)
     }
     if (this.items.isEmpty) {
@@ -150,6 +151,14 @@ class ResponseEnd {
   finish(response: JsonObject): void {
     const reason = readResponseEnd(response)
     if (reason !== null) this.events.finish(ONLY_CHOICE, reason)
-    this.events.report(readResponsesUsage(response['usage']))
+    this.events.report(usageOf(response))
   }
+}
+
+/** Usage of a whole response: its tier, and its searches of the web, stand outside the counts. */
+function usageOf(response: JsonObject): Usage | null {
+  const usage = readResponsesUsage(response['usage'])
+  if (usage === null) return null
+  const searches = arrayOf(response['output']).filter((item) => objectOf(item)['type'] === 'web_search_call').length
+  return withTier(withUnits(usage, { searches }), stringOf(response['service_tier']))
 }

@@ -43,17 +43,24 @@ export const EVENT_COLUMNS = {
   ttft_ms: 'ttftMs',
   credential: 'credential',
   plan: 'plan',
+  is_unpriced: 'isUnpriced',
+  units: 'usage.units',
+  service_tier: 'usage.tier',
 } as const
 
 const FIELDS = Object.values(EVENT_COLUMNS).map((path) => path.split('.'))
 
-/** The event's values in the order of `EVENT_COLUMNS`; a list is JSON text. */
+/** The event's values in the order of `EVENT_COLUMNS`; a list or an object is JSON text. */
 export function rowOf(event: JsonObject): readonly Json[] {
   return FIELDS.map(([field = '', bucket]) => {
     const value = event[field] ?? null
-    if (bucket !== undefined) return isJsonObject(value) ? (value[bucket] ?? null) : null
-    return Array.isArray(value) ? JSON.stringify(value) : value
+    if (bucket !== undefined) return isJsonObject(value) ? cellOf(value[bucket] ?? null) : null
+    return cellOf(value)
   })
+}
+
+function cellOf(value: Json): Json {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : value
 }
 
 /** Key column of `usage_hourly` and `usage_daily`, besides the time → its value for a row of `usage_events`. */
@@ -110,6 +117,7 @@ export const ROLLUP_SUMS: Readonly<Record<string, string>> = {
   errors: `(${IS_REQUEST} AND ${IS_ERROR})`,
   cache_hits: `(${IS_REQUEST} AND cache = 'hit')`,
   attempts: `(attempt > 0 AND kind = 'cost')`,
+  unpriced: `(is_unpriced AND kind = 'cost')`,
   input_tokens: `input_tokens`,
   cache_read_tokens: `cache_read_tokens`,
   cache_write_tokens: `cache_write_tokens`,

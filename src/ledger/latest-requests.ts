@@ -35,15 +35,20 @@ export interface RequestRow {
   readonly cost_nano_usd: string
   readonly saved_nano_usd: string
   readonly price_version: string | null
+  /** Nobody knew the model's price: it was charged nothing. */
+  readonly is_unpriced: boolean
+  /** JSON object of what was counted besides tokens; null for nothing. */
+  readonly units: string | null
+  readonly service_tier: string | null
   readonly latency_ms: number
   readonly ttft_ms: number | null
+  /** Which credential paid, where there are several. */
+  readonly credential: string | null
   /** The plan in one line; null where there was no choice. */
   readonly plan: string | null
 }
 
 /** Where a page ended. */
-  /** Which credential paid, where there are several. */
-  readonly credential: string | null
 export interface RequestCursor {
   readonly startedAtMs: number
   readonly requestId: string
@@ -56,17 +61,21 @@ export interface RequestsPage {
   readonly next: string | null
 }
 
-interface StoredRow extends Omit<RequestRow, 'tags' | 'streamed' | 'is_final' | 'is_estimated'> {
+export interface StoredRow extends Omit<RequestRow, 'tags' | 'streamed' | 'is_final' | 'is_estimated' | 'is_unpriced'> {
   readonly tags: string
   readonly streamed: number
   readonly is_final: number
   readonly is_estimated: number
+  readonly is_unpriced: number
 }
 
 const corrected = (...columns: readonly string[]): string =>
   columns.map((column) => `e.${column} + coalesce(a.${column}, 0)`).join(' + ')
 
-const PAGE = `SELECT e.request_id, e.attempt, e.started_at_ms, e.tenant_id AS tenant, e.team_id AS team, e.key_id AS key,
+/** SQL: attempts as they are told. `events`: SQL of those that are wanted, in their order of `place`. */
+export const pageSql = (
+  events: string,
+): string => `SELECT e.request_id, e.attempt, e.started_at_ms, e.tenant_id AS tenant, e.team_id AS team, e.key_id AS key,
     e.cost_center, e.tags, e.trace_id, e.protocol, e.streamed, e.requested_model, e.route, e.target_id AS target,
     e.provider, e.model, e.status, e.ending, e.failure, e.cache, e.is_final, e.is_estimated,
     ${corrected('input_tokens', 'audio_input_tokens')} AS input_tokens,
@@ -90,10 +99,7 @@ const PAGE = pageSql(`SELECT * FROM (
       SELECT *, ${STRAY_ORDER} AS place FROM usage_events
       WHERE kind = 'cost' AND ${IS_STRAY} AND (${STRAY_ORDER}, attempt) < (?1, ?2)
       ORDER BY started_at_ms DESC, request_id DESC, attempt DESC LIMIT ?3)
-    ORDER BY place DESC, attempt DESC LIMIT ?3
-  ) e
-  LEFT JOIN usage_events a ON a.request_id = e.request_id AND a.attempt = e.attempt AND a.kind = 'adj'
-  ORDER BY e.place DESC, e.attempt DESC`
+    ORDER BY place DESC, attempt DESC LIMIT ?3`)
 
 /** The `limit` newest attempts, or the newest of those before the cursor. */
 export async function latestRequests(
@@ -126,13 +132,15 @@ function writeCursor(row: RequestRow): string {
   return `${row.started_at_ms}-${row.attempt}-${row.request_id}`
 }
 
-function fromStored(row: StoredRow): RequestRow {
+/** A row as it is told. */
+export function fromStored(row: StoredRow): RequestRow {
   return {
     ...row,
     tags: readTags(row.tags),
     streamed: row.streamed === 1,
     is_final: row.is_final === 1,
     is_estimated: row.is_estimated === 1,
+    is_unpriced: row.is_unpriced === 1,
   }
 }
 

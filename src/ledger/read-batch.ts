@@ -2,7 +2,7 @@
 // a message that can't be read must never reach the database: it would be retried for days.
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
-import { USAGE_BUCKETS } from '../core/usage.ts'
+import { SERVICE_TIERS, UNIT_KINDS, USAGE_BUCKETS } from '../core/usage.ts'
 import { USAGE_EVENT_VERSION, unpackEvent } from '../core/usage-event.ts'
 import { type NewAlert, isAlertEvent, readAlertEvent } from './alerts/alert.ts'
 import { rowOf } from './columns.ts'
@@ -116,10 +116,11 @@ const EVENT_FIELDS: Readonly<Record<string, Check>> = {
   costNanoUsd: isInteger,
   savedNanoUsd: isInteger,
   priceVersion: isTextOrNull,
+  isUnpriced: isFlag,
   latencyMs: isCount,
   ttftMs: (value) => value === null || isCount(value),
-  plan: isTextOrNull,
   credential: isTextOrNull,
+  plan: isTextOrNull,
 }
 
 const EVENT_CHECKS = Object.entries(EVENT_FIELDS)
@@ -142,7 +143,14 @@ function usageProblem(event: JsonObject): string | null {
   for (const field of USAGE_BUCKETS) {
     if (!allowed(event.usage[field])) return `.usage.${field} is ${describe(event.usage[field])}`
   }
-  return null
+  return extrasProblem(event.usage, allowed)
+}
+
+function extrasProblem({ tier, units = {} }: JsonObject, allowed: Check): string | null {
+  if (tier !== undefined && !oneOf(...SERVICE_TIERS)(tier)) return `.usage.tier is ${describe(tier)}`
+  if (!isJsonObject(units)) return '.usage.units is not an object'
+  const bad = Object.entries(units).find(([kind, count]) => !oneOf(...UNIT_KINDS)(kind) || !allowed(count))
+  return bad === undefined ? null : `.usage.units.${bad[0]} is ${describe(bad[1])}`
 }
 
 function describe(value: Json | undefined): string {

@@ -11,6 +11,7 @@ import {
 } from '../core/directory.ts'
 import { PASS_THROUGH_USUAL, narrowerPolicy } from '../core/pass-through-policy.ts'
 import { type RouteTable, routeTable } from '../core/route-table.ts'
+import { PriceBook } from '../core/price-book.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import { type VirtualKey, parseVirtualKey } from '../core/virtual-key.ts'
 import type { CallerAnswer, Directory, KeyProblem, Later, Log } from '../ports.ts'
@@ -49,18 +50,20 @@ export interface EdgeDirectory extends Directory {
   forgetAll(): void
 }
 
-/** The directory over KV. `pepper` is the secret under which virtual keys are hashed. `switches` is told what the
- *  routing snapshot says of them. */
+/** The directory over KV. `pepper` is the secret under which virtual keys are hashed. `switches` and `prices` are told
+ *  what the routing snapshot says of them. */
 export function kvDirectory(
   kv: KVNamespace,
   pepper: string,
   nowMs: () => number,
   log: Log,
   switches = new SwitchBoard(),
+  prices = new PriceBook(),
 ): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
   const held = kvRoutes(kv, nowMs, log, (snapshot) => {
     if (snapshot.switches !== undefined) switches.take(snapshot.switches)
+    prices.take(snapshot.prices ?? [])
   })
 
   async function lookUp(presented: string): Promise<CallerAnswer> {
@@ -170,6 +173,7 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
     cache: tenant.cache,
     ...(mayGoUnchecked(record, tenant) ? { admitsUnchecked: true } : {}),
     passThrough: narrowerPolicy(tenant.passThrough ?? PASS_THROUGH_USUAL, record.passThrough ?? null),
+    ...(tenant.unpriced === undefined ? {} : { unpriced: tenant.unpriced }),
     ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
     ...(tenant.endUsers === undefined ? {} : { endUsers: tenant.endUsers }),
   }

@@ -75,6 +75,8 @@ function wordsOf(failure: Failure): Phrase {
       return modelNotAllowed(failure.model)
     case 'switched-off':
       return switchedOff(failure.what, failure.model)
+    case 'unpriced':
+      return unpriced(failure.model)
     case 'refused-by-rule':
       return { status: 403, message: failure.message, type: INVALID, code: 'refused_by_rule' }
     case 'unsupported':
@@ -134,6 +136,11 @@ function modelNotFound(model: string): Phrase {
 function modelNotAllowed(model: string): Phrase {
   const message = `This key is not allowed to use the model \`${model}\`.`
   return { status: 403, message, type: INVALID, code: 'model_not_allowed', param: 'model' }
+}
+
+function unpriced(model: string): Phrase {
+  const message = `The model \`${model}\` has no price here and is not served at an unknown one. The gateway's operator can set a price.`
+  return { status: 403, message, type: INVALID, code: 'model_unpriced', param: 'model', mayRetry: false }
 }
 
 /** Whoever is off isn't helped by trying again; a model may be back, but nobody knows when. */

@@ -5,6 +5,8 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, NeutralReply, NeutralRequest } from '../core/neutral.ts'
 import type { PromptExtras } from '../core/prompt-extras.ts'
 import type { Result } from '../core/result.ts'
+import type { StreamPlace, Told } from '../core/told.ts'
+import type { Units } from '../core/usage.ts'
 
 /** The few members of a request that the gateway itself acts on, read without building the neutral form. */
 export interface RequestFacts {
@@ -23,6 +25,8 @@ export interface RequestFacts {
   readonly promptExtras?: () => PromptExtras
   /** The output without which the request would be refused (a budget of thinking); missing: none. */
   readonly leastOutputTokens?: number
+  /** What is sold by other measures than tokens, and known beforehand; missing: nothing. */
+  readonly units?: Units
   /** Whether a cached reply may stand in: deterministic (temperature 0 or a seed), or cacheable at all. */
   readonly cacheability: 'deterministic' | 'cacheable' | 'never'
 }
@@ -100,4 +104,7 @@ export interface Protocol extends Speaker {
   readonly hides?: ReadonlySet<ReplyFeature>
   write(reply: NeutralReply, context: ReplyContext): Json
   writer(context: ReplyContext): StreamWriter
+  /** A writer that goes on in the middle of a stream which was relayed as it came, where that takes more than to be told of
+   *  what was said (on wires that count their events). Null where it can't. */
+  writerAt?(context: ReplyContext, told: Told, place: StreamPlace): StreamWriter | null
 }

@@ -3,7 +3,7 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
-import { NO_USAGE, USAGE_BUCKETS } from '../core/usage.ts'
+import { NO_USAGE, USAGE_BUCKETS, withTier, withUnits } from '../core/usage.ts'
 import type { Usage } from '../core/usage.ts'
 import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from './read.ts'
 
@@ -25,7 +25,7 @@ function added(a: Usage | null, b: Usage | null): Usage | null {
   if (a === null || b === null) return a ?? b
   const sum = { ...a }
   for (const bucket of USAGE_BUCKETS) sum[bucket] += b[bucket]
-  return sum
+  return b.units === undefined ? sum : withUnits(sum, b.units)
 }
 
 function readCounts(value: JsonObject): Usage | null {
@@ -40,7 +40,9 @@ function readCounts(value: JsonObject): Usage | null {
     audioInput: 0,
     audioOutput: 0,
   }
-  return usage.input + usage.cacheRead + usage.cacheWrite + usage.cacheWriteLong + output === 0 ? null : usage
+  if (usage.input + usage.cacheRead + usage.cacheWrite + usage.cacheWriteLong + output === 0) return null
+  const searches = countOf(objectOf(value['server_tool_use'])['web_search_requests'])
+  return withTier(withUnits(usage, { searches }), stringOf(value['service_tier']))
 }
 
 /** The total written is the sum of both lifetimes; what isn't told apart is of the shorter one. */

@@ -3,7 +3,7 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
-import { completionTokens, promptTokens } from '../core/usage.ts'
+import { completionTokens, promptTokens, withUnits } from '../core/usage.ts'
 import type { Usage } from '../core/usage.ts'
 import { countOf, objectOf } from './read.ts'
 
@@ -26,7 +26,15 @@ export function readChatUsage(value: Json | undefined, hidesReasoning = false): 
   const beside = countedBeside(value, rest)
   const prompt = given + (beside === 'audio' || beside === 'cached' ? rest : 0)
   const reasoning = beside === 'reasoning' ? rest : hidesReasoning && rest <= 0 ? reasoningOf(value) : 0
-  return { ...readPrompt(value, prompt), ...readCompletion(value, completion, reasoning) }
+  const tokens = { ...readPrompt(value, prompt), ...readCompletion(value, completion, reasoning) }
+  return withUnits(tokens, { searches: searchesOf(value) })
+}
+
+/** Searches of the web that the provider made and counts: OpenRouter, Perplexity, xAI (which counts sources).
+ *  https://docs.perplexity.ai/getting-started/pricing, https://docs.x.ai/docs/guides/live-search (read 2026-11-21) */
+function searchesOf(usage: JsonObject): number {
+  const byTool = countOf(objectOf(usage['server_tool_use'])['web_search_requests'])
+  return byTool || countOf(usage['num_search_queries']) || countOf(usage['num_sources_used'])
 }
 
 /**

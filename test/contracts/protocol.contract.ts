@@ -147,6 +147,7 @@ const FAILURES: readonly (readonly [status: number, failure: Failure])[] = [
   [403, { kind: 'switched-off', what: 'tenant' }],
   [403, { kind: 'switched-off', what: 'key' }],
   [503, { kind: 'switched-off', what: 'model', model: 'm' }],
+  [403, { kind: 'unpriced', model: 'm' }],
   [403, { kind: 'refused-by-rule', model: 'm', rule: 'r', message: 'Not at night.' }],
   [400, { kind: 'unsupported', model: 'm', gaps: [{ field: 'seed', reason: 'none' }] }],
   [429, { kind: 'rate-limited', scope: 'key', unit: 'tokens', limitPerMinute: 10, requested: 5, retryAfterMs: 1200 }],

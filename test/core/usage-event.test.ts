@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { adjusted, lost } from '../../src/core/booking.ts'
 import { type UsageEvent, USAGE_EVENT_VERSION, packEvent, unpackEvent } from '../../src/core/usage-event.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { NO_USAGE, SERVICE_TIERS } from '../../src/core/usage.ts'
 
 const count = fc.nat({ max: 1_000_000 })
 const textOrNull = fc.option(fc.string(), { nil: null })
@@ -36,9 +36,23 @@ const anyEvent: fc.Arbitrary<UsageEvent> = fc.record({
   costNanoUsd: count,
   savedNanoUsd: count,
   priceVersion: textOrNull,
+  isUnpriced: fc.boolean(),
+  credential: textOrNull,
+  plan: textOrNull,
   latencyMs: count,
   ttftMs: fc.option(count, { nil: null }),
-  usage: fc.record({ input: count, output: count, cacheRead: count }).map((some) => ({ ...NO_USAGE, ...some })),
+  usage: fc
+    .record(
+      {
+        input: count,
+        output: count,
+        cacheRead: count,
+        units: fc.record({ images: count }),
+        tier: fc.constantFrom(...SERVICE_TIERS),
+      },
+      { requiredKeys: ['input', 'output'] },
+    )
+    .map((some) => ({ ...NO_USAGE, ...some })),
 })
 
 describe('packing an event', () => {

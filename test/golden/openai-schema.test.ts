@@ -209,6 +209,7 @@ const FAILURES: Readonly<Record<Failure['kind'], readonly Failure[]>> = {
     { kind: 'not-passed-through', reason: 'unrouted-model', subject: 'm', needed: 'all' },
     { kind: 'not-passed-through', reason: 'kept-reference', subject: 'cachedContent', needed: null },
   ],
+  unpriced: [{ kind: 'unpriced', model: 'm' }],
   'refused-by-rule': [{ kind: 'refused-by-rule', model: 'm', rule: 'r', message: 'Not at night.' }],
   unsupported: [{ kind: 'unsupported', model: 'm', gaps: [{ field: 'seed', reason: 'none' }] }],
   'rate-limited': [1200, null].map((retryAfterMs) => {

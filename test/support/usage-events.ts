@@ -33,8 +33,11 @@ export function usageEvent(requestId: string, fields: Partial<UsageEvent> = {}):
     costNanoUsd: 0,
     savedNanoUsd: 0,
     priceVersion: null,
+    isUnpriced: false,
     latencyMs: 0,
     ttftMs: null,
+    credential: null,
+    plan: null,
     ...fields,
   }
 }

@@ -57,16 +57,19 @@ describe('consume', () => {
         reasoning: 6,
         audioInput: 7,
         audioOutput: 8,
+        units: { images: 2 },
+        tier: 'flex',
       },
+      isUnpriced: true,
       isEstimated: true,
       costNanoUsd: Number.MAX_SAFE_INTEGER,
       savedNanoUsd: 9,
       priceVersion: 'p1',
       ttftMs: 42,
+      credential: 'ONE_API_KEY',
       plan: 'weighted: a > b',
     })
     await deliver([message(1, [event])])
-      credential: 'ONE_API_KEY',
     const row = await env.DB.prepare(`SELECT * FROM usage_events`).first()
     expect(row).toEqual({
       request_id: 'r1',
@@ -101,18 +104,21 @@ describe('consume', () => {
       audio_input_tokens: 7,
       audio_output_tokens: 8,
       is_estimated: 1,
+      is_unpriced: 1,
+      units: '{"images":2}',
+      service_tier: 'flex',
       cost_nano_usd: Number.MAX_SAFE_INTEGER,
       saved_nano_usd: 9,
       price_version: 'p1',
       latency_ms: 100,
       ttft_ms: 42,
+      credential: 'ONE_API_KEY',
       plan: 'weighted: a > b',
     })
   })
 
   it('counts a message once, however often it comes', async () => {
     const first = await deliver([message(1, [usageEvent({ requestId: 'r1' }), usageEvent({ requestId: 'r2' })])])
-      credential: 'ONE_API_KEY',
     const again = await deliver([message(1, [usageEvent({ requestId: 'r1' }), usageEvent({ requestId: 'r2' })])])
     expect([first.acked, again.acked]).toEqual([['m1'], ['m1']])
     expect(again.confirmed).toEqual([['ten_a', [1]]])
@@ -633,6 +639,7 @@ function sums(events: readonly UsageEvent[]) {
     requests: finals.length,
     errors: finals.filter(isError).length,
     cache_hits: finals.filter((event) => event.cache === 'hit').length,
+    unpriced: events.filter((event) => event.isUnpriced === true).length,
     input_tokens: Number(total((event) => event.usage.input)),
     cache_read_tokens: 0,
     cache_write_tokens: 0,

@@ -13,7 +13,8 @@ export const speech: Task = {
   facts(body) {
     const invalid = requireText(body, 'model') ?? requireText(body, 'input')
     const texts = (): readonly string[] => [...textsOf(body['input']), ...textsOf(body['instructions'])]
-    return taskFacts(body, invalid, { texts, maxOutputTokens: null })
+    const characters = textsOf(body['input']).reduce((sum, text) => sum + [...text].length, 0)
+    return taskFacts(body, invalid, { texts, maxOutputTokens: null, units: { characters } })
   },
   fail: failChat,
   failInStream: failChatInStream,

@@ -2,7 +2,7 @@
 // client as it comes. https://platform.openai.com/docs/api-reference/images (read 2026-11-21)
 import { failChat, failChatInStream } from '../chat-failure.ts'
 import type { Task } from '../task.ts'
-import { requireText, taskFacts, textsOf } from './task-facts.ts'
+import { type TaskNeeds, requireText, taskFacts, textsOf } from './task-facts.ts'
 
 export const images: Task = {
   name: 'images',
@@ -22,7 +22,7 @@ export const imageEdits: Task = {
   // Its prompt may come behind the pictures, when they are long under way.
   facts(body) {
     const invalid = requireText(body, 'model')
-    return taskFacts(body, invalid, { texts: () => textsOf(body['prompt']), maxOutputTokens: null, isForm: true })
+    return taskFacts(body, invalid, { ...needsOf(body), isForm: true })
   },
   fail: failChat,
   failInStream: failChatInStream,
@@ -30,5 +30,9 @@ export const imageEdits: Task = {
 
 function factsOfPicture(body: Parameters<Task['facts']>[0]): ReturnType<Task['facts']> {
   const invalid = requireText(body, 'model') ?? requireText(body, 'prompt')
-  return taskFacts(body, invalid, { texts: () => textsOf(body['prompt']), maxOutputTokens: null })
+  return taskFacts(body, invalid, needsOf(body))
+}
+
+function needsOf(body: Parameters<Task['facts']>[0]): TaskNeeds {
+  return { texts: () => textsOf(body['prompt']), maxOutputTokens: null, units: { images: Number(body['n'] ?? 1) } }
 }

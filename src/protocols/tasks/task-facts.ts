@@ -2,6 +2,7 @@
 import type { InvalidRequest } from '../../core/failure.ts'
 import type { Json, JsonObject } from '../../core/json.ts'
 import { type Result, err, ok } from '../../core/result.ts'
+import type { Units } from '../../core/usage.ts'
 import { arrayOf, isJsonArray, objectOf, stringOf } from '../../wire/read.ts'
 import type { TaskFacts } from '../task.ts'
 
@@ -37,6 +38,8 @@ export interface TaskNeeds {
   readonly maxOutputTokens: number | null
   /** Whether the request is a form, whose members are text. */
   readonly isForm?: boolean
+  /** What is sold by other measures than tokens. */
+  readonly units?: Units
 }
 
 /** The facts of a request that was found in order, else the complaint. How many answers are wanted is checked for every
@@ -58,6 +61,7 @@ export function taskFacts(
     endUser: stringOf(body['user']),
     promptText: () => texts().join('\n'),
     promptTokens,
+    ...(needs.units === undefined ? {} : { units: needs.units }),
     cacheability: 'never',
   })
 }

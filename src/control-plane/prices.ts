@@ -1,0 +1,121 @@
+// What is charged in place of the listed price: prices, margins and discounts for providers and models, for everybody or for
+// one tenant, from a date on. A row is never changed: another one with a later date takes its place, and what was charged by
+// it can still be explained. Published with the routing snapshot.
+import { Hono } from 'hono'
+import * as z from 'zod/mini'
+import { priceVersionOf } from '../catalog/price-units.ts'
+import { PROVIDERS } from '../catalog/providers.ts'
+import { PRICE_RULES_MAX } from '../core/price-book.ts'
+import { randomBase62 } from '../core/virtual-key.ts'
+import { readBasisPoints } from './amount.ts'
+import { announce } from './announce.ts'
+import type { AdminPorts, AdminTypes } from './ports.ts'
+import { priceOfRow, readPrice, viewPrice } from './price-record.ts'
+import { publishRouting } from './publish.ts'
+import { type Refusal, notFound, refuse, unacceptable } from './refusal.ts'
+import { PRICES } from './price-schemas.ts'
+import { INSTANT, MODEL, NAME, OBJECT, readInstant, text } from './schemas.ts'
+import { type PriceRow, commit, deleteRow, findRow, findTenant, insertRow, listRows } from './store.ts'
+import { jsonBody } from './validate.ts'
+
+const PERCENT_ALLOWED = 'must be decimal text such as "-12.5", of at most two decimals, from -100 to 1000'
+const NEW_PRICE_PROVIDER = z
+  .string('must be a provider of the catalogue, or *')
+  .check(
+    z.refine(
+      (value) => value === '*' || PROVIDERS.some((provider) => provider.name === value),
+      'must be a provider of the catalogue, or *',
+    ),
+  )
+const NEW_PRICE = z.strictObject(
+  {
+    provider: NEW_PRICE_PROVIDER,
+    model: MODEL,
+    tenant: z.optional(z.nullable(NAME)),
+    from: z.optional(INSTANT),
+    price: z.optional(PRICES),
+    adjust_percent: z.optional(
+      z.string(PERCENT_ALLOWED).check(z.refine((value) => readBasisPoints(value) !== null, PERCENT_ALLOWED)),
+    ),
+    note: z.optional(z.nullable(text(500))),
+  },
+  OBJECT,
+)
+
+type NewPrice = z.infer<typeof NEW_PRICE>
+
+/** The admin API's `/prices`. */
+export function priceEndpoints(ports: AdminPorts) {
+  return new Hono<AdminTypes>()
+    .get('/', async (c) => c.json({ rows: (await listRows<PriceRow>(c.env.DB, 'prices')).map(viewRow) }))
+    .post('/', jsonBody(NEW_PRICE), async (c) => {
+      const body = c.req.valid('json')
+      if ((body.price === undefined) === (body.adjust_percent === undefined)) return refuse(c, ONE_OF_TWO)
+      const tenant = body.tenant == null ? null : await findTenant(c.env.DB, body.tenant)
+      if (tenant === null && body.tenant != null) return refuse(c, notFound('tenant', body.tenant))
+      if ((await listRows<PriceRow>(c.env.DB, 'prices')).length >= PRICE_RULES_MAX) return refuse(c, TOO_MANY)
+      const id = `prc_${randomBase62(14, ports.randomBytes)}`
+      const fromMs = (body.from === undefined ? null : readInstant(body.from)) ?? ports.nowMs()
+      const row: PriceRow = {
+        id,
+        provider: body.provider,
+        model: body.model,
+        tenant_id: tenant?.id ?? null,
+        from_ms: fromMs,
+        ...chargeOf(id, fromMs, body),
+        note: body.note ?? null,
+        created_at_ms: ports.nowMs(),
+      }
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'prices', row))
+      if (!committed.ok) return refuse(c, TOO_MANY)
+      const problem = await announce(() => publishRouting(c.env))
+      return problem === null ? c.json(viewRow(row), 201) : refuse(c, problem)
+    })
+    .get('/:id', async (c) => {
+      const row = await findRow<PriceRow>(c.env.DB, 'prices', c.req.param('id'))
+      return row === null ? refuse(c, notFound('price', c.req.param('id'))) : c.json(viewRow(row))
+    })
+    .delete('/:id', async (c) => {
+      const row = await findRow<PriceRow>(c.env.DB, 'prices', c.req.param('id'))
+      if (row === null) return refuse(c, notFound('price', c.req.param('id')))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'prices', row.id))
+      const problem = await announce(() => publishRouting(c.env))
+      return problem === null ? c.body(null, 204) : refuse(c, problem)
+    })
+}
+
+type Charge = Pick<PriceRow, 'price' | 'basis_points' | 'version'>
+
+function chargeOf(id: string, fromMs: number, body: Pick<NewPrice, 'price' | 'adjust_percent'>): Charge {
+  const since = new Date(fromMs).toISOString()
+  if (body.price === undefined) {
+    const points = readBasisPoints(body.adjust_percent ?? '0') ?? 0
+    return { price: null, basis_points: points, version: `${points < 0 ? '' : '+'}${points / 100}%/${id}@${since}` }
+  }
+  const price = readPrice(body.price)
+  return { price: JSON.stringify(price), basis_points: 0, version: priceVersionOf(`${id}@${since}`, price) }
+}
+
+function viewRow(row: PriceRow) {
+  const price = priceOfRow(row)
+  return {
+    id: row.id,
+    provider: row.provider,
+    model: row.model,
+    tenant_id: row.tenant_id,
+    from_ms: row.from_ms,
+    price: price === null ? null : viewPrice(price),
+    adjust_percent: price === null ? row.basis_points / 100 : null,
+    price_version: row.version,
+    note: row.note,
+    created_at_ms: row.created_at_ms,
+  }
+}
+
+const ONE_OF_TWO: Refusal = unacceptable('price', 'invalid_field', 'price or adjust_percent is needed, and not both.')
+const TOO_MANY: Refusal = {
+  status: 409,
+  code: 'too_many',
+  field: null,
+  message: `There are ${PRICE_RULES_MAX} prices already: delete some that hold no longer.`,
+}

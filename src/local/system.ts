@@ -43,6 +43,8 @@ export interface SystemOptions {
   readonly dashboard?: boolean
   /** Minify the Workers, as a deployment does. */
   readonly minify?: boolean
+  /** Further Workers in the same workerd. */
+  readonly workers?: readonly V4WorkerOptions[]
   /** How long the queue gathers a batch; 0.5 s unless set. */
   readonly queueBatchSeconds?: number
   /** Receives what the Workers log; printed when absent. */
@@ -151,7 +153,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   const withUsage = options.usageConsumer !== false
   const withSimulated = options.simulated !== false
   if (options.dashboard !== false) await buildDashboardIfStale()
-  const workers = await Promise.all([
+  const own = await Promise.all([
     gatewayWorker(options),
     ...(withUsage ? [usageWorker(options)] : []),
     ...(withSimulated ? [simulatedWorker(options)] : []),
@@ -167,7 +169,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
       logRequests: false,
       resourcePersistencePath: path.resolve(options.stateDir),
       ...(onLog === undefined ? {} : { handleStructuredLogs: onLog }),
-      workers,
+      workers: [...own, ...(options.workers ?? [])],
     }),
   )
   try {

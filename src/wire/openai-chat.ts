@@ -33,8 +33,8 @@ export function readChatUsage(value: Json | undefined, hidesReasoning = false): 
 /** Searches of the web that the provider made and counts: OpenRouter, Perplexity, xAI (which counts sources).
  *  https://docs.perplexity.ai/getting-started/pricing, https://docs.x.ai/docs/guides/live-search (read 2026-11-21) */
 function searchesOf(usage: JsonObject): number {
-  const byTool = countOf(objectOf(usage['server_tool_use'])['web_search_requests'])
-  return byTool || countOf(usage['num_search_queries']) || countOf(usage['num_sources_used'])
+  const tools = objectOf(usage['server_tool_use'] ?? usage['server_tool_use_details'])
+  return countOf(tools['web_search_requests']) || countOf(usage['num_search_queries']) || countOf(usage['num_sources_used'])
 }
 
 /**

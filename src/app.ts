@@ -19,6 +19,7 @@ type Ask = Context<Bindings>
 /** What few requests need is loaded with the first of them. */
 const explaining = late(() => import('./data-plane/explain.ts'))
 const counting = late(() => import('./data-plane/count-tokens.ts'))
+const feedback = late(() => import('./platform/feedback.ts'))
 const limits = late(() => import('./data-plane/list-limits.ts'))
 const models = late(() => import('./data-plane/list-models.ts'))
 const passing = late(() => import('./data-plane/pass-through.ts'))
@@ -70,12 +71,14 @@ export function createApp(): {
 
 const COUNT_ENDPOINT = `${PROTOCOL_PLACES.messages.endpoint}/count_tokens`
 const EXPLAIN_ENDPOINT = '/v1/route/explain'
+const FEEDBACK_ENDPOINT = '/v1/feedback'
 
 /** What is only ever posted to. One route each: where several match, Hono walks them by way of promises. */
 const POSTED: ReadonlySet<string> = new Set([
   ...protocols.names.map((name) => PROTOCOL_PLACES[name].endpoint),
   COUNT_ENDPOINT,
   EXPLAIN_ENDPOINT,
+  FEEDBACK_ENDPOINT,
   ...Object.values(TASK_ENDPOINTS),
 ])
 
@@ -93,6 +96,10 @@ function addDataPlane(app: Hono<Bindings>): void {
   app.post(
     EXPLAIN_ENDPOINT,
     by(explaining, (c, { explain }) => explain(c.req.raw, servicesOf(c.env), later(c))),
+  )
+  app.post(
+    FEEDBACK_ENDPOINT,
+    by(feedback, (c, { takeFeedback }) => takeFeedback(c.req.raw, c.env.DB, servicesOf(c.env), later(c))),
   )
   for (const endpoint of Object.values(TASK_ENDPOINTS)) {
     app.post(

@@ -55,7 +55,7 @@ const mf = new Miniflare(
     ],
   }),
 )
-endWorkerdWithThisProcess()
+await endWorkerdWithThisProcess()
 
 async function ask<Schema extends z.ZodMiniType>(schema: Schema, what: object): Promise<z.infer<Schema>> {
   const url = await mf.unsafeGetDirectURL('ledger')

@@ -1,7 +1,7 @@
 // Worker 2, the usage consumer: takes usage events from the Queue into the ledger, re-checks the ledger every hour, and
 // answers its operator. It holds no provider credential and serves no client.
 import { Router, type IRequest } from 'itty-router'
-import { type AlertingEnv, deliverAlerts } from './alerting.ts'
+import { type AlertingEnv, deliverAlerts, watchLedger } from './alerting.ts'
 import { operatorAccess } from './control-plane/operator-token.ts'
 import type { ControlPlane, UsageEnv } from './env.ts'
 import { type WatchedRoute, findBeyond, forgetCounted, watchedRoutes } from './ledger/canary-watch.ts'
@@ -71,8 +71,10 @@ export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<vo
 
 /** What the clock has the consumer do: every minute alerts, every hour the ledger too. */
 export async function runSchedule(controller: ScheduledController, env: ConsumerEnv): Promise<void> {
+  const isHourly = controller.cron !== EVERY_MINUTE
+  await watchLedger(env.DB, controller.scheduledTime, isHourly)
   await deliverAlerts(env)
-  if (controller.cron !== EVERY_MINUTE) await recheckLedger(env, controller.scheduledTime)
+  if (isHourly) await recheckLedger(env, controller.scheduledTime)
 }
 
 /** `GET /healthz`, open; `GET /metrics`, `GET /dead-letters`, `POST /replay/:id` with the admin token. */

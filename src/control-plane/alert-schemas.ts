@@ -4,6 +4,8 @@ import { ALERT_KINDS } from '../ledger/alerts/alert.ts'
 import { SECRET_NAME } from '../ledger/alerts/channel.ts'
 import { DELIVERY_STATES } from '../ledger/alerts/history.ts'
 import { readSigningSecret } from '../ledger/alerts/sign.ts'
+import { DOWN_MINUTES_MAX } from '../ledger/alerts/watch-calls.ts'
+import { AMOUNT_USD_MAX, readUsd } from './amount.ts'
 import { NAME, OBJECT, text, texts } from './schemas.ts'
 
 const SECRET_ALLOWED = 'must be whsec_ and base64 of 24 to 64 bytes, as Standard Webhooks has it'
@@ -68,6 +70,32 @@ export const CHANNEL_CHANGE = z.strictObject(
   OBJECT,
 )
 export type ChannelChange = z.infer<typeof CHANNEL_CHANGE>
+
+function integer(min: number, max: number) {
+  const allowed = `must be an integer from ${min} to ${max}`
+  return z.number(allowed).check(z.int(allowed), z.gte(min, allowed), z.lte(max, allowed))
+}
+
+const AMOUNT_ALLOWED = `must be decimal text such as "12.50", more than 0 and at most ${AMOUNT_USD_MAX}`
+const AMOUNT = z.string(AMOUNT_ALLOWED).check(z.refine((value) => (readUsd(value) ?? 0) > 0, AMOUNT_ALLOWED))
+
+function bounds<Shape extends z.core.$ZodShape>(shape: Shape) {
+  const allowed = `must be null or an object of ${Object.keys(shape).join(' and ')}`
+  return z.optional(z.nullable(z.strictObject(shape, allowed)))
+}
+
+/** Replaced as a whole: what is left out is as usual, null is no alert of that kind. */
+export const RULES = z.strictObject(
+  {
+    error_rate: bounds({ percent: integer(1, 100), min_calls: integer(1, 10_000) }),
+    provider_down: bounds({ minutes: integer(1, DOWN_MINUTES_MAX) }),
+    unknown_price: z.optional(z.boolean('must be true or false')),
+    forecast: bounds({ percent: integer(10, 1_000) }),
+    anomaly: bounds({ factor: integer(2, 1_000), min_usd: AMOUNT }),
+  },
+  OBJECT,
+)
+export type RulesBody = z.infer<typeof RULES>
 
 const PAGE_MAX = 200
 const LIMIT_ALLOWED = `must be an integer from 1 to ${PAGE_MAX}`

@@ -1,6 +1,7 @@
 // Applies messages to the ledger, wholly or not at all: their idempotency keys, events and roll-ups are one D1 batch, which
 // is one transaction. A message that comes again fails on its key and changes nothing.
 import { noteStatements } from './alerts/note-alerts.ts'
+import { COUNT_PROVIDERS } from './alerts/watch-calls.ts'
 import type { ReadableBatch } from './read-batch.ts'
 import { COUNT_CALLS } from './canary-watch.ts'
 import { LATE_AFTER_MS, QUARTER_MS } from './days.ts'
@@ -26,6 +27,8 @@ const EVENTS = `row AS MATERIALIZED (SELECT jsonb(value) AS fields FROM json_eac
   event AS MATERIALIZED (SELECT ${COLUMNS.map((column, at) => `fields ->> ${at} AS ${column}`).join(', ')} FROM row)`
 
 const INSERT_EVENTS = `WITH ${EVENTS} INSERT INTO usage_events (${COLUMNS.join(', ')}) SELECT ${COLUMNS.join(', ')} FROM event`
+
+const COUNT_FAILING = `WITH ${EVENTS} ${COUNT_PROVIDERS}`
 
 const COUNT_WATCHED = `WITH ${EVENTS} ${COUNT_CALLS}`
 
@@ -69,6 +72,7 @@ export async function applyBatches(
       db.prepare(INSERT_ZONES).bind(JSON.stringify(names)),
       db.prepare(UPSERT_HOURS).bind(events),
       ...(late.length > 0 ? [db.prepare(INSERT_LATE).bind(JSON.stringify(late))] : []),
+      ...(rows.length > 0 ? [db.prepare(COUNT_FAILING).bind(events)] : []),
       ...(countsWatched ? [db.prepare(COUNT_WATCHED).bind(events)] : []),
       ...noteStatements(
         db,

@@ -102,35 +102,36 @@ function runawayWords(alert: Told, facts: JsonObject): Words {
 }
 
 function errorWords(alert: Told, facts: JsonObject): Words {
-  const [errors, attempts] = [numberOf(facts, 'errors'), numberOf(facts, 'attempts')]
+  const [errors, calls] = [numberOf(facts, 'errors'), numberOf(facts, 'calls')]
   return {
     title: `${numberOf(facts, 'percent')} % of the calls of ${subjectOf(alert)} fail`,
     lines: [
-      `${errors} of ${attempts} calls failed${whose(alert)} in the five minutes before ${instant(alert.at_ms)}.`,
+      `${errors} of ${calls} calls failed${whose(alert)} in the five minutes before ${instant(alert.at_ms)}.`,
       `You are told at ${numberOf(facts, 'bound_percent')} %, once an hour. Requests fall back to other targets where their route has any.`,
     ],
   }
 }
 
 function downWords(alert: Told, facts: JsonObject): Words {
-  const minutes = Math.max(Math.round((alert.at_ms - alert.window_start_ms) / 60_000), 1)
-  const last = typeof facts.last_failure === 'string' ? ` The latest failure: ${facts.last_failure}.` : ''
+  const sinceMs = numberOf(facts, 'since_ms')
+  const minutes = Math.max(Math.round((alert.at_ms - sinceMs) / 60_000), 1)
+  const kind = typeof facts.failure === 'string' ? ` (${facts.failure})` : ''
   return {
     title: `${subjectOf(alert)} has been down for ${minutes} minutes`,
     lines: [
-      `No call of it has succeeded since ${instant(alert.window_start_ms)}; ${numberOf(facts, 'failures')} failed.${last}`,
-      'It is left out of routes until it answers again, and is tried from time to time.',
+      `No call of it has succeeded since ${instant(sinceMs)}; ${numberOf(facts, 'failures')} failed${kind}.`,
+      'Its targets are left out of routes, and tried from time to time, until they answer again. You are told once an hour.',
     ],
   }
 }
 
 function priceWords(alert: Told, facts: JsonObject): Words {
-  const provider = typeof facts.provider === 'string' ? ` of ${facts.provider}` : ''
+  const provider = typeof facts.provider === 'string' && facts.provider !== '' ? ` of ${facts.provider}` : ''
   return {
     title: `${alert.subject_id}${provider} was used and has no price`,
     lines: [
-      `${numberOf(facts, 'attempts')} calls were made${whose(alert)} since ${instant(alert.window_start_ms)}; they are booked at $0.`,
-      'Budgets and reports leave them out until its target has a price. You are told once a day.',
+      `${numberOf(facts, 'calls')} calls of it were made${whose(alert)} since ${instant(numberOf(facts, 'since_ms'))}.`,
+      'What they cost is not known, so budgets and reports can be wrong until it has a price. You are told once a day.',
     ],
   }
 }
@@ -153,7 +154,7 @@ function anomalyWords(alert: Told, facts: JsonObject): Words {
   return {
     title: `This hour of ${subjectOf(alert)} costs far more than usual`,
     lines: [
-      `${dollars(numberOf(facts, 'spent_nano_usd'))} is spent${whose(alert)} since ${instant(alert.window_start_ms)}; the same hour of other weeks cost ${dollars(numberOf(facts, 'usual_nano_usd'))}.`,
+      `${dollars(numberOf(facts, 'spent_nano_usd'))} is spent${whose(alert)} since ${instant(alert.window_start_ms)}; the same hour of the weeks before cost ${dollars(numberOf(facts, 'usual_nano_usd'))}.`,
       'Nothing is slowed down or refused for it.',
     ],
   }

@@ -1,0 +1,89 @@
+// Bounds beyond which there is an alert, besides the shares of budgets, which are set with them: everybody's, and a tenant's
+// own in their place. Read, set, taken away.
+import { Hono } from 'hono'
+import { type AlertRules, EVERYBODY, RuleBook, type RulesRow, USUAL_RULES, rulesOver } from '../ledger/alerts/rules.ts'
+import { RULES, type RulesBody } from './alert-schemas.ts'
+import { readUsd, writeUsd } from './amount.ts'
+import type { AdminPorts, AdminTypes } from './ports.ts'
+import { notFound, notStored, refuse, unacceptable } from './refusal.ts'
+import { commit, deleteRow, findRow, findTenant, insertRow, listRows, updateRow } from './store.ts'
+import { jsonBody } from './validate.ts'
+
+/** The admin API's `/alert-rules`, everybody's, and `/alert-rules/:tenant`. Rules are shown as they hold. */
+export function alertRuleEndpoints(ports: AdminPorts) {
+  return new Hono<AdminTypes>()
+    .get('/', async (c) => {
+      const rows = await listRows<RulesRow>(c.env.DB, 'alert_rules')
+      const book = new RuleBook(rows)
+      const tenants = rows.filter(({ id }) => id !== EVERYBODY)
+      return c.json({
+        rules: viewRules(book.of(EVERYBODY)),
+        tenants: tenants.map(({ id }) => ({ tenant_id: id, rules: viewRules(book.of(id)) })),
+      })
+    })
+    .put('/', jsonBody(RULES), async (c) => {
+      await put(c.env.DB, EVERYBODY, c.req.valid('json'), ports.nowMs())
+      return c.json({ rules: await rulesOf(c.env.DB, EVERYBODY) })
+    })
+    .delete('/', async (c) => {
+      await commit(c.env.DB, deleteRow(c.env.DB, 'alert_rules', EVERYBODY))
+      return c.body(null, 204)
+    })
+    .get('/:tenant', async (c) => {
+      const tenant = await findTenant(c.env.DB, c.req.param('tenant'))
+      if (tenant === null) return refuse(c, notFound('tenant', c.req.param('tenant')))
+      return c.json({ tenant_id: tenant.id, rules: await rulesOf(c.env.DB, tenant.id) })
+    })
+    .put('/:tenant', jsonBody(RULES), async (c) => {
+      const body = c.req.valid('json')
+      const tenant = await findTenant(c.env.DB, c.req.param('tenant'))
+      if (tenant === null) return refuse(c, notFound('tenant', c.req.param('tenant')))
+      if (body.provider_down !== undefined) return refuse(c, EVERYBODYS)
+      const isStored = await put(c.env.DB, tenant.id, body, ports.nowMs())
+      if (!isStored) return refuse(c, notStored('full', EVERYBODYS))
+      return c.json({ tenant_id: tenant.id, rules: await rulesOf(c.env.DB, tenant.id) })
+    })
+    .delete('/:tenant', async (c) => {
+      const tenant = await findTenant(c.env.DB, c.req.param('tenant'))
+      if (tenant === null) return refuse(c, notFound('tenant', c.req.param('tenant')))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'alert_rules', tenant.id))
+      return c.body(null, 204)
+    })
+}
+
+const EVERYBODYS = unacceptable(
+  'provider_down',
+  'invalid_field',
+  'provider_down concerns everybody: it is set at /alert-rules.',
+)
+
+async function put(db: D1Database, id: string, body: RulesBody, nowMs: number): Promise<boolean> {
+  const row: RulesRow = { id, rules: JSON.stringify(kept(body)), created_at_ms: nowMs }
+  const before = await findRow<RulesRow>(db, 'alert_rules', id)
+  const change = before === null ? insertRow(db, 'alert_rules', row) : updateRow(db, 'alert_rules', row)
+  return (await commit(db, change)).ok
+}
+
+/** As they are kept: money in nano-USD, members that are left out stay out. */
+function kept({ unknown_price, anomaly, ...rest }: RulesBody) {
+  return {
+    ...rest,
+    ...(unknown_price === undefined ? {} : { unknown_price: unknown_price ? {} : null }),
+    ...(anomaly === undefined
+      ? {}
+      : { anomaly: anomaly === null ? null : { factor: anomaly.factor, min_nano_usd: readUsd(anomaly.min_usd) ?? 0 } }),
+  }
+}
+
+async function rulesOf(db: D1Database, id: string) {
+  const rows = await Promise.all([EVERYBODY, id].map((one) => findRow<RulesRow>(db, 'alert_rules', one)))
+  return viewRules(rows.reduce((rules, row) => (row === null ? rules : rulesOver(rules, row.rules)), USUAL_RULES))
+}
+
+function viewRules({ unknown_price, anomaly, ...rest }: AlertRules) {
+  return {
+    ...rest,
+    unknown_price: unknown_price !== null,
+    anomaly: anomaly === null ? null : { factor: anomaly.factor, min_usd: writeUsd(anomaly.min_nano_usd) },
+  }
+}

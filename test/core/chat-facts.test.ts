@@ -14,7 +14,7 @@ function factsOf(body: JsonObject) {
 
 describe('facts of a chat request', () => {
   test('the plainest request', () => {
-    const { promptText, ...facts } = factsOf(BODY)
+    const { promptText, promptExtras, ...facts } = factsOf(BODY)
     expect(facts).toEqual({
       model: 'gpt',
       isStreamed: false,
@@ -25,6 +25,7 @@ describe('facts of a chat request', () => {
       cacheability: 'cacheable',
     })
     expect(promptText()).toBe('Hello')
+    expect(promptExtras?.()).toEqual({ turns: 1, hasTools: false, media: [], isSpoken: false })
   })
 
   test('everything that is asked for', () => {

@@ -75,7 +75,7 @@ describe('a model with limits of its own', () => {
 })
 
 describe('an attempt that needs more', () => {
-  const config = configOf([node('tenant', 't', { budget: { amountNanoUsd: 1_000, period: 'day' } })])
+  const config = configOf([node('tenant', 't', { budget: { amountNanoUsd: 1_000_000, period: 'day' } })])
 
   test('gets it from the lease in hand at once, else after one call, and no more than there is', async () => {
     const world = heldTenant(config)
@@ -83,13 +83,13 @@ describe('an attempt that needs more', () => {
     const more = { requests: 0, inputTokens: 0, outputTokens: 0, slots: 0, nanoUsd: 20 }
     expect(stream.extend(more, world.later)).toBe(true)
     const calls = world.messages.length
-    const asked = stream.extend({ ...more, nanoUsd: 800 }, world.later)
+    const asked = stream.extend({ ...more, nanoUsd: 800_000 }, world.later)
     expect(await world.clock.until(Promise.resolve(asked), 20)).toBe(true)
     expect(world.messages.length - calls).toBeLessThanOrEqual(2)
-    expect(stream.amounts.nanoUsd).toBe(870)
-    const refused = stream.extend({ ...more, nanoUsd: 200 }, world.later)
+    expect(stream.amounts.nanoUsd).toBe(800_070)
+    const refused = stream.extend({ ...more, nanoUsd: 200_000 }, world.later)
     expect(await world.clock.until(Promise.resolve(refused))).toBe(false)
-    expect(stream.amounts.nanoUsd).toBe(870)
+    expect(stream.amounts.nanoUsd).toBe(800_070)
     world.finish(stream, 'r1', { nanoUsd: 860 })
     await world.clock.advance(20_000)
     expect(world.receiver.standing('tenant:t')).toMatchObject({ spentNanoUsd: 860, heldNanoUsd: 0 })

@@ -126,7 +126,15 @@ export const KNOWN_PROVIDERS = [
     priceProvider: 'mistral',
     probeModel: 'mistral-small-latest',
     docsUrl: 'https://docs.mistral.ai/api/',
-    quirks: ['max-tokens', 'no-stream-options', 'strict-fields', 'tool-ids-9', 'random-seed', 'no-developer-role'],
+    quirks: [
+      'max-tokens',
+      'no-stream-options',
+      'strict-fields',
+      'tool-ids-9',
+      'random-seed',
+      'no-developer-role',
+      'prefix-member',
+    ],
   },
   {
     name: 'cohere',
@@ -492,7 +500,7 @@ export const KNOWN_PROVIDERS = [
     priceProvider: null,
     probeModel: null,
     docsUrl: 'https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html',
-    quirks: ['no-developer-role'],
+    quirks: ['no-developer-role', 'continue-final-message'],
   },
   {
     name: 'sglang',

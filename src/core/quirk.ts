@@ -31,6 +31,10 @@ import type { Target } from './directory.ts'
  *   give it away (Perplexity's deep research, https://docs.perplexity.ai/getting-started/pricing).
  * - `gemini-reasoning-beside`: the same of Gemini's models alone (Vercel's gateway; its `cost` shows it: 57 prompt, 10
  *   completion and 37 reasoning tokens of gemini-2.5-flash cost $0.0001346).
+ * - `prefix-member`: goes on from an assistant's message at the end that has `prefix: true` (Mistral, whose reply has the prefix in
+ *   front, https://docs.mistral.ai/api/; DeepSeek's beta, https://api-docs.deepseek.com/guides/chat_prefix_completion).
+ * - `continue-final-message`: goes on from one with `continue_final_message` and without `add_generation_prompt` (vLLM,
+ *   https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html).
  * - `azure-deployments`: `/deployments/{deployment}/chat/completions?api-version=…` below the base URL, with `deployment`
  *   (else the model) and `apiVersion` of the target's settings
  *   (https://learn.microsoft.com/azure/ai-services/openai/reference). Without it, Azure's v1 path is OpenAI's.
@@ -58,6 +62,8 @@ export const QUIRKS = [
   'random-seed',
   'reasoning-beside',
   'gemini-reasoning-beside',
+  'prefix-member',
+  'continue-final-message',
   'azure-deployments',
 ] as const
 

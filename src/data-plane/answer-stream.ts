@@ -2,31 +2,24 @@
 // failure before that costs the client nothing; a client that waits long gets a 200 and heartbeats meanwhile, and from
 // then on failures travel in the stream.
 import type { Failure, UpstreamFailure } from '../core/failure.ts'
-import { err, ok, type Result } from '../core/result.ts'
-import type { ReplyContext, StreamWriter } from '../protocols/protocol.ts'
-import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
-import { type OpenCall, callUpstream, openCall } from './call-upstream.ts'
+import { late } from '../core/late.ts'
+import type { Result } from '../core/result.ts'
+import { mayFallBack } from '../core/retry.ts'
+import { type Attempt, settle } from './attempt.ts'
 import { type ClientSink, ClientStream } from './client-stream.ts'
-import { type ReadExchange, replyContext } from './exchange.ts'
-import { framerFor } from './framing/index.ts'
+import type { Broken, Story } from './continue.ts'
+import type { ReadExchange } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
-import { type Lane, BROKEN_OFF, nativeLane, translatedLane } from './lane.ts'
+import { type OpenAnswer, laneOf, tryStream } from './open-answer.ts'
 import { type Answered, pursue } from './pursue.ts'
 import { type Recall, collected, keep } from './recall.ts'
 import { refuse } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
-import { SmoothStream, splittingWriter } from './smooth.ts'
-import { isMetered, streamLimits } from './stream-limits.ts'
-import { PING_AFTER_MS, type RelayEnd, UpstreamStream } from './upstream-stream.ts'
+import { SmoothStream } from './smooth.ts'
+import { PING_AFTER_MS, type RelayEnd } from './upstream-stream.ts'
 
 /** A client that has waited so long for its status gets one. */
 const COMMIT_AFTER_MS = 10_000
-
-interface OpenAnswer {
-  readonly stream: UpstreamStream
-  readonly call: OpenCall
-  readonly ttftMs: number
-}
 
 type Outcome = Result<Answered<OpenAnswer>, Failure>
 
@@ -38,12 +31,12 @@ export async function answerStream(
   recall: Recall,
 ): Promise<Response> {
   const purpose = { promptTokens, cache: recall.state, isBoundable: true } as const
-  const outcome = pursue(exchange, routed, purpose, (attempt) => tryStream(attempt, recall))
+  const outcome = pursue(exchange, routed, purpose, (attempt) => tryStream(attempt, laneOf(recall)))
   const first = await orLate(outcome)
   if (first === 'late') return commitEarly(exchange, routed, recall, outcome)
   if (!first.ok) return refuse(exchange, first.error, answerHeaders(exchange, routed.plan, null, recall.state))
   const client = clientStream(exchange)
-  exchange.later(relay(exchange, recall, first.value, sinkOf(exchange, client)))
+  exchange.later(relay(exchange, routed, recall, first.value, sinkOf(exchange, client)))
   return respond(client, answerHeaders(exchange, routed.plan, first.value.attempt, recall.state))
 }
 
@@ -59,90 +52,60 @@ function commitEarly(
   const finish = async (): Promise<void> => {
     const result = await outcome
     clearInterval(heartbeat)
-    if (result.ok) return relay(exchange, recall, result.value, sinkOf(exchange, client))
+    if (result.ok) return relay(exchange, routed, recall, result.value, sinkOf(exchange, client))
     await client.close(exchange.protocol.failInStream(result.error, exchange.requestId)).catch(() => {})
   }
   exchange.later(finish())
   return respond(client, answerHeaders(exchange, routed.plan, null, recall.state))
 }
 
-/** One attempt, up to its first content. */
-async function tryStream(attempt: Attempt, recall: Recall): Promise<Result<OpenAnswer, FailedAttempt>> {
-  const call = openCall(attempt)
-  const response = await callUpstream(attempt, call)
-  if (!response.ok) return failed(attempt, call, response.error, null)
-  if (response.value.body === null) return failed(attempt, call, BROKEN_OFF, null)
-  const lane = laneOf(attempt, recall, response.value.headers.get('content-type'))
-  const stream = openStream(attempt, lane, response.value.body, call)
-  const failure = await stream.untilContent()
-  if (failure !== null) return failed(attempt, call, failure, stream.lane)
-  call.onContent()
-  const { services, startedAtMs } = attempt.exchange
-  return ok({ stream, call, ttftMs: services.nowMs() - startedAtMs })
-}
-
-function openStream(attempt: Attempt, lane: Lane, body: ReadableStream<Uint8Array>, call: OpenCall): UpstreamStream {
-  const { exchange, plan, reservation } = attempt
-  const { timeouts } = plan.target
-  return new UpstreamStream(body, lane, call.abort, {
-    timeouts: { ...timeouts, idleMs: Math.min(timeouts.idleMs, exchange.options.idleMs ?? Infinity) },
-    deadlineMs: exchange.startedAtMs + timeouts.totalMs,
-    nowMs: exchange.services.nowMs,
-    onTick: () => reservation.keepAlive(exchange.later),
-    tickMs: reservation.keepAliveMs,
-    ...streamLimits(attempt, lane),
-  })
-}
-
-function laneOf(attempt: Attempt, recall: Recall, contentType: string | null): Lane {
-  const { exchange, dialect, plan } = attempt
-  const { protocol, facts } = exchange
-  const collects = recall.key !== null
-  const isCuttable = isMetered(attempt)
-  const context = replyContext(exchange, attempt.event.model ?? plan.target.model)
-  if (!attempt.isNative) {
-    const framer = framerFor(dialect, plan.target, contentType)
-    return translatedLane(framer, dialect.reader(plan.target), writerOf(exchange, context), collects, isCuttable)
-  }
-  const ending = (): string => protocol.writer(context).end()
-  return nativeLane(dialect, plan.target, { hidesUsage: !facts.wantsUsage, collects, ending, isCuttable })
-}
-
-function failed(
-  attempt: Attempt,
-  call: OpenCall,
-  failure: UpstreamFailure,
-  lane: Lane | null,
-): Result<never, FailedAttempt> {
-  call.onEnd()
-  // A call that was cut short by us has reached the provider, which may charge for it.
-  const isBilled = call.abort.signal.aborted || (lane !== null && lane.usage !== null)
-  return err({
-    attempt,
-    failure,
-    usage: lane?.usage ?? null,
-    visibleChars: lane?.visibleChars ?? 0,
-    isBilled,
-  })
-}
-
-/** Relays to the end, tells a failure in the stream, settles. Never rejects. */
+/** Relays to the end, whoever makes it, or tells a failure in the stream; settles. Never rejects. */
 async function relay(
   exchange: ReadExchange,
+  routed: RoutedRequest,
   recall: Recall,
-  answered: Answered<OpenAnswer>,
+  first: Answered<OpenAnswer>,
   client: ClientSink,
 ): Promise<void> {
-  const { answer, attempt } = answered
-  const end = await answer.stream.relay(client)
-  answer.call.onEnd()
-  const costNanoUsd = settleRelay(attempt, answer, end)
-  if (end.failure !== null) await tell(exchange, answered, end.failure, client)
-  const reply = end.ending === 'finished' ? collected(answer.stream.lane.events) : null
-  if (reply !== null) keep(exchange, recall, attempt, reply, costNanoUsd)
+  let { answer, attempt } = first
+  let story: Story | null = null
+  for (;;) {
+    const end = await answer.stream.relay(client)
+    answer.call.onEnd()
+    const broken: Broken = { exchange, routed, attempt, lane: answer.stream.lane, end, story }
+    const plan = mayGoOn(broken) ? (continuing.now() ?? (await continuing.load())).planContinuation(broken) : null
+    const costNanoUsd = settleRelay(attempt, answer, end, plan === null)
+    if (plan === null) {
+      if (end.failure !== null) await tell(exchange, failureAt(attempt, end.failure), answer, client)
+      const reply = end.ending === 'finished' ? collected(answer.stream.lane.events) : null
+      if (reply !== null) keep(exchange, recall, attempt, reply, costNanoUsd)
+      return
+    }
+    const next = await whilePinged(client, plan.follow())
+    if (!next.ok) return client.isGone ? client.abort('client-left') : tell(exchange, next.error, answer, client)
+    story = plan.story
+    ;({ answer, attempt } = next.value)
+  }
 }
 
-function settleRelay(attempt: Attempt, answer: OpenAnswer, end: RelayEnd): number {
+const continuing = late(() => import('./continue.ts'))
+
+/** Whether it is worth looking into how a stream that broke off could be gone on with. */
+function mayGoOn({ end, lane, exchange }: Broken): boolean {
+  if (end.failure === null || end.cut !== undefined || exchange.client.hasLeft) return false
+  return mayFallBack(end.failure.class) && lane.resumption !== undefined
+}
+
+async function whilePinged<T>(client: ClientSink, work: Promise<T>): Promise<T> {
+  const heartbeat = setInterval(() => client.ping(), PING_AFTER_MS)
+  try {
+    return await work
+  } finally {
+    clearInterval(heartbeat)
+  }
+}
+
+function settleRelay(attempt: Attempt, answer: OpenAnswer, end: RelayEnd, isFinal: boolean): number {
   const { lane } = answer.stream
   return settle(attempt, {
     ending: end.ending,
@@ -152,20 +115,17 @@ function settleRelay(attempt: Attempt, answer: OpenAnswer, end: RelayEnd): numbe
     isPartial: !lane.isComplete,
     visibleChars: lane.visibleChars,
     status: 200,
-    isFinal: true,
+    isFinal,
     ttftMs: answer.ttftMs,
     isBilled: true,
   })
 }
 
-async function tell(
-  exchange: ReadExchange,
-  { attempt, answer }: Answered<OpenAnswer>,
-  upstream: UpstreamFailure,
-  client: ClientSink,
-): Promise<void> {
-  const { provider } = attempt.plan.target
-  const failure: Failure = { kind: 'upstream-failed', provider, upstream }
+function failureAt(attempt: Attempt, upstream: UpstreamFailure): Failure {
+  return { kind: 'upstream-failed', provider: attempt.plan.target.provider, upstream }
+}
+
+async function tell(exchange: ReadExchange, failure: Failure, answer: OpenAnswer, client: ClientSink): Promise<void> {
   const text = exchange.protocol.failInStream(failure, exchange.requestId, answer.stream.lane.nextNumber)
   await client.close(text).catch(() => {})
 }
@@ -190,11 +150,6 @@ function clientStream(exchange: ReadExchange): ClientStream {
 function sinkOf({ options, services }: ReadExchange, client: ClientStream): ClientSink {
   const lagMs = options.smoothLagMs()
   return lagMs === null ? client : new SmoothStream(client, lagMs, services.nowMs)
-}
-
-function writerOf({ options, protocol }: ReadExchange, context: ReplyContext): StreamWriter {
-  const writer = protocol.writer(context)
-  return options.smoothLagMs() === null ? writer : splittingWriter(writer)
 }
 
 function respond(client: ClientStream, headers: Record<string, string>): Response {

@@ -212,9 +212,10 @@ export function tellBreaker({ attempt, failure }: FailedAttempt<Speaker>): void 
 }
 
 function isImpatience({ exchange, plan, admittedAtMs }: Attempt<Speaker>, failure: UpstreamFailure): boolean {
-  if (failure.class !== 'timeout') return false
+  const { firstContentMs } = plan.target.timeouts
   const nowMs = exchange.services.nowMs()
-  return nowMs >= deadlineOf(exchange, plan.route) && nowMs - admittedAtMs < plan.target.timeouts.firstContentMs
+  if (failure.class !== 'timeout' || nowMs - admittedAtMs >= firstContentMs) return false
+  return nowMs >= deadlineOf(exchange, plan.route) || (exchange.options.attemptTimeoutMs ?? Infinity) < firstContentMs
 }
 
 /** A whole reply counts as one token that took its time: there is no telling when it began. */

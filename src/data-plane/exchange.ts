@@ -15,6 +15,8 @@ import type { Protocol, ReplyContext, RequestFacts, Speaker } from '../protocols
 export interface RequestOptions {
   /** `x-tidegate-timeout-ms`: by when a whole reply has to be there, or a streamed one to have begun, whatever is tried. */
   readonly timeoutMs: number | null
+  /** `x-tidegate-attempt-timeout-ms`: the same of each attempt, where that is less than its target may take. */
+  readonly attemptTimeoutMs: number | null
   /** `x-tidegate-idle-timeout-ms`: a lower timeout between two chunks. */
   readonly idleMs: number | null
   /** `x-tidegate-cache: off`, or `cache-control: no-store`. */
@@ -177,6 +179,7 @@ export function replyContext(exchange: ReadExchange, model: string): ReplyContex
 function options(headers: Headers): RequestOptions {
   return {
     timeoutMs: timeout(headers.get('x-tidegate-timeout-ms')),
+    attemptTimeoutMs: timeout(headers.get('x-tidegate-attempt-timeout-ms')),
     idleMs: timeout(headers.get('x-tidegate-idle-timeout-ms')),
     isCacheOff: () =>
       headers.get('x-tidegate-cache') === 'off' || /no-store|no-cache/.test(headers.get('cache-control') ?? ''),

@@ -4,12 +4,15 @@
 import type { UpstreamFailure } from '../core/failure.ts'
 import type { NeutralEvent, PartStart } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
-import type { Target } from '../core/directory.ts'
+import type { Target, Wire } from '../core/directory.ts'
+import { type StreamPlace, Told } from '../core/told.ts'
 import type { Dialect, Frame, StreamMeter, StreamReader } from '../dialects/dialect.ts'
 import type { StreamWriter } from '../protocols/protocol.ts'
+import { COLLECTED_CHARS_MAX, EventCollector } from './event-collector.ts'
 import { type Framer, streamDecoder } from './framing/index.ts'
-import { type SseFramer, createSseFramer } from './framing/sse.ts'
+import { type SseFrame, type SseFramer, createSseFramer } from './framing/sse.ts'
 import { type LastWords, noted } from './last-words.ts'
+import { NativeMemory } from './native-memory.ts'
 
 /** What one chunk, or the end, of the provider's stream comes to. */
 export interface LaneStep {
@@ -38,11 +41,25 @@ export interface Lane {
   cut?(words: LastWords): string | null
   /** The number of the next event of what is sent, on wires that number theirs. */
   readonly nextNumber?: number
+  /** How somebody else can go on with the reply where it stands; null, or missing, where nobody remembers. */
+  resumption?(): Resumption | null
 }
 
+/** Where a reply stands, for whoever goes on with it. */
+export interface Resumption {
+  readonly told: Told
+  /** Writes what comes after it. Null where the client's wire can't be gone on with. */
+  readonly writer: StreamWriter | null
+  /** The reply's reasoning is signed when it is whole. */
+  readonly isSigned: boolean
+}
+
+/** Wires whose providers sign what their models think. */
+const SIGNING: ReadonlySet<Wire> = new Set(['anthropic-messages', 'bedrock-converse', 'gemini', 'openai-responses'])
+/** A tool call is held back until it is whole, if it isn't longer than this: then nobody sees half of one. Characters. */
+const CALL_CHARS_MAX = 65_536
+
 const NOTHING: LaneStep = { out: null, failure: null }
-/** Events are collected for the reply cache up to this many characters of visible output. */
-const COLLECTED_CHARS_MAX = 1_000_000
 
 /** A stream that breaks off before the reply is whole. */
 export const BROKEN_OFF: UpstreamFailure = {
@@ -63,6 +80,8 @@ export interface NativeOptions {
   readonly ending: () => string
   /** The stream may have to be ended before its time. */
   readonly isCuttable?: boolean
+  /** A writer that goes on where the stream stands. Missing: nobody is going to. */
+  readonly writerAt?: (told: Told, place: StreamPlace | null) => StreamWriter | null
 }
 
 /** The native lane. */
@@ -79,6 +98,13 @@ class NativeLane implements Lane {
   readonly #hidesUsage: boolean
   readonly #collector: EventCollector | null
   readonly #ending: () => string
+  readonly #memory: NativeMemory | null
+  readonly #writerAt: NativeOptions['writerAt']
+  readonly #isSigned: boolean
+  /** Frames from the first tool call on, until the reply is whole. */
+  #held: SseFrame[] = []
+  #heldChars = 0
+  #heldFrom = 0
   #isAtBoundary = true
 
   constructor(dialect: Dialect, target: Target, options: NativeOptions) {
@@ -86,6 +112,10 @@ class NativeLane implements Lane {
     this.#hidesUsage = options.hidesUsage
     this.#collector = options.collects ? new EventCollector(dialect.reader(target)) : null
     this.#ending = options.ending
+    this.#writerAt = options.writerAt
+    this.#isSigned = SIGNING.has(dialect.wire)
+    const { writerAt } = options
+    this.#memory = writerAt === undefined ? null : new NativeMemory(dialect.reader(target), dialect.places?.() ?? null)
   }
 
   get isComplete(): boolean {
@@ -105,7 +135,7 @@ class NativeLane implements Lane {
   }
 
   get nextNumber(): number {
-    return this.#meter.nextNumber ?? 0
+    return this.#held.length > 0 ? this.#heldFrom : (this.#meter.nextNumber ?? 0)
   }
 
   push(chunk: Uint8Array): LaneStep {
@@ -122,8 +152,9 @@ class NativeLane implements Lane {
       const kind = this.#see(frame)
       if (kind === 'error') return { out: kept === '' ? null : kept, failure: this.#meter.failure ?? BROKEN_OFF }
       if (kind === 'content') this.hasContent = true
-      if (kind === 'usage-only' && this.#hidesUsage) isAltered = true
-      else kept += frame.raw
+      const sent = kind === 'usage-only' && this.#hidesUsage ? '' : this.#sent(frame)
+      if (sent !== frame.raw) isAltered = true
+      kept += sent
     }
     // A chunk of whole events with nothing taken out goes on as it came.
     return { out: isAltered ? kept || null : chunk, failure: null }
@@ -131,20 +162,54 @@ class NativeLane implements Lane {
 
   end(): LaneStep {
     let out = ''
+    const wasComplete = this.#meter.isComplete
     for (const frame of this.#framer.end()) {
+      // The beginning of a line that never came says nothing, and would spoil what somebody else says after it.
+      if (frame.data === '') continue
       const kind = this.#see(frame)
+      if (kind === 'error' && wasComplete) break
       if (kind === 'error') return { out: out || null, failure: this.#meter.failure ?? BROKEN_OFF }
       if (kind === 'content') this.hasContent = true
-      if (kind !== 'usage-only' || !this.#hidesUsage) out += `${frame.raw.trimEnd()}\n\n`
+      if (kind !== 'usage-only' || !this.#hidesUsage) out += this.#sent({ ...frame, raw: `${frame.raw.trimEnd()}\n\n` })
     }
-    if (!this.#meter.isComplete) return { out: out || null, failure: BROKEN_OFF }
+    if (!wasComplete && !this.#meter.isComplete) return { out: out || null, failure: BROKEN_OFF }
     this.#collector?.end()
     return { out: this.#meter.isTerminated ? out || null : out + this.#ending(), failure: null }
   }
 
   cut({ note, ...at }: LastWords): string | null {
     const text = this.#meter.cut?.(at) ?? null
-    return text === null ? null : noted(text, note)
+    return text === null ? null : noted(this.#release() + text, note)
+  }
+
+  resumption(): Resumption | null {
+    const memory = this.#memory
+    if (memory === null) return null
+    const { told } = memory
+    return { told, writer: this.#writerAt?.(told, memory.place) ?? null, isSigned: this.#isSigned }
+  }
+
+  /** What goes out now that this frame has come. */
+  #sent(frame: SseFrame): string {
+    const memory = this.#memory
+    if (memory === null) return frame.raw
+    const isHeld = this.#held.length > 0
+    const isBegun = this.#meter.isCalling === true && !this.#meter.isComplete && this.#heldChars <= CALL_CHARS_MAX
+    if (!isHeld && !isBegun) {
+      memory.keep(frame)
+      return frame.raw
+    }
+    if (!isHeld) this.#heldFrom = (this.#meter.nextNumber ?? 1) - 1
+    this.#held.push(frame)
+    this.#heldChars += frame.raw.length
+    return this.#meter.isComplete || this.#heldChars > CALL_CHARS_MAX ? this.#release() : ''
+  }
+
+  #release(): string {
+    const held = this.#held
+    this.#held = []
+    for (const frame of held) this.#memory?.keep(frame)
+    return held.map(({ raw }) => raw).join('')
   }
 
   #see(frame: Frame): ReturnType<StreamMeter['push']> {
@@ -153,15 +218,17 @@ class NativeLane implements Lane {
   }
 }
 
-/** The translated lane: `framer` cuts, `reader` reads, `writer` writes. `isCuttable` as in `NativeOptions`. */
+/** The translated lane: `framer` cuts, `reader` reads, `writer` writes. `isCuttable` as in `NativeOptions`; `from`: the wire
+ *  that is read, where somebody else may have to go on with the reply. */
 export function translatedLane(
   framer: Framer,
   reader: StreamReader,
   writer: StreamWriter,
   collects: boolean,
   isCuttable = false,
+  from: Wire | null = null,
 ): Lane {
-  return new TranslatedLane(framer, reader, writer, { collects, isCuttable })
+  return new TranslatedLane(framer, reader, writer, { collects, isCuttable, from })
 }
 
 class TranslatedLane implements Lane {
@@ -175,6 +242,11 @@ class TranslatedLane implements Lane {
   readonly #writer: StreamWriter
   readonly #events: NeutralEvent[] | null
   readonly #isCuttable: boolean
+  readonly #told: Told | null
+  readonly #isSigned: boolean
+  /** Events from the first tool call on, until the reply is whole. */
+  #held: NeutralEvent[] = []
+  #heldChars = 0
   /** Choices that have begun, and whether they are finished. */
   readonly #choices = new Map<number, boolean>()
   #hasBegun = false
@@ -185,13 +257,15 @@ class TranslatedLane implements Lane {
     framer: Framer,
     reader: StreamReader,
     writer: StreamWriter,
-    options: { readonly collects: boolean; readonly isCuttable: boolean },
+    options: { readonly collects: boolean; readonly isCuttable: boolean; readonly from: Wire | null },
   ) {
     this.#framer = framer
     this.#reader = reader
     this.#writer = writer
     this.#events = options.collects ? [] : null
     this.#isCuttable = options.isCuttable
+    this.#told = options.from === null ? null : new Told()
+    this.#isSigned = options.from !== null && SIGNING.has(options.from)
   }
 
   get events(): readonly NeutralEvent[] | null {
@@ -222,7 +296,8 @@ class TranslatedLane implements Lane {
       if (!isFinished) events.push({ type: 'finish', choice, reason: 'length' })
     }
     events.push({ type: 'usage', usage })
-    const text = events.reduce((all, event) => all + this.#writer.push(event), '')
+    this.#release()
+    const text = events.reduce((all, event) => all + this.#writer.push(event), this.#out)
     return noted(text + this.#writer.end(), note)
   }
 
@@ -245,9 +320,36 @@ class TranslatedLane implements Lane {
     for (const event of events) {
       if (event.type === 'failure') return event.failure
       this.#note(event)
-      this.#out += this.#writer.push(event)
+      this.#send(event)
     }
     return null
+  }
+
+  resumption(): Resumption | null {
+    return this.#told === null ? null : { told: this.#told, writer: this.#writer, isSigned: this.#isSigned }
+  }
+
+  #send(event: NeutralEvent): void {
+    if (this.#told === null || !this.#holds(event)) return this.#write(event)
+    this.#held.push(event)
+    if (event.type === 'part-delta') this.#heldChars += event.text.length
+    if (this.isComplete || this.#heldChars > CALL_CHARS_MAX) this.#release()
+  }
+
+  #holds(event: NeutralEvent): boolean {
+    if (this.#held.length > 0) return true
+    return event.type === 'part-start' && event.start.kind === 'tool-call' && this.#heldChars <= CALL_CHARS_MAX
+  }
+
+  #release(): void {
+    const held = this.#held
+    this.#held = []
+    for (const event of held) this.#write(event)
+  }
+
+  #write(event: NeutralEvent): void {
+    this.#told?.push(event)
+    this.#out += this.#writer.push(event)
   }
 
   #isAnyOpen(): boolean {
@@ -294,30 +396,4 @@ function wideBytesOf(text: string): number {
 /** Whether the mere beginning of a part is something that a user sees. */
 function isSeen(start: PartStart): boolean {
   return start.kind === 'tool-call' || start.kind === 'image' || start.kind === 'other'
-}
-
-/** Reads along on the native lane so that the reply can be cached. */
-class EventCollector {
-  readonly #reader: StreamReader
-  #events: NeutralEvent[] | null = []
-  #chars = 0
-
-  constructor(reader: StreamReader) {
-    this.#reader = reader
-  }
-
-  get events(): readonly NeutralEvent[] | null {
-    return this.#events
-  }
-
-  push(frame: Frame): void {
-    if (this.#events === null) return
-    this.#chars += frame.data.length
-    if (this.#chars > COLLECTED_CHARS_MAX * 4) this.#events = null
-    else this.#events.push(...this.#reader.push(frame))
-  }
-
-  end(): void {
-    this.#events?.push(...this.#reader.end())
-  }
 }

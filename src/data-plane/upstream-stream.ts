@@ -54,6 +54,8 @@ export class UpstreamStream {
   #heldLength = 0
   #hasEnded = false
   #lastReadMs: number
+  /** When something went out. What is held back is nothing to a client. */
+  #lastOutMs = 0
   /** Which limit wants the stream to end. */
   #due: CutReason | null = null
 
@@ -98,11 +100,13 @@ export class UpstreamStream {
    *  left open when there is a failure to tell, closed or given up otherwise. */
   async relay(client: ClientSink): Promise<RelayEnd> {
     const timer = setInterval(() => this.#tick(client), tickMs(this.#watch))
+    this.#lastOutMs = this.#watch.nowMs()
     try {
       await client.begin(this.#held)
       this.#held = []
       while (!this.#hasEnded) {
         const step = await this.#next()
+        if (step.out !== null) this.#lastOutMs = this.#lastReadMs
         const wait = step.out === null ? null : client.write(step.out)
         if (wait !== null) await wait
         if (step.failure !== null) return this.#failed('provider-cut', step.failure)
@@ -138,13 +142,13 @@ export class UpstreamStream {
       return
     }
     if (nowMs - this.#lastReadMs >= this.#watch.timeouts.idleMs) return this.cut('timed-out')
-    if (nowMs - Math.max(client.lastWriteMs, this.#lastReadMs) >= PING_AFTER_MS) client.ping()
+    if (nowMs - Math.max(client.lastWriteMs, this.#lastOutMs) >= PING_AFTER_MS) client.ping()
   }
 
   /** The provider's stream broke, or was cut by us. A reply that was whole by then is a good one. */
   #broken(client: ClientSink): RelayEnd | Promise<RelayEnd> {
     if (this.#cut === 'client-left') return this.#left(client)
-    if (this.lane.isComplete) return this.#finish(client)
+    if (this.lane.isComplete) return this.#finish(client, this.lane.end().out)
     if (this.#due !== null) return this.#cutBy(this.#due, client)
     return this.#failed(this.#cut ?? 'provider-cut', this.#cut === 'timed-out' ? SILENT : BROKEN_OFF)
   }
@@ -162,8 +166,10 @@ export class UpstreamStream {
     }
   }
 
-  async #finish(client: ClientSink): Promise<RelayEnd> {
+  /** `last`: what ends a reply that was whole before its stream was over. */
+  async #finish(client: ClientSink, last: LaneStep['out'] = null): Promise<RelayEnd> {
     try {
+      if (last !== null) await client.write(last)
       await client.close(null)
       return { ending: 'finished', failure: null }
     } catch {

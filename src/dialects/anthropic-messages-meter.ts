@@ -41,6 +41,7 @@ class MessagesMeter implements StreamMeter {
   visibleChars = 0
   failure: UpstreamFailure | null = null
   isTerminated = false
+  isCalling = false
   private hasBegun = false
   private isFinished = false
   private reported: JsonObject = {}
@@ -113,6 +114,7 @@ class MessagesMeter implements StreamMeter {
     this.hasBegun = true
     const type = stringOf(block['type']) ?? ''
     const textName = Object.hasOwn(TEXT_NAMES, type) ? (TEXT_NAMES[type] ?? null) : null
+    if (type === 'tool_use') this.isCalling = true
     const given = type === 'tool_use' ? givenInput(block) : ''
     this.open.set(index, { textName, given, hasText: false })
     if (type === 'redacted_thinking') return 'other'

@@ -7,6 +7,7 @@ import { createMessagesMeter } from './anthropic-messages-meter.ts'
 import { countMessages, editMessages } from './anthropic-messages-native.ts'
 import { createMessagesReader, readMessagesReply } from './anthropic-messages-reader.ts'
 import { namesFile, writeMessagesRequest } from './anthropic-messages-request.ts'
+import { createBlockPlaces } from './anthropic-messages-place.ts'
 import type { Dialect, NativeEdits } from './dialect.ts'
 import { outputBound } from './output-bound.ts'
 import { readErrorResponse } from './provider-error.ts'
@@ -37,6 +38,7 @@ export const anthropicMessages: Dialect = {
   countTokens: countMessages,
   reader: createMessagesReader,
   meter: createMessagesMeter,
+  places: createBlockPlaces,
   read: readMessagesReply,
   fail: readErrorResponse,
   probe(target) {

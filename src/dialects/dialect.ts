@@ -4,6 +4,7 @@ import type { AuthScheme, DialectName, Target, Wire } from '../core/directory.ts
 import type { Gap, UpstreamFailure } from '../core/failure.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, NeutralRequest } from '../core/neutral.ts'
+import type { StreamPlace } from '../core/told.ts'
 import type { Usage } from '../core/usage.ts'
 
 /** A call to a provider, short of its address and its credential. */
@@ -46,6 +47,12 @@ export interface StreamReader {
   end(): readonly NeutralEvent[]
 }
 
+/** Follows where a native-lane stream stands, so that another writer can go on in its middle. */
+export interface PlaceReader {
+  take(frame: Frame): void
+  readonly place: StreamPlace
+}
+
 /** Watches a native-lane stream without building events: as little work per frame as will do. */
 export interface StreamMeter {
   /** Looks at one frame. `content`: it carries something a user would see, be it
@@ -64,6 +71,8 @@ export interface StreamMeter {
   readonly isTerminated: boolean
   /** The failure that an `error` frame carried. */
   readonly failure: UpstreamFailure | null
+  /** True once a tool call has begun. Missing: there are none. */
+  readonly isCalling?: boolean
   /** The number that the stream's next frame would have, on wires that number theirs; a frame with an error counts for
    *  none, since another is told in its place. */
   readonly nextNumber?: number
@@ -108,6 +117,8 @@ export interface Dialect {
   reader(target: Target): StreamReader
   /** `isCuttable`: the stream may have to be ended before its time, for which some wires have to remember what was said. */
   meter(target: Target, isCuttable?: boolean): StreamMeter
+  /** Missing on wires whose events don't count what came before them. */
+  places?(): PlaceReader
   /** A whole reply as events. A 200 with an error body becomes a failure event. */
   read(body: Json, target: Target): readonly NeutralEvent[]
   /** What an error response means. Never throws, whatever the body. */

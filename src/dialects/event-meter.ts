@@ -20,6 +20,7 @@ export function createEventMeter(reader: WatchedReader): StreamMeter {
 class EventMeter implements StreamMeter {
   visibleChars = 0
   isTerminated = false
+  isCalling = false
   failure: UpstreamFailure | null = null
   private readonly reader: WatchedReader
 
@@ -41,6 +42,7 @@ class EventMeter implements StreamMeter {
       if (event.type === 'failure') this.failure = event.failure
       else if (event.type === 'finish') this.isTerminated = true
       else if (event.type === 'part-delta') this.visibleChars += event.text.length
+      if (event.type === 'part-start' && event.start.kind === 'tool-call') this.isCalling = true
       isContent ||= event.type === 'part-delta' || (event.type === 'part-start' && event.start.kind === 'tool-call')
     }
     if (this.failure !== null) return 'error'

@@ -27,6 +27,7 @@ class ChatMeter implements StreamMeter {
   visibleChars = 0
   failure: UpstreamFailure | null = null
   isTerminated = false
+  isCalling = false
   /** Choices seen so far, and which of them gave a finish reason. */
   private readonly isFinished = new Map<number, boolean>()
   private template: Template | null = null
@@ -102,7 +103,10 @@ class ChatMeter implements StreamMeter {
       this.isFinished.set(number, isFinish || (this.isFinished.get(number) ?? false))
       pieces.push(...readPieces(objectOf(choice['delta'])))
     })
-    for (const piece of pieces) this.visibleChars += visibleCharsOf(piece)
+    for (const piece of pieces) {
+      this.visibleChars += visibleCharsOf(piece)
+      if (piece.kind === 'tool') this.isCalling = true
+    }
     return pieces
   }
 }

@@ -4,7 +4,7 @@ import type { Target } from '../core/directory.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { HostedTool, NeutralRequest, NeutralTool, ResponseFormat, ToolChoice } from '../core/neutral.ts'
 import { STRICT_HINTS, hasQuirk } from '../core/quirk.ts'
-import { objectOf, stringOf } from '../wire/read.ts'
+import { arrayOf, objectOf, stringOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { type MessageForm, marked, messageForm, writeChatMessages } from './openai-chat-messages.ts'
 import { writeReasoningSettings } from './openai-chat-thinking.ts'
@@ -46,7 +46,17 @@ export function writeChatRequest(
     prompt_cache_key: isStrict ? undefined : request.promptCacheKey,
     user: isStrict ? undefined : request.endUser,
   })
-  return { ...(form.isSame ? ownWords(request.extra, isStrict) : {}), ...settings }
+  return prefixed({ ...(form.isSame ? ownWords(request.extra, isStrict) : {}), ...settings }, has)
+}
+
+/** The body with what a provider wants to be told where the last message is the beginning of the reply. */
+function prefixed(body: JsonObject, has: (quirk: Parameters<typeof hasQuirk>[1]) => boolean): JsonObject {
+  const messages = arrayOf(body['messages'])
+  const last = objectOf(messages.at(-1))
+  if (last['role'] !== 'assistant' || last['tool_calls'] !== undefined) return body
+  if (has('prefix-member')) return { ...body, messages: [...messages.slice(0, -1), { ...last, prefix: true }] }
+  if (!has('continue-final-message')) return body
+  return { add_generation_prompt: false, continue_final_message: true, ...body }
 }
 
 /** What only this wire knows; without hints where they would be refused. */

@@ -6,7 +6,8 @@ import { parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import { writeResponseEnd, writeResponsesUsage } from '../wire/openai-responses.ts'
 import { arrayOf, countOf, objectOf, stringOf } from '../wire/read.ts'
-import type { CutShort, StreamMeter } from './dialect.ts'
+import type { StreamPlace, ToldMessage } from '../core/told.ts'
+import type { CutShort, PlaceReader, StreamMeter } from './dialect.ts'
 
 /** Characters of frames that are kept before they are looked into. */
 const KEPT_CHARS_MAX = 65_536
@@ -30,6 +31,9 @@ export function cuttableMeter(meter: StreamMeter): StreamMeter {
     },
     get isTerminated() {
       return meter.isTerminated
+    },
+    get isCalling() {
+      return meter.isCalling === true
     },
     get failure() {
       return meter.failure
@@ -60,6 +64,17 @@ interface Item {
   input: string
 }
 
+/** Follows where a stream stands. */
+export function createResponsePlaces(): PlaceReader {
+  const record = new ResponseRecord()
+  return {
+    take: ({ data }) => record.keep(data),
+    get place() {
+      return record.place
+    },
+  }
+}
+
 class ResponseRecord {
   private kept: string[] = []
   private keptChars = 0
@@ -71,6 +86,25 @@ class ResponseRecord {
     this.kept.push(data)
     this.keptChars += data.length
     if (this.keptChars > KEPT_CHARS_MAX) this.read()
+  }
+
+  get place(): StreamPlace {
+    this.read()
+    const items: JsonObject[] = []
+    let message: ToldMessage | null = null
+    let open: string | null = null
+    for (const [index, { value, isDone, contents }] of this.items) {
+      items[index] = value
+      if (isDone) continue
+      if (message !== null || value['type'] !== 'message') open = stringOf(value['type']) ?? ''
+      else
+        message = {
+          index,
+          item: value,
+          contents: [...contents.values()].map((piece) => ({ part: partOf(piece), isDone: piece.isDone })),
+        }
+    }
+    return { kind: 'response', next: this.sequence + 1, items, message, open }
   }
 
   cut({ usage }: CutShort): string | null {

@@ -57,6 +57,10 @@ class ResponsesMeter implements StreamMeter {
     return this.read.isTerminated
   }
 
+  get isCalling(): boolean {
+    return this.read.isCalling === true
+  }
+
   get failure(): UpstreamFailure | null {
     return this.read.failure
   }

@@ -5,7 +5,7 @@ import { openOfItem, RESPONSES_MAKER, SEAL_MARK } from '../wire/openai-responses
 import { arrayOf, objectOf, stringOf } from '../wire/read.ts'
 import { spliceMembers } from '../wire/splice.ts'
 import type { Dialect, NativeEdits, UpstreamCall } from './dialect.ts'
-import { cuttableMeter } from './openai-responses-cut.ts'
+import { createResponsePlaces, cuttableMeter } from './openai-responses-cut.ts'
 import { responsesGaps } from './openai-responses-gaps.ts'
 import { createResponsesMeter } from './openai-responses-meter.ts'
 import { createResponsesReader, readResponse } from './openai-responses-reader.ts'
@@ -33,6 +33,7 @@ export const openaiResponses: Dialect = {
   },
   reader: createResponsesReader,
   meter: (_, isCuttable = false) => (isCuttable ? cuttableMeter(createResponsesMeter()) : createResponsesMeter()),
+  places: createResponsePlaces,
   read: readResponse,
   fail: readErrorResponse,
   probe(target) {

@@ -17,7 +17,7 @@ export function streamEvent(value: JsonObject): string {
 
 export class BlockWriter {
   /** Number of the next block. */
-  private index = 0
+  private index: number
   private start: PartStart | null = null
   /** What stands before a delta's text while a block is open. */
   private deltaHead: string | null = null
@@ -25,6 +25,14 @@ export class BlockWriter {
   private text = ''
   private signature: Signature | null = null
   private isRedacted = false
+
+  /** Blocks from number `index` on; `isOpen`: somebody has begun it already, as text. */
+  constructor(index = 0, isOpen = false) {
+    this.index = index
+    if (!isOpen) return
+    this.start = { kind: 'text' }
+    this.deltaHead = this.headOf('text_delta', 'text')
+  }
 
   /** Id of the call that is open, if its arguments are all there; null for any other part. */
   get wholeCall(): string | null {
@@ -43,6 +51,10 @@ export class BlockWriter {
     this.text = ''
     this.signature = null
     this.isRedacted = false
+    return (start.kind === 'text' ? '' : this.close()) + this.beginBlock(start)
+  }
+
+  private beginBlock(start: PartStart): string {
     switch (start.kind) {
       case 'tool-call': {
         const { id, name, signature } = start
@@ -120,9 +132,13 @@ export class BlockWriter {
   }
 
   private open(block: JsonObject, deltaType: string, member: string): string {
-    const head = `{"type":"content_block_delta","index":${this.index},"delta":{"type":"${deltaType}","${member}":"`
-    this.deltaHead = `event: content_block_delta\ndata: ${head}`
+    this.deltaHead = this.headOf(deltaType, member)
     return streamEvent({ type: 'content_block_start', index: this.index, content_block: block })
+  }
+
+  private headOf(deltaType: string, member: string): string {
+    const head = `{"type":"content_block_delta","index":${this.index},"delta":{"type":"${deltaType}","${member}":"`
+    return `event: content_block_delta\ndata: ${head}`
   }
 
   private raw(text: string): string {

@@ -3,6 +3,7 @@
 // https://platform.claude.com/docs/en/build-with-claude/streaming
 import type { JsonObject } from '../core/json.ts'
 import type { FinishReason, NeutralEvent, PartStart, Signature } from '../core/neutral.ts'
+import type { StreamPlace, Told } from '../core/told.ts'
 import type { Usage } from '../core/usage.ts'
 import { writeStopReason } from '../wire/anthropic-messages.ts'
 import { BlockWriter, streamEvent } from './messages-block-writer.ts'
@@ -12,6 +13,12 @@ import type { ReplyContext, StreamWriter } from './protocol.ts'
 /** A writer for one stream. Only the first choice is written. */
 export function createMessagesWriter(context: ReplyContext): StreamWriter {
   return new MessagesWriter(context)
+}
+
+/** A writer that goes on in a stream of which a block may be open. */
+export function messagesWriterAt(context: ReplyContext, told: Told, place: StreamPlace): StreamWriter | null {
+  if (place.kind !== 'blocks') return null
+  return new MessagesWriter(context, { index: place.index, part: told.open?.part ?? -1, isOpen: place.open !== null })
 }
 
 type PartEvent = Extract<NeutralEvent, { readonly part: number }>
@@ -24,12 +31,13 @@ interface HeldPart {
 }
 
 const ONLY_CHOICE = 0
+const BEGINNING = { index: 0, part: -1, isOpen: false }
 
 class MessagesWriter implements StreamWriter {
   private readonly context: ReplyContext
-  private readonly block = new BlockWriter()
+  private readonly block: BlockWriter
   /** The part whose block is being written; -1 for none. */
-  private part = -1
+  private part: number
   private readonly held: HeldPart[] = []
   /** Calls whose blocks were ended before their parts: they may still be signed. */
   private readonly ended = new Map<number, { readonly id: string; signature: Signature | null }>()
@@ -39,8 +47,10 @@ class MessagesWriter implements StreamWriter {
   private tier: string | undefined
   private isRefusal = false
 
-  constructor(context: ReplyContext) {
+  constructor(context: ReplyContext, at: { index: number; part: number; isOpen: boolean } = BEGINNING) {
     this.context = context
+    this.block = new BlockWriter(at.index, at.isOpen)
+    this.part = at.isOpen ? at.part : -1
   }
 
   push(event: NeutralEvent): string {

@@ -4,7 +4,8 @@ import { countFacts, messagesFacts } from './messages-facts.ts'
 import { failMessages, failMessagesInStream } from './messages-failure.ts'
 import { HIDDEN, writeMessagesReply } from './messages-reply.ts'
 import { readCountRequest, readMessagesRequest } from './messages-request.ts'
-import { createMessagesWriter } from './messages-writer.ts'
+import { streamEvent } from './messages-block-writer.ts'
+import { createMessagesWriter, messagesWriterAt } from './messages-writer.ts'
 import type { Protocol } from './protocol.ts'
 
 export const messages: Protocol = {
@@ -19,6 +20,8 @@ export const messages: Protocol = {
   read: readMessagesRequest,
   write: writeMessagesReply,
   writer: createMessagesWriter,
+  writerAt: messagesWriterAt,
+  lastWord: streamEvent({ type: 'message_stop' }),
   fail: failMessages,
   failInStream: failMessagesInStream,
 }

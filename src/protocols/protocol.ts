@@ -104,6 +104,9 @@ export interface Protocol extends Speaker {
   readonly hides?: ReadonlySet<ReplyFeature>
   write(reply: NeutralReply, context: ReplyContext): Json
   writer(context: ReplyContext): StreamWriter
+  /** What is still missing of a stream that was relayed as it came, when its reply is whole but its last word never came.
+   *  Missing: what a writer ends with. */
+  readonly lastWord?: string
   /** A writer that goes on in the middle of a stream which was relayed as it came, where that takes more than to be told of
    *  what was said (on wires that count their events). Null where it can't. */
   writerAt?(context: ReplyContext, told: Told, place: StreamPlace): StreamWriter | null

@@ -37,11 +37,15 @@ function eventHead(type: string): string {
 export class EventLog {
   readonly output: JsonObject[] = []
   readonly nextId: (prefix: string) => string
-  private sequence = 0
-  private items = 0
+  private sequence: number
+  private items: number
 
-  constructor(nextId: (prefix: string) => string) {
+  /** `next` and `items`: the number of the next event, and what was told before it. */
+  constructor(nextId: (prefix: string) => string, next = 0, items: readonly JsonObject[] = []) {
     this.nextId = nextId
+    this.sequence = next
+    this.items = items.length
+    this.output.push(...items)
   }
 
   /** The number of the next event. */

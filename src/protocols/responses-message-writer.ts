@@ -2,7 +2,9 @@
 // because it stays open as long as nothing else begins.
 import type { JsonObject } from '../core/json.ts'
 import type { Citation, TokenLogprob } from '../core/neutral.ts'
+import type { ToldMessage } from '../core/told.ts'
 import { writeResponsesAnnotation } from '../wire/openai-responses.ts'
+import { arrayOf, objectOf, stringOf } from '../wire/read.ts'
 import { messageItem, refusalContent, textContent } from '../wire/openai-responses-items.ts'
 import { type DeltaHeads, type EventLog, deltaHeads } from './responses-event-log.ts'
 
@@ -53,6 +55,20 @@ export class MessageWriter {
 
   constructor(log: EventLog) {
     this.log = log
+  }
+
+  /** Goes on with a message that somebody else began: what is said next joins the text that is open in it, as `part`. */
+  resume({ index, item, contents }: ToldMessage, part: number): void {
+    const id = stringOf(item['id']) ?? ''
+    const phase = stringOf(item['phase']) ?? undefined
+    const told = contents.map((content, at) =>
+      toldContent(content, { item_id: id, output_index: index, content_index: at }, part),
+    )
+    this.message = { index, id, phase, contents: told }
+    const last = told.at(-1)
+    if (last === undefined || last.done !== null) return
+    this.starts.set(part, { kind: last.kind, phase })
+    this.open.set(part, last)
   }
 
   /** A part begins; it is added when it says something. */
@@ -191,6 +207,25 @@ export class MessageWriter {
         phase,
       ),
     )
+  }
+}
+
+function toldContent(
+  { part: said, isDone }: ToldMessage['contents'][number],
+  place: JsonObject,
+  part: number,
+): Content {
+  const kind = said['type'] === 'refusal' ? 'refusal' : 'text'
+  return {
+    part,
+    kind,
+    place,
+    heads: deltaHeads('response.output_text.delta', place),
+    text: stringOf(said[kind]) ?? '',
+    annotations: arrayOf(said['annotations']).map(objectOf),
+    logprobs: arrayOf(said['logprobs']).map(objectOf),
+    isEnded: isDone,
+    done: isDone ? said : null,
   }
 }
 

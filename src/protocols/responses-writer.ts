@@ -3,6 +3,7 @@
 // when something else begins. https://platform.openai.com/docs/api-reference/responses-streaming
 import type { JsonObject } from '../core/json.ts'
 import type { FinishReason, NeutralEvent, PartStart, Signature } from '../core/neutral.ts'
+import type { StreamPlace, Told, ToldMessage } from '../core/told.ts'
 import type { Usage } from '../core/usage.ts'
 import { RESPONSES_WIRE, writeResponseEnd } from '../wire/openai-responses.ts'
 import { callItem, imageItem, ownItemId, reasoningItem, signatureItem } from '../wire/openai-responses-items.ts'
@@ -15,6 +16,14 @@ import { createItemIds, responseObject } from './responses-reply.ts'
 /** A writer for one stream. Of several choices only the first is told. */
 export function createResponsesWriter(context: ReplyContext): StreamWriter {
   return new ResponsesWriter(context)
+}
+
+/** A writer that goes on in a stream of which a message may be open. */
+export function responsesWriterAt(context: ReplyContext, told: Told, place: StreamPlace): StreamWriter | null {
+  if (place.kind !== 'response') return null
+  const writer = new ResponsesWriter(context, new EventLog(createItemIds(context), place.next, place.items))
+  writer.resume(place.message, told.open?.part ?? told.nextPart)
+  return writer
 }
 
 type OpenPart =
@@ -51,10 +60,18 @@ class ResponsesWriter implements StreamWriter {
   private finish: FinishReason = 'stop'
   private usage: Usage | null = null
 
-  constructor(context: ReplyContext) {
+  constructor(context: ReplyContext, log = new EventLog(createItemIds(context))) {
     this.context = context
-    this.log = new EventLog(createItemIds(context))
-    this.message = new MessageWriter(this.log)
+    this.log = log
+    this.message = new MessageWriter(log)
+  }
+
+  /** Goes on with what somebody else began: what comes as `part` joins the text of the message that is open. */
+  resume(message: ToldMessage | null, part: number): void {
+    this.isBegun = true
+    if (message === null) return
+    this.message.resume(message, part)
+    this.parts.set(part, { kind: 'said', signature: null })
   }
 
   get nextNumber(): number {

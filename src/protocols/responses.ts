@@ -7,7 +7,7 @@ import { failResponses, failResponsesInStream } from './responses-failure.ts'
 import { responsesFacts } from './responses-facts.ts'
 import { writeResponse } from './responses-reply.ts'
 import { readResponsesRequest } from './responses-request.ts'
-import { createResponsesWriter } from './responses-writer.ts'
+import { createResponsesWriter, responsesWriterAt } from './responses-writer.ts'
 
 export const responses: Protocol = {
   name: 'responses',
@@ -20,6 +20,7 @@ export const responses: Protocol = {
   read: readResponsesRequest,
   write: writeResponse,
   writer: createResponsesWriter,
+  writerAt: responsesWriterAt,
   fail: failResponses,
   failInStream: failResponsesInStream,
 }

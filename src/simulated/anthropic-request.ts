@@ -27,6 +27,7 @@ export function readMessagesRequest(body: JsonObject): Result<Ask, Refusal> {
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
     promptText: prompt.text,
     lastUserText: prompt.lastUserText,
+    continues: prompt.continues,
     images: prompt.images,
     messages: prompt.messages,
     calls: chooseCalls(tools, body['tool_choice'], prompt),

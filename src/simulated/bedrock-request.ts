@@ -32,6 +32,7 @@ export function readConverseRequest(body: JsonObject, url: URL): Result<Ask, Ref
     maxTokens: typeof inference['maxTokens'] === 'number' ? inference['maxTokens'] : null,
     promptText: prompt.text,
     lastUserText: prompt.lastUserText,
+    continues: prompt.continues,
     images: prompt.images,
     messages: prompt.messages,
     calls: chooseCalls(tools, objectOf(config['toolChoice']), prompt),

@@ -36,6 +36,7 @@ export function readGenerateRequest(body: JsonObject, url: URL): Result<Ask, Ref
     maxTokens: numberIn(config, 'maxOutputTokens'),
     promptText: prompt.text,
     lastUserText: prompt.lastUserText,
+    continues: prompt.continues,
     images: prompt.images,
     messages: prompt.messages,
     calls: chooseCalls(tools, objectIn(objectIn(body, 'toolConfig'), 'functionCallingConfig'), prompt),

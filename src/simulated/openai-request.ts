@@ -27,6 +27,7 @@ export function readChatRequest(body: JsonObject): Result<Ask, Refusal> {
     maxTokens: numberOr(body['max_completion_tokens'] ?? body['max_tokens'], null),
     promptText: prompt.text,
     lastUserText: prompt.lastUserText,
+    continues: prompt.continues,
     images: prompt.images,
     messages: prompt.messages,
     calls: chooseCalls(tools, body, prompt),

@@ -10,13 +10,22 @@ export interface Prompt {
   readonly messages: number
   /** Whether the last turn answers a tool call: then it is time for words. */
   readonly endsWithToolResult: boolean
+  /** The beginning of the reply, where the model is to go on with one; empty for none. */
+  readonly continues: string
 }
 
 /** Nested deeper than this, content is no longer looked at. */
 const DEPTH_MAX = 8
+/** What a model is told that is to go on with what it said. */
+const GO_ON = /^Your last message was cut off\b/
 
 /** Reads the conversation; `preface` is text that counts though it is no message (a system text, tools). */
 export function readPrompt(messages: readonly JsonObject[], preface: string): Prompt {
+  const begun = beginningOf(messages)
+  if (begun !== '') {
+    const asked = messages.slice(0, messages.findLastIndex(isModels))
+    return { ...readPrompt(asked, preface), continues: begun }
+  }
   const texts = messages.map((message) => textOf(message['content'], 0) + callsOf(message['tool_calls']))
   const lastUser = messages.findLast((message) => message['role'] === 'user' && textIn(message['content']) !== '')
   const last = messages.at(-1)
@@ -25,8 +34,21 @@ export function readPrompt(messages: readonly JsonObject[], preface: string): Pr
     lastUserText: lastUser ? textIn(lastUser['content']) : '',
     images: messages.reduce((sum, message) => sum + imagesIn(message['content'], 0), 0),
     messages: messages.length,
+    continues: '',
     endsWithToolResult: last?.['role'] === 'tool' || hasToolResult(last?.['content']),
   }
+}
+
+/** What the model has said already: its own turn stands at the end, or before the instruction to go on with it. */
+function beginningOf(messages: readonly JsonObject[]): string {
+  const last = messages.at(-1)
+  const isTold = last?.['role'] === 'user' && GO_ON.test(textIn(last['content']))
+  const turn = isTold ? messages.at(-2) : last
+  return turn !== undefined && isModels(turn) ? textIn(turn['content']) : ''
+}
+
+function isModels({ role }: JsonObject): boolean {
+  return role === 'assistant' || role === 'model'
 }
 
 /** The words in a content, tool traffic left out. */

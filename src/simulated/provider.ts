@@ -25,6 +25,8 @@ export interface Ask {
   /** All text of the prompt: what is hashed and counted. */
   readonly promptText: string
   readonly lastUserText: string
+  /** The beginning of the reply, to be gone on with; empty for none. */
+  readonly continues: string
   readonly images: number
   readonly messages: number
   /** The tools to be called in this reply; none when the model is to answer in words. */

@@ -10,10 +10,17 @@ const TOKENS_PER_MESSAGE = 4
 const TOKENS_PER_IMAGE = 85
 /** What a model that thinks unseen spends on it. */
 const HIDDEN_REASONING_TOKENS = 24
+/** A longer text is not gone on with: it would have to be made first. */
+const CONTINUED_TOKENS_MAX = 100_000
 
 /** Tokens that the prompt counts as. */
 export function promptTokensOf(ask: Ask): number {
-  return countTokens(ask.promptText) + TOKENS_PER_MESSAGE * ask.messages + TOKENS_PER_IMAGE * ask.images
+  return (
+    countTokens(ask.promptText) +
+    countTokens(ask.continues) +
+    TOKENS_PER_MESSAGE * ask.messages +
+    TOKENS_PER_IMAGE * ask.images
+  )
 }
 
 /** The reply, never longer than the request allows. Everything but `identity` follows from the prompt. */
@@ -36,11 +43,25 @@ export function composeReply(
 function composeChoice(ask: Ask, behaviour: Behaviour, number: number): ReplyChoice {
   const seed = hashText(ask.promptText) + number
   const answer = ask.calls.length > 0 ? callParts(ask, seed) : answerParts(ask, behaviour, seed)
-  const wanted = ask.reasoning === 'shown' ? [thinkingPart(ask), ...answer] : answer
+  const rest = ask.continues === '' ? answer : continued(answer, ask.continues)
+  const wanted = ask.reasoning === 'shown' ? [thinkingPart(ask), ...rest] : rest
   const parts = withinBound(wanted, ask.maxTokens ?? Number.POSITIVE_INFINITY)
   if (behaviour.isTruncated) return { parts, finish: null }
   if (tokensIn(parts) < tokensIn(wanted)) return { parts, finish: 'length' }
   return { parts, finish: ask.calls.length > 0 ? 'tool-calls' : 'stop' }
+}
+
+/** What is left of a reply that begins with `begun`; all of it where it doesn't. */
+function continued(parts: readonly ReplyPart[], begun: string): readonly ReplyPart[] {
+  const [first, ...others] = parts
+  if (first?.kind !== 'text' || first.tokens > CONTINUED_TOKENS_MAX) return parts
+  let text = ''
+  const pieces = first.pieces()[Symbol.iterator]()
+  for (let next = pieces.next(); text.length < begun.length && next.done !== true; next = pieces.next())
+    text += next.value
+  const isBegun = text.startsWith(begun)
+  const rest = textPart('text', [...first.pieces()].join('').slice(begun.length))
+  return isBegun ? [...(rest.tokens === 0 ? [] : [rest]), ...others] : parts
 }
 
 function answerParts(ask: Ask, behaviour: Behaviour, seed: number): readonly ReplyPart[] {

@@ -282,25 +282,28 @@ describe('a stream', () => {
     ['breaks off', 'breaks', 'provider-cut', 'stream'],
     ['ends too early', 'ends', 'provider-cut', 'stream'],
     ['falls silent', 'hangs', 'timed-out', 'timeout'],
-  ] as const)('that %s after its first content is told so, and nobody else is tried', async (_, then, end, failure) => {
-    const world = twoTargets(3)
-    world.upstream = (call) => streamed(call, [contentEvent('So far')], then)
-    const response = await world.ask(body)
-    const text = await ended(world, response)
-    expect(response.status).toBe(200)
-    expect(text).toContain('So far')
-    expect(text).toContain('"error"')
-    expect(text).not.toContain('[DONE]')
-    expect(world.calls).toHaveLength(1)
-    expect(expectSettled(world)).toMatchObject([{ ending: end, failure, isFinal: true, isEstimated: true }])
-    expect(world.permits).toMatchObject([{ heard: [failure] }])
-  })
+  ] as const)(
+    'that %s after its first content is told so, and nobody goes on where that is not wanted',
+    async (_, then, end, failure) => {
+      const world = twoTargets(3)
+      world.upstream = (call) => streamed(call, [contentEvent('So far')], then)
+      const response = await world.ask(body, { headers: { 'x-tidegate-failover': 'off' } })
+      const text = await ended(world, response)
+      expect(response.status).toBe(200)
+      expect(text).toContain('So far')
+      expect(text).toContain('"error"')
+      expect(text).not.toContain('[DONE]')
+      expect(world.calls).toHaveLength(1)
+      expect(expectSettled(world)).toMatchObject([{ ending: end, failure, isFinal: true, isEstimated: true }])
+      expect(world.permits).toMatchObject([{ heard: [failure] }])
+    },
+  )
 
   test('that carries an error ends with ours', async () => {
     const world = twoTargets(3)
     const error = 'data: {"error":{"message":"secret detail","type":"server_error"}}\n\n'
     world.upstream = (call) => streamed(call, [contentEvent('So far'), error, contentEvent('never')])
-    const text = await ended(world, await world.ask(body))
+    const text = await ended(world, await world.ask(body, { headers: { 'x-tidegate-failover': 'off' } }))
     expect(text).toContain('So far')
     expect(text).not.toContain('never')
     expect(text.match(/"error":/g)).toHaveLength(1)

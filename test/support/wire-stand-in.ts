@@ -23,7 +23,7 @@ const sse = (data: object, event = ''): string =>
 const OUTAGE = { message: 'The engine room is on fire.', type: 'server_error', param: null, code: null }
 
 /** What a stream begins and ends with when its provider fails before it has said anything. */
-const FIRST_WORDS: Readonly<Partial<Record<Wire, string | Buffer>>> = {
+export const FIRST_WORDS: Readonly<Partial<Record<Wire, string | Buffer>>> = {
   'openai-chat': sse({ error: OUTAGE }) + 'data: [DONE]\n\n',
   'openai-completions': sse({ error: OUTAGE }),
   'openai-responses': sse({ ...OUTAGE, type: 'error', code: 'server_error', sequence_number: 0 }, 'error'),

@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { err, ok, type Result } from '../core/result.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
+import { WATCHED_MAX } from '../ledger/canary-watch.ts'
 import { announce } from './announce.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
@@ -53,6 +54,7 @@ export function routeEndpoints(ports: AdminPorts) {
         watched_since_ms: isWatched(chosen.value.choice) ? ports.nowMs() : null,
         created_at_ms: ports.nowMs(),
       }
+      if (await isUnwatchable(c.env.DB, row)) return refuse(c, TOO_MANY_WATCHED)
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'routes', row))
       if (!committed.ok) return refuse(c, notStored(committed.error, modelTaken(row.model)))
       const problem = await announce(() => publishRouting(c.env))
@@ -78,6 +80,7 @@ export function routeEndpoints(ports: AdminPorts) {
         watched_since_ms: watchedSince(before, chosen.value.choice, ports.nowMs()),
         allowed_gaps: body.allowed_gaps === undefined ? before.allowed_gaps : JSON.stringify(body.allowed_gaps),
       }
+      if (await isUnwatchable(c.env.DB, row)) return refuse(c, TOO_MANY_WATCHED)
       await commit(c.env.DB, updateRow(c.env.DB, 'routes', row))
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.json(told(row, providers.value)) : refuse(c, problem)
@@ -101,6 +104,20 @@ function told(row: RouteRow, providers: readonly string[]) {
 function watchedSince(before: RouteRow, choice: RouteChoice, nowMs: number): number | null {
   if (!isWatched(choice)) return null
   return JSON.stringify(choice) === before.choice ? before.watched_since_ms : nowMs
+}
+
+/** Whether nobody would look after the route: a watch that isn't kept would be worse than none. */
+async function isUnwatchable(db: D1Database, { id, watched_since_ms: sinceMs }: RouteRow): Promise<boolean> {
+  if (sinceMs === null) return false
+  const query = `SELECT count(*) AS watched FROM routes WHERE watched_since_ms IS NOT NULL AND id <> ?1`
+  return ((await db.prepare(query).bind(id).first<{ watched: number }>())?.watched ?? 0) >= WATCHED_MAX
+}
+
+const TOO_MANY_WATCHED: Refusal = {
+  status: 409,
+  code: 'full',
+  field: 'group',
+  message: `No more than ${WATCHED_MAX} routes are watched at once: take the watch off another one first.`,
 }
 
 function chosenOf(row: RouteRow): ChosenTargets {

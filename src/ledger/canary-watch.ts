@@ -12,7 +12,7 @@ export interface WatchedRoute {
 }
 
 /** More routes than these are not watched at once. */
-const WATCHED_MAX = 100
+export const WATCHED_MAX = 100
 const MINUTE_MS = 60_000
 /** What is left of watches that are over is forgotten after this; so are the beginnings of one that lasts longer. */
 const KEPT_MS = 30 * 86_400_000

@@ -147,7 +147,7 @@ export class LeaseHolder {
         this.#flushSoon(later, lease)
       },
       extend: (more, later) => this.#extend(holding, path, extension(more), later),
-      keepAliveMs: Math.min(this.#ttlMs / 4, CONTACT_MS),
+      keepAliveMs: Math.min(this.#ttlMs / 4, CONTACT_MS / 2),
       keepAlive: (later) => this.#keepAlive(lease, later),
       hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
       isRevoked: () => this.#revokedKeyIds.has(path.keyId),
@@ -173,7 +173,7 @@ export class LeaseHolder {
   /** A lease that admits is renewed; one that only keeps slots, which it no longer can be, is told of. */
   #keepAlive(lease: HeldLease, later: Later): void {
     const nowMs = this.#ports.nowMs()
-    const mustHear = this.#ports.switches !== undefined && nowMs >= this.#lastHeardMs + CONTACT_MS / 2
+    const mustHear = this.#ports.switches !== undefined && nowMs >= this.#lastHeardMs + CONTACT_MS * 0.75
     if (mustHear && this.#exchangeSinceMs === null) return this.#exchangeSoon(later)
     if (!lease.isClosing) return this.#renewAhead(lease, nowMs, later)
     const isDue = lease.limited.slots && nowMs >= lease.slotsUntilMs - this.#ttlMs / 2

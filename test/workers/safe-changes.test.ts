@@ -269,6 +269,20 @@ describe('a canary', () => {
     expect(await happened(route, [['canary', 50, 50]]), 'nobody is watched any more').toEqual([])
   })
 
+  it('is refused where a hundred are watched already: a watch that nobody keeps would be worse than none', async () => {
+    await env.DB.prepare(
+      `WITH RECURSIVE generated (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM generated WHERE n < 100)
+       INSERT INTO routes (id, model, tenant_id, targets, allowed_gaps, watched_since_ms, created_at_ms)
+       SELECT 'r' || n, 'm' || n, '', '[]', '[]', 1, 1 FROM generated`,
+    ).run()
+    const group = { strategy: 'weighted', members }
+    expect(await call('POST', '/routes', { model: 'x', group })).toMatchObject({
+      status: 409,
+      body: { error: { code: 'full' } },
+    })
+    expect((await call('POST', '/routes', { model: 'x', targets: ['main'] })).status, 'without a watch').toBe(201)
+  })
+
   it('stays where the others fail as much, and where its clients are to blame', async () => {
     const route = await canaryRoute()
     expect(
@@ -329,7 +343,7 @@ describe('requests in flight', () => {
 
   let number = 10
   function tell(tenantId: string, more: Partial<LimiterCall>): Promise<LimiterReply> {
-    const message = {
+    const message: LimiterCall = {
       v: LIMITS_VERSION,
       tenantId,
       holder: 'isolate',

@@ -9,15 +9,15 @@ import { consume, type LedgerPorts } from './ledger/consume.ts'
 import { listDeadLetters, replayDeadLetter } from './ledger/dead-letters.ts'
 import { metricsText } from './ledger/metrics.ts'
 import { reconcile } from './ledger/reconcile.ts'
-import { type UpkeepEnv, upkeep } from './ledger/upkeep.ts'
+import { type Auditable, type UpkeepEnv, upkeep } from './ledger/upkeep.ts'
 
 /** What the consumer needs; narrower than the Worker's whole environment, so that one Worker can be both. */
 export type ConsumerEnv = AlertingEnv &
-  UpkeepEnv &
+  Omit<UpkeepEnv, 'TENANT_LIMITER'> &
   Pick<UsageEnv, 'ADMIN_TOKEN'> & {
     readonly TENANT_LIMITER: {
       idFromName(name: string): DurableObjectId
-      get(id: DurableObjectId): { confirm(outboxIds: readonly number[]): Promise<unknown> }
+      get(id: DurableObjectId): Auditable & { confirm(outboxIds: readonly number[]): Promise<unknown> }
     }
     /** The gateway, for what its control plane has to do. */
     readonly CONTROL?: ControlPlane
@@ -63,10 +63,10 @@ async function lookAfter(watched: readonly WatchedRoute[], env: ConsumerEnv): Pr
 
 /** Compares the roll-ups of the last hours with their events; logs one line if they differ. */
 export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<void> {
+  await upkeep(env, nowMs)
   const found = await reconcile(env.DB, RECHECKED_HOURS, nowMs)
   if (found.mismatches > 0) console.error(JSON.stringify({ event: 'ledger-mismatch', ...found }))
   await forgetCounted(env.DB, nowMs)
-  await upkeep(env, nowMs)
 }
 
 /** What the clock has the consumer do: every minute alerts, every hour the ledger too. */

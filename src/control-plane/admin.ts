@@ -8,6 +8,7 @@ import { alertChannelEndpoints } from './alert-channels.ts'
 import { alertRuleEndpoints } from './alert-rules.ts'
 import { alertEndpoints } from './alerts.ts'
 import { analyticsEndpoints } from './analytics.ts'
+import { ledgerAuditEndpoints } from './audit-ledger.ts'
 import { announce } from './announce.ts'
 import { auditEndpoints } from './audit.ts'
 import { endUserEndpoints } from './end-users.ts'
@@ -60,6 +61,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/alerts', alertEndpoints())
     .route('/', reportEndpoints(ports))
     .route('/', analyticsEndpoints(ports))
+    .route('/', ledgerAuditEndpoints(ports))
     .post('/publish', publish)
     .all('*', (c) =>
       refuse(c, { status: 404, code: 'not_found', field: null, message: `There is no ${c.req.method} ${c.req.path}.` }),

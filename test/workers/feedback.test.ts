@@ -2,6 +2,7 @@
 import { applyD1Migrations } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type * as gateway from '../../src/gateway.ts'
 import { COMMENT_CHARS_MAX, readFeedback } from '../../src/ledger/feedback.ts'
 import { report } from '../../src/ledger/report.ts'
 import { deliverAll, eventAt, messagesOf } from '../support/ledger-events.ts'
@@ -10,7 +11,7 @@ declare global {
   // oxlint-disable-next-line typescript/no-namespace -- how the platform types its exports
   namespace Cloudflare {
     interface GlobalProps {
-      mainModule: typeof import('../../src/gateway.ts')
+      mainModule: typeof gateway
     }
   }
 }

@@ -4,7 +4,9 @@ import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createAdmin } from '../../src/control-plane/admin.ts'
+import { LIMITS_VERSION } from '../../src/core/limits.ts'
 import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { auditBudgets, auditDays, isAlarming } from '../../src/ledger/audit.ts'
 import { dayAt, sumDays } from '../../src/ledger/days.ts'
 import { EXPORT_COLUMNS, EXPORT_START, exportPage } from '../../src/ledger/export-events.ts'
 import { usd } from '../../src/ledger/export-focus.ts'
@@ -14,6 +16,7 @@ import { sumFacets } from '../../src/ledger/report-facets.ts'
 import { type Group, type Report, type ReportQuery, report } from '../../src/ledger/report.ts'
 import { CSV, NDJSON, tableStream } from '../../src/ledger/table-text.ts'
 import { deliverAll, eventAt, messagesOf } from '../support/ledger-events.ts'
+import { node } from '../support/limiter-receiver.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -555,5 +558,84 @@ describe('retention', () => {
   it('reads its setting, and takes what it can not read for the usual', () => {
     expect([undefined, '', '90', '3', 'forever'].map(readKeptDays)).toEqual([30, 30, 90, 3, null])
     for (const text of ['2', '-1', 'x', '1e3', '99999999']) expect(readKeptDays(text)).toBeUndefined()
+  })
+})
+
+describe('the audit', () => {
+  const budget = (spentNanoUsd: number, scope: 'tenant' | 'key', id: string) => ({
+    scope,
+    id,
+    model: null,
+    period: 'day' as const,
+    spentNanoUsd,
+    heldNanoUsd: 0,
+    limitNanoUsd: 1e12,
+    windowStartMs: NOON_MS - 12 * HOUR_MS,
+    windowEndMs: NOON_MS + 12 * HOUR_MS,
+  })
+
+  it('finds a budget that the ledger has otherwise, to the nano-dollar', async () => {
+    const events = [
+      eventAt(NOON_MS, 1, { costNanoUsd: 70_000_000 }),
+      eventAt(NOON_MS, 2, { costNanoUsd: 5, keyId: 'key_2' }),
+      eventAt(NOON_MS - DAY_MS, 3, { costNanoUsd: 999 }),
+    ]
+    await deliverAll(env.DB, messagesOf(events, 10), NOON_MS)
+    const nodes = [budget(70_000_005, 'tenant', 'ten_a'), budget(70_000_000, 'key', 'key_1'), budget(6, 'key', 'key_2')]
+    const found = await auditBudgets(env.DB, 'ten_a', { nodes, unconfirmed: 0 })
+    expect(found.map((one) => [one.id, one.agrees, one.difference_nano_usd])).toEqual([
+      ['ten_a', true, '0'],
+      ['key_1', true, '0'],
+      ['key_2', false, '1'],
+    ])
+    // One nano-dollar wakes nobody, nor does what is still on its way.
+    expect(found.some(isAlarming)).toBe(false)
+    const lost = { nodes: [budget(90_000_000, 'tenant', 'ten_a')], unconfirmed: 0 }
+    expect((await auditBudgets(env.DB, 'ten_a', lost)).map(isAlarming)).toEqual([true])
+    expect((await auditBudgets(env.DB, 'ten_a', { ...lost, unconfirmed: 1 })).map(isAlarming)).toEqual([false])
+  })
+
+  it('finds days that are not the sums of their hours', async () => {
+    const events = Array.from({ length: 96 }, (_, at) => eventAt(NOON_MS - 4 * DAY_MS + at * HOUR_MS, at))
+    await deliverAll(env.DB, messagesOf(events, 50), NOON_MS)
+    await sumDays(env.DB, NOON_MS)
+    await sumDays(env.DB, NOON_MS)
+    expect(await auditDays(env.DB, NOON_MS)).toEqual([])
+    await env.DB.prepare(`UPDATE usage_daily SET cost_nano_usd = cost_nano_usd + 1 WHERE day_ms = ?1`)
+      .bind(NOON_MS - 2.5 * DAY_MS)
+      .run()
+    expect(await auditDays(env.DB, NOON_MS)).toMatchObject([
+      { tenant: 'ten_a', days_nano_usd: '60001', hours_nano_usd: '60000' },
+    ])
+  })
+
+  it('is told by the admin API, with budgets from the real limiter', async () => {
+    const token = 'operator-token-0123456789'
+    const admin = createAdmin({ nowMs: () => Date.now(), probe: () => Promise.reject(new Error('unused')) })
+    const reconcile = async (body: object): Promise<{ status: number; body: unknown }> => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const init = { method: 'POST', headers, body: JSON.stringify(body) }
+      const answer = await admin.request('/reconcile', init, { ...env, ADMIN_TOKEN: token })
+      return { status: answer.status, body: await answer.json() }
+    }
+    const tenantId = 'ten_audited'
+    await addTenant(tenantId, 'UTC')
+    await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).configure({
+      v: LIMITS_VERSION,
+      revision: 1,
+      timeZone: 'UTC',
+      revokedKeyIds: [],
+      nodes: [node('tenant', tenantId, { budget: { amountNanoUsd: 1e12, period: 'day' } })],
+    })
+    expect(await reconcile({ tenant: tenantId })).toMatchObject({
+      status: 200,
+      body: { agrees: true, budgets: [{ tenant: tenantId, limiter_nano_usd: '0', ledger_nano_usd: '0' }] },
+    })
+    // Somebody wrote to the ledger what no limiter knows of.
+    await deliverAll(env.DB, messagesOf([eventAt(Date.now(), 1, { tenantId })], 10), Date.now())
+    expect(await reconcile({ tenant: tenantId })).toMatchObject({
+      body: { agrees: false, rollups: { mismatches: 0 }, budgets: [{ difference_nano_usd: '-1000' }] },
+    })
+    expect(await reconcile({ hours: 73 })).toMatchObject({ status: 422, body: { error: { field: 'hours' } } })
   })
 })

@@ -20,6 +20,7 @@ import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishPage, type PublishCursor } from './publish.ts'
 import { priceEndpoints } from './prices.ts'
 import { refuse } from './refusal.ts'
+import { rerateEndpoints } from './rerate.ts'
 import { reportEndpoints } from './reports.ts'
 import { routeEndpoints } from './routes.ts'
 import { revisionOf } from './store.ts'
@@ -53,6 +54,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/targets', targetEndpoints(ports))
     .route('/routes', routeEndpoints(ports))
     .route('/prices', priceEndpoints(ports))
+    .route('/rerate', rerateEndpoints(ports))
     .route('/switches', switchEndpoints(ports))
     .route('/audit', auditEndpoints())
     .route('/requests', inFlightEndpoints())

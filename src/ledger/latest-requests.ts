@@ -2,6 +2,7 @@
 // skip a row while new ones arrive. A correction is added to the attempt it corrects, not shown by itself.
 import { parseJson } from '../core/json.ts'
 import { IS_STRAY, STRAY_ORDER, orderOf } from './event-times.ts'
+import { CORRECTED_NANO_USD } from './rerate.ts'
 
 /** One attempt. A request with retries or a fallback has several, with the same `request_id`. */
 export interface RequestRow {
@@ -83,7 +84,7 @@ export const pageSql = (
     ${corrected('cache_write_tokens', 'cache_write_long_tokens')} AS cache_write_tokens,
     ${corrected('output_tokens', 'audio_output_tokens')} AS output_tokens,
     ${corrected('reasoning_tokens')} AS reasoning_tokens,
-    CAST(${corrected('cost_nano_usd')} AS TEXT) AS cost_nano_usd,
+    CAST(${corrected('cost_nano_usd')} + ${CORRECTED_NANO_USD} AS TEXT) AS cost_nano_usd,
     CAST(${corrected('saved_nano_usd')} AS TEXT) AS saved_nano_usd,
     e.price_version, e.is_unpriced, e.units, e.service_tier, e.latency_ms, e.ttft_ms, e.credential, e.plan
   FROM (${events}) e

@@ -34,7 +34,9 @@ export function readChatUsage(value: Json | undefined, hidesReasoning = false): 
  *  https://docs.perplexity.ai/getting-started/pricing, https://docs.x.ai/docs/guides/live-search (read 2026-11-21) */
 function searchesOf(usage: JsonObject): number {
   const tools = objectOf(usage['server_tool_use'] ?? usage['server_tool_use_details'])
-  return countOf(tools['web_search_requests']) || countOf(usage['num_search_queries']) || countOf(usage['num_sources_used'])
+  return (
+    countOf(tools['web_search_requests']) || countOf(usage['num_search_queries']) || countOf(usage['num_sources_used'])
+  )
 }
 
 /**

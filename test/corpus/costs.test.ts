@@ -132,11 +132,11 @@ describe.runIf(costed.length > 0)('a stated cost', () => {
 })
 
 /** Perplexity states each part in steps of $0.00001: ours are the same within half a step, and the fee is exact. */
-function isRounded({ units: _, ...tokens }: Usage, price: Price, stated: StatedCost): boolean {
-  const prompt = costNanoUsd({ ...tokens, output: 0, reasoning: 0, audioOutput: 0 }, price)
-  const output = costNanoUsd(tokens, price) - prompt
+function isRounded(usage: Usage, { units, ...price }: Price, stated: StatedCost): boolean {
+  const prompt = costNanoUsd({ ...usage, output: 0, reasoning: 0, audioOutput: 0 }, price)
+  const output = costNanoUsd(usage, price) - prompt
   const isNear = (ours: number, theirs: number | null): boolean => Math.abs(ours - (theirs ?? Infinity)) <= 5_000
-  const fee = (price.units?.requests ?? 0) / 1_000
+  const fee = (units?.requests ?? 0) / 1_000
   return isNear(prompt, stated.promptNanoUsd) && isNear(output, stated.outputNanoUsd) && fee === stated.otherNanoUsd
 }
 

@@ -263,3 +263,97 @@ describe('the ledger', () => {
     expect(batch).toMatchObject({ ok: false, error: expect.stringContaining(complaint) })
   })
 })
+
+describe('history at another price', () => {
+  const FROM = '2026-11-21T10:00:00Z'
+  const TO = '2026-11-21T13:00:00Z'
+  const STARTED = { startedAtMs: NOW_MS, tenantId: 't', provider: 'openai', model: 'my-own', targetId: null }
+  const usage = { ...NO_USAGE, input: 100, output: 10, units: { searches: 2 } }
+
+  async function apply(outboxId: number, events: readonly UsageEvent[]): Promise<void> {
+    const batch = readBatch({ v: 1, tenantId: 't', outboxId, events: `[${events.map(packEvent).join(',')}]` })
+    expect(batch.ok ? await applyBatch(env.DB, batch.value, NOW_MS) : batch.error).toEqual({ kind: 'applied' })
+  }
+
+  async function total(): Promise<string | null> {
+    const report = await usageReport(env.DB, { fromMs: NOW_MS - 3_600_000, toMs: NOW_MS + 3_600_000, groupBy: [] })
+    expect(await reconcile(env.DB, 4, NOW_MS)).toMatchObject({ mismatches: 0 })
+    return report.ok ? report.value.total.cost_nano_usd : null
+  }
+
+  const rerated = async (id: string, more: object = {}): Promise<JsonObject> => {
+    const answer = await admin('POST', '/rerate', { id, from: FROM, to: TO, ...more })
+    expect(answer.status).toBe(200)
+    return answer.body
+  }
+
+  beforeEach(async () => {
+    await apply(1, [
+      usageEvent('r1', { ...STARTED, usage, costNanoUsd: 7, priceVersion: 'wrong' }),
+      usageEvent('r2', { ...STARTED, usage, isUnpriced: true }),
+      usageEvent('r3', { ...STARTED, model: 'other', usage, costNanoUsd: 5 }),
+      usageEvent('r4', { ...STARTED, usage, ending: 'lost', isEstimated: true, costNanoUsd: 1_000_000 }),
+      usageEvent('r5', { ...STARTED, usage, startedAtMs: Date.parse(TO), costNanoUsd: 3 }),
+    ])
+    const price = { ...USD, search_usd: '0.01' }
+    await admin('POST', '/prices', { provider: 'openai', model: 'my-own', from: '2026-01-01T00:00:00Z', price })
+  })
+
+  // 100 × 3 + 10 × 15 USD a million, and two searches.
+  const RIGHT = 450_000 + 20_000_000
+
+  it('is told first, and changes nothing then', async () => {
+    const before = await total()
+    expect(await rerated('fix', { model: 'my-own', dry_run: true })).toMatchObject({
+      attempts: 2,
+      changed: 2,
+      before_nano_usd: '7',
+      after_nano_usd: String(2 * RIGHT),
+      next: null,
+    })
+    expect(await total()).toBe(before)
+  })
+
+  it('is charged by the difference, once, in events of their own and in the sums', async () => {
+    expect(await rerated('fix', { model: 'my-own' })).toMatchObject({ attempts: 2, changed: 2 })
+    const right = String(2 * RIGHT + 5 + 1_000_000)
+    expect(await total()).toBe(right)
+    expect(await rerated('fix', { model: 'my-own' })).toMatchObject({ attempts: 2, changed: 0 })
+    expect(await rerated('again', { model: 'my-own' })).toMatchObject({ attempts: 2, changed: 0 })
+    expect(await total()).toBe(right)
+    const stored = await env.DB.prepare(
+      `SELECT request_id, kind, cost_nano_usd, input_tokens, price_version FROM usage_events WHERE kind <> 'cost' ORDER BY 1`,
+    ).all()
+    expect(stored.results).toMatchObject([
+      { request_id: 'r1', kind: 'correction:fix', cost_nano_usd: RIGHT - 7, input_tokens: 0 },
+      { request_id: 'r2', kind: 'correction:fix', cost_nano_usd: RIGHT, input_tokens: 0 },
+    ])
+    const first = await env.DB.prepare(
+      `SELECT cost_nano_usd FROM usage_events WHERE request_id = 'r1' AND kind = 'cost'`,
+    ).first()
+    expect(first).toEqual({ cost_nano_usd: 7 })
+    const { rows } = await latestRequests(env.DB, { limit: 10, before: null })
+    expect(rows.find((row) => row.request_id === 'r1')?.cost_nano_usd).toBe(String(RIGHT))
+    expect(rows.filter((row) => row.request_id === 'r1')).toHaveLength(1)
+  })
+
+  it('can be put right again, down as well as up', async () => {
+    await rerated('fix', { model: 'my-own' })
+    await admin('POST', '/prices', { provider: 'openai', model: 'my-own', from: '2026-02-01T00:00:00Z', price: USD })
+    await rerated('lower', { model: 'my-own' })
+    expect(await total()).toBe(String(2 * 450_000 + 5 + 1_000_000))
+  })
+
+  it('counts what a lost attempt came to after all', async () => {
+    const true_ = { ...STARTED, kind: 'adj', usage: { ...NO_USAGE, input: -40 }, costNanoUsd: -999_990 } as const
+    await apply(2, [usageEvent('r4', true_)])
+    await rerated('fix', { model: 'my-own' })
+    const { rows } = await latestRequests(env.DB, { limit: 10, before: null })
+    const found = rows.find((row) => row.request_id === 'r4')
+    expect(found).toMatchObject({ input_tokens: 60, cost_nano_usd: String(60 * 3_000 + 150_000 + 20_000_000) })
+  })
+
+  it('leaves alone what nobody has a price for', async () => {
+    expect(await rerated('fix', { model: 'other' })).toMatchObject({ attempts: 1, changed: 0, unpriced: 1 })
+  })
+})

@@ -59,7 +59,7 @@ const HISTORY = z.object({
 const receivedAt = (path: string) => received.filter((one) => one.path === path)
 
 async function history(tenant: string) {
-  return HISTORY.parse((await system.admin('GET', `/admin/alerts?tenant=${tenant}`)).body).rows
+  return HISTORY.parse((await system.admin('GET', `/admin/alerts?kind=key-budget&tenant=${tenant}`)).body).rows
 }
 
 async function makeChannel(name: string, more: object) {
@@ -118,7 +118,7 @@ describe('ten thousand settlements of a hundred isolates', () => {
     await create(system, '/admin/tenants', { name: 'busy' })
     const rules = [{ kind: 'budget', amount_usd: '1', period: 'month', alerts_percent: [80] }]
     const key = await mintKey(system, 'busy', 'lab', { limits: { rules } })
-    const { secret } = await makeChannel('busy', { keys: [key.id] })
+    const { secret } = await makeChannel('busy', { keys: [key.id], kinds: ['key-budget'] })
     const other = await makeChannel('elsewhere', { kinds: ['runaway'] })
     expect(other.secret).not.toBe(secret)
     const namespace = await system.mf.getDurableObjectNamespace('TENANT_LIMITER', 'tidegate')
@@ -192,6 +192,29 @@ describe('a client’s own requests', () => {
     expect(await history('asking')).toMatchObject([{ deliveries: [{ state: 'delivered', attempts: 2 }] }])
     expect(receivedAt('/asking').map(({ headers }) => headers['webhook-id'])).toEqual([alert?.id, alert?.id])
     expect(JSON.parse(receivedAt('/asking')[0]?.body ?? '')).toMatchObject({ data: { tenant: { id: tenantId } } })
+  })
+})
+
+describe('calls that fail', () => {
+  test('are told of within a minute, by key, model and provider', async () => {
+    const { key, id } = await createTenant(system, 'failing')
+    await makeChannel('failing', { kinds: ['error-rate'] })
+    const model = 'sim-gpt-failing-fast-e500'
+    const asked = Array.from({ length: 25 }, async () => {
+      return (await ask(system, key, { model, messages: says('Hello') })).arrayBuffer()
+    })
+    await Promise.all(asked)
+    await eventually(
+      () => usageBy(system, 'key'),
+      ({ rows }) => rows.some((row) => row.key === id && row.errors === 25),
+    )
+    await system.runSchedule('* * * * *')
+    await system.runSchedule('* * * * *')
+    const told = receivedAt('/failing').map(({ body }) => WEBHOOK.parse(JSON.parse(body)).data)
+    const ofKey = told.filter(({ subject }) => subject.id === id)
+    expect(ofKey).toMatchObject([{ kind: 'error-rate', title: '100 % of the calls of key first fail' }])
+    expect(told.filter(({ subject }) => subject.id === model)).toHaveLength(1)
+    expect(system.logs.filter(({ message }) => message.includes('alert-watch-failed'))).toEqual([])
   })
 })
 

@@ -205,10 +205,15 @@ const PAGE_HEADERS = {
   'referrer-policy': 'no-referrer',
 } as const
 
+/** Addresses within the dashboard, which finds its own way: what isn't a file. */
+const PAGE = /^\/dashboard\/[^.]*$/
+
 async function assets(env: GatewayEnv, request: Request): Promise<Response> {
   const path = '/dashboard'
   if (env.ASSETS === undefined) return failAt(path, { kind: 'endpoint-not-found', path }, servicesOf(env).newId())
-  const found = await env.ASSETS.fetch(request)
+  const asked = await env.ASSETS.fetch(request)
+  const isPage = asked.status === 404 && PAGE.test(new URL(request.url).pathname)
+  const found = isPage ? await env.ASSETS.fetch(new URL('/dashboard/', request.url)) : asked
   const response = new Response(found.body, found)
   for (const [name, value] of Object.entries(PAGE_HEADERS)) response.headers.set(name, value)
   return response

@@ -12,9 +12,41 @@ export interface ApiBudget {
   readonly spent_nano_usd?: string
 }
 
+/** Days from a date on, over and over. */
+export interface EveryDays {
+  readonly every_days: number
+  readonly from: string
+}
+
+/** A limit beyond the usual two; about the models that it names, or all. */
+export type ApiRule = { readonly model?: string | null | undefined } & (
+  | {
+      readonly kind: 'rate'
+      readonly unit: 'requests' | 'tokens' | 'input_tokens' | 'output_tokens'
+      readonly per_minute: number
+      readonly burst?: number | null | undefined
+      readonly increase?: { readonly by: number; readonly until: string } | null | undefined
+    }
+  | {
+      readonly kind: 'concurrency'
+      readonly most: number
+      readonly increase?: { readonly by: number; readonly until: string } | null | undefined
+    }
+  | {
+      readonly kind: 'budget'
+      readonly amount_usd: string
+      readonly period: BudgetPeriod | EveryDays
+      /** Shares that are announced; left out: 50, 80 and 100 per cent. */
+      readonly alerts_percent?: readonly number[] | undefined
+      readonly increase?: { readonly by_usd: string; readonly until: string } | null | undefined
+    }
+)
+
 export interface ApiLimits {
   readonly tokens_per_minute: number | null
+  readonly burst_tokens?: number | null
   readonly budget: ApiBudget | null
+  readonly rules?: readonly ApiRule[]
 }
 
 export interface ApiTenant {
@@ -41,10 +73,20 @@ export interface ApiKey {
   readonly team_id: string | null
   readonly name: string
   readonly cost_center: string | null
+  readonly tags?: readonly string[]
+  /** Allowed models; empty or left out for all. */
+  readonly models?: readonly string[]
   readonly status: ApiKeyStatus
   readonly created_at_ms: number
   readonly expires_at_ms: number | null
   readonly limits: ApiLimits
+}
+
+/** Per token, in pico-USD. */
+export interface ApiPrice {
+  readonly input_pico_usd_per_token: number
+  readonly cache_read_pico_usd_per_token: number
+  readonly output_pico_usd_per_token: number
 }
 
 /** What the page needs of a target; the API sends more. */
@@ -52,6 +94,27 @@ export interface ApiTarget {
   readonly id: string
   readonly provider: string
   readonly model: string
+  readonly name?: string | null
+  readonly dialect?: string
+  readonly credential?: string | null
+  readonly price?: ApiPrice | null
+  readonly price_version?: string | null
+  readonly probe?: { readonly ok: boolean; readonly status: number; readonly saw: string } | null
+}
+
+/** A member of a route's group: a target by its id, or with its weight, or a group of its own. */
+export type ApiMember =
+  | string
+  | {
+      readonly target?: string
+      readonly group?: ApiGroup
+      readonly weight?: number | undefined
+      readonly ramp?: { readonly to: number } | undefined
+    }
+
+export interface ApiGroup {
+  readonly strategy?: string | undefined
+  readonly members: readonly ApiMember[]
 }
 
 /** What the page needs of a route; the API sends more. */
@@ -59,6 +122,13 @@ export interface ApiRoute {
   readonly id: string
   /** Exact model name, or `prefix*`. */
   readonly model: string
+  /** Null: everybody's. */
+  readonly tenant_id?: string | null
+  /** Ids, in order. */
+  readonly targets?: readonly string[]
+  /** Null: the targets in their order. */
+  readonly group?: ApiGroup | null
+  readonly rules?: readonly { readonly name: string }[]
 }
 
 /** `GET /admin/overview` */

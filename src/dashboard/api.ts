@@ -14,11 +14,14 @@ export class ApiFailure extends Error {
   override readonly name = 'ApiFailure'
   readonly kind: ApiFailureKind
   readonly code: string
+  /** Path of the field that is wrong, as `limits.rules[0].amount_usd`; null where it isn't about one. */
+  readonly field: string | null
 
-  constructor(kind: ApiFailureKind, code: string, message: string) {
+  constructor(kind: ApiFailureKind, code: string, message: string, field: string | null = null) {
     super(message)
     this.kind = kind
     this.code = code
+    this.field = field
   }
 }
 
@@ -38,6 +41,10 @@ export interface AdminApi {
   overview(signal: AbortSignal): Promise<ApiOverview>
   usage(query: UsageQuery, signal: AbortSignal): Promise<ApiUsage>
   requests(query: RequestsQuery, signal: AbortSignal): Promise<ApiRequests>
+  /** Any other answer, once it is an object whose `lists` are arrays. */
+  read<Shape>(path: string, lists: readonly (keyof Shape & string)[], signal: AbortSignal): Promise<Shape>
+  /** Changes something; resolves to the answer, or to an empty object where it has no body. */
+  send<Shape>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Shape>
 }
 
 /** A client that sends `token` with every call. */
@@ -55,6 +62,12 @@ export function adminApi(token: string): AdminApi {
       if (before !== null) query.set('before', before)
       return shaped<ApiRequests>(await get(`/admin/requests?${query}`, token, signal), ['rows'])
     },
+    async read<Shape>(path: string, lists: readonly (keyof Shape & string)[], signal: AbortSignal) {
+      return shaped<Shape>(await get(path, token, signal), lists)
+    },
+    async send<Shape>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object) {
+      return shaped<Shape>(await call({ method, path, body }, token, new AbortController().signal), [])
+    },
   }
 }
 
@@ -68,17 +81,34 @@ export function asFailure(thrown: unknown): ApiFailure {
   return new ApiFailure('failed', 'unexpected', thrown instanceof Error ? thrown.message : String(thrown))
 }
 
-async function get(path: string, token: string, signal: AbortSignal): Promise<unknown> {
+function get(path: string, token: string, signal: AbortSignal): Promise<unknown> {
+  return call({ method: 'GET', path }, token, signal)
+}
+
+interface Call {
+  readonly method: string
+  readonly path: string
+  readonly body?: object | undefined
+}
+
+async function call({ method, path, body }: Call, token: string, signal: AbortSignal): Promise<unknown> {
   if (!SENDABLE_TOKEN.test(token)) throw new ApiFailure('signed-out', 'unauthorized', 'This is not an admin token.')
   const response = await fetch(path, {
-    headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
+    method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     cache: 'no-store',
     signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
   })
-  const body = readJson(await response.text())
-  if (!response.ok) throw failureOf(response.status, body)
-  if (body === undefined) throw unreadable()
-  return body
+  const text = await response.text()
+  const answer = response.ok && text === '' ? {} : readJson(text)
+  if (!response.ok) throw failureOf(response.status, answer)
+  if (answer === undefined) throw unreadable()
+  return answer
 }
 
 function failureOf(status: number, body: unknown): ApiFailure {
@@ -86,13 +116,15 @@ function failureOf(status: number, body: unknown): ApiFailure {
   const code = error?.code ?? `http-${status}`
   if (status === 401) return new ApiFailure('signed-out', code, error?.message ?? 'The token was not accepted.')
   if (code === 'admin_closed') return new ApiFailure('closed', code, error?.message ?? 'The admin API is closed.')
-  return new ApiFailure('failed', code, error?.message ?? `The gateway answered with status ${status}.`)
+  const message = error?.message ?? `The gateway answered with status ${status}.`
+  return new ApiFailure('failed', code, message, error?.field ?? null)
 }
 
 function errorOf(body: unknown): ApiErrorBody['error'] | null {
   if (!isRecord(body) || !isRecord(body['error'])) return null
-  const { message, code } = body['error']
-  return typeof message === 'string' && typeof code === 'string' ? { message, code } : null
+  const { message, code, field } = body['error']
+  if (typeof message !== 'string' || typeof code !== 'string') return null
+  return typeof field === 'string' ? { message, code, field } : { message, code }
 }
 
 /** `body` as `Shape`, once it is an object whose `lists` are arrays. */

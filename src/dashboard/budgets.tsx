@@ -6,6 +6,10 @@ import { Money } from './figures.tsx'
 import { formatShare } from './format.ts'
 import type { Names } from './names.ts'
 import { Nothing, Panel, Pending } from './panel.tsx'
+import { BASE, Link } from './router.tsx'
+
+/** More would make the page slow, and nobody reads them. */
+const BUDGETS_MAX = 50
 
 const STATE_WORDS: Readonly<Record<BudgetState, string>> = {
   ok: 'OK',
@@ -32,10 +36,15 @@ export function Budgets({ feed, names }: { feed: Feed<ApiOverview>; names: Names
       )}
       {uses !== null && uses.length > 0 && (
         <ul class="budgets">
-          {uses.map((use) => (
+          {uses.slice(0, BUDGETS_MAX).map((use) => (
             <Budget key={`${use.scope} ${use.id}`} use={use} name={nameOf(use, names)} />
           ))}
         </ul>
+      )}
+      {uses !== null && uses.length > BUDGETS_MAX && (
+        <p class="hint">
+          The {BUDGETS_MAX} most used of {uses.length}. <Link to={`${BASE}keys?sort=budget`}>All keys by budget</Link>
+        </p>
       )}
     </Panel>
   )

@@ -4,6 +4,8 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { type ApiFailure, asFailure } from './api.ts'
 
 export const REFRESH_MS = 5_000
+/** What takes long to read is read less often: a tenth of the time at most goes into it. */
+const REST_FACTOR = 9
 const RETRY_MS_MAX = 60_000
 
 export interface Feed<Data> {
@@ -78,12 +80,14 @@ function startLoop<Data>(options: LoopOptions<Data>): { callNow(): void; stop():
   let timer: ReturnType<typeof setTimeout> | null = null
   let isCalling = false
   let failures = 0
+  let tookMs = 0
 
   async function call(): Promise<void> {
     if (isCalling || abort.signal.aborted) return
     isCalling = true
     if (timer !== null) clearTimeout(timer)
     options.onStart()
+    const startedMs = Date.now()
     try {
       const data = await options.load(abort.signal)
       if (abort.signal.aborted) return
@@ -95,12 +99,14 @@ function startLoop<Data>(options: LoopOptions<Data>): { callNow(): void; stop():
       options.onFailure(asFailure(thrown))
     } finally {
       isCalling = false
+      tookMs = Date.now() - startedMs
       plan()
     }
   }
   function plan(): void {
     if (abort.signal.aborted) return
-    const delayMs = failures === 0 ? REFRESH_MS : Math.min(RETRY_MS_MAX, REFRESH_MS * 2 ** (failures - 1))
+    const restMs = Math.min(RETRY_MS_MAX, Math.max(REFRESH_MS, tookMs * REST_FACTOR))
+    const delayMs = failures === 0 ? restMs : Math.min(RETRY_MS_MAX, REFRESH_MS * 2 ** (failures - 1))
     timer = setTimeout(() => {
       if (!document.hidden && !options.isPaused()) void call()
       else timer = null

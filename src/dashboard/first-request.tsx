@@ -1,6 +1,7 @@
 // What the page shows before there is anything to show: how to make the first request, ready to copy.
-import { useState } from 'preact/hooks'
 import type { ApiOverview } from './api-types.ts'
+import { CopyButton } from './copy-button.tsx'
+import { BASE, Link } from './router.tsx'
 
 export function FirstRequest({ overview }: { overview: ApiOverview | null }) {
   const command = commandFor(location.origin, exampleModel(overview))
@@ -10,9 +11,13 @@ export function FirstRequest({ overview }: { overview: ApiOverview | null }) {
       <h2 id="first-request-title">Waiting for the first request</h2>
       <p class="muted">
         Send one with a virtual key and it appears here within seconds, with its cost.{' '}
-        {hasKeys
-          ? 'Put the key’s secret in place of $TIDEGATE_KEY; it was shown once, when the key was created.'
-          : 'There is no virtual key yet: create one with the admin API first.'}
+        {hasKeys ? (
+          'Put the key’s secret in place of $TIDEGATE_KEY; it was shown once, when the key was created.'
+        ) : (
+          <>
+            There is no virtual key yet: <Link to={`${BASE}keys`}>mint one</Link> first.
+          </>
+        )}
       </p>
       <div class="command">
         <pre tabIndex={0} aria-label="Command to try">
@@ -24,23 +29,6 @@ export function FirstRequest({ overview }: { overview: ApiOverview | null }) {
         An OpenAI SDK works too: set its base URL to <code>{location.origin}/v1</code>.
       </p>
     </section>
-  )
-}
-
-function CopyButton({ text }: { text: string }) {
-  const [said, setSaid] = useState('Copy')
-  async function copy(): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(text)
-      setSaid('Copied')
-    } catch {
-      setSaid('Select and copy by hand')
-    }
-  }
-  return (
-    <button type="button" class="button" onClick={() => void copy()}>
-      <span aria-live="polite">{said}</span>
-    </button>
   )
 }
 

@@ -1,14 +1,13 @@
-// Everything the overview reads, as four feeds: the configuration, the spend by everything, the spend over time, and the
+// What the overview reads besides the configuration, as three feeds: the spend by everything, the spend over time, and the
 // latest requests. One hook, so that the page itself is only layout.
 import { useCallback, useState } from 'preact/hooks'
 import { type AdminApi, type ApiFailure, asFailure } from './api.ts'
-import type { ApiOverview, ApiRequests, ApiUsage } from './api-types.ts'
+import type { ApiRequests, ApiUsage } from './api-types.ts'
 import { type Feed, useFeed } from './feed.ts'
 import type { View } from './ranges.ts'
 import { EMPTY_LOG, PAGE_ROWS, type RequestLog, withNewest, withOlder } from './request-log.ts'
 
 export interface OverviewData {
-  readonly overview: Feed<ApiOverview>
   /** Grouped by tenant, team, key and model together. */
   readonly spend: Feed<ApiUsage>
   /** Grouped by bucket and the dimension of the view. */
@@ -28,7 +27,6 @@ export interface OlderRequests {
 /** Feeds for `view`, resting while `isPaused`. */
 export function useOverviewData(api: AdminApi, view: View, isPaused: boolean): OverviewData {
   const { range, dimension } = view
-  const overview = useFeed({ key: 'overview', load: (signal) => api.overview(signal), isPaused })
   const spend = useFeed({
     key: range.name,
     load: (signal) => api.usage({ ...windowOf(range.lengthMs), groupBy: ['tenant', 'team', 'key', 'model'] }, signal),
@@ -40,7 +38,7 @@ export function useOverviewData(api: AdminApi, view: View, isPaused: boolean): O
     isPaused,
   })
   const { requests, log, older } = useRequestLog(api, isPaused)
-  return { overview, spend, history, requests, log, older }
+  return { spend, history, requests, log, older }
 }
 
 function useRequestLog(api: AdminApi, isPaused: boolean): Pick<OverviewData, 'requests' | 'log' | 'older'> {

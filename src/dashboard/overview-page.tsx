@@ -1,13 +1,10 @@
-// The overview: what is read goes to the panels that show it. Holds the view (range, dimension) and the pause; all else
-// is in the parts.
+// The overview: what is read goes to the panels that show it. Holds the view (range, dimension); all else is
+// in the parts.
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import type { AdminApi } from './api.ts'
 import { Budgets } from './budgets.tsx'
-import type { Feed } from './feed.ts'
 import { FirstRequest } from './first-request.tsx'
-import { type Names, namesFrom } from './names.ts'
 import { type OverviewData, useOverviewData } from './overview-data.ts'
-import { FailureNotice, PageHeader } from './page-header.tsx'
+import { type Desk, PageFrame } from './page-frame.tsx'
 import { RANGES, type RangeName, readView, SPEND_DIMENSIONS, type View, writeView } from './ranges.ts'
 import { RequestsTable } from './requests-table.tsx'
 import { Segmented } from './segmented.tsx'
@@ -16,59 +13,37 @@ import { SpendTable } from './spend-table.tsx'
 import { Tiles } from './tiles.tsx'
 import { readCounters } from './usage-data.ts'
 
-interface OverviewPageProps {
-  readonly api: AdminApi
-  /** Called with a reason when the token is no longer accepted, with null when the reader leaves. */
-  readonly onSignOut: (reason: string | null) => void
-}
-
-export function OverviewPage({ api, onSignOut }: OverviewPageProps) {
+export function OverviewPage({ desk }: { readonly desk: Desk }) {
   const [view, setView] = useView()
-  const [isPaused, setIsPaused] = useState(false)
-  const data = useOverviewData(api, view, isPaused)
-  const names = useMemo(() => namesFrom(data.overview.data), [data.overview.data])
-  const feeds: readonly Feed<unknown>[] = [data.overview, data.spend, data.history, data.requests]
-
-  const isRefused = feeds.some((feed) => feed.failure?.kind === 'signed-out')
-  useEffect(() => {
-    if (isRefused) onSignOut('The admin token is no longer accepted. Sign in again.')
-  }, [isRefused])
-
+  const data = useOverviewData(desk.api, view, desk.isPaused)
   return (
-    <div class="page">
-      <PageHeader
-        overview={data.overview}
-        feeds={feeds}
-        isPaused={isPaused}
-        onPause={setIsPaused}
-        onSignOut={() => onSignOut(null)}
-      />
-      <main class="page-main">
-        <div class="toolbar">
-          <h1>Overview</h1>
-          <Segmented
-            legend="Time range"
-            name="range"
-            value={view.range.name}
-            options={RANGES.map(({ name }) => ({ value: name, text: name }))}
-            onChange={(name) => setView(withRange(view, name))}
-          />
-        </div>
-        <FailureNotice feeds={feeds} />
-        <OverviewBody data={data} names={names} view={view} onView={setView} />
-      </main>
-    </div>
+    <PageFrame
+      desk={desk}
+      title="Overview"
+      feeds={[data.spend, data.history, data.requests]}
+      aside={
+        <Segmented
+          legend="Time range"
+          name="range"
+          value={view.range.name}
+          options={RANGES.map(({ name }) => ({ value: name, text: name }))}
+          onChange={(name) => setView(withRange(view, name))}
+        />
+      }
+    >
+      <OverviewBody data={data} desk={desk} view={view} onView={setView} />
+    </PageFrame>
   )
 }
 
 interface OverviewBodyProps {
   readonly data: OverviewData
-  readonly names: Names
+  readonly desk: Desk
   readonly view: View
   readonly onView: (view: View) => void
 }
 
-function OverviewBody({ data, names, view, onView }: OverviewBodyProps) {
+function OverviewBody({ data, desk: { overview, names }, view, onView }: OverviewBodyProps) {
   const total = useMemo(
     () => (data.spend.data === null ? null : readCounters(data.spend.data.total)),
     [data.spend.data],
@@ -77,7 +52,7 @@ function OverviewBody({ data, names, view, onView }: OverviewBodyProps) {
   return (
     <>
       <Tiles total={total} isStale={data.spend.isStale} />
-      {hasNothing && <FirstRequest overview={data.overview.data} />}
+      {hasNothing && <FirstRequest overview={overview.data} />}
       <div class="split">
         <SpendOverTime
           view={view}
@@ -86,7 +61,7 @@ function OverviewBody({ data, names, view, onView }: OverviewBodyProps) {
           names={names}
           onDimension={(dimension) => onView({ ...view, dimension })}
         />
-        <Budgets feed={data.overview} names={names} />
+        <Budgets feed={overview} names={names} />
       </div>
       {!hasNothing && (
         <>

@@ -1,18 +1,25 @@
-// The bar at the top: what this is, how fresh it is, and the two things to do about it (pause, sign out).
+// The bar at the top: what this is, the ways to its pages, how fresh it is, and the two things to do about it (pause, sign
+// out).
 import { Brand } from './brand.tsx'
-import type { ApiOverview } from './api-types.ts'
 import type { Feed } from './feed.ts'
 import { formatInstant } from './format.ts'
+import type { Desk } from './page-frame.tsx'
+import { Link, type PageName, pathOf } from './router.tsx'
 
 interface PageHeaderProps {
-  readonly overview: Feed<ApiOverview>
+  readonly desk: Desk
   readonly feeds: readonly Feed<unknown>[]
-  readonly isPaused: boolean
-  readonly onPause: (isPaused: boolean) => void
-  readonly onSignOut: () => void
 }
 
-export function PageHeader({ overview, feeds, isPaused, onPause, onSignOut }: PageHeaderProps) {
+const WAYS: readonly { readonly page: PageName; readonly text: string; readonly of: readonly PageName[] }[] = [
+  { page: 'overview', text: 'Overview', of: ['overview'] },
+  { page: 'keys', text: 'Keys', of: ['keys', 'key'] },
+  { page: 'alerts', text: 'Alerts', of: ['alerts'] },
+  { page: 'routes', text: 'Routes', of: ['routes'] },
+]
+
+export function PageHeader({ desk, feeds }: PageHeaderProps) {
+  const { isPaused, overview, place } = desk
   const environment = overview.data?.environment
   return (
     <header class="page-header">
@@ -22,19 +29,26 @@ export function PageHeader({ overview, feeds, isPaused, onPause, onSignOut }: Pa
           {environment}
         </span>
       )}
+      <nav class="ways" aria-label="Pages">
+        {WAYS.map(({ page, text, of }) => (
+          <Link key={page} class="way" to={pathOf({ page, id: '' })} isCurrent={of.includes(place.page)}>
+            {text}
+          </Link>
+        ))}
+      </nav>
       <span class="spacer" />
       <Freshness feeds={feeds} isPaused={isPaused} />
-      <button type="button" class="button quiet" aria-pressed={isPaused} onClick={() => onPause(!isPaused)}>
+      <button type="button" class="button quiet" aria-pressed={isPaused} onClick={() => desk.onPause(!isPaused)}>
         {isPaused ? 'Resume' : 'Pause'}
       </button>
-      <button type="button" class="button quiet" onClick={onSignOut}>
+      <button type="button" class="button quiet" onClick={() => desk.onSignOut(null)}>
         Sign out
       </button>
     </header>
   )
 }
 
-function Freshness({ feeds, isPaused }: Pick<PageHeaderProps, 'feeds' | 'isPaused'>) {
+function Freshness({ feeds, isPaused }: { feeds: readonly Feed<unknown>[]; isPaused: boolean }) {
   const arrivals = feeds.map((feed) => feed.updatedAtMs)
   const oldestMs = arrivals.includes(null) ? null : Math.min(...arrivals.filter((arrival) => arrival !== null))
   const state = isPaused ? 'paused' : feeds.some((feed) => feed.failure !== null) ? 'failing' : 'live'

@@ -184,6 +184,7 @@ function usePlot(history: SpendHistory, drawn: readonly DrawnSeries[]) {
   useEffect(() => {
     let isGone = false
     async function draw(): Promise<void> {
+      giveLanguage()
       const { spendPlot } = await import('./spend-plot.ts')
       if (isGone || host.current === null) return
       plot.current = spendPlot({ host: host.current, history: latest.current, colours, onPoint: point })
@@ -199,6 +200,16 @@ function usePlot(history: SpendHistory, drawn: readonly DrawnSeries[]) {
   useEffect(() => plot.current?.show(history), [history])
   const isInside = pointed !== null && pointed.index < history.starts.length
   return { host, isDrawable, pointed: isInside ? pointed : null, point }
+}
+
+/** A browser may name its language in a way that isn't one (`en-US@posix`), and the drawing asks for its words: then it gets
+ *  the page's. */
+function giveLanguage(): void {
+  try {
+    Intl.NumberFormat(navigator.language)
+  } catch {
+    Object.defineProperty(navigator, 'language', { value: document.documentElement.lang, configurable: true })
+  }
 }
 
 function seriesId(series: SpendSeries): string {

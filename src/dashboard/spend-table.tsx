@@ -47,7 +47,7 @@ interface SpendLinesProps {
 
 function SpendLines({ dimension, groups, total, names }: SpendLinesProps) {
   return (
-    <div class="table-scroll">
+    <div class="table-scroll" tabIndex={0} role="region" aria-label={`Spend by ${dimension}`}>
       <table class="spend-table">
         <thead>
           <tr>

@@ -37,6 +37,22 @@ export const FRESH_OVERVIEW: ApiOverview = {
   teams: [],
 }
 
+/** A gateway with many keys, every fourth of them revoked; each with a budget of its own. */
+export function manyKeys(count: number): ApiOverview {
+  const keys = Array.from({ length: count }, (_, at) => {
+    const spent = String(((at * 7_919) % 1_000) * 12_000_000)
+    const made = key(
+      `key_${at}`,
+      at % 3 === 0 ? 'ten_globex' : 'ten_acme',
+      null,
+      `service-${at}`,
+      budget('10', 'day', spent),
+    )
+    return at % 4 === 3 ? { ...made, status: 'revoked' as const } : made
+  })
+  return { ...OVERVIEW, keys }
+}
+
 const PLAIN_ATTEMPT: ApiRequestRow = {
   request_id: 'req',
   attempt: 1,

@@ -61,7 +61,9 @@ interface Site {
 
 async function answerFile(request: IncomingMessage, response: ServerResponse, { folder }: Site): Promise<void> {
   const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-  const path = normalize(pathname.endsWith('/') ? `${pathname}index.html` : pathname)
+  // An address within the dashboard is the page's own business.
+  const isPage = pathname.startsWith('/dashboard/') && !pathname.includes('.')
+  const path = normalize(isPage ? '/dashboard/index.html' : pathname)
   const body = await readFile(join(folder, path)).catch(() => null)
   if (body === null) return void response.writeHead(404).end()
   response.writeHead(200, { 'content-type': CONTENT_TYPES[extname(path)] ?? 'application/octet-stream' }).end(body)
@@ -79,6 +81,8 @@ async function answerAdmin(request: IncomingMessage, response: ServerResponse, {
     '/admin/overview': () => script.overview,
     '/admin/usage': () => usage(script.attempts, url.searchParams),
     '/admin/requests': () => page(script.attempts, url.searchParams),
+    '/admin/reports': () => report(script.attempts, url.searchParams),
+    '/admin/keys/use': () => keyUse(script.overview, script.attempts),
   }
   const answer = answers[url.pathname]
   if (answer === undefined)
@@ -101,6 +105,29 @@ function usage(attempts: readonly ApiRequestRow[], query: URLSearchParams): unkn
     return { ...Object.fromEntries(groupBy.map((field, index) => [field, values[index]])), ...counters(members) }
   })
   return { from, to, group_by: groupBy, rows, total: counters(within) }
+}
+
+/** Spend by key. */
+function report(attempts: readonly ApiRequestRow[], query: URLSearchParams): unknown {
+  const from = Number(query.get('from'))
+  const within = attempts.filter((row) => row.started_at_ms >= from)
+  const groups = Map.groupBy(within, (row) => row.key)
+  return { rows: [...groups].map(([key, members]) => ({ key, ...counters(members) })) }
+}
+
+function keyUse({ keys }: ApiOverview, attempts: readonly ApiRequestRow[]): unknown {
+  const budgets = keys.flatMap(({ id, limits: { budget } }) => {
+    if (budget === null) return []
+    const used_usd = (Number(budget.spent_nano_usd ?? 0) / 1e9).toFixed(9)
+    return [{ key: id, model: null, period: budget.period, limit_usd: budget.amount_usd, used_usd, resets_at_ms: 0 }]
+  })
+  const last = new Map<string, number>()
+  for (const row of attempts) last.set(row.key, Math.max(last.get(row.key) ?? 0, row.started_at_ms))
+  const last_used = [...last].map(([key, atMs]) => {
+    const from_ms = atMs - (atMs % 3_600_000)
+    return { key, from_ms, to_ms: from_ms + 3_600_000 }
+  })
+  return { last_used, budgets }
 }
 
 function fieldOf(row: ApiRequestRow, field: string): unknown {

@@ -1,0 +1,145 @@
+// What an operator asks about virtual keys besides their configuration: when each was last used and how its budgets stand,
+// and of one the limits it is held to at every level, and its latest requests.
+import { Hono } from 'hono'
+import type { BudgetPeriod } from '../core/failure.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { Increase, Limit, LimiterStanding } from '../core/limits.ts'
+import type { LimitPolicy } from '../core/limit-policy.ts'
+import type { LimitState } from '../core/standing.ts'
+import { lastUses, latestOfKey } from '../ledger/key-ledger.ts'
+import { writeUsd } from './amount.ts'
+import type { AdminPorts, AdminTypes } from './ports.ts'
+import { notFound, refuse, type Refusal } from './refusal.ts'
+import { findRow, listRows, type KeyRow, type TenantRow } from './store.ts'
+
+const REQUESTS_MAX = 50
+const LIMITER_WAIT_MS = 3_000
+/** Limiters asked for their budgets at once; those of more tenants are left out. */
+const LIMITERS_ASKED_MAX = 50
+
+/** The admin API's `/keys/use`, `/keys/:id/limits` and `/keys/:id/requests`; to be mounted before `/keys/:id`. */
+export function keyReportEndpoints(ports: AdminPorts) {
+  return new Hono<AdminTypes>()
+    .get('/use', async (c) => {
+      const [uses, budgets] = await Promise.all([lastUses(c.env.DB, ports.nowMs()), keyBudgets(c.env)])
+      return c.json({ last_used: uses, budgets })
+    })
+    .get('/:id/limits', async (c) => {
+      const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
+      if (row === null) return refuse(c, notFound('key', c.req.param('id')))
+      if (row.revoked_at_ms !== null) return c.json({ object: 'list', data: [] })
+      const states = await limitsOf(c.env, row)
+      return states === null ? refuse(c, AWAY) : c.json({ object: 'list', data: states.map(viewState) })
+    })
+    .get('/:id/requests', async (c) => {
+      const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
+      if (row === null) return refuse(c, notFound('key', c.req.param('id')))
+      const owner = { id: row.id, tenantId: row.tenant_id, teamId: row.team_id }
+      const rows = await latestOfKey(c.env.DB, owner, { limit: REQUESTS_MAX, nowMs: ports.nowMs() })
+      return c.json({ rows, next: null })
+    })
+}
+
+const AWAY: Refusal = {
+  status: 503,
+  code: 'limiter_unavailable',
+  field: null,
+  message: 'The limiter of this tenant doesn’t answer; how its limits stand is not known.',
+}
+
+async function limitsOf(
+  env: AdminTypes['Bindings'],
+  { id: keyId, tenant_id: tenantId, team_id: teamId }: KeyRow,
+): Promise<readonly LimitState[] | null> {
+  const limiter = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId))
+  // A union of one type with null: what comes over is a promise of either.
+  return inTime(async (): Promise<readonly LimitState[] | null> => {
+    return limiter.limits({ tenantId, teamId, keyId, model: null })
+  })
+}
+
+/** Every budget of a key, as it stands. Those of a limiter that doesn't answer are left out. */
+async function keyBudgets(env: AdminTypes['Bindings']) {
+  const tenants = await listRows<TenantRow>(env.DB, 'tenants')
+  const standings = await Promise.all(
+    tenants.slice(0, LIMITERS_ASKED_MAX).map(({ id }) => {
+      const limiter = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(id))
+      return inTime((): Promise<LimiterStanding> => limiter.live())
+    }),
+  )
+  const nodes = standings.flatMap((standing) => standing?.nodes ?? []).filter(({ scope }) => scope === 'key')
+  return nodes.map(({ id, model, period, limitNanoUsd, spentNanoUsd, windowEndMs }) => ({
+    key: id,
+    model,
+    period: viewPeriod(period),
+    limit_usd: writeUsd(limitNanoUsd),
+    used_usd: writeUsd(spentNanoUsd),
+    resets_at_ms: windowEndMs,
+  }))
+}
+
+/** An answer of a limiter, or null where it fails or takes too long. */
+async function inTime<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await Promise.race([ask(), scheduler.wait(LIMITER_WAIT_MS).then(() => null)])
+  } catch {
+    return null
+  }
+}
+
+/** As `GET /v1/limits` shows it, with whose it is and the thresholds that are announced. */
+function viewState(state: LimitState): JsonObject {
+  const { scope, id, model, limit, policy, resetsAtMs } = state
+  return {
+    object: 'limit',
+    scope,
+    id,
+    model,
+    ...amountsOf(limit, state),
+    resets_at_ms: resetsAtMs,
+    at_limit: viewPolicy(policy),
+    increase: limit.increase === null ? null : viewIncrease(limit, limit.increase),
+  }
+}
+
+function amountsOf(limit: Limit, { size, used, held, left }: LimitState): JsonObject {
+  switch (limit.kind) {
+    case 'rate':
+      return { kind: 'rate', unit: UNITS[limit.unit], per_minute: limit.perMinute, limit: size, held, remaining: left }
+    case 'slots':
+      return { kind: 'concurrency', limit: size, held, remaining: left }
+    case 'budget': {
+      const { period, alertsPercent } = limit
+      return {
+        kind: 'budget',
+        period: viewPeriod(period),
+        limit_usd: writeUsd(size),
+        used_usd: writeUsd(used),
+        held_usd: writeUsd(Math.max(0, held)),
+        remaining_usd: writeUsd(left),
+        alerts_percent: [...alertsPercent],
+      }
+    }
+  }
+}
+
+function viewPeriod(period: BudgetPeriod) {
+  return typeof period === 'string' ? period : { every_days: period.everyDays, from: period.from }
+}
+
+const UNITS = {
+  requests: 'requests',
+  tokens: 'tokens',
+  inputTokens: 'input_tokens',
+  outputTokens: 'output_tokens',
+} as const
+
+function viewPolicy(policy: LimitPolicy): JsonObject {
+  if (policy.kind === 'refuse') return { action: 'refuse' }
+  if (policy.kind === 'downgrade') return { action: 'downgrade', model: policy.model }
+  return { action: 'wait', max_wait_ms: policy.maxWaitMs, max_waiting: policy.maxWaiting }
+}
+
+function viewIncrease({ kind }: Limit, { by, untilMs }: Increase): JsonObject {
+  return kind === 'budget' ? { by_usd: writeUsd(by), until_ms: untilMs } : { by, until_ms: untilMs }
+}

@@ -1,0 +1,172 @@
+// A request tried without sending it: the gateway says which targets it would call, in what order, and why the others not.
+// It is asked as a client would ask, with a virtual key that is typed in here and kept nowhere.
+import { useState } from 'preact/hooks'
+import { ApiFailure } from './api.ts'
+import { formatDuration, formatUsd } from './format.ts'
+import { Field, Form, TextField, useSending } from './forms.tsx'
+import { Panel } from './panel.tsx'
+
+interface Candidate {
+  readonly target: string
+  readonly provider: string
+  readonly model: string
+  readonly lane: string
+  readonly dropped: readonly string[]
+  readonly is_unpriced: boolean
+  readonly estimated_cost_usd: number | null
+  readonly ttft_ms: number | null
+  readonly health: { readonly state: string; readonly retry_after_ms: number | null }
+}
+
+/** `POST /v1/route/explain` */
+interface Explanation {
+  readonly protocol: string
+  readonly model: string
+  readonly candidates: readonly Candidate[]
+  readonly route?: { readonly model: string; readonly strategy: string; readonly rule: string | null }
+  readonly excluded?: readonly { readonly target: string; readonly reason: string; readonly detail: string }[]
+  readonly would_answer?: { readonly status: number; readonly body: unknown }
+}
+
+export function ExplainBox({ exampleModel }: { exampleModel: string }) {
+  const [key, setKey] = useState('')
+  const [body, setBody] = useState('')
+  const [explanation, setExplanation] = useState<Explanation | null>(null)
+  const sending = useSending()
+  const example = JSON.stringify({ model: exampleModel, messages: [{ role: 'user', content: 'Hello' }] }, null, 2)
+  async function submit(): Promise<void> {
+    setExplanation(null)
+    await sending.send(async () => setExplanation(await explain(key.trim(), body.trim() === '' ? example : body)))
+  }
+  const at = (field: string): string | null => (sending.failure?.field === field ? sending.failure.message : null)
+  return (
+    <Panel title="Explain a request" name="explain">
+      <p class="muted">
+        Paste what a client would send: you see the plan. Nothing is sent to a provider, nothing is charged.
+      </p>
+      <div class="explain">
+        <Form
+          sending={sending}
+          action="Explain"
+          isShown={(field) => field === 'key' || field === 'body'}
+          onSubmit={() => void submit()}
+        >
+          <TextField
+            label="Virtual key"
+            type="password"
+            hint="Which routes, limits and models hold depends on whose it is. It stays in this field."
+            value={key}
+            error={at('key')}
+            onValue={setKey}
+          />
+          <Field
+            label="Request body"
+            error={at('body')}
+            hint="Of any protocol: chat, responses, messages, completions. Left empty: the example."
+          >
+            {(control) => (
+              <textarea
+                {...control}
+                class="input code"
+                rows={8}
+                spellcheck={false}
+                placeholder={example}
+                value={body}
+                onInput={(event) => setBody(event.currentTarget.value)}
+              />
+            )}
+          </Field>
+        </Form>
+        <div class="explanation" role="status">
+          {explanation !== null && <Explained explanation={explanation} />}
+        </div>
+      </div>
+    </Panel>
+  )
+}
+
+async function explain(key: string, body: string): Promise<Explanation> {
+  if (!/^[\x21-\x7e]+$/.test(key)) throw new ApiFailure('failed', 'key', 'Type a virtual key.', 'key')
+  try {
+    JSON.parse(body)
+  } catch {
+    throw new ApiFailure('failed', 'body', 'The body is not JSON.', 'body')
+  }
+  const response = await fetch('/v1/route/explain', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body,
+    cache: 'no-store',
+  })
+  const answer: Explanation & { readonly error?: { readonly message?: string } } = await response.json()
+  if (response.ok) return answer
+  const message = answer.error?.message ?? `The gateway answered with status ${response.status}.`
+  // What is wrong with the key is told as any client is told it.
+  throw new ApiFailure('failed', 'refused', message, response.status === 401 ? 'key' : 'body')
+}
+
+function Explained({ explanation }: { explanation: Explanation }) {
+  const { candidates, excluded = [], route, would_answer: refused } = explanation
+  return (
+    <>
+      <p>
+        <code>{explanation.model}</code> by {explanation.protocol}
+        {route !== undefined && (
+          <>
+            {' '}
+            → route <code>{route.model}</code>, {route.rule === null ? route.strategy : `rule “${route.rule}”`}
+          </>
+        )}
+      </p>
+      {refused !== undefined && (
+        <div class="form-error">
+          It would be answered with status {refused.status}: <code>{JSON.stringify(refused.body)}</code>
+        </div>
+      )}
+      {candidates.length > 0 && (
+        <ol class="members">
+          {candidates.map((candidate) => (
+            <li key={candidate.target}>
+              <div class="member">
+                <span class="member-name">
+                  <span class="name">{candidate.target}</span>{' '}
+                  <span class="context">
+                    {candidate.provider}/{candidate.model}, {candidate.lane}
+                  </span>
+                </span>
+                <span class="context">{costText(candidate)}</span>
+                <span class="member-health">
+                  <span class={candidate.health.state === 'closed' ? 'badge good' : 'badge bad'}>
+                    {candidate.health.state === 'closed' ? 'in good standing' : `breaker ${candidate.health.state}`}
+                  </span>{' '}
+                  <span class="context">
+                    {candidate.ttft_ms !== null && `first token ${formatDuration(candidate.ttft_ms)}`}
+                    {candidate.dropped.length > 0 && ` drops ${candidate.dropped.join(', ')}`}
+                  </span>
+                </span>
+              </div>
+            </li>
+          ))}
+        </ol>
+      )}
+      {excluded.length > 0 && (
+        <>
+          <h3>Not asked</h3>
+          <ul class="excluded">
+            {excluded.map((one) => (
+              <li key={one.target}>
+                <span class="name">{one.target}</span> <span class="badge warn">{one.reason}</span>{' '}
+                <span class="context">{one.detail}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  )
+}
+
+function costText({ estimated_cost_usd: usd, is_unpriced: isUnpriced }: Candidate): string {
+  if (isUnpriced || usd === null) return 'no price known'
+  return `about ${formatUsd(BigInt(Math.round(usd * 1e9)))}`
+}

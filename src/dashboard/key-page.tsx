@@ -1,0 +1,158 @@
+// One virtual key: what it is, what it is held to and how that stands, what it spent, its latest requests, and what can be
+// done with it.
+import { useMemo, useState } from 'preact/hooks'
+import { AlertHistory, useAlerts } from './alert-history.tsx'
+import type { ApiKey } from './api-types.ts'
+import { formatInstantExact } from './format.ts'
+import { KEY_RANGES, type KeyData, useKeyData } from './key-data.ts'
+import { ExpiryDialog, IncreaseDialog, type KeyDialogProps, LimitsDialog, RevokeDialog } from './key-dialogs.tsx'
+import { KeyLimits } from './key-limits.tsx'
+import { KeySpend } from './key-spend.tsx'
+import { KeyState } from './keys-table.tsx'
+import type { Names } from './names.ts'
+import { type Desk, PageFrame } from './page-frame.tsx'
+import { Nothing, Pending } from './panel.tsx'
+import { RequestsTable } from './requests-table.tsx'
+import { BASE, Link } from './router.tsx'
+import { Segmented } from './segmented.tsx'
+import { Tiles } from './tiles.tsx'
+import { readCounters } from './usage-data.ts'
+
+export function KeyPage({ desk }: { readonly desk: Desk }) {
+  const { overview, place } = desk
+  const data = useKeyData(desk, place.id)
+  const key = overview.data?.keys.find((one) => one.id === place.id)
+  const trail = (
+    <span class="trail">
+      <Link to={`${BASE}keys`}>Keys</Link> /
+    </span>
+  )
+  if (key === undefined) {
+    return (
+      <PageFrame desk={desk} title="Key" trail={trail}>
+        {overview.data === null ? (
+          <Pending feed={overview} lines={6} />
+        ) : (
+          <Nothing>There is no key {place.id}. It may have been deleted.</Nothing>
+        )}
+      </PageFrame>
+    )
+  }
+  return (
+    <PageFrame
+      desk={desk}
+      title={key.name}
+      trail={trail}
+      feeds={data.feeds}
+      aside={
+        <Segmented
+          legend="Time range"
+          name="range"
+          value={data.range.name}
+          options={KEY_RANGES.map(({ name }) => ({ value: name, text: name }))}
+          onChange={(name) => data.setRange(KEY_RANGES.find((range) => range.name === name) ?? data.range)}
+        />
+      }
+    >
+      <KeyBody desk={desk} apiKey={key} data={data} />
+    </PageFrame>
+  )
+}
+
+const DIALOGS = { limits: LimitsDialog, increase: IncreaseDialog, expiry: ExpiryDialog, revoke: RevokeDialog } as const
+type DialogName = keyof typeof DIALOGS
+
+function KeyBody({ desk, apiKey, data }: { desk: Desk; apiKey: ApiKey; data: KeyData }) {
+  const [open, setOpen] = useState<DialogName | null>(null)
+  const [said, setSaid] = useState('')
+  const alerts = useAlerts(desk, { kind: '', keyId: apiKey.id })
+  const answer = data.usage.data
+  const total = useMemo(() => (answer === null ? null : readCounters(answer.total)), [answer])
+  const log = { rows: data.requests.data?.rows ?? [], next: null, isExtended: false }
+  function onDone(what: string): void {
+    setOpen(null)
+    setSaid(what)
+    desk.overview.refresh()
+    data.limits.refresh()
+  }
+  return (
+    <>
+      <section class="card key-card" aria-label="The key">
+        <KeyFacts apiKey={apiKey} names={desk.names} />
+        <KeyActions apiKey={apiKey} onOpen={setOpen} />
+        <p class="said" role="status">
+          {said}
+        </p>
+      </section>
+      <Tiles total={total} isStale={data.usage.isStale} />
+      <KeyLimits apiKey={apiKey} feed={data.limits} names={desk.names} onChange={() => setOpen('limits')} />
+      <AlertHistory
+        log={alerts}
+        nothing="No alert of this key. Its budgets announce themselves at their thresholds, which are among its limits."
+      />
+      <KeySpend data={data} names={desk.names} />
+      <RequestsTable feed={data.requests} log={log} older={NO_OLDER} names={desk.names} />
+      {open !== null && (
+        <OpenDialog name={open} api={desk.api} apiKey={apiKey} onClose={() => setOpen(null)} onDone={onDone} />
+      )}
+    </>
+  )
+}
+
+function OpenDialog({ name, ...props }: KeyDialogProps & { readonly name: DialogName }) {
+  const Named = DIALOGS[name]
+  return <Named {...props} />
+}
+
+const NO_OLDER = { isLoading: false, failure: null, load: () => undefined } as const
+
+function KeyFacts({ apiKey, names }: { apiKey: ApiKey; names: Names }) {
+  const facts: readonly (readonly [string, string | null])[] = [
+    ['Tenant', names.tenant(apiKey.tenant_id)],
+    ['Team', apiKey.team_id === null ? null : names.team(apiKey.team_id)],
+    ['Cost center', apiKey.cost_center],
+    ['Tags', apiKey.tags === undefined || apiKey.tags.length === 0 ? null : apiKey.tags.join(', ')],
+    ['Models', apiKey.models === undefined || apiKey.models.length === 0 ? 'all' : apiKey.models.join(', ')],
+    ['Created', formatInstantExact(apiKey.created_at_ms)],
+    ['Expires', apiKey.expires_at_ms === null ? 'never' : formatInstantExact(apiKey.expires_at_ms)],
+    ['Id', apiKey.id],
+  ]
+  return (
+    <dl class="facts">
+      <div>
+        <dt>State</dt>
+        <dd>
+          <KeyState status={apiKey.status} />
+        </dd>
+      </div>
+      {facts
+        .filter(([, value]) => value !== null)
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd class={name === 'Id' ? 'mono' : ''}>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  )
+}
+
+function KeyActions({ apiKey, onOpen }: { apiKey: ApiKey; onOpen: (name: DialogName) => void }) {
+  if (apiKey.status === 'revoked') return <p class="muted">It is revoked: nothing about it can change any more.</p>
+  return (
+    <div class="actions">
+      <button type="button" class="button" onClick={() => onOpen('limits')}>
+        Change limits
+      </button>
+      <button type="button" class="button" onClick={() => onOpen('increase')}>
+        Raise a limit for a while
+      </button>
+      <button type="button" class="button" onClick={() => onOpen('expiry')}>
+        Set its end
+      </button>
+      <button type="button" class="button danger-quiet" onClick={() => onOpen('revoke')}>
+        Revoke
+      </button>
+    </div>
+  )
+}

@@ -1,0 +1,28 @@
+// What one key spent over time, by model.
+import { useMemo } from 'preact/hooks'
+import type { KeyData } from './key-data.ts'
+import type { Names } from './names.ts'
+import { Nothing, Panel, Pending } from './panel.tsx'
+import { DAY_MS, HOUR_MS } from './ranges.ts'
+import { SpendChart } from './spend-chart.tsx'
+import { pointsFromUsage, spendHistory } from './usage-data.ts'
+
+export function KeySpend({ data: { usage, range }, names }: { data: KeyData; names: Names }) {
+  const answer = usage.data
+  const history = useMemo(() => {
+    if (answer === null) return null
+    // An answer for another range is drawn as what it is, dimmed.
+    const isLong = answer.to - answer.from > 8 * DAY_MS
+    const window = { fromMs: answer.from, toMs: answer.to, widthMs: isLong ? DAY_MS : HOUR_MS }
+    return spendHistory(pointsFromUsage(answer.rows, 'model', 'hour'), window)
+  }, [answer])
+  return (
+    <Panel title="Spend over time" name="history" isStale={usage.isStale} aside={<span class="muted">by model</span>}>
+      {history === null && <Pending feed={usage} lines={6} />}
+      {history?.series.length === 0 && <Nothing>This key spent nothing in the last {range.label}.</Nothing>}
+      {history !== null && history.series.length > 0 && (
+        <SpendChart history={history} dimension="model" names={names} />
+      )}
+    </Panel>
+  )
+}

@@ -1,0 +1,81 @@
+// Which page an address means, and going from one to another without loading anew. Links are links: they open in another
+// tab, and the browser's own keys and history work.
+import type { ComponentChildren } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+
+export const BASE = '/dashboard/'
+
+export type PageName = 'overview' | 'keys' | 'key' | 'routes' | 'alerts' | 'unknown'
+
+export interface Place {
+  readonly page: PageName
+  /** Of the one thing that the page is about; '' where it isn't about one. */
+  readonly id: string
+}
+
+/** The page that a path means. */
+export function placeOf(path: string): Place {
+  const [page = '', id, ...rest] = path
+    .replace(/^\/dashboard\/?/, '')
+    .replace(/\/$/, '')
+    .split('/')
+  if (rest.length > 0) return { page: 'unknown', id: '' }
+  if (page === '' && id === undefined) return { page: 'overview', id: '' }
+  if (page === 'keys') return id === undefined ? { page: 'keys', id: '' } : { page: 'key', id: readPart(id) }
+  if ((page === 'routes' || page === 'alerts') && id === undefined) return { page, id: '' }
+  return { page: 'unknown', id: '' }
+}
+
+/** The path of a page. */
+export function pathOf({ page, id }: Place): string {
+  if (page === 'overview' || page === 'unknown') return BASE
+  return page === 'key' ? `${BASE}keys/${encodeURIComponent(id)}` : BASE + page
+}
+
+/** Goes to another page of the dashboard. */
+export function navigate(path: string): void {
+  history.pushState(null, '', path)
+  dispatchEvent(new PopStateEvent('popstate'))
+  scrollTo(0, 0)
+}
+
+/** The page that is open. */
+export function usePlace(): Place {
+  const [path, setPath] = useState(location.pathname)
+  useEffect(() => {
+    const follow = (): void => setPath(location.pathname)
+    addEventListener('popstate', follow)
+    return () => removeEventListener('popstate', follow)
+  }, [])
+  return placeOf(path)
+}
+
+interface LinkProps {
+  readonly to: string
+  readonly class?: string
+  readonly isCurrent?: boolean
+  readonly title?: string
+  readonly children: ComponentChildren
+}
+
+/** A link to another page of the dashboard. */
+export function Link({ to, isCurrent = false, children, ...rest }: LinkProps) {
+  function follow(event: MouseEvent): void {
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+    event.preventDefault()
+    navigate(to)
+  }
+  return (
+    <a href={to} aria-current={isCurrent ? 'page' : undefined} onClick={follow} {...rest}>
+      {children}
+    </a>
+  )
+}
+
+function readPart(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}

@@ -1,0 +1,78 @@
+// What the ledger knows of single keys: when each was last used, and the latest requests of one. Events have no index by
+// key, so the sums by hour say first in which hours there is anything to find.
+import { STRAY_ORDER, astray, inOrder } from './event-times.ts'
+import { fromStored, pageSql, type RequestRow, type StoredRow } from './latest-requests.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** How far back a use is told by the hour; before, by the day. */
+const HOURS_MS = 2 * DAY_MS
+/** How far back a use is told at all. */
+const LOOK_BACK_MS = 30 * DAY_MS
+
+/** The stretch of time in which a key was last used: it begins then, and is an hour or a day long. */
+export interface LastUse {
+  readonly key: string
+  readonly from_ms: number
+  readonly to_ms: number
+}
+
+const LAST_USES = `SELECT key_id AS key, max(from_ms) AS from_ms, to_ms FROM (
+    SELECT key_id, max(hour_ms) AS from_ms, max(hour_ms) + ${HOUR_MS} AS to_ms
+      FROM usage_hourly WHERE hour_ms >= ?1 AND (requests > 0 OR attempts > 0) GROUP BY key_id
+    UNION ALL
+    SELECT key_id, max(day_ms), max(day_ms) + ${DAY_MS}
+      FROM usage_daily WHERE day_ms >= ?2 AND (requests > 0 OR attempts > 0) GROUP BY key_id
+  ) GROUP BY key_id`
+
+/** The last use of every key that was used in the last 30 days. */
+export async function lastUses(db: D1Database, nowMs: number): Promise<readonly LastUse[]> {
+  const found = await db
+    .prepare(LAST_USES)
+    .bind(nowMs - HOURS_MS, nowMs - LOOK_BACK_MS)
+    .all<LastUse>()
+  return found.results
+}
+
+/** A key with whom its use is booked to. */
+export interface KeyOwner {
+  readonly id: string
+  readonly tenantId: string
+  readonly teamId: string | null
+}
+
+const HOURS = `SELECT hour_ms, sum(max(requests, attempts)) AS many FROM json_each(?1) AS hour CROSS JOIN usage_hourly
+  WHERE hour_ms = hour.value AND tenant_id = ?2 AND team_id = ?3 AND key_id = ?4
+  GROUP BY hour_ms HAVING many > 0 ORDER BY hour_ms DESC`
+
+const EVENTS = `SELECT * FROM (
+    SELECT usage_events.*, request_id AS place FROM json_each(?1) AS hour CROSS JOIN usage_events
+      WHERE ${inOrder('hour.value', `(hour.value + ${HOUR_MS})`)} AND usage_events.kind = 'cost' AND key_id = ?2
+    UNION ALL
+    SELECT usage_events.*, ${STRAY_ORDER} AS place FROM json_each(?1) AS hour CROSS JOIN usage_events
+      WHERE ${astray('hour.value', `(hour.value + ${HOUR_MS})`)} AND usage_events.kind = 'cost' AND key_id = ?2)
+  ORDER BY place DESC, attempt DESC LIMIT ?3`
+
+/** The newest attempts of a key in the last 30 days, `limit` at most. */
+export async function latestOfKey(
+  db: D1Database,
+  key: KeyOwner,
+  { limit, nowMs }: { readonly limit: number; readonly nowMs: number },
+): Promise<readonly RequestRow[]> {
+  const thisHourMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS
+  const hours = Array.from({ length: LOOK_BACK_MS / HOUR_MS }, (_, back) => thisHourMs - back * HOUR_MS)
+  const used = await db
+    .prepare(HOURS)
+    .bind(JSON.stringify(hours), key.tenantId, key.teamId ?? '', key.id)
+    .all<{ hour_ms: number; many: number }>()
+  const wanted: number[] = []
+  let many = 0
+  for (const hour of used.results) {
+    if (many >= limit) break
+    wanted.push(hour.hour_ms)
+    many += hour.many
+  }
+  if (wanted.length === 0) return []
+  const found = await db.prepare(pageSql(EVENTS)).bind(JSON.stringify(wanted), key.id, limit).all<StoredRow>()
+  return found.results.map(fromStored)
+}

@@ -1,0 +1,53 @@
+// What the dashboard's tests do with a page, and ask of it.
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { expect } from 'vitest'
+
+/** Longer than two refreshes. */
+export const WAIT_MS = 12_000
+
+/** Signs in with `token`. */
+export async function signIn(page: Page, token: string): Promise<void> {
+  await page.getByLabel('Admin token').fill(token)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+type Locator = ReturnType<Page['locator']>
+
+/** Waits until `locator` says exactly `text`. */
+export async function expectText(locator: Locator, text: string): Promise<void> {
+  await expect.poll(() => locator.textContent(), { timeout: WAIT_MS }).toBe(text)
+}
+
+/** Waits until `locator` finds `count` elements. */
+export async function expectCount(locator: Locator, count: number): Promise<void> {
+  await expect.poll(() => locator.count(), { timeout: WAIT_MS }).toBe(count)
+}
+
+/** The rows of a spend table as `name | requests | tokens | spend | share`. */
+export async function rowsOf(page: Page, panel: string): Promise<string[]> {
+  const rows = await page.locator(`${panel} tbody tr`).all()
+  return Promise.all(
+    rows.map(async (row) => {
+      const name = await row.locator('.name').textContent()
+      const cells = await row.locator('td').allTextContents()
+      return [name, ...cells].join(' | ')
+    }),
+  )
+}
+
+/** How far a page reaches beyond its sides, in px. */
+export function overflowOf(page: Page): Promise<unknown> {
+  return page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+}
+
+/** What axe finds serious or worse: rule and element. */
+export async function barriers(page: Page): Promise<readonly string[]> {
+  const found: unknown = await page.evaluate(`(async () => {
+    if (window.axe === undefined) new Function(${JSON.stringify(axe.source)})()
+    const { violations } = await axe.run(document, { resultTypes: ['violations'] })
+    return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => [id, ...target, failureSummary].join(' ')))
+  })()`)
+  return Array.isArray(found) ? found.map(String) : ['axe said nothing']
+}

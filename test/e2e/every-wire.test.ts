@@ -38,7 +38,11 @@ beforeAll(async () => {
     for (const behaviour of BEHAVIOURS) await create(system, '/admin/targets', targetOf(wire, behaviour))
     for (const behaviours of ROUTES) {
       const targets = behaviours.map((behaviour) => `${wire}.${behaviour}`)
-      await create(system, '/admin/routes', { model: `${wire}.${behaviours[0]}~*`, targets })
+      await create(system, '/admin/routes', {
+        model: `${wire}.${behaviours[0]}~*`,
+        targets,
+        mid_stream_failover: false,
+      })
     }
   }
 })

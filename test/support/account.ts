@@ -40,14 +40,16 @@ export async function mintKey(gateway: Gateway, tenant: string, name: string, ke
   return { id: minted.id, key: minted.key, tenantId: minted.tenant_id }
 }
 
-/** Registers targets without probing them, and a route to them in this order. Each target has `id` and what it needs. */
+/** Registers targets without probing them, and a route to them in this order. Each target has `id` and what it needs. What a
+ *  provider does is to be seen as it is: nobody goes on with a stream that breaks off, unless `route` says so. */
 export async function createRoute(
   gateway: Gateway,
   model: string,
   targets: readonly ({ readonly id: string } & Readonly<Record<string, unknown>>)[],
+  route: Readonly<Record<string, unknown>> = { mid_stream_failover: false },
 ): Promise<void> {
   for (const target of targets) await create(gateway, '/admin/targets', { force: true, ...target })
-  await create(gateway, '/admin/routes', { model, targets: targets.map(({ id }) => id) })
+  await create(gateway, '/admin/routes', { model, targets: targets.map(({ id }) => id), ...route })
 }
 
 /** Routes every simulated model of both wires, as `npm start` does: the model's name chooses its behaviour. */

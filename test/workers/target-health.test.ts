@@ -267,4 +267,22 @@ describe('the admin API', () => {
       expect((await call('PATCH', `/routes/${String(id)}`, wrong)).status).toBe(422)
     }
   })
+
+  it('takes, shows, keeps and drops whether somebody goes on with a stream that breaks off', async () => {
+    await call('POST', '/targets', { ...target, credentials: both })
+    const route = { model: 'm', targets: ['p'], mid_stream_failover: false }
+    const made = await call('POST', '/routes', route)
+    expect(made).toMatchObject({ status: 201, body: { mid_stream_failover: false } })
+    const { id } = made.body !== null && typeof made.body === 'object' && 'id' in made.body ? made.body : { id: '' }
+    expect((await snapshot()).routes[0]).toMatchObject({ midStreamFailover: false })
+    const kept = await call('PATCH', `/routes/${String(id)}`, { timeout_ms: 900 })
+    expect(kept.body).toMatchObject({ timeout_ms: 900, mid_stream_failover: false })
+    const changed = await call('PATCH', `/routes/${String(id)}`, { mid_stream_failover: true })
+    expect(changed.body).toMatchObject({ timeout_ms: 900, mid_stream_failover: true })
+    expect((await snapshot()).routes[0]).not.toHaveProperty('midStreamFailover')
+    for (const wrong of [null, 'off', 1]) {
+      const refused = await call('PATCH', `/routes/${String(id)}`, { mid_stream_failover: wrong })
+      expect(refused).toMatchObject({ status: 422, body: { error: { field: 'mid_stream_failover' } } })
+    }
+  })
 })

@@ -42,7 +42,8 @@ function watchForContent(attempt: Attempt<Speaker>, onOver: (why: 'timed-out' | 
   const { exchange, plan, reservation } = attempt
   const { services, later } = exchange
   const nowMs = services.nowMs()
-  const deadlineMs = Math.min(nowMs + plan.target.timeouts.firstContentMs, deadlineOf(exchange, plan.route))
+  const patienceMs = Math.min(plan.target.timeouts.firstContentMs, exchange.options.attemptTimeoutMs ?? Infinity)
+  const deadlineMs = Math.min(nowMs + patienceMs, deadlineOf(exchange, plan.route))
   const waitMs = Math.max(0, deadlineMs - nowMs)
   const tick = (): void => {
     const leftMs = deadlineMs - services.nowMs()

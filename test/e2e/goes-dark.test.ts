@@ -2,6 +2,7 @@
 // books of both. What clients see of it is nothing but a little time.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as z from 'zod/mini'
 import { ask, create, createTenant, says } from '../support/account.ts'
 import { type RawProvider, contentEvent, endEvents, startRawProvider } from '../support/raw-provider.ts'
 import { type TestSystem, startTestSystem } from '../support/system.ts'
@@ -91,10 +92,14 @@ async function load(forMs: number): Promise<readonly Asked[]> {
 
 async function one(stream: boolean): Promise<Asked> {
   const atMs = performance.now()
+  const isServed = await answered(stream).catch(() => false)
+  return { atMs, tookMs: performance.now() - atMs, isServed }
+}
+
+async function answered(stream: boolean): Promise<boolean> {
   const response = await ask(system, key, { model: 'm', stream, messages: says('Light?') })
   const text = await response.text()
-  const isServed = response.status === 200 && /"finish_reason": ?"stop"/.test(text) && text.includes('lit')
-  return { atMs, tookMs: performance.now() - atMs, isServed }
+  return response.status === 200 && /"finish_reason": ?"stop"/.test(text) && text.includes('lit')
 }
 
 function p99(asked: readonly Asked[]): number {
@@ -118,6 +123,7 @@ test('a provider that goes dark under load is noticed by nobody', { timeout: 60_
   const darkFromMs = performance.now()
   a.isDark = true
   const dark = await load(DARK_MS)
+  const darkHealth = await healthOfA()
   const litFromMs = performance.now()
   a.isDark = false
   const lit = await load(RETURN_MS)
@@ -143,6 +149,9 @@ test('a provider that goes dark under load is noticed by nobody', { timeout: 60_
   )
 
   expect(failed).toBe(0)
+  expect(['open', 'probing']).toContain(darkHealth?.state)
+  expect(darkHealth?.share).toBe(0)
+  expect(await healthOfA()).toMatchObject({ state: 'closed', share: 1 })
   expect(attempts / dark.length).toBeLessThanOrEqual(1.1)
   // One at a time: nobody else called before the probe was answered, and in the dark they came seconds apart.
   expect(later.every(({ fromMs }) => fromMs >= rampMs)).toBe(true)
@@ -156,6 +165,21 @@ test('a provider that goes dark under load is noticed by nobody', { timeout: 60_
   expect(all).toBeGreaterThan(0.8)
   expect(system.logs.filter(({ message }) => message.includes('target-opened')).length).toBeLessThanOrEqual(2)
 })
+
+const EXPLANATION = z.object({
+  candidates: z.array(z.object({ target: z.string(), health: z.object({ state: z.string(), share: z.number() }) })),
+})
+
+/** How the gateway explains the first target's health. */
+async function healthOfA() {
+  const response = await fetch(`${system.url}/v1/route/explain`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'm', messages: says('Light?') }),
+  })
+  const { candidates } = EXPLANATION.parse(await response.json())
+  return candidates.find(({ target }) => target === 'a')?.health
+}
 
 /** When the dark target was called after its breaker had opened. */
 function probesOf(calls: readonly Call[], darkFromMs: number): readonly string[] {

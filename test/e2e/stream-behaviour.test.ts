@@ -193,7 +193,7 @@ describe('a stream that goes wrong', () => {
           simulatedTarget(`before-${own}`, own, { model: '*', probe_model: 'sim-fast' }),
           simulatedTarget(`then-${own}`, 'sim-gpt-fast-tokens9'),
         ])
-        const response = await streamed(own, { 'x-tidegate-timeout-ms': '200' })
+        const response = await streamed(own, { 'x-tidegate-attempt-timeout-ms': '200' })
         expect(response.headers.get('x-tidegate-target')).toBe(`then-${own}`)
         expect(response.headers.get('x-tidegate-attempts')).toBe('2')
         const text = await response.text()

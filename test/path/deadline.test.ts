@@ -43,6 +43,16 @@ describe.each(WAYS)('%s: a request with a deadline', (_, body) => {
     expect(world.permits.map(({ heard }) => heard)).toEqual([['timeout'], ['withdrawn']])
   })
 
+  test('has a limit for each attempt besides: then others are tried, and nothing is held against the first', async () => {
+    const world = threeTargets()
+    world.upstream = (call) => (call.target.id === 'a' ? silence(call) : says(call))
+    const response = await world.ask(body, { headers: { 'x-tidegate-attempt-timeout-ms': '300' } })
+    expect(await ended(world, response)).toContain('Hello.')
+    expect(response.headers.get('x-tidegate-target')).toBe('b')
+    expect(expectSettled(world)[0]).toMatchObject({ failure: 'timeout', isFinal: false })
+    expect(world.permits.map(({ heard }) => heard)).toEqual([['withdrawn'], [null]])
+  })
+
   test('is not kept waiting for a retry beyond it', async () => {
     const world = threeTargets(600)
     world.upstream = (call) => fails(call, 'server')

@@ -6,7 +6,7 @@ import { fold } from '../../src/core/fold.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { Citation, NeutralChoice, NeutralPart, NeutralReply, Signature } from '../../src/core/neutral.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { NO_USAGE, withTier } from '../../src/core/usage.ts'
 import { createSseFramer } from '../../src/data-plane/framing/sse.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
@@ -115,7 +115,7 @@ const anyRichReply: fc.Arbitrary<NeutralReply> = fc
     createdSeconds: CONTEXT.createdSeconds,
     ...given('serviceTier', tier),
     choices,
-    usage: { ...NO_USAGE, input: 5, cacheWrite: 2, cacheWriteLong: 3, output: 4 },
+    usage: withTier({ ...NO_USAGE, input: 5, cacheWrite: 2, cacheWriteLong: 3, output: 4 }, tier ?? null),
     failure: null,
   }))
 

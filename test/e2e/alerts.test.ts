@@ -29,7 +29,7 @@ beforeAll(async () => {
       const parts: string[] = []
       for await (const part of request.setEncoding('utf8')) parts.push(String(part))
       received.push({ path: request.url ?? '', headers: request.headers, body: parts.join('') })
-      response.writeHead(answers.shift() ?? 200).end('noted')
+      if (request.url !== '/silent') response.writeHead(answers.shift() ?? 200).end('noted')
     })()
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -39,6 +39,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await system.dispose()
+  server.closeAllConnections()
   server.close()
 })
 
@@ -232,6 +233,9 @@ describe('trying a channel out', () => {
     await system.admin('PATCH', `/admin/alert-channels/${id}`, { url: 'http://127.0.0.1:1/closed' })
     const none = TESTED.parse((await system.admin('POST', `/admin/alert-channels/${id}/test`)).body)
     expect(none).toEqual({ ok: false, status: 0, saw: 'There was no connection.' })
+    await system.admin('PATCH', `/admin/alert-channels/${id}`, { url: `${url}/silent` })
+    const late = TESTED.parse((await system.admin('POST', `/admin/alert-channels/${id}/test`)).body)
+    expect(late).toEqual({ ok: false, status: 0, saw: 'There was no answer within 10 seconds.' })
     expect(await system.admin('DELETE', `/admin/alert-channels/${id}`)).toMatchObject({ status: 204 })
   })
 })

@@ -14,11 +14,11 @@ const SUMMED_AFTER_MS = 2 * HOUR_MS
 /** An event that comes this long after it started is late: its day may have been summed. */
 export const LATE_AFTER_MS = HOUR_MS
 const FALLBACK_ZONE = 'UTC'
-/** Of a first run over old events: as many days, and late quarters, as one run takes on. */
-const DAYS_A_RUN_MAX = 40
-const LATE_A_RUN_MAX = 200
-/** The oldest that is looked for. */
-const HISTORY_DAYS = 800
+// A Worker may ask D1 a thousand times in a run: what is left over is for the next.
+const STATEMENTS_A_RUN = 400
+const LATE_A_RUN_MAX = 100
+/** The oldest days that are summed. */
+const HISTORY_DAYS = 400
 
 /** A stretch of time [startMs, endMs). */
 export interface Day {
@@ -42,43 +42,54 @@ export function dateOffsetMs(zone: string, nowMs: number): number {
 
 const GROUPS = Object.keys(GROUP_DIMENSIONS)
 const SUMS = Object.keys(ROLLUP_SUMS)
-const RAW = `SELECT ${selectList(GROUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)} FROM usage_events WHERE tenant_id = ?1`
 const CUT_HOURS = [
   ['?4', '?5'],
   ['?6', '?7'],
 ] as const
 
-// Of tenant ?1 the day ?2: the whole hours ?3, a list, so that each is looked up; and, where midnight isn't at a full hour,
-// the events of both hours that it cuts.
-const SUM_DAY = `INSERT INTO usage_daily (day_ms, ${[...GROUPS, ...SUMS].join(', ')})
+/** SQL: whose days. All tenants of a zone are summed together, since a run may ask D1 a thousand times at most. */
+const WHOSE = {
+  tenant: 'tenant_id = ?1',
+  zone: 'tenant_id IN (SELECT tenant_id FROM usage_zones WHERE time_zone = ?1)',
+} as const
+type Whose = keyof typeof WHOSE
+
+// Of ?1 the day ?2: the whole hours ?3, a list, so that each is looked up; and, where midnight isn't at a full hour, the
+// events of both hours that it cuts.
+function sumDaySql(whose: string): string {
+  const raw = `SELECT ${selectList(GROUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)} FROM usage_events WHERE ${whose}`
+  return `INSERT INTO usage_daily (day_ms, ${[...GROUPS, ...SUMS].join(', ')})
   SELECT ?2, ${GROUPS.join(', ')}, ${SUMS.map((sum) => `sum(${sum})`).join(', ')} FROM (
     SELECT ${[...GROUPS, ...SUMS].join(', ')} FROM usage_hourly
-      WHERE hour_ms IN (SELECT value FROM json_each(?3)) AND tenant_id = ?1
+      WHERE hour_ms IN (SELECT value FROM json_each(?3)) AND ${whose}
     ${CUT_HOURS.flatMap(([from, to]) => [inOrder(from, to), astray(from, to)])
-      .map((where) => `UNION ALL ${RAW} AND ${where}`)
+      .map((where) => `UNION ALL ${raw} AND ${where}`)
       .join('\n')}
   ) GROUP BY ${GROUPS.join(', ')}`
+}
 
 /** Sums days that are over and were not summed, and anew those for which something came late or whose tenant is in another
  *  time zone by now. A run does a bounded part; the next goes on. Throws when D1 fails; what was done stays. */
 export async function sumDays(db: D1Database, nowMs: number): Promise<void> {
-  const zones = await moveZones(db)
+  // That is a run of its own: it may be hundreds of days.
+  if (await moveZone(db, nowMs)) return
+  const zones = await zonesOf(db)
   await sumLate(db, zones)
   const first = await db.prepare(`SELECT min(hour_ms) AS ms FROM usage_hourly`).first<{ ms: number | null }>()
   if (first?.ms === null || first?.ms === undefined) return
   // No zone's date is more than a day from that of UTC.
   const begun = Math.max(first.ms - DAY_MS, nowMs - HISTORY_DAYS * DAY_MS)
+  const names = [...new Set(zones.map((row) => row.time_zone))]
   let untilMs = Math.max(await progress(db, 'days'), Math.floor(begun / HOUR_MS) * HOUR_MS)
   const lastMs = Math.floor((nowMs - SUMMED_AFTER_MS) / QUARTER_MS) * QUARTER_MS
-  for (let run = 0; run < DAYS_A_RUN_MAX && untilMs < lastMs; run++) {
+  for (let asked = 0; asked < STATEMENTS_A_RUN && untilMs < lastMs;) {
     const nextMs = Math.min(untilMs + DAY_MS, lastMs)
-    const ended = zones.flatMap(({ tenant_id, time_zone }) =>
-      daysEndingIn(time_zone, untilMs, nextMs).map((day) => ({ tenantId: tenant_id, day })),
+    const sums = names.flatMap((zone) =>
+      daysEndingIn(zone, untilMs, nextMs).flatMap((day) => sumOf(db, 'zone', zone, day, 0)),
     )
-    const statements = ended.flatMap(({ tenantId, day }) => sumOf(db, tenantId, day, 0))
-    await inBatches(db, statements)
-    await db.batch([noteProgress(db, 'days', nextMs)])
+    await db.batch([...sums, noteProgress(db, 'days', nextMs)])
     untilMs = nextMs
+    asked += sums.length + 1
   }
 }
 
@@ -87,28 +98,33 @@ interface ZoneRow {
   readonly time_zone: string
 }
 
-/** The zones of the ledger's tenants, once the days of those who moved are summed anew. */
-async function moveZones(db: D1Database): Promise<readonly ZoneRow[]> {
+/** Sums all days of a tenant anew that is in another time zone by now; false where there is none. */
+async function moveZone(db: D1Database, nowMs: number): Promise<boolean> {
   const moved = await db
     .prepare(
       `SELECT tenant_id, tenants.time_zone AS time_zone FROM usage_zones JOIN tenants ON tenants.id = tenant_id
-       WHERE tenants.time_zone <> usage_zones.time_zone LIMIT 20`,
+       WHERE tenants.time_zone <> usage_zones.time_zone LIMIT 1`,
     )
-    .all<ZoneRow>()
-  const untilMs = await progress(db, 'days')
-  for (const { tenant_id: tenantId, time_zone: zone } of moved.results) {
-    const first = await db
-      .prepare(`SELECT min(hour_ms) AS ms FROM usage_hourly WHERE tenant_id = ?1`)
-      .bind(tenantId)
-      .first<{ ms: number | null }>()
-    const rawFromMs = await progress(db, 'pruned')
-    const days = daysEndingIn(zone, (first?.ms ?? untilMs) - 1, untilMs)
-    await db.batch([
-      db.prepare(`UPDATE usage_zones SET time_zone = ?2 WHERE tenant_id = ?1`).bind(tenantId, zone),
-      db.prepare(`DELETE FROM usage_daily WHERE tenant_id = ?1`).bind(tenantId),
-      ...days.flatMap((day) => sumOf(db, tenantId, day, rawFromMs)),
-    ])
-  }
+    .first<ZoneRow>()
+  if (moved === null) return false
+  const { tenant_id: tenantId, time_zone: zone } = moved
+  const [untilMs, rawFromMs] = await Promise.all([progress(db, 'days'), progress(db, 'pruned')])
+  const first = await db
+    .prepare(`SELECT min(hour_ms) AS ms FROM usage_hourly WHERE tenant_id = ?1 AND hour_ms >= ?2`)
+    .bind(tenantId, nowMs - HISTORY_DAYS * DAY_MS)
+    .first<{ ms: number | null }>()
+  const days = daysEndingIn(zone, first?.ms ?? untilMs, untilMs)
+  await db.batch([
+    db.prepare(`UPDATE usage_zones SET time_zone = ?2 WHERE tenant_id = ?1`).bind(tenantId, zone),
+    db
+      .prepare(`DELETE FROM usage_daily WHERE tenant_id = ?1 AND day_ms >= ?2`)
+      .bind(tenantId, (days[0]?.startMs ?? untilMs) - DAY_MS),
+    ...days.flatMap((day) => sumOf(db, 'tenant', tenantId, day, rawFromMs)),
+  ])
+  return true
+}
+
+async function zonesOf(db: D1Database): Promise<readonly ZoneRow[]> {
   return (await db.prepare(`SELECT tenant_id, time_zone FROM usage_zones`).all<ZoneRow>()).results
 }
 
@@ -130,14 +146,20 @@ async function sumLate(db: D1Database, zones: readonly ZoneRow[]): Promise<void>
   for (const { tenantId, day, marks } of days.values()) {
     const forget = `DELETE FROM usage_late WHERE tenant_id = ?1 AND quarter_ms IN (SELECT value FROM json_each(?2))`
     await db.batch([
-      ...(day.endMs <= untilMs ? sumOf(db, tenantId, day, rawFromMs) : []),
+      ...(day.endMs <= untilMs ? sumOf(db, 'tenant', tenantId, day, rawFromMs) : []),
       db.prepare(forget).bind(tenantId, JSON.stringify(marks)),
     ])
   }
 }
 
 /** Sums one day anew. Before `rawFromMs` there are no events: an hour that midnight cuts is of the day it begins in. */
-function sumOf(db: D1Database, tenantId: string, { startMs, endMs }: Day, rawFromMs: number): D1PreparedStatement[] {
+function sumOf(
+  db: D1Database,
+  whose: Whose,
+  name: string,
+  { startMs, endMs }: Day,
+  rawFromMs: number,
+): D1PreparedStatement[] {
   const firstHourMs = Math.ceil(startMs / HOUR_MS) * HOUR_MS
   const hasRaw = startMs >= rawFromMs
   const lastHourMs = hasRaw ? Math.floor(endMs / HOUR_MS) * HOUR_MS : endMs
@@ -145,8 +167,8 @@ function sumOf(db: D1Database, tenantId: string, { startMs, endMs }: Day, rawFro
   for (let hourMs = firstHourMs; hourMs < lastHourMs; hourMs += HOUR_MS) hours.push(hourMs)
   const cut = hasRaw ? [startMs, firstHourMs, lastHourMs, endMs] : [0, 0, 0, 0]
   return [
-    db.prepare(`DELETE FROM usage_daily WHERE tenant_id = ?1 AND day_ms = ?2`).bind(tenantId, startMs),
-    db.prepare(SUM_DAY).bind(tenantId, startMs, JSON.stringify(hours), ...cut),
+    db.prepare(`DELETE FROM usage_daily WHERE ${WHOSE[whose]} AND day_ms = ?2`).bind(name, startMs),
+    db.prepare(sumDaySql(WHOSE[whose])).bind(name, startMs, JSON.stringify(hours), ...cut),
   ]
 }
 
@@ -155,14 +177,6 @@ function daysEndingIn(zone: string, fromMs: number, toMs: number): readonly Day[
   const days: Day[] = []
   for (let day = dayAt(zone, fromMs); day.endMs <= toMs; day = dayAt(zone, day.endMs)) days.push(day)
   return days
-}
-
-const STATEMENTS_A_BATCH = 50
-
-async function inBatches(db: D1Database, statements: readonly D1PreparedStatement[]): Promise<void> {
-  for (let at = 0; at < statements.length; at += STATEMENTS_A_BATCH) {
-    await db.batch(statements.slice(at, at + STATEMENTS_A_BATCH))
-  }
 }
 
 /** How far some regular work has come: an instant; 0 before it was ever done. */

@@ -1,7 +1,7 @@
 // Applies messages to the ledger, wholly or not at all: their idempotency keys, events and roll-ups are one D1 batch, which
 // is one transaction. A message that comes again fails on its key and changes nothing.
 import { noteStatements } from './alerts/note-alerts.ts'
-import { COUNT_PROVIDERS } from './alerts/watch-calls.ts'
+import { COUNT_PROVIDERS, PROVIDER_COLUMNS } from './alerts/watch-calls.ts'
 import type { ReadableBatch } from './read-batch.ts'
 import { COUNT_CALLS } from './canary-watch.ts'
 import { LATE_AFTER_MS, QUARTER_MS } from './days.ts'
@@ -23,12 +23,14 @@ const COLUMNS = Object.keys(EVENT_COLUMNS)
 
 // ?1 is one bound parameter, however many events there are (D1 allows 100). Materialised, or SQLite would write and read
 // the JSON again for every value that is taken from it, and in the sums for each of the many uses of a value.
-const EVENTS = `row AS MATERIALIZED (SELECT jsonb(value) AS fields FROM json_each(?1)),
-  event AS MATERIALIZED (SELECT ${COLUMNS.map((column, at) => `fields ->> ${at} AS ${column}`).join(', ')} FROM row)`
+const eventsOf = (columns: readonly string[]): string =>
+  `row AS MATERIALIZED (SELECT jsonb(value) AS fields FROM json_each(?1)), event AS MATERIALIZED
+    (SELECT ${columns.map((column) => `fields ->> ${COLUMNS.indexOf(column)} AS ${column}`).join(', ')} FROM row)`
+const EVENTS = eventsOf(COLUMNS)
 
 const INSERT_EVENTS = `WITH ${EVENTS} INSERT INTO usage_events (${COLUMNS.join(', ')}) SELECT ${COLUMNS.join(', ')} FROM event`
 
-const COUNT_FAILING = `WITH ${EVENTS} ${COUNT_PROVIDERS}`
+const COUNT_FAILING = `WITH ${eventsOf(PROVIDER_COLUMNS)} ${COUNT_PROVIDERS}`
 
 const COUNT_WATCHED = `WITH ${EVENTS} ${COUNT_CALLS}`
 

@@ -52,7 +52,10 @@ const DOWN = `WITH last AS (
   WHERE m.minute_ms >= ?1 AND m.minute_ms > last.succeeded_ms AND m.failures > 0
   GROUP BY m.provider LIMIT ${FOUND_MAX}`
 
-/** To follow the CTE `event`, the rows of a batch of events: counts a provider's calls by the minute from its first failure
+/** What of an event is counted. */
+export const PROVIDER_COLUMNS = ['kind', 'attempt', 'started_at_ms', 'provider', 'ending', 'failure'] as const
+
+/** To follow the CTE `event`, those columns of a batch of events: counts a provider's calls by the minute from its first failure
  *  on, until it has had none for an hour. Providers that never fail cost no row. */
 export const COUNT_PROVIDERS = `INSERT INTO provider_minutes (provider, minute_ms, failures, successes, failure)
   SELECT provider, started_at_ms - started_at_ms % ${MINUTE_MS} AS minute_ms, sum(${HAS_FAILED}) AS failures,

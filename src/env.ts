@@ -34,6 +34,8 @@ export interface GatewayEnv extends AlertBindings {
   readonly ENVIRONMENT: string
   /** Lifetime of a limiter lease in ms; 30000 unless set. */
   readonly LEASE_TTL_MS?: string
+  /** Where the price list is fetched from; not at all unless set. */
+  readonly PRICE_LIST_URL?: string
   /** What becomes of a model without a price: `zero` (served, charged nothing) unless set, `refuse`, or `default`. */
   readonly UNPRICED_MODELS?: string
   /** For `default`: USD per million tokens of input and of output, as in `3,15`. */
@@ -52,6 +54,8 @@ export interface GatewayEnv extends AlertBindings {
 export interface ControlPlane {
   /** Takes a member of a route out of traffic; false where its route has changed since. */
   rollBack(finding: CanaryFinding): Promise<boolean>
+  /** Fetches the price list, where the gateway has an address for it. */
+  refreshPrices(): Promise<void>
 }
 
 /** Worker 2, the usage consumer. It never sees a provider credential. */

@@ -16,6 +16,13 @@ export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlan
     servicesOf(this.env).directory.forgetAll()
     return isDone
   }
+
+  async refreshPrices(): Promise<void> {
+    if ((this.env.PRICE_LIST_URL ?? '') === '') return
+    const { refreshList } = await import('./control-plane/price-lists.ts')
+    const refreshed = await refreshList(this.env, Date.now())
+    if (!refreshed.ok) console.error(JSON.stringify({ event: 'price-list-refused', reason: refreshed.error }))
+  }
 }
 
 export default createApp()

@@ -1,5 +1,6 @@
 // What the data plane needs from outside, as types. src/platform has an adapter for each; nothing in src/data-plane knows
 // which platform it runs on beyond Web standards.
+import type { PriceList } from './catalog/price-catalogue.ts'
 import type { Caller, DialectName, Target } from './core/directory.ts'
 import type { Failure, UpstreamClass } from './core/failure.ts'
 import type { Calibration } from './core/calibration.ts'
@@ -244,6 +245,8 @@ export interface Services {
   readonly calibration: Calibration
   /** What is charged where that is not the listed price, as far as this isolate has heard. */
   readonly prices: PriceBook
+  /** The price list that counts in place of the built-in one; null where that does. Missing: that does. */
+  readonly priceList?: () => Promise<PriceList | null>
   /** What operators have switched off, as far as this isolate has heard. */
   readonly switches: SwitchBoard
   readonly replies: ReplyCache

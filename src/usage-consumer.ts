@@ -75,6 +75,16 @@ export async function runSchedule(controller: ScheduledController, env: Consumer
   await watchLedger(env.DB, controller.scheduledTime, isHourly)
   await deliverAlerts(env)
   if (isHourly) await recheckLedger(env, controller.scheduledTime)
+  if (isHourly) await refreshPrices(env)
+}
+
+/** The list of before goes on to count where this fails. */
+async function refreshPrices(env: ConsumerEnv): Promise<void> {
+  try {
+    await env.CONTROL?.refreshPrices()
+  } catch (error) {
+    console.error(JSON.stringify({ event: 'price-list-unavailable', reason: String(error) }))
+  }
 }
 
 /** `GET /healthz`, open; `GET /metrics`, `GET /dead-letters`, `POST /replay/:id` with the admin token. */

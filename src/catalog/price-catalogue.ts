@@ -8,31 +8,54 @@ import { priceOf, priceVersionOf, type UsdPerMillion } from './price-units.ts'
 import { PRICE_OVERRIDES } from './prices.ts'
 import { findProvider } from './providers.ts'
 
+/** A list of prices in the form of `LISTED_PRICES`, and what names it. */
+export interface PriceList {
+  readonly origin: string
+  readonly lines: string
+}
+
 export interface FoundPrice {
   readonly price: Price
   readonly priceVersion: string
 }
 
-/** The price of a provider's model; null when nobody knows it. Long-context surcharges and discounts by the time of day
+/** The price of a provider's model, by our own word or by `list`, the built-in one where there is none; null when nobody
+ *  knows it. Long-context surcharges and discounts by the time of day
  *  are left out: it is the base price, as at noon UTC of the day that the list was made. */
-export async function findPrice(providerName: string, model: string): Promise<FoundPrice | null> {
+export async function findPrice(
+  providerName: string,
+  model: string,
+  list: PriceList | null = null,
+): Promise<FoundPrice | null> {
   const override = PRICE_OVERRIDES.find((one) => one.provider === providerName && modelMatches(one.model, model))
   if (override !== undefined) {
     const price = priceOf(override.usdPerMillion)
     return { price, priceVersion: priceVersionOf(`tidegate-${override.date}/${providerName}/${override.model}`, price) }
   }
   const listed = findProvider(providerName)?.priceProvider ?? null
-  return listed === null || model === '*' ? null : lookUp(listed, model)
+  return listed === null || model === '*' ? null : lookUp(listed, model, list ?? (await builtInList()))
 }
 
-async function lookUp(priceProvider: string, model: string): Promise<FoundPrice | null> {
+/** The list that is deployed with the gateway. */
+export async function builtInList(): Promise<PriceList> {
   const { LISTED_AS_OF, LISTED_FROM, LISTED_PRICES } = await import('./listed-prices.ts')
-  const lines = linesOf(LISTED_PRICES, priceProvider)
+  return { origin: `${LISTED}${LISTED_FROM}@${LISTED_AS_OF}`, lines: LISTED_PRICES }
+}
+
+const LISTED = 'genai-prices-'
+
+/** Whether a price is of a list, and not of somebody's own making. */
+export function isListed(priceVersion: string): boolean {
+  return priceVersion.startsWith(LISTED)
+}
+
+function lookUp(priceProvider: string, model: string, list: PriceList): FoundPrice | null {
+  const lines = linesOf(list.lines, priceProvider)
   const name = model.toLowerCase().trim()
   const line = findLine(lines, name) ?? findLine(lines, withDashedDate(name))
   if (line === undefined) return null
   const price = priceOf(line.usdPerMillion)
-  const origin = `genai-prices-${LISTED_FROM}@${LISTED_AS_OF}/${priceProvider}/${line.id}`
+  const origin = `${list.origin}/${priceProvider}/${line.id}`
   return { price, priceVersion: priceVersionOf(origin, price) }
 }
 

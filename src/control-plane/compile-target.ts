@@ -10,6 +10,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import type { GatewayEnv } from '../env.ts'
 import { readDeclared } from '../wire/declared.ts'
 import type { AdminPorts } from './ports.ts'
+import { activeList } from './price-lists.ts'
 import { readPrice } from './price-record.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
 import type { PricesBody } from './price-schemas.ts'
@@ -50,7 +51,7 @@ export async function compileTarget(body: NewTarget, context: CompileContext): P
     costCenter: null,
     ...providerOptions(provider, body.dialect ?? provider.dialect),
   }
-  const listed = await findPrice(blank.provider, blank.model)
+  const listed = await findPrice(blank.provider, blank.model, (await activeList(context.env.DB)).list)
   return changeTarget({ ...blank, ...listed }, body, context)
 }
 
@@ -94,7 +95,7 @@ export async function changeTarget(
     maxRetries: body.max_retries ?? before.maxRetries,
     timeouts: timeouts.value,
     maxOutputTokens: body.max_output_tokens ?? before.maxOutputTokens,
-    ...(await priceAfter(before, model, body.price)),
+    ...(await priceAfter(before, model, body.price, context.env.DB)),
     costCenter: body.cost_center === undefined ? before.costCenter : body.cost_center,
   })
 }
@@ -188,12 +189,12 @@ function readTimeouts(body: TargetChange['timeouts'], before: TargetTimeouts): R
   return err(unacceptable('timeouts.total_ms', 'invalid_field', message))
 }
 
-async function priceAfter(before: Target, model: string, body: PricesBody | undefined) {
+async function priceAfter(before: Target, model: string, body: PricesBody | undefined, db: D1Database) {
   if (body !== undefined) {
     const price = readPrice(body)
     return { price, priceVersion: priceVersionOf('configured', price) }
   }
   if (model === before.model) return { price: before.price, priceVersion: before.priceVersion }
-  const listed = await findPrice(before.provider, model)
+  const listed = await findPrice(before.provider, model, (await activeList(db)).list)
   return listed ?? { price: null, priceVersion: null }
 }

@@ -13,6 +13,7 @@ import type { AdminPorts, AdminTypes } from './ports.ts'
 import { priceOfRow, readPrice, viewPrice } from './price-record.ts'
 import { publishRouting } from './publish.ts'
 import { type Refusal, notFound, refuse, unacceptable } from './refusal.ts'
+import { type PriceListRow, activeList, pinList, refreshList } from './price-lists.ts'
 import { PRICES } from './price-schemas.ts'
 import { INSTANT, MODEL, NAME, OBJECT, readInstant, text } from './schemas.ts'
 import { type PriceRow, commit, deleteRow, findRow, findTenant, insertRow, listRows } from './store.ts'
@@ -47,7 +48,25 @@ type NewPrice = z.infer<typeof NEW_PRICE>
 /** The admin API's `/prices`. */
 export function priceEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/', async (c) => c.json({ rows: (await listRows<PriceRow>(c.env.DB, 'prices')).map(viewRow) }))
+    .get('/', async (c) => {
+      const rows = (await listRows<PriceRow>(c.env.DB, 'prices')).map(viewRow)
+      return c.json({ rows, list: await viewLists(c.env.DB) })
+    })
+    .post('/refresh', async (c) => {
+      const refreshed = await refreshList(c.env, ports.nowMs())
+      if (refreshed.ok) return c.json(await viewLists(c.env.DB))
+      return refuse(c, {
+        status: 409,
+        code: 'not_refreshed',
+        field: null,
+        message: `The list counts as before: ${refreshed.error}.`,
+      })
+    })
+    .put('/pin', jsonBody(PIN), async (c) => {
+      const { version } = c.req.valid('json')
+      if (!(await pinList(c.env, version, ports.nowMs()))) return refuse(c, notFound('price list', version ?? ''))
+      return c.json(await viewLists(c.env.DB))
+    })
     .post('/', jsonBody(NEW_PRICE), async (c) => {
       const body = c.req.valid('json')
       if ((body.price === undefined) === (body.adjust_percent === undefined)) return refuse(c, ONE_OF_TWO)
@@ -82,6 +101,19 @@ export function priceEndpoints(ports: AdminPorts) {
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
+}
+
+const PIN = z.strictObject({ version: z.nullable(text(100)) }, OBJECT)
+
+async function viewLists(db: D1Database) {
+  const [{ version, list }, rows] = await Promise.all([
+    activeList(db),
+    db
+      .prepare(`SELECT version, fetched_at_ms, source, is_pinned FROM price_lists ORDER BY fetched_at_ms DESC`)
+      .all<Omit<PriceListRow, 'lines'>>(),
+  ])
+  const lists = rows.results.map((row) => ({ ...row, is_pinned: row.is_pinned === 1 }))
+  return { version, origin: list.origin, lists }
 }
 
 type Charge = Pick<PriceRow, 'price' | 'basis_points' | 'version'>

@@ -8,6 +8,7 @@ import { type NamedPrice, PriceBook } from '../core/price-book.ts'
 import { type RatedAttempt, rerate } from '../ledger/rerate.ts'
 import { OPERATOR, noteEntry } from './audit-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
+import { activeList } from './price-lists.ts'
 import { ruleOf, unpricedOf } from './price-record.ts'
 import { readCompiled } from './publish.ts'
 import { refuse, unacceptable } from './refusal.ts'
@@ -56,6 +57,7 @@ async function presentPrices(db: D1Database): Promise<(attempt: RatedAttempt) =>
     listRows<PriceRow>(db, 'prices'),
     listRows<TenantRow>(db, 'tenants'),
   ])
+  const { list } = await activeList(db)
   const book = new PriceBook()
   book.take(prices.map(ruleOf))
   const byId = new Map(targets.map((row) => [row.id, readCompiled(row)]))
@@ -70,7 +72,7 @@ async function presentPrices(db: D1Database): Promise<(attempt: RatedAttempt) =>
     const key = `${provider}\n${model}`
     const known = listed.get(key)
     if (known !== undefined) return known
-    const found = await findPrice(provider, model)
+    const found = await findPrice(provider, model, list)
     listed.set(key, found)
     return found
   }

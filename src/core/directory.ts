@@ -250,6 +250,8 @@ export interface TenantRecord {
 
 /** Where the directory keeps the routing snapshot. */
 export const DIRECTORY_ROUTING_NAME = 'routing'
+/** Where it keeps the price list that counts in place of the built-in one; nothing where that counts. */
+export const PRICE_LIST_NAME = 'price-list'
 
 /** Where the directory keeps a key's record. */
 export function directoryKeyName(kid: string): string {

@@ -97,7 +97,7 @@ async function passOn(
   const failure = chosen.ok ? unsignable(request, body, chosen.value.target) : chosen.error
   if (failure !== null || !chosen.ok) return refuse(begun, failure ?? NOT_LOADED)
   if (!(await loadWireOf(chosen.value.inference, begun.services.log))) return refuse(begun, NOT_LOADED)
-  const way = await wayOf(chosen.value, asked.name)
+  const way = await wayOf(chosen.value, asked.name, begun.services.priceList)
   const exchange: ReadExchange<Speaker> = {
     ...begun,
     caller,
@@ -255,10 +255,10 @@ function offFailure({ facts, services }: ReadExchange<Speaker>, { target, model 
 }
 
 /** The target as it is called: at the path's own address, with its price for this model. */
-async function wayOf(choice: Choice, name: string): Promise<Way> {
+async function wayOf(choice: Choice, name: string, list: Services['priceList']): Promise<Way> {
   const { target, model, inference, passed } = choice
   const isFree = model === null || inference?.kind === 'counts'
-  const priced = isFree ? free(target) : await concreteTarget(ofAnyModel(target, model), model)
+  const priced = isFree ? free(target) : await concreteTarget(ofAnyModel(target, model), model, list)
   // What goes wrong with files and the like is no reason to stop asking the model: they have a breaker of their own.
   const id = inference === null ? `${target.id}~other` : target.id
   return { ...choice, name, target: { ...priced, id, baseUrl: passed.baseUrl, maxRetries: 0 } }

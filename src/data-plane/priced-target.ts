@@ -9,7 +9,7 @@ import { concreteTarget } from './concrete-target.ts'
 /** Who asks for which model, and when. */
 export interface Asking {
   readonly caller: Caller
-  readonly services: Pick<Services, 'prices'>
+  readonly services: Pick<Services, 'prices' | 'priceList'>
   readonly facts: { readonly model: string }
   readonly startedAtMs: number
 }
@@ -20,7 +20,7 @@ const known = new WeakMap<Target, Map<string, Target>>()
 
 /** `target` for the request's model and tenant. At once when the model was asked for before. */
 export function calledTarget(target: Target, asking: Asking): Target | Promise<Target> {
-  const concrete = concreteTarget(target, asking.facts.model)
+  const concrete = concreteTarget(target, asking.facts.model, asking.services.priceList)
   return concrete instanceof Promise
     ? concrete.then((one) => pricedTarget(one, asking))
     : pricedTarget(concrete, asking)

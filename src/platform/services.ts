@@ -1,7 +1,9 @@
 // The composition root: from a Worker's environment to the services of the data plane. Made once per isolate.
 import { uuidv7 } from 'uuidv7'
+import type { PriceList } from '../catalog/price-catalogue.ts'
 import { Calibration } from '../core/calibration.ts'
 import { late } from '../core/late.ts'
+import { PRICE_LIST_NAME } from '../core/directory.ts'
 import { PriceBook } from '../core/price-book.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import type { GatewayEnv } from '../env.ts'
@@ -67,6 +69,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
     headroom: isolateHeadroom(nowMs),
     calibration: new Calibration(),
     prices,
+    priceList: () => readPriceList(env.DIRECTORY, log),
     switches,
     replies: replyCache(replyStore(env, log), { log, sleep }),
     upstream: fetchUpstream({ ...env }),
@@ -77,6 +80,16 @@ function makeServices(env: GatewayEnv): GatewayServices {
     sleep,
     digest: (text) => hmacHex(pepper, text),
     byteChannel: () => new IdentityTransformStream(),
+  }
+}
+
+/** Asked for when a target that passes every model on first meets one. Without KV the built-in list counts. */
+async function readPriceList(directory: KVNamespace, log: Log): Promise<PriceList | null> {
+  try {
+    return await directory.get<PriceList>(PRICE_LIST_NAME, { type: 'json', cacheTtl: 60 })
+  } catch (error) {
+    log.warn('price-list-unavailable', { error: String(error) })
+    return null
   }
 }
 

@@ -185,6 +185,7 @@ describe('a canary', () => {
     const message = { id: `m${outboxId}`, body, attempts: 1, ack: () => {}, retry: () => expect.fail('retried') }
     const findings: CanaryFinding[] = []
     const CONTROL = {
+      refreshPrices: () => Promise.resolve(),
       async rollBack(finding: CanaryFinding) {
         findings.push(finding)
         return rollBack({ ...env, SIDE_LIMITER: env.SIDE_LIMITER }, finding, Date.now())

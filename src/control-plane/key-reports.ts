@@ -1,29 +1,24 @@
-// What an operator asks about virtual keys besides their configuration: when each was last used and how its budgets stand,
-// and of one the limits it is held to at every level, and its latest requests.
+// What an operator asks about virtual keys besides their configuration: when each was last used, and of one the limits it is
+// held to at every level, as they stand, and its latest requests.
 import { Hono } from 'hono'
 import type { BudgetPeriod } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
-import type { Increase, Limit, LimiterStanding } from '../core/limits.ts'
+import type { Increase, Limit } from '../core/limits.ts'
 import type { LimitPolicy } from '../core/limit-policy.ts'
 import type { LimitState } from '../core/standing.ts'
 import { lastUses, latestOfKey } from '../ledger/key-ledger.ts'
 import { writeUsd } from './amount.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { notFound, refuse, type Refusal } from './refusal.ts'
-import { findRow, listRows, type KeyRow, type TenantRow } from './store.ts'
+import { findRow, type KeyRow } from './store.ts'
 
 const REQUESTS_MAX = 50
 const LIMITER_WAIT_MS = 3_000
-/** Limiters asked for their budgets at once; those of more tenants are left out. */
-const LIMITERS_ASKED_MAX = 50
 
 /** The admin API's `/keys/use`, `/keys/:id/limits` and `/keys/:id/requests`; to be mounted before `/keys/:id`. */
 export function keyReportEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/use', async (c) => {
-      const [uses, budgets] = await Promise.all([lastUses(c.env.DB, ports.nowMs()), keyBudgets(c.env)])
-      return c.json({ last_used: uses, budgets })
-    })
+    .get('/use', async (c) => c.json({ last_used: await lastUses(c.env.DB, ports.nowMs()) }))
     .get('/:id/limits', async (c) => {
       const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
       if (row === null) return refuse(c, notFound('key', c.req.param('id')))
@@ -56,26 +51,6 @@ async function limitsOf(
   return inTime(async (): Promise<readonly LimitState[] | null> => {
     return limiter.limits({ tenantId, teamId, keyId, model: null })
   })
-}
-
-/** Every budget of a key, as it stands. Those of a limiter that doesn't answer are left out. */
-async function keyBudgets(env: AdminTypes['Bindings']) {
-  const tenants = await listRows<TenantRow>(env.DB, 'tenants')
-  const standings = await Promise.all(
-    tenants.slice(0, LIMITERS_ASKED_MAX).map(({ id }) => {
-      const limiter = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(id))
-      return inTime((): Promise<LimiterStanding> => limiter.live())
-    }),
-  )
-  const nodes = standings.flatMap((standing) => standing?.nodes ?? []).filter(({ scope }) => scope === 'key')
-  return nodes.map(({ id, model, period, limitNanoUsd, spentNanoUsd, windowEndMs }) => ({
-    key: id,
-    model,
-    period: viewPeriod(period),
-    limit_usd: writeUsd(limitNanoUsd),
-    used_usd: writeUsd(spentNanoUsd),
-    resets_at_ms: windowEndMs,
-  }))
 }
 
 /** An answer of a limiter, or null where it fails or takes too long. */

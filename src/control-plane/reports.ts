@@ -1,10 +1,11 @@
 // What the dashboard and operators read: the whole configuration with live spend, usage by group, the latest requests.
 import { Hono } from 'hono'
 import * as z from 'zod/mini'
-import type { LimiterStanding } from '../core/limits.ts'
+import type { LimiterStanding, NodeStanding } from '../core/limits.ts'
 import type { GatewayEnv } from '../env.ts'
 import { latestRequests, readCursor } from '../ledger/latest-requests.ts'
 import { USAGE_GROUPS, USAGE_ROWS_MAX, usageReport, type UsageGroup } from '../ledger/usage-report.ts'
+import { writeUsd } from './amount.ts'
 import { viewKey } from './keys.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { refuse, unacceptable } from './refusal.ts'
@@ -80,7 +81,9 @@ async function overview(env: GatewayEnv, nowMs: number) {
     listRows<TargetRow>(env.DB, 'targets'),
     listRows<RouteRow>(env.DB, 'routes'),
   ])
-  const spent = await liveSpend(env, tenants.slice(0, LIMITERS_ASKED_MAX))
+  const standings = await Promise.all(tenants.slice(0, LIMITERS_ASKED_MAX).map(({ id }) => standingOf(env, id)))
+  const nodes = standings.flatMap((standing) => standing?.nodes ?? [])
+  const spent = liveSpend(nodes)
   return {
     environment: env.ENVIRONMENT,
     revision,
@@ -89,15 +92,26 @@ async function overview(env: GatewayEnv, nowMs: number) {
     keys: keys.map((row) => viewKey(row, nowMs, spent.get(row.id))),
     targets: targets.map(viewTarget),
     routes: routes.map(viewRoute),
+    budgets: nodes.map(viewStanding),
   }
 }
 
 /** Nano-USD spent in the running window, by id of tenant, team or key. A limiter that doesn't answer is left out. */
-async function liveSpend(env: GatewayEnv, tenants: readonly TenantRow[]): Promise<ReadonlyMap<string, number>> {
-  const standings = await Promise.all(tenants.map((tenant) => standingOf(env, tenant.id)))
-  const nodes = standings.flatMap((one) => one?.nodes ?? []).filter((node) => node.model === null)
+function liveSpend(nodes: readonly NodeStanding[]): ReadonlyMap<string, number> {
   // The budget that is shown is a node's first: what is set twice keeps the last, so they are taken backwards.
-  return new Map(nodes.reverse().map((node) => [node.id, node.spentNanoUsd]))
+  const ofAll = nodes.filter((node) => node.model === null).toReversed()
+  return new Map(ofAll.map((node) => [node.id, node.spentNanoUsd]))
+}
+
+/** A budget as it stands, whether it was set by itself or among the rules. */
+function viewStanding({ scope, id, model, period, limitNanoUsd, spentNanoUsd, windowEndMs }: NodeStanding) {
+  return {
+    ...{ scope, id, model },
+    period: typeof period === 'string' ? period : { every_days: period.everyDays, from: period.from },
+    limit_usd: writeUsd(limitNanoUsd),
+    used_usd: writeUsd(spentNanoUsd),
+    resets_at_ms: windowEndMs,
+  }
 }
 
 async function standingOf(env: GatewayEnv, tenantId: string): Promise<LimiterStanding | null> {

@@ -131,6 +131,19 @@ export interface ApiRoute {
   readonly rules?: readonly { readonly name: string }[]
 }
 
+/** A budget as it stands, whether it was set by itself or among the rules. */
+export interface ApiBudgetStand {
+  readonly scope: 'tenant' | 'team' | 'key' | 'user' | 'target'
+  readonly id: string
+  /** Null for all. */
+  readonly model: string | null
+  readonly period: BudgetPeriod | EveryDays
+  /** As large as it is at present, an increase included. */
+  readonly limit_usd: string
+  readonly used_usd: string
+  readonly resets_at_ms: number
+}
+
 /** `GET /admin/overview` */
 export interface ApiOverview {
   readonly environment: string
@@ -140,6 +153,8 @@ export interface ApiOverview {
   readonly keys: readonly ApiKey[]
   readonly targets: readonly ApiTarget[]
   readonly routes: readonly ApiRoute[]
+  /** Those whose limiter was asked and answered. */
+  readonly budgets: readonly ApiBudgetStand[]
 }
 
 export type UsageDimension = 'tenant' | 'team' | 'key' | 'model' | 'provider' | 'cost_center'

@@ -1,14 +1,15 @@
 // How far each budget is used, and what that means: the alert states at 50, 80 and 100 %. Pure.
-import type { ApiLimits, ApiOverview, BudgetPeriod } from './api-types.ts'
-import { percentOf, readDecimalUsd, readNanoUsd } from './format.ts'
+import type { ApiBudgetStand, ApiOverview } from './api-types.ts'
+import { percentOf, readDecimalUsd } from './format.ts'
 
-/** `unknown`: the API did not say what was spent, or the amount can't be read. */
+/** `unknown`: the amounts can't be read. */
 export type BudgetState = 'ok' | 'half' | 'high' | 'exhausted' | 'unknown'
 
 export interface BudgetUse {
   readonly scope: 'key' | 'team' | 'tenant'
   readonly id: string
-  readonly period: BudgetPeriod
+  readonly model: string | null
+  readonly period: ApiBudgetStand['period']
   readonly amountNanoUsd: bigint | null
   readonly spentNanoUsd: bigint | null
   /** Of the amount, in per cent; may pass 100. Null where unknown. */
@@ -17,12 +18,9 @@ export interface BudgetUse {
 }
 
 /** Every budget in force, most used first; a revoked or expired key can't spend and is left out. */
-export function budgetUses({ keys, teams, tenants }: ApiOverview): readonly BudgetUse[] {
-  const all = [
-    ...keys.filter((key) => key.status === 'active').map((key) => useOf('key', key)),
-    ...teams.map((team) => useOf('team', team)),
-    ...tenants.map((tenant) => useOf('tenant', tenant)),
-  ]
+export function budgetUses({ keys, budgets }: ApiOverview): readonly BudgetUse[] {
+  const ended = new Set(keys.filter((key) => key.status !== 'active').map((key) => key.id))
+  const all = budgets.filter(({ id }) => !ended.has(id)).map(useOf)
   return all.filter((use) => use !== null).sort((a, b) => (b.percent ?? -1) - (a.percent ?? -1))
 }
 
@@ -34,21 +32,13 @@ export function budgetState(percent: number | null): BudgetState {
   return percent >= 50 ? 'half' : 'ok'
 }
 
-function useOf(scope: BudgetUse['scope'], owner: { id: string; limits: ApiLimits }): BudgetUse | null {
-  const budget = owner.limits.budget
-  if (budget === null) return null
-  const amountNanoUsd = readDecimalUsd(budget.amount_usd)
-  const spentNanoUsd = budget.spent_nano_usd === undefined ? null : readNanoUsd(budget.spent_nano_usd)
+function useOf({ scope, id, model, period, limit_usd: limit, used_usd: used }: ApiBudgetStand): BudgetUse | null {
+  // Those of end users and of targets aren't the limiter's of a tenant.
+  if (scope === 'user' || scope === 'target') return null
+  const amountNanoUsd = readDecimalUsd(limit)
+  const spentNanoUsd = readDecimalUsd(used)
   const percent = percentUsed(amountNanoUsd, spentNanoUsd)
-  return {
-    scope,
-    id: owner.id,
-    period: budget.period,
-    amountNanoUsd,
-    spentNanoUsd,
-    percent,
-    state: budgetState(percent),
-  }
+  return { scope, id, model, period, amountNanoUsd, spentNanoUsd, percent, state: budgetState(percent) }
 }
 
 /** A budget of nothing is used up from the start. */

@@ -6,7 +6,8 @@ import { Money } from './figures.tsx'
 import { formatShare } from './format.ts'
 import type { Names } from './names.ts'
 import { Nothing, Panel, Pending } from './panel.tsx'
-import { BASE, Link } from './router.tsx'
+import { BASE, Link, pathOf } from './router.tsx'
+import { periodText } from './rule-draft.ts'
 
 /** More would make the page slow, and nobody reads them. */
 const BUDGETS_MAX = 50
@@ -19,13 +20,6 @@ const STATE_WORDS: Readonly<Record<BudgetState, string>> = {
   unknown: 'Not reported',
 }
 
-const PERIOD_WORDS: Readonly<Record<BudgetUse['period'], string>> = {
-  hour: 'this hour',
-  day: 'today (UTC)',
-  week: 'this week',
-  month: 'this month',
-}
-
 export function Budgets({ feed, names }: { feed: Feed<ApiOverview>; names: Names }) {
   const uses = feed.data === null ? null : budgetUses(feed.data)
   return (
@@ -35,11 +29,17 @@ export function Budgets({ feed, names }: { feed: Feed<ApiOverview>; names: Names
         <Nothing>No budget is set. Give a key, team or tenant one, and its use shows here.</Nothing>
       )}
       {uses !== null && uses.length > 0 && (
-        <ul class="budgets">
-          {uses.slice(0, BUDGETS_MAX).map((use) => (
-            <Budget key={`${use.scope} ${use.id}`} use={use} name={nameOf(use, names)} />
-          ))}
-        </ul>
+        <div class="budgets-scroll" tabIndex={0} role="region" aria-label="Budgets, most used first">
+          <ul class="budgets">
+            {uses.slice(0, BUDGETS_MAX).map((use) => (
+              <Budget
+                key={`${use.scope} ${use.id} ${use.model ?? ''} ${JSON.stringify(use.period)}`}
+                use={use}
+                name={nameOf(use, names)}
+              />
+            ))}
+          </ul>
+        </div>
       )}
       {uses !== null && uses.length > BUDGETS_MAX && (
         <p class="hint">
@@ -64,9 +64,12 @@ function Budget({ use, name }: { use: BudgetUse; name: string }) {
       <div class="budget-line">
         <span class="budget-name">
           <span class="name" title={name}>
-            {name}
+            {use.scope === 'key' ? <Link to={pathOf({ page: 'key', id: use.id })}>{name}</Link> : name}
           </span>{' '}
-          <span class="context">{use.scope}</span>
+          <span class="context">
+            {use.scope}
+            {use.model !== null && ` for ${use.model}`}
+          </span>
         </span>
         <span class={`badge ${toneOf(use.state)}`}>{STATE_WORDS[use.state]}</span>
       </div>
@@ -84,7 +87,7 @@ function Budget({ use, name }: { use: BudgetUse; name: string }) {
       <div class="budget-line muted">
         <span>
           {use.spentNanoUsd === null ? '–' : <Money nanoUsd={use.spentNanoUsd} />} of{' '}
-          {use.amountNanoUsd === null ? '–' : <Money nanoUsd={use.amountNanoUsd} />} {PERIOD_WORDS[use.period]}
+          {use.amountNanoUsd === null ? '–' : <Money nanoUsd={use.amountNanoUsd} />} {periodText(use.period)}
         </span>
         <span>{use.percent === null ? '–' : formatShare(use.percent, 100)}</span>
       </div>

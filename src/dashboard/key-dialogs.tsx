@@ -156,8 +156,9 @@ export function RevokeDialog({ api, apiKey, onClose, onDone }: KeyDialogProps) {
     <Dialog title={`Revoke ${apiKey.name}?`} onClose={onClose}>
       <Form sending={sending} action="Revoke it for good" tone="danger" onSubmit={() => void submit()}>
         <p>
-          Whoever uses <strong class="name">{apiKey.name}</strong> is refused within seconds, everywhere. This can’t be
-          undone: a new key has to be minted and handed out.
+          Whoever uses <strong class="name">{apiKey.name}</strong> is refused from now on: wherever it is in use, a
+          moment after its next request. Replies from the cache end within two minutes. This can’t be undone: a new key
+          has to be minted and handed out.
         </p>
         <p class="muted">Its history and what it spent stay in the ledger.</p>
       </Form>

@@ -1,6 +1,6 @@
 // What the page of all keys shows: each key with what it spent, how its budget stands and when it was last used; which of
 // them, in what order. Pure, and quick enough for ten thousand at every letter that is typed.
-import type { ApiKey, BudgetPeriod, EveryDays } from './api-types.ts'
+import type { ApiBudgetStand, ApiKey, BudgetPeriod, EveryDays } from './api-types.ts'
 import { percentOf, readDecimalUsd, readNanoUsd } from './format.ts'
 import { limitsText } from './limit-text.ts'
 import type { Names } from './names.ts'
@@ -8,16 +8,6 @@ import type { Names } from './names.ts'
 /** `GET /admin/keys/use` */
 export interface ApiKeyUse {
   readonly last_used: readonly { readonly key: string; readonly from_ms: number; readonly to_ms: number }[]
-  readonly budgets: readonly ApiKeyBudget[]
-}
-
-export interface ApiKeyBudget {
-  readonly key: string
-  readonly model: string | null
-  readonly period: BudgetPeriod | EveryDays
-  readonly limit_usd: string
-  readonly used_usd: string
-  readonly resets_at_ms: number
 }
 
 /** `GET /admin/reports?metrics=spend&group_by=key`, as far as it is read here. */
@@ -52,14 +42,15 @@ export interface KeyLine {
 export interface KeysSource {
   readonly keys: readonly ApiKey[]
   readonly names: Names
+  readonly budgets: readonly ApiBudgetStand[]
   readonly use: ApiKeyUse | null
   readonly today: ApiKeySpend | null
   readonly month: ApiKeySpend | null
 }
 
 /** A line for every key. */
-export function keyLines({ keys, names, use, today, month }: KeysSource): readonly KeyLine[] {
-  const budgets = budgetsByKey(use?.budgets ?? [])
+export function keyLines({ keys, names, budgets: stands, use, today, month }: KeysSource): readonly KeyLine[] {
+  const budgets = budgetsByKey(stands)
   const lastUsed = new Map(use?.last_used.map((row) => [row.key, { fromMs: row.from_ms, toMs: row.to_ms }]))
   const ofToday = spendByKey(today)
   const ofMonth = spendByKey(month)
@@ -77,16 +68,17 @@ export function keyLines({ keys, names, use, today, month }: KeysSource): readon
   })
 }
 
-function budgetsByKey(budgets: readonly ApiKeyBudget[]): ReadonlyMap<string, BudgetStand> {
+function budgetsByKey(budgets: readonly ApiBudgetStand[]): ReadonlyMap<string, BudgetStand> {
   const byKey = new Map<string, BudgetStand>()
   for (const budget of budgets) {
+    if (budget.scope !== 'key') continue
     const limitNanoUsd = readDecimalUsd(budget.limit_usd)
     const usedNanoUsd = readDecimalUsd(budget.used_usd)
     if (limitNanoUsd === null || usedNanoUsd === null) continue
     const percent = limitNanoUsd === 0n ? 100 : percentOf(usedNanoUsd, limitNanoUsd)
-    const known = byKey.get(budget.key)
+    const known = byKey.get(budget.id)
     if (known === undefined || known.percent < percent) {
-      byKey.set(budget.key, { period: budget.period, limitNanoUsd, usedNanoUsd, percent })
+      byKey.set(budget.id, { period: budget.period, limitNanoUsd, usedNanoUsd, percent })
     }
   }
   return byKey

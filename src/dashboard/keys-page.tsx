@@ -29,11 +29,11 @@ export function KeysPage({ desk }: { readonly desk: Desk }) {
   const [view, setView] = useKeysView()
   const [isMinting, setIsMinting] = useState(false)
   const data = useKeysData(desk)
-  const keys = overview.data?.keys ?? null
-  const lines = useMemo(
-    () => (keys === null ? null : keyLines({ keys, names, use: data.use.data, ...data.spend })),
-    [keys, names, data.use.data, data.spend.today, data.spend.month],
-  )
+  const known = overview.data
+  const lines = useMemo(() => {
+    if (known === null) return null
+    return keyLines({ keys: known.keys, budgets: known.budgets, names, use: data.use.data, ...data.spend })
+  }, [known, names, data.use.data, data.spend.today, data.spend.month])
   const chosen = useMemo(() => (lines === null ? null : chosenLines(lines, view)), [lines, view])
   return (
     <PageFrame
@@ -97,7 +97,7 @@ function pageOf({ page }: KeysView, count: number): number {
 function useKeysData({ api, isPaused }: Desk) {
   const use = useFeed({
     key: 'use',
-    load: (signal) => api.read<ApiKeyUse>('/admin/keys/use', ['last_used', 'budgets'], signal),
+    load: (signal) => api.read<ApiKeyUse>('/admin/keys/use', ['last_used'], signal),
     isPaused,
   })
   const spendSince = (startOf: (nowMs: number) => number) => (signal: AbortSignal) => {

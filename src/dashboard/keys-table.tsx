@@ -76,11 +76,7 @@ function Line({
       <td class="number cell-today">{isSpendKnown ? <Money nanoUsd={line.todayNanoUsd} /> : '…'}</td>
       <td class="number strong cell-month">{isSpendKnown ? <Money nanoUsd={line.monthNanoUsd} /> : '…'}</td>
       <td class="cell-budget">
-        {budget === null ? (
-          <span class="muted">{isUseKnown ? '–' : '…'}</span>
-        ) : (
-          <BudgetBar of={key.name} budget={budget} />
-        )}
+        {budget === null ? <span class="muted">–</span> : <BudgetBar of={key.name} budget={budget} />}
       </td>
       <td class="cell-used">{isUseKnown ? <LastUsed lastUsed={lastUsed} /> : '…'}</td>
       <td class="cell-limits context" title={line.limits}>

@@ -5,7 +5,7 @@ export const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror
 
 const NO_LIMITS: ApiLimits = { tokens_per_minute: null, budget: null }
 
-export const OVERVIEW: ApiOverview = {
+const CONFIGURED: Omit<ApiOverview, 'budgets'> = {
   environment: 'local',
   revision: 7,
   tenants: [
@@ -29,13 +29,15 @@ export const OVERVIEW: ApiOverview = {
   ],
 }
 
+export const OVERVIEW = withBudgets(CONFIGURED)
+
 /** A gateway that is set up and has seen nothing. */
-export const FRESH_OVERVIEW: ApiOverview = {
-  ...OVERVIEW,
+export const FRESH_OVERVIEW = withBudgets({
+  ...CONFIGURED,
   keys: [key('key_first', 'ten_globex', null, 'first', NO_LIMITS)],
-  tenants: OVERVIEW.tenants.slice(1),
+  tenants: CONFIGURED.tenants.slice(1),
   teams: [],
-}
+})
 
 /** A gateway with many keys, every fourth of them revoked; each with a budget of its own. */
 export function manyKeys(count: number): ApiOverview {
@@ -50,7 +52,7 @@ export function manyKeys(count: number): ApiOverview {
     )
     return at % 4 === 3 ? { ...made, status: 'revoked' as const } : made
   })
-  return { ...OVERVIEW, keys }
+  return withBudgets({ ...CONFIGURED, keys })
 }
 
 const PLAIN_ATTEMPT: ApiRequestRow = {
@@ -224,6 +226,20 @@ function drawsFrom(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
+}
+
+/** The configuration with how its budgets stand. */
+function withBudgets(configured: Omit<ApiOverview, 'budgets'>): ApiOverview {
+  const stand = (scope: 'key' | 'team' | 'tenant') => (owner: { readonly id: string; readonly limits: ApiLimits }) => {
+    const { budget } = owner.limits
+    if (budget === null) return []
+    const { period, amount_usd: limit_usd, spent_nano_usd: spent = '0' } = budget
+    const used_usd = (Number(spent) / 1e9).toFixed(9)
+    return [{ scope, id: owner.id, model: null, period, limit_usd, used_usd, resets_at_ms: 0 }]
+  }
+  const { keys, teams, tenants } = configured
+  const budgets = [...keys.flatMap(stand('key')), ...teams.flatMap(stand('team')), ...tenants.flatMap(stand('tenant'))]
+  return { ...configured, budgets }
 }
 
 function budget(amount_usd: string, period: 'hour' | 'day' | 'week' | 'month', spent_nano_usd: string): ApiLimits {

@@ -1,7 +1,6 @@
 // A real browser on the real gateway: virtual keys are minted, limited, raised, ended and revoked in the dashboard, and what
 // it shows of them is what the gateway does. One system for all; each test has keys of its own.
 import { mkdirSync } from 'node:fs'
-import { createServer } from 'node:http'
 import path from 'node:path'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -18,7 +17,7 @@ import {
 } from '../support/account.ts'
 import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
-import { barriers, overflowOf } from './dashboard-page.ts'
+import { barriers, overflowOf, startReceiver } from './dashboard-page.ts'
 
 const SCREENSHOTS = path.resolve(import.meta.dirname, '../../dist/screenshots')
 const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
@@ -332,15 +331,14 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     await page.locator('.panel-alerts .alert').first().waitFor()
     expect(await page.locator('.panel-alerts .alert').count()).toBe(1)
 
-    const received: string[] = []
-    const receiver = createServer((request, response) => {
-      request.setEncoding('utf8').on('data', (text: string) => received.push(text))
-      request.on('end', () => response.writeHead(received.length === 1 ? 204 : 500).end())
-    })
-    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
-    closers.push(() => new Promise((resolve) => receiver.close(resolve)))
-    const address = receiver.address()
-    if (address === null || typeof address === 'string') throw new Error('the receiver has no port')
+    const receiver = await startReceiver([204, 500])
+    closers.push(() => receiver.close())
+    await page.getByRole('link', { name: 'Overview' }).click()
+    await page
+      .locator('.panel-budgets .budget')
+      .filter({ hasText: 'crosser' })
+      .getByText('of $0.0100 per day')
+      .waitFor()
     await page.getByRole('link', { name: 'Alerts' }).click()
     await page.getByRole('button', { name: 'Add a channel' }).click()
     const dialog = page.getByRole('dialog')
@@ -348,14 +346,14 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     await dialog.getByLabel('URL').fill('no address')
     await dialog.getByRole('button', { name: 'Add it' }).click()
     await dialog.locator('.wrong .field-error').waitFor()
-    await dialog.getByLabel('URL').fill(`http://127.0.0.1:${address.port}/hook`)
+    await dialog.getByLabel('URL').fill(receiver.url)
     await dialog.getByLabel('Tell it of').selectOption('runaway')
     await dialog.getByRole('button', { name: 'Add it' }).click()
     await dialog.getByText('whsec_').waitFor()
     await dialog.getByRole('button', { name: 'Close' }).click()
     await page.getByRole('button', { name: 'Test operations' }).click()
     await page.locator('.channel').getByText('The test arrived: 204').waitFor()
-    expect(received.join('')).toContain('only a test')
+    expect(receiver.received.join('')).toContain('only a test')
     await page.getByRole('button', { name: 'Test operations' }).click()
     await page.locator('.channel').getByText('The test didn’t arrive').waitFor()
     await page.getByRole('button', { name: 'Switch off operations' }).click()

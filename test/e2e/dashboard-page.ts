@@ -1,5 +1,6 @@
 // What the dashboard's tests do with a page, and ask of it.
 import axe from 'axe-core'
+import { createServer } from 'node:http'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
 
@@ -50,4 +51,32 @@ export async function barriers(page: Page): Promise<readonly string[]> {
       .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => [id, ...target, failureSummary].join(' ')))
   })()`)
   return Array.isArray(found) ? found.map(String) : ['axe said nothing']
+}
+
+export interface Receiver {
+  readonly url: string
+  /** Bodies, in order. */
+  readonly received: readonly string[]
+  close(): Promise<unknown>
+}
+
+/** What a webhook is sent to: answers with `statuses`, one after another, the last for ever. */
+export async function startReceiver(statuses: readonly number[]): Promise<Receiver> {
+  const received: string[] = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.setEncoding('utf8').on('data', (text: string) => (body += text))
+    request.on('end', () => {
+      received.push(body)
+      response.writeHead(statuses[received.length - 1] ?? statuses.at(-1) ?? 204).end()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the receiver has no port')
+  return {
+    url: `http://127.0.0.1:${address.port}/hook`,
+    received,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  }
 }

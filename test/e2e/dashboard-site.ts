@@ -82,7 +82,7 @@ async function answerAdmin(request: IncomingMessage, response: ServerResponse, {
     '/admin/usage': () => usage(script.attempts, url.searchParams),
     '/admin/requests': () => page(script.attempts, url.searchParams),
     '/admin/reports': () => report(script.attempts, url.searchParams),
-    '/admin/keys/use': () => keyUse(script.overview, script.attempts),
+    '/admin/keys/use': () => keyUse(script.attempts),
   }
   const answer = answers[url.pathname]
   if (answer === undefined)
@@ -115,19 +115,14 @@ function report(attempts: readonly ApiRequestRow[], query: URLSearchParams): unk
   return { rows: [...groups].map(([key, members]) => ({ key, ...counters(members) })) }
 }
 
-function keyUse({ keys }: ApiOverview, attempts: readonly ApiRequestRow[]): unknown {
-  const budgets = keys.flatMap(({ id, limits: { budget } }) => {
-    if (budget === null) return []
-    const used_usd = (Number(budget.spent_nano_usd ?? 0) / 1e9).toFixed(9)
-    return [{ key: id, model: null, period: budget.period, limit_usd: budget.amount_usd, used_usd, resets_at_ms: 0 }]
-  })
+function keyUse(attempts: readonly ApiRequestRow[]): unknown {
   const last = new Map<string, number>()
   for (const row of attempts) last.set(row.key, Math.max(last.get(row.key) ?? 0, row.started_at_ms))
   const last_used = [...last].map(([key, atMs]) => {
     const from_ms = atMs - (atMs % 3_600_000)
     return { key, from_ms, to_ms: from_ms + 3_600_000 }
   })
-  return { last_used, budgets }
+  return { last_used }
 }
 
 function fieldOf(row: ApiRequestRow, field: string): unknown {

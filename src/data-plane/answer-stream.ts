@@ -7,7 +7,7 @@ import type { Result } from '../core/result.ts'
 import { mayFallBack } from '../core/retry.ts'
 import { type Attempt, settle } from './attempt.ts'
 import { type ClientSink, ClientStream } from './client-stream.ts'
-import type { Broken, Story } from './continue.ts'
+import type { Broken, ContinuationPlan, Story } from './continue.ts'
 import type { ReadExchange } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
 import { type OpenAnswer, laneOf, tryStream } from './open-answer.ts'
@@ -73,7 +73,7 @@ async function relay(
     const end = await answer.stream.relay(client)
     answer.call.onEnd()
     const broken: Broken = { exchange, routed, attempt, lane: answer.stream.lane, end, story }
-    const plan = mayGoOn(broken) ? (continuing.now() ?? (await continuing.load())).planContinuation(broken) : null
+    const plan = mayGoOn(broken) ? await planned(broken) : null
     const costNanoUsd = settleRelay(attempt, answer, end, plan === null)
     if (plan === null) {
       if (end.failure !== null) await tell(exchange, failureAt(attempt, end.failure), answer, client)
@@ -89,6 +89,16 @@ async function relay(
 }
 
 const continuing = late(() => import('./continue.ts'))
+
+/** How to go on; null where nobody can, or that can't be found out: the attempt has to be settled all the same. */
+async function planned(broken: Broken): Promise<ContinuationPlan | null> {
+  try {
+    return (continuing.now() ?? (await continuing.load())).planContinuation(broken)
+  } catch (error) {
+    broken.exchange.services.log.warn('continuation-failed', { message: String(error) })
+    return null
+  }
+}
 
 /** Whether it is worth looking into how a stream that broke off could be gone on with. */
 function mayGoOn({ end, lane, exchange }: Broken): boolean {

@@ -20,7 +20,7 @@ import { framerFor } from './framing/index.ts'
 import { type Lane, translatedLane } from './lane.ts'
 import { type LaneFor, type OpenAnswer, tryStream } from './open-answer.ts'
 import { type Answered, ATTEMPTS_MAX, pursue } from './pursue.ts'
-import type { RoutedRequest } from './route.ts'
+import { type RoutedRequest, switchedOff } from './route.ts'
 import { modelOf } from './sizing.ts'
 import { isMetered } from './stream-limits.ts'
 import type { RelayEnd } from './upstream-stream.ts'
@@ -124,14 +124,15 @@ function requestFor(request: NeutralRequest, text: string, maxOutputTokens: numb
 }
 
 /** The other candidates, then the same target once more: those that can carry the request with the beginning of its reply. */
-function routedOn({ routed, attempt }: Broken, continued: RequestFor): RoutedRequest {
+function routedOn({ exchange, routed, attempt }: Broken, continued: RequestFor): RoutedRequest {
   const { target } = attempt.plan
   const same = routed.plan.candidates.find((candidate) => candidate.target.id === target.id)
   // A request that was sent to another model has left the candidates of its plan.
   const others = same === undefined ? [] : routed.plan.candidates.filter((candidate) => candidate !== same)
   const { timeoutMs: _, hedge: __, ...route } = attempt.plan.route
-  const candidates = [...others, same ?? { target }].filter((candidate) =>
-    isCarried(candidate.target, continued, route.allowedGaps),
+  const candidates = [...others, same ?? { target }].filter(
+    (candidate) =>
+      switchedOff(exchange, candidate.target) === null && isCarried(candidate.target, continued, route.allowedGaps),
   )
   return { plan: { ...routed.plan, route, candidates }, neutral: routed.neutral }
 }

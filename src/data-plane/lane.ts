@@ -2,6 +2,7 @@
 // time, watched for usage. Translated lane: read as neutral events and written anew in the client's protocol. Both give
 // out nothing but whole events, so that something of our own can be put between any two pieces. Pure but for decoding.
 import type { UpstreamFailure } from '../core/failure.ts'
+import { parseJson } from '../core/json.ts'
 import type { NeutralEvent, PartStart } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import type { Target, Wire } from '../core/directory.ts'
@@ -13,6 +14,7 @@ import { type Framer, streamDecoder } from './framing/index.ts'
 import { type SseFrame, type SseFramer, createSseFramer } from './framing/sse.ts'
 import { type LastWords, noted } from './last-words.ts'
 import { NativeMemory } from './native-memory.ts'
+import { wideBytesOf } from './wide-bytes.ts'
 
 /** What one chunk, or the end, of the provider's stream comes to. */
 export interface LaneStep {
@@ -164,8 +166,8 @@ class NativeLane implements Lane {
     let out = ''
     const wasComplete = this.#meter.isComplete
     for (const frame of this.#framer.end()) {
-      // The beginning of a line that never came says nothing, and would spoil what somebody else says after it.
-      if (frame.data === '') continue
+      // The beginning of an event that never came whole says nothing, and would spoil what somebody else says after it.
+      if (frame.data === '' || isCutOff(frame)) continue
       const kind = this.#see(frame)
       if (kind === 'error' && wasComplete) break
       if (kind === 'error') return { out: out || null, failure: this.#meter.failure ?? BROKEN_OFF }
@@ -379,18 +381,12 @@ class TranslatedLane implements Lane {
 const LINE_FEED = 10
 const CARRIAGE_RETURN = 13
 
-function isLineEnd(byte: number | undefined): boolean {
-  return byte === LINE_FEED || byte === CARRIAGE_RETURN
+function isCutOff({ event, data }: Frame): boolean {
+  return event !== 'error' && data.startsWith('{') && parseJson(data) === undefined
 }
 
-/** Bytes of UTF-8 beyond one for each character. */
-function wideBytesOf(text: string): number {
-  let bytes = 0
-  for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at)
-    if (code > 0x7f) bytes += code > 0x7ff ? 2 : 1
-  }
-  return bytes
+function isLineEnd(byte: number | undefined): boolean {
+  return byte === LINE_FEED || byte === CARRIAGE_RETURN
 }
 
 /** Whether the mere beginning of a part is something that a user sees. */

@@ -102,7 +102,8 @@ function runOf({ event, data }: Frame): Run | null {
 
 /** Characters of text in a frame of the run; 0 for one that isn't. */
 function deltaChars({ event, data }: Frame, { event: name, marks }: Run): number {
-  if (event !== name) return 0
+  // One that was cut off has to be read, to be found broken.
+  if (event !== name || !data.endsWith('}')) return 0
   const start = data.indexOf(DELTA)
   // A member of the event itself, not of something in it.
   if (start === -1 || (start > 1 && data[start - 1] !== ',')) return 0

@@ -189,6 +189,17 @@ describe('nobody goes on', () => {
     expect(expectSettled(world)).toMatchObject([{ ending: 'provider-cut', isFinal: true }])
   })
 
+  test('who was switched off meanwhile', async () => {
+    const world = dyingWorld()
+    const answer = world.upstream
+    world.upstream = (call) => {
+      world.switches.take({ revision: 9, off: { target: ['a', 'b'] } })
+      return answer(call)
+    }
+    await ended(world, await world.ask(ASK))
+    expect(expectSettled(world)).toMatchObject([{ targetId: 'a', isFinal: true }])
+  })
+
   test('where the route does not want it', async () => {
     const world = dyingWorld()
     const targets = { a: target('a'), b: target('b') }

@@ -4,7 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import {
   type Asking,
   DEATHS,
+  type Death,
   type Kill,
+  type Outcome,
   PARROT,
   RECORDED_WIRES,
   SIMULATED_WIRES,
@@ -58,27 +60,35 @@ function offsetsOf(length: number): readonly number[] {
   )
 }
 
+/** An error behind a whole reply, or everyone dead before a word was said: there is nothing to go on with. */
+function isBeyondHelp({ isTold, detail }: Outcome, death: Death): boolean {
+  return death === 'twice' ? detail.startsWith('status') : isTold && (death === 'error' || death === 'garbage')
+}
+
+/** `beyondHelp`: how many of those that were declared. */
 async function killEverywhere(
   name: string,
   one: Kill,
   deaths: number = DEATHS.length,
-): Promise<Record<Verdict, number>> {
+): Promise<Record<Verdict | 'beyondHelp', number>> {
   const counts = table.get(name) ?? { whole: 0, recovered: 0, declared: 0, wrong: 0 }
   table.set(name, counts)
   const wrong: string[] = []
+  let beyondHelp = 0
   for (const [at, offset] of offsetsOf(one.bytes.length).entries()) {
     // Every death at every offset takes too long where there are many: they take turns.
     const turns = OFFSETS === 0 && one.bytes.length < 3_000 ? DEATHS.slice(0, deaths) : [DEATHS[at % deaths] ?? 'reset']
     for (const death of turns) {
       const outcome = await kill(one, offset, death)
       counts[outcome.verdict] += 1
+      if (outcome.verdict === 'declared' && isBeyondHelp(outcome, death)) beyondHelp += 1
       if (outcome.verdict === 'wrong') wrong.push(`${death} after ${offset}: ${outcome.detail}\n${outcome.text}`)
       if (outcome.verdict === 'declared')
         (reasons.get(name) ?? reasons.set(name, new Set()).get(name))?.add(outcome.detail)
     }
   }
   expect(wrong.slice(0, 2)).toEqual([])
-  return counts
+  return { ...counts, beyondHelp }
 }
 
 async function simulatedKill(asking: Asking, from: SimulatedWire, to: SimulatedWire, prefix = true): Promise<Kill> {
@@ -93,10 +103,23 @@ describe.each(CLIENTS)('a simulated stream for a client of %s', (client) => {
     for (const to of heirsOf(from)) {
       const counts = await killEverywhere(`${client} over ${from}`, await simulatedKill({ client }, from, to))
       expect(counts.recovered).toBeGreaterThan(0)
-      expect(counts.declared).toBe(0)
+      expect(counts.declared).toBe(counts.beyondHelp)
     }
   })
 })
+
+describe.each(['chat', 'messages', 'responses'] as const)(
+  'a simulated stream with tool calls for a client of %s',
+  (client) => {
+    test.each(SIMULATED_WIRES)('over %s', async (wire) => {
+      const one = await simulatedKill({ client, hasTool: true }, wire, wire)
+      expect(one.expected.calls.length).toBeGreaterThan(0)
+      const counts = await killEverywhere(`${client} with tools over ${wire}`, one)
+      expect(counts.recovered).toBeGreaterThan(0)
+      expect(counts.declared).toBe(counts.beyondHelp)
+    })
+  },
+)
 
 describe.each(CLIENTS)('a recorded stream for a client of %s', (client) => {
   const wires = RECORDED_WIRES.filter((wire) => recordings(wire).length > 0)

@@ -1,6 +1,7 @@
 // Kills a provider in the middle of its stream, after every byte, in every way, and looks at what the client gets: the whole text
 // exactly once, or one error where a reply can't be gone on with. Whoever goes on is a simulated provider, which says the rest of
 // its script, or a parrot that knows the text of a recording; both honour a prefix and the instruction to go on.
+import { isDeepStrictEqual } from 'node:util'
 import type { DialectName, Target, Wire } from '../../src/core/directory.ts'
 import { fold } from '../../src/core/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
@@ -101,6 +102,8 @@ export interface Outcome {
   /** What is wrong, or what was declared. */
   readonly detail: string
   readonly text: string
+  /** All that the reply has was told, whatever came after it. */
+  readonly isTold: boolean
 }
 
 /** A target on a simulated wire. */
@@ -269,7 +272,12 @@ export async function kill(one: Kill, offset: number, death: Death): Promise<Out
   const events = expectSettled(world)
   const { verdict, detail } = judge(one.asking.client, one, { text, status: response.status })
   const hasHeir = events.some(({ tags }) => tags.includes(CONTINUED_TAG))
-  return { text, detail, verdict: verdict === 'whole' && hasHeir ? 'recovered' : verdict }
+  const { expected } = one
+  const isTold = isDeepStrictEqual(
+    { ...expectedOf(clientsReply(one.asking.client, text)), finish: null },
+    { ...expected, finish: null },
+  )
+  return { text, detail, isTold, verdict: verdict === 'whole' && hasHeir ? 'recovered' : verdict }
 }
 
 const encoder = new TextEncoder()

@@ -26,7 +26,9 @@ export function expectedOf({ choices }: NeutralReply): Expected {
   return {
     text: parts.map((part) => (part.kind === 'text' ? part.text : '')).join(''),
     finish: choices[0]?.finish ?? null,
-    calls: parts.flatMap((part) => (part.kind === 'tool-call' ? [[part.name, part.argumentsText] as const] : [])),
+    calls: parts.flatMap((part) =>
+      part.kind === 'tool-call' ? [[part.name, part.argumentsText || '{}'] as const] : [],
+    ),
   }
 }
 
@@ -75,8 +77,13 @@ export function clientsReply(client: ClientName, text: string): NeutralReply {
   return fold([...frames.flatMap((frame) => [...reader.push(frame)]), ...reader.end()])
 }
 
+/** What is dispatched to a client: an event without data, like a comment, is nothing. */
 function withoutComments(text: string): string {
-  return text.replaceAll(/^:.*\n\n/gmu, '')
+  return text
+    .split('\n\n')
+    .filter((block) => /^data:/m.test(block))
+    .map((block) => `${block}\n\n`)
+    .join('')
 }
 
 function idsIn(text: string): readonly string[] {

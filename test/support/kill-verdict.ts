@@ -82,7 +82,7 @@ function withoutComments(text: string): string {
   return text
     .split('\n\n')
     .filter((block) => /^data:/m.test(block))
-    .map((block) => `${block}\n\n`)
+    .map((block) => `${block.trimStart()}\n\n`)
     .join('')
 }
 

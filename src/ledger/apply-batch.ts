@@ -4,8 +4,8 @@ import { noteStatements } from './alerts/note-alerts.ts'
 import { COUNT_PROVIDERS, PROVIDER_COLUMNS } from './alerts/watch-calls.ts'
 import type { ReadableBatch } from './read-batch.ts'
 import { COUNT_CALLS } from './canary-watch.ts'
-import { LATE_AFTER_MS, QUARTER_MS } from './days.ts'
 import { EVENT_COLUMNS, ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList, sumList } from './columns.ts'
+import { LATE_AFTER_MS, QUARTER_MS } from './days.ts'
 
 /** What became of a message, or of messages that were applied together. */
 export type Applied =

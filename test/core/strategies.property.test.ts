@@ -166,7 +166,7 @@ describe('what stays together', () => {
 
 describe('a hash', () => {
   test('lies in [0, 1), and is even over texts that are alike', () => {
-    const counts = new Array<number>(10).fill(0)
+    const counts = Array.from({ length: 10 }, () => 0)
     for (let index = 0; index < MANY; index++) {
       const value = unitHash(`user-${index}`)
       expect(value >= 0 && value < 1).toBe(true)

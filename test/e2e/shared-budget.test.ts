@@ -12,6 +12,8 @@ const CLIENTS = 500
 const BUDGET_USD = '0.50'
 const BUDGET_NANO_USD = 500_000_000
 const LEAST_SHARE = 0.97
+/** With instances killed: what they had reserved and can't have told of stays presumed spent. */
+const LEAST_SHARE_STRUCK = 0.95
 const LEASE_TTL_MS = 2_000
 /** After a lease has expired, what its dead holder can't have spent is free again; and a little for the alarm. */
 const RECONCILED_MS = 20_000 + 1_000
@@ -175,7 +177,7 @@ describe('a budget that four instances share', { timeout: END_MS_MAX + 30_000 },
     const used = await usedNanoUsd('struck')
     expect(crowd.broken).toBeGreaterThan(0)
     expect(nanoUsd).toBeLessThanOrEqual(BUDGET_NANO_USD)
-    expect(nanoUsd).toBeGreaterThanOrEqual(BUDGET_NANO_USD * LEAST_SHARE)
+    expect(nanoUsd).toBeGreaterThanOrEqual(BUDGET_NANO_USD * LEAST_SHARE_STRUCK)
     expect(calls).toBeGreaterThan(crowd.served)
     // Of a dead instance's streams, what was reserved counts.
     expect(used).toBeGreaterThanOrEqual(nanoUsd)

@@ -97,25 +97,6 @@ test('a native request goes without the hints that its provider refuses, and say
   expect(JSON.parse(world.calls[0]?.text ?? '')).not.toHaveProperty('user')
 })
 
-test('a hint that the target has no word for keeps nobody from serving, and is told', async () => {
-  const world = worldOf(someTarget('a', { dialect: 'anthropic-messages' }), ['top_p', 'seed'])
-  const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=', detail: 'high' } }
-  const messages = [{ role: 'user', content: [image] }]
-  const response = await world.ask({ model: 'asked', messages, seed: 7, user: 'u', prompt_cache_key: 'k' })
-  await ended(world, response)
-  expect(response.status).toBe(200)
-  expect(response.headers.get('x-tidegate-dropped')).toBe('seed, prompt_cache_key, messages.content.image_url.detail')
-  expect(JSON.parse(world.calls[0]?.text ?? '')).toMatchObject({ metadata: { user_id: 'u' } })
-})
-
-test('a native request goes without the hints that its provider refuses, and says so', async () => {
-  const world = worldOf(someTarget('a', { quirks: ['strict-fields'] }), [])
-  const response = await world.ask({ ...BODY, user: 'u', prediction: null })
-  await ended(world, response)
-  expect(response.headers.get('x-tidegate-dropped')).toBe('user, prediction')
-  expect(JSON.parse(world.calls[0]?.text ?? '')).not.toHaveProperty('user')
-})
-
 const USER = { role: 'user' }
 
 describe.each([

@@ -275,7 +275,7 @@ describe('the journal', () => {
 
   test('does not announce an attempt that ended before it was shipped', () => {
     const journal = new EventJournal()
-    journal.admit('a#1', { leaseId: 'l', reserved: NOTHING, template: usageEvent('a') })
+    journal.admit('a#1', { leaseId: 'l', reserved: NOTHING, limitsMoney: true, template: usageEvent('a') })
     journal.settle('a#1', usageEvent('a'))
     const { admissions, chunks } = journal.outgoing()
     expect(admissions).toEqual([])

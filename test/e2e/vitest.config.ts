@@ -9,8 +9,6 @@ const ALONE = [
   'dashboard',
   'dashboard-keys',
   'dead-target',
-  'goes-dark',
-  'shared-budget',
   'start',
   'stream-behaviour',
   'stream-memory',

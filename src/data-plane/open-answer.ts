@@ -3,9 +3,10 @@ import type { UpstreamFailure } from '../core/failure.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { StreamPlace, Told } from '../core/told.ts'
 import type { Protocol, ReplyContext, StreamWriter } from '../protocols/protocol.ts'
+import { arrayOf } from '../wire/read.ts'
 import type { Attempt, FailedAttempt } from './attempt.ts'
 import { type OpenCall, callUpstream, openCall } from './call-upstream.ts'
-import { type ReadExchange, replyContext } from './exchange.ts'
+import { type ReadExchange, replyContext, settingsOf } from './exchange.ts'
 import { framerFor } from './framing/index.ts'
 import { type Lane, BROKEN_OFF, nativeLane, translatedLane } from './lane.ts'
 import type { Recall } from './recall.ts'
@@ -57,8 +58,7 @@ export function laneOf(recall: Recall): LaneFor {
     const { protocol, facts } = exchange
     const collects = recall.key !== null
     const isCuttable = isMetered(attempt)
-    const isResumable =
-      facts.choices === 1 && plan.route.midStreamFailover !== false && !exchange.options.isFailoverOff()
+    const isResumable = facts.choices === 1 && mayResume(attempt)
     const context = replyContext(exchange, attempt.event.model ?? plan.target.model)
     if (!attempt.isNative) {
       const framer = framerFor(dialect, plan.target, contentType)
@@ -73,6 +73,13 @@ export function laneOf(recall: Recall): LaneFor {
       writerBehind(protocol, context, told, place)
     return nativeLane(dialect, plan.target, { ...options, writerAt })
   }
+}
+
+/** Whether the reply is to be gone on with should it break off. Calls of tools are held back for that until they are whole:
+ *  where nobody but the same target could go on, they rather stream as they come. */
+function mayResume({ exchange, plan: { route } }: Attempt): boolean {
+  if (route.midStreamFailover === false || exchange.options.isFailoverOff()) return false
+  return route.targets.length > 1 || arrayOf(settingsOf(exchange)['tools']).length === 0
 }
 
 function failed(

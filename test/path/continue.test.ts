@@ -245,3 +245,32 @@ describe('nobody goes on', () => {
     expectSettled(world)
   })
 })
+
+describe('a call of a tool', () => {
+  const tools = [{ type: 'function', function: { name: 'tide', parameters: { type: 'object', properties: {} } } }]
+  const piece = (fields: object): string =>
+    `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { tool_calls: [{ index: 0, ...fields }] }, finish_reason: null }] })}\n\n`
+  const PIECES = [
+    piece({ id: 'call_1', type: 'function', function: { name: 'tide', arguments: '' } }),
+    piece({ function: { arguments: '{"port":' } }),
+  ]
+
+  /** What the client has of a stream whose provider stops in the middle of a call. */
+  async function seen(ids: readonly string[]): Promise<string> {
+    const world = pathWorld(ids.map((id) => target(id, { maxRetries: 0 })))
+    world.upstream = (call) => streamed(call, PIECES, 'breaks')
+    return ended(world, await world.ask({ ...ASK, tools }))
+  }
+
+  test('streams as it comes where nobody else could go on', async () => {
+    const text = await seen(['a'])
+    expect(text).toContain('{\\"port\\":')
+    expect(text).toContain('"error"')
+  })
+
+  test('is held back until it is whole where somebody could', async () => {
+    const text = await seen(['a', 'b'])
+    expect(text).not.toContain('{\\"port\\":')
+    expect(text).toContain('"error"')
+  })
+})

@@ -4,15 +4,9 @@
 import path from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-const ALONE = [
-  'crash',
-  'dashboard',
-  'dashboard-keys',
-  'dead-target',
-  'start',
-  'stream-behaviour',
-  'stream-memory',
-].map((name) => `test/e2e/${name}.test.ts`)
+const ALONE = ['crash', 'dashboard', 'dashboard-keys', 'dead-target', 'start', 'stream-behaviour', 'stream-memory'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+)
 
 const root = path.resolve(import.meta.dirname, '../..')
 

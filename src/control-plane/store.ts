@@ -262,7 +262,8 @@ export async function commit(
   change: D1PreparedStatement | Change,
   entry: Entry = OPERATOR,
 ): Promise<Result<null, 'exists' | 'referenced' | 'full'>> {
-  const isEntered = 'statement' in change
+  // By the table: a D1 statement has a member named `statement`, too.
+  const isEntered = 'table' in change
   const before = isEntered ? await findRow<object>(db, change.table, change.id) : null
   try {
     const [changed] = await db.batch([

@@ -254,21 +254,19 @@ export function deleteRow(db: D1Database, table: Table, id: string): Change {
   return { table, id, after: null, statement: db.prepare(`DELETE FROM ${table} WHERE id = ?1`).bind(id) }
 }
 
-/** Makes a change, enters it into the audit log and bumps the revision: all or nothing. A bare statement is no change that
- *  anybody made for itself, and isn't entered. `exists`: a name or id is taken; `referenced`: something needs the row;
- *  `full`: nothing was changed, because the table is full. Anything else that goes wrong is thrown. */
+/** Makes a change, enters it into the audit log and bumps the revision: all or nothing. `exists`: a name or id is taken;
+ *  `referenced`: something needs the row; `full`: nothing was changed, because the table is full. Anything else that goes
+ *  wrong is thrown. */
 export async function commit(
   db: D1Database,
-  change: D1PreparedStatement | Change,
+  change: Change,
   entry: Entry = OPERATOR,
 ): Promise<Result<null, 'exists' | 'referenced' | 'full'>> {
-  // By the table: a D1 statement has a member named `statement`, too.
-  const isEntered = 'table' in change
-  const before = isEntered ? await findRow<object>(db, change.table, change.id) : null
+  const before = await findRow<object>(db, change.table, change.id)
   try {
     const [changed] = await db.batch([
-      isEntered ? change.statement : change,
-      ...(isEntered ? [auditEntry(db, { ...change, before }, entry)] : []),
+      change.statement,
+      auditEntry(db, { ...change, before }, entry),
       db.prepare(`UPDATE configuration SET revision = revision + 1 WHERE id = 1`),
     ])
     return changed?.meta.changes === 0 ? err('full') : ok(null)

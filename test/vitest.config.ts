@@ -11,6 +11,7 @@ import { PlainLine } from './support/plain-line.ts'
 const root = path.resolve(import.meta.dirname, '..')
 const migrationsDir = path.join(root, 'src/ledger/migrations')
 const noNetwork = path.join(root, 'test/support/no-network.ts')
+const propertySeed = path.join(root, 'test/support/property-seed.ts')
 
 // Silence, and no look-up of any host. Inherited by every process that a test starts.
 Object.assign(process.env, {
@@ -63,7 +64,7 @@ export default defineConfig({
           name: 'node',
           include: ['test/{core,contracts,golden,path,corpus,local}/**/*.test.ts', 'test/boundaries.test.ts'],
           environment: 'node',
-          setupFiles: [noNetwork],
+          setupFiles: [noNetwork, propertySeed],
           // Files share a process, which halves the run: leave no global changed.
           isolate: false,
           // A law takes as long as the machine needs.
@@ -76,6 +77,7 @@ export default defineConfig({
         test: {
           name: 'workers',
           include: ['test/workers/**/*.test.ts'],
+          setupFiles: [propertySeed],
           testTimeout: 15_000,
           hookTimeout: 30_000,
         },

@@ -13,7 +13,8 @@ export interface PassedPath {
   readonly baseUrl: string
   /** Path below it. */
   readonly path: string
-  /** What is asked for there: the path without the address's own part and without the version. */
+  /** What is asked for there: the path without the address's own part and without a version at its beginning, or after
+   *  `/openai`. */
   readonly operation: string
   /** The version that the path, or else the address, names; null for none. */
   readonly version: string | null
@@ -39,7 +40,9 @@ export function passedPath(baseUrl: string, path: string): Result<PassedPath, st
   const steps = path.split('/')
   const named = steps.slice(0, 3).findIndex((segment) => VERSION.test(segment))
   if (named === -1 || isScoped) return ok({ baseUrl, path, operation: path, version })
-  const operation = [...steps.slice(0, named), ...steps.slice(named + 1)].join('/')
+  // Taken out only where it can be nothing else: `/model/v1/…` may be a model of that name.
+  const isVersion = named === 1 || steps[1] === 'openai'
+  const operation = isVersion ? [...steps.slice(0, named), ...steps.slice(named + 1)].join('/') : path
   const below = at === -1 ? baseUrl : origin + segments.slice(0, at).join('/')
   return ok({ baseUrl: below, path, operation, version: steps[named] ?? null })
 }

@@ -15,7 +15,7 @@ export default defineConfig({
   test: {
     name: 'e2e',
     environment: 'node',
-    setupFiles: [path.join(root, 'test/support/no-network.ts')],
+    setupFiles: ['no-network.ts', 'property-seed.ts'].map((file) => path.join(root, 'test/support', file)),
     testTimeout: 60_000,
     hookTimeout: 90_000,
     projects: [

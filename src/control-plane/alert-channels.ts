@@ -90,7 +90,8 @@ function contextOf(env: AdminTypes['Bindings']): Context {
   return { db: env.DB, master: env.ALERT_KEY, allowPrivate: env.ALLOW_PRIVATE_ENDPOINTS === 'true' }
 }
 
-function blankChannel(
+/** A channel for everything, without its secret. */
+export function blankChannel(
   { name, kind }: NewChannel,
   made: Pick<ChannelRow, 'id' | 'origin' | 'created_at_ms'>,
 ): ChannelRow {
@@ -114,7 +115,8 @@ async function change(
 
 type SecretColumns = Pick<ChannelRow, 'address' | 'sealed' | 'secret_name'>
 
-async function changeSecret(
+/** Where the channel leads, and its secret, after a change. */
+export async function changeSecret(
   row: ChannelRow,
   body: Pick<ChannelChange, 'url' | 'address' | 'secret' | 'secret_name'>,
   context: Context,

@@ -58,14 +58,14 @@ const EVERYBODYS = unacceptable(
 )
 
 async function put(db: D1Database, id: string, body: RulesBody, nowMs: number): Promise<boolean> {
-  const row: RulesRow = { id, rules: JSON.stringify(kept(body)), created_at_ms: nowMs }
+  const row: RulesRow = { id, rules: JSON.stringify(keptRules(body)), created_at_ms: nowMs }
   const before = await findRow<RulesRow>(db, 'alert_rules', id)
   const change = before === null ? insertRow(db, 'alert_rules', row) : updateRow(db, 'alert_rules', row)
   return (await commit(db, change)).ok
 }
 
 /** As they are kept: money in nano-USD, members that are left out stay out. */
-function kept({ unknown_price, anomaly, ...rest }: RulesBody) {
+export function keptRules({ unknown_price, anomaly, ...rest }: RulesBody) {
   return {
     ...rest,
     ...(unknown_price === undefined ? {} : { unknown_price: unknown_price ? {} : null }),
@@ -80,7 +80,7 @@ async function rulesOf(db: D1Database, id: string) {
   return viewRules(rows.reduce((rules, row) => (row === null ? rules : rulesOver(rules, row.rules)), USUAL_RULES))
 }
 
-function viewRules({ unknown_price, anomaly, ...rest }: AlertRules) {
+export function viewRules({ unknown_price, anomaly, ...rest }: AlertRules) {
   return {
     ...rest,
     unknown_price: unknown_price !== null,

@@ -94,7 +94,7 @@ function entryOf(
 }
 
 /** Of a row that stays, the columns that are different; else all of it. */
-function sidesOf({ before, after }: Changed): Sides {
+export function sidesOf({ before, after }: Changed): Sides {
   const [then, now] = [visible(before), visible(after)]
   if (then === null || now === null) return { before: textOf(then), after: textOf(now) }
   const differs = Object.keys(now).filter((name) => JSON.stringify(then[name]) !== JSON.stringify(now[name]))

@@ -64,7 +64,7 @@ export function keyEndpoints(ports: AdminPorts) {
       const tenant = await findTenant(c.env.DB, before.tenant_id)
       const wider = tenant === null ? null : tooWide(body, tenant)
       if (wider !== null) return refuse(c, wider)
-      const changed = change(before, body, ports.nowMs())
+      const changed = changeKey(before, body, ports.nowMs())
       if (!changed.ok) return refuse(c, changed.error)
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', changed.value))
       if (!committed.ok) return refuse(c, nameTaken(changed.value.name))
@@ -129,7 +129,7 @@ function statusOf(row: KeyRow, nowMs: number): 'active' | 'revoked' | 'expired' 
   return row.expires_at_ms !== null && row.expires_at_ms <= nowMs ? 'expired' : 'active'
 }
 
-type NewKeyBody = Parameters<typeof change>[1] & {
+type NewKeyBody = KeyChange & {
   readonly tenant: string
   readonly team?: string | null | undefined
   readonly name: string
@@ -140,17 +140,31 @@ async function draft(
   env: Env,
   ports: AdminPorts,
 ): Promise<Result<{ readonly row: KeyRow; readonly key: VirtualKey }, Refusal>> {
-  const pepper = env.KEY_PEPPER ?? ''
-  if (pepper.length < PEPPER_LENGTH_MIN) return err(NO_PEPPER)
+  if ((env.KEY_PEPPER ?? '').length < PEPPER_LENGTH_MIN) return err(NO_PEPPER)
   const owner = await findOwner(body, env.DB)
   if (!owner.ok) return owner
+  const { row: blank, key } = await mintKey(body.name, owner.value, env, ports)
+  const row = changeKey(blank, body, ports.nowMs())
+  return row.ok ? ok({ row: row.value, key }) : row
+}
+
+type Owner = Pick<KeyRow, 'tenant_id' | 'team_id'>
+
+/** A key without limits that nobody has seen yet. The secret KEY_PEPPER has to be there. */
+export async function mintKey(
+  name: string,
+  owner: Owner,
+  env: Pick<Env, 'KEY_PEPPER' | 'ENVIRONMENT'>,
+  ports: AdminPorts,
+): Promise<{ readonly row: KeyRow; readonly key: VirtualKey }> {
+  const pepper = env.KEY_PEPPER ?? ''
   const key = mintVirtualKey(env.ENVIRONMENT === 'production' ? 'live' : 'test', ports.randomBytes)
   const hash: KeyHash = { pepperVersion: PEPPER_VERSION, hmacHex: await hmacHex(pepper, key.secret) }
-  const blank: KeyRow = {
+  const row: KeyRow = {
     id: `key_${randomBase62(14, ports.randomBytes)}`,
     kid: key.kid,
-    ...owner.value,
-    name: body.name,
+    ...owner,
+    name,
     hashes: JSON.stringify([hash]),
     cost_center: null,
     tags: '[]',
@@ -161,8 +175,7 @@ async function draft(
     expires_at_ms: null,
     revoked_at_ms: null,
   }
-  const row = change(blank, body, ports.nowMs())
-  return row.ok ? ok({ row: row.value, key }) : row
+  return { row, key }
 }
 
 export const NO_PEPPER: Refusal = {
@@ -172,10 +185,7 @@ export const NO_PEPPER: Refusal = {
   message: `Keys can't be made until the secret KEY_PEPPER (${PEPPER_LENGTH_MIN} characters or more) is set.`,
 }
 
-async function findOwner(
-  body: NewKeyBody,
-  db: D1Database,
-): Promise<Result<{ readonly tenant_id: string; readonly team_id: string | null }, Refusal>> {
+async function findOwner(body: NewKeyBody, db: D1Database): Promise<Result<Owner, Refusal>> {
   const tenant = await findTenant(db, body.tenant)
   if (tenant === null) return err(unknownTenant(body.tenant))
   const wider = tooWide(body, tenant)
@@ -197,7 +207,8 @@ interface KeyChange {
   readonly expires_at?: string | null | undefined
 }
 
-function change(before: KeyRow, body: KeyChange, nowMs: number): Result<KeyRow, Refusal> {
+/** The key after a change: what is left out stays. */
+export function changeKey(before: KeyRow, body: KeyChange, nowMs: number): Result<KeyRow, Refusal> {
   const limits = changeLimits(before, body.limits)
   if (!limits.ok) return limits
   const expiresAtMs = expiryAfter(before, body)
@@ -217,7 +228,7 @@ function change(before: KeyRow, body: KeyChange, nowMs: number): Result<KeyRow, 
 }
 
 /** A key may have less than its tenant. Where the tenant gets less later on, so does the key: the narrower one counts. */
-function tooWide({ pass_through: own }: Pick<KeyChange, 'pass_through'>, tenant: TenantRow): Refusal | null {
+export function tooWide({ pass_through: own }: Pick<KeyChange, 'pass_through'>, tenant: TenantRow): Refusal | null {
   if (own === undefined || own === null || !isWider(own, tenant.pass_through)) return null
   const message = `pass_through can't be wider than the tenant's, which is ${JSON.stringify(tenant.pass_through)}.`
   return unacceptable('pass_through', 'invalid_field', message)

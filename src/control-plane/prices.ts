@@ -28,7 +28,7 @@ const NEW_PRICE_PROVIDER = z
       'must be a provider of the catalogue, or *',
     ),
   )
-const NEW_PRICE = z.strictObject(
+export const NEW_PRICE = z.strictObject(
   {
     provider: NEW_PRICE_PROVIDER,
     model: MODEL,
@@ -43,7 +43,7 @@ const NEW_PRICE = z.strictObject(
   OBJECT,
 )
 
-type NewPrice = z.infer<typeof NEW_PRICE>
+export type NewPrice = z.infer<typeof NEW_PRICE>
 
 /** The admin API's `/prices`. */
 export function priceEndpoints(ports: AdminPorts) {
@@ -118,7 +118,8 @@ async function viewLists(db: D1Database) {
 
 type Charge = Pick<PriceRow, 'price' | 'basis_points' | 'version'>
 
-function chargeOf(id: string, fromMs: number, body: Pick<NewPrice, 'price' | 'adjust_percent'>): Charge {
+/** What a price row charges; its version names the row. */
+export function chargeOf(id: string, fromMs: number, body: Pick<NewPrice, 'price' | 'adjust_percent'>): Charge {
   const since = new Date(fromMs).toISOString()
   if (body.price === undefined) {
     const points = readBasisPoints(body.adjust_percent ?? '0') ?? 0

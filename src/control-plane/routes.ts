@@ -101,7 +101,7 @@ function told(row: RouteRow, providers: readonly string[]) {
 }
 
 /** What was counted under another choice says nothing about this one. */
-function watchedSince(before: RouteRow, choice: RouteChoice, nowMs: number): number | null {
+export function watchedSince(before: RouteRow, choice: RouteChoice, nowMs: number): number | null {
   if (!isWatched(choice)) return null
   return JSON.stringify(choice) === before.choice ? before.watched_since_ms : nowMs
 }

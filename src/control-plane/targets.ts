@@ -138,7 +138,8 @@ function announceTarget(env: AdminTypes['Bindings'], row: TargetRow): Promise<Re
   return announce(() => publishRouting(env), ...ofLimits)
 }
 
-function rowOf(
+/** A target's row, with what its probe saw. */
+export function rowOf(
   target: Target,
   kept: Pick<TargetRow, 'name' | 'created_at_ms' | 'limit_rules'>,
   probe: ProbeResult | null,
@@ -155,7 +156,8 @@ function rowOf(
   }
 }
 
-function readProbe(row: TargetRow): ProbeResult | null {
+/** What the last probe saw. */
+export function readProbe(row: TargetRow): ProbeResult | null {
   if (row.probe === null || parseJson(row.probe) === undefined) return null
   const probe: ProbeResult = JSON.parse(row.probe)
   return probe

@@ -23,7 +23,7 @@ export function tenantEndpoints(ports: AdminPorts) {
     .post('/', jsonBody(NEW_TENANT), async (c) => {
       const body = c.req.valid('json')
       const id = `ten_${randomBase62(14, ports.randomBytes)}`
-      const changed = change({ ...BLANK, id, name: body.name, created_at_ms: ports.nowMs() }, body)
+      const changed = changeTenant({ ...BLANK_TENANT, id, name: body.name, created_at_ms: ports.nowMs() }, body)
       if (!changed.ok) return refuse(c, changed.error)
       const row = changed.value
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
@@ -42,7 +42,7 @@ export function tenantEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const before = await findTenant(c.env.DB, c.req.param('id'))
       if (before === null) return refuse(c, notFound('tenant', c.req.param('id')))
-      const changed = change(before, body)
+      const changed = changeTenant(before, body)
       if (!changed.ok) return refuse(c, changed.error)
       const row = changed.value
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row))
@@ -64,7 +64,8 @@ export function tenantEndpoints(ports: AdminPorts) {
     })
 }
 
-const BLANK: Omit<TenantRow, 'id' | 'name' | 'created_at_ms'> = {
+/** A tenant of which nothing is said. */
+export const BLANK_TENANT: Omit<TenantRow, 'id' | 'name' | 'created_at_ms'> = {
   ...NO_LIMITS,
   cache_mode: 'off',
   cache_ttl_seconds: CACHE_TTL_SECONDS,
@@ -79,7 +80,7 @@ const BLANK: Omit<TenantRow, 'id' | 'name' | 'created_at_ms'> = {
 }
 
 /** The tenant after a change: what is left out stays. */
-function change(before: TenantRow, body: TenantChange): Result<TenantRow, Refusal> {
+export function changeTenant(before: TenantRow, body: TenantChange): Result<TenantRow, Refusal> {
   const limits = changeLimits(before, body.limits)
   if (!limits.ok) return limits
   const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)

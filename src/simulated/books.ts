@@ -28,6 +28,18 @@ export interface CallBook {
   readonly tokensOut: number
   /** Null while it is open. */
   readonly ending: CallEnding | null
+  /** What the request calls itself, as `ref-<letters, digits>` anywhere in it: whose call it was. Null: nothing. */
+  readonly reference: string | null
+}
+
+/** A call as it begins. */
+export interface CallFacts {
+  readonly key: string
+  readonly model: string
+  readonly isStreamed: boolean
+  readonly tokensIn: number
+  /** The request as it was sent. */
+  readonly text: string
 }
 
 /** Prices in pico-USD per token. */
@@ -61,6 +73,7 @@ const MODELS_MAX = 1_000
 /** Calls kept one by one; beyond it the oldest go, and sums by key are no longer whole. */
 const CALLS_MAX = 100_000
 const PICO_PER_NANO = 1_000
+const REFERENCE = /\bref-[0-9a-z]+/
 const EMPTY: ModelBook = { calls: 0, streams: 0, completed: 0, aborted: 0, errors: 0, tokensIn: 0, tokensOut: 0 }
 
 const books = new Map<string, ModelBook>()
@@ -68,10 +81,11 @@ const releases = new Map<string, number>()
 type OpenBook = { -readonly [Name in keyof CallBook]: CallBook[Name] }
 let calls: OpenBook[] = []
 
-/** Opens a call that `key` pays for. */
-export function bookCall(key: string, model: string, isStreamed: boolean, tokensIn: number): BookedCall {
+/** Opens a call. */
+export function bookCall({ key, model, isStreamed, tokensIn, text }: CallFacts): BookedCall {
   const releasesBefore = releases.get(model) ?? 0
-  const call: OpenBook = { key, model, tokensIn, tokensOut: 0, ending: null }
+  const reference = REFERENCE.exec(text)?.[0] ?? null
+  const call: OpenBook = { key, model, tokensIn, tokensOut: 0, ending: null, reference }
   if (calls.length >= CALLS_MAX) calls = calls.slice(CALLS_MAX / 2)
   calls.push(call)
   add(model, { calls: 1, streams: isStreamed ? 1 : 0, tokensIn })

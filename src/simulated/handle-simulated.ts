@@ -95,13 +95,21 @@ async function answer(provider: SimulatedProvider, request: Request, clock: Simu
   const requestId = `req_${newId()}`
   const unwelcome = provider.refuse(request.headers)
   if (unwelcome) return refused(provider, unwelcome, requestId)
-  const body = parseJson(await request.text())
+  const text = await request.text()
+  const body = parseJson(text)
   if (!isJsonObject(body)) return refused(provider, provider.notJson, requestId)
   const read = provider.read(body, new URL(request.url))
   if (!read.ok) return refused(provider, read.error, requestId)
   const ask = read.value
-  const behaviour = readBehaviour(ask.model)
-  const booked = bookCall(payerOf(request.headers), ask.model, ask.isStreamed, promptTokensOf(ask))
+  const { model, isStreamed } = ask
+  const behaviour = readBehaviour(model)
+  const booked = bookCall({
+    key: payerOf(request.headers),
+    model,
+    isStreamed,
+    tokensIn: promptTokensOf(ask),
+    text,
+  })
   const call: Call = { provider, ask, behaviour, requestId, booked, clock, signal: request.signal }
   try {
     if (behaviour.isHung) await whileClientStays(call, () => waitForever(clock, call.signal))

@@ -73,8 +73,15 @@ async function answerTask(request: Request, path: string): Promise<Response> {
   const unknown = Object.keys(body).find((name) => name === 'tidegate')
   if (unknown !== undefined) return refused(mistake(`Unrecognized request argument supplied: ${unknown}`, unknown))
   const behaviour = readBehaviour(model)
-  const asked = JSON.stringify(body['input'] ?? body['prompt'] ?? '')
-  const booked = bookCall(payerOf(request.headers), model, body['stream'] === true, tokensOf(asked))
+  const { input } = body
+  const asked = path === '/embeddings' ? inputsOf(input) : [JSON.stringify(input ?? body['prompt'] ?? '')]
+  const booked = bookCall({
+    key: payerOf(request.headers),
+    model,
+    isStreamed: body['stream'] === true,
+    tokensIn: tokensOfAll(asked),
+    text: JSON.stringify(body),
+  })
   if (behaviour.errorStatus !== null) {
     booked.end('errors')
     return refused(openaiRefusal(behaviour.errorStatus, model).refusal)
@@ -85,9 +92,7 @@ async function answerTask(request: Request, path: string): Promise<Response> {
 }
 
 function embeddings({ body, model, behaviour }: TaskCall): Response {
-  const { input } = body
-  const isOne = typeof input === 'string' || (Array.isArray(input) && typeof input[0] === 'number')
-  const inputs: readonly Json[] = isOne ? [input] : Array.isArray(input) ? input : []
+  const inputs = inputsOf(body['input'])
   if (inputs.length === 0) return refused(mistake("'input' cannot be empty", 'input'))
   if (inputs.length > INPUTS_MAX) return refused(mistake(`at most ${INPUTS_MAX} inputs`, 'input'))
   if (inputs.some((item) => item === 'break here')) return refused(openaiRefusal(500, model).refusal)
@@ -98,7 +103,7 @@ function embeddings({ body, model, behaviour }: TaskCall): Response {
     const vector = vectorOf(JSON.stringify(item), size)
     return { object: 'embedding', index, embedding: asText ? base64Of(vector) : vector }
   })
-  const tokens = inputs.reduce<number>((sum, item) => sum + (Array.isArray(item) ? item.length : tokensOf(item)), 0)
+  const tokens = tokensOfAll(inputs)
   const usage = behaviour.usage === 'none' ? {} : { usage: { prompt_tokens: tokens, total_tokens: tokens } }
   return Response.json({ object: 'list', data, model, ...usage })
 }
@@ -202,6 +207,16 @@ function vectorOf(text: string, size: number): readonly number[] {
 function base64Of(vector: readonly number[]): string {
   const bytes = new Uint8Array(Float32Array.from(vector).buffer)
   return btoa(String.fromCharCode(...bytes))
+}
+
+/** What is to become vectors: a text, or a list of tokens, or several of them. */
+function inputsOf(input: Json | undefined): readonly Json[] {
+  const isOne = typeof input === 'string' || (Array.isArray(input) && typeof input[0] === 'number')
+  return isOne ? [input] : Array.isArray(input) ? input : []
+}
+
+function tokensOfAll(inputs: readonly Json[]): number {
+  return inputs.reduce<number>((sum, item) => sum + (Array.isArray(item) ? item.length : tokensOf(item)), 0)
 }
 
 function tokensOf(text: Json | undefined): number {

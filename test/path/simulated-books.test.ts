@@ -57,3 +57,26 @@ test('are told over HTTP', async () => {
   const calls = await handleSimulated(new Request('http://simulated/books/calls'))
   expect(await calls.json()).toMatchObject({ calls: [{ key: 'one', tokensOut: 3, ending: 'completed' }] })
 })
+
+test('tell whose call it was, where the request says so', async () => {
+  const body = (words: string) => ({
+    body: JSON.stringify({ model: 'sim-tokens3', messages: [{ role: 'user', content: words }] }),
+  })
+  const headers = { authorization: 'Bearer one', 'content-type': 'application/json' }
+  for (const words of ['Count (ref-7a3) waves', 'Count waves']) {
+    const request = new Request('http://simulated/openai/v1/chat/completions', {
+      method: 'POST',
+      headers,
+      ...body(words),
+    })
+    await (await handleSimulated(request, instantClock())).text()
+  }
+  const vectors = {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ model: 'sim-vectors', input: ['ref-7a4 tide', 'ebb'] }),
+  }
+  await handleSimulated(new Request('http://simulated/openai/v1/embeddings', vectors))
+  expect(readCalls().map(({ reference }) => reference)).toEqual(['ref-7a3', null, 'ref-7a4'])
+  expect(readCalls().at(-1)).toMatchObject({ tokensIn: 4, tokensOut: 0 })
+})

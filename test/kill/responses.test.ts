@@ -1,0 +1,5 @@
+// What clients of the responses protocol get of a stream whose provider dies.
+import { EVERYWHERE } from './everywhere.ts'
+import { killSuite } from '../support/kill-suite.ts'
+
+killSuite({ clients: ['responses'], ...EVERYWHERE })

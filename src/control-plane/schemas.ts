@@ -181,8 +181,15 @@ export type TenantChange = z.infer<typeof TENANT_CHANGE>
 /** Replaced as a whole; an empty list is no limit at all. */
 export const END_USER = z.strictObject({ limits: RULES }, OBJECT)
 
-/** A switch: what is off serves nobody. */
-export const SWITCH = z.strictObject({ off: FLAG, reason: text(500) }, OBJECT)
+/** A switch: what is off serves nobody, and others want to know why; switching on needs no reason. */
+export const SWITCH = z.discriminatedUnion(
+  'off',
+  [
+    z.strictObject({ off: z.literal(true), reason: text(500) }),
+    z.strictObject({ off: z.literal(false), reason: z.optional(text(500)) }),
+  ],
+  'must be an object of off (true or false) and reason',
+)
 
 export const NEW_TEAM = z.strictObject({ tenant: NAME, name: NAME, limits: z.optional(LIMITS) }, OBJECT)
 export const TEAM_CHANGE = z.strictObject({ name: z.optional(NAME), limits: z.optional(LIMITS) }, OBJECT)

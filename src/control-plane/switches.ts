@@ -28,7 +28,7 @@ export function switchEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
     .get('/', async (c) => c.json({ rows: (await listRows<SwitchRow>(c.env.DB, 'switches')).map(viewSwitch) }))
     .put('/:kind/:id{.+}', jsonBody(SWITCH), async (c) => {
-      const { off, reason } = c.req.valid('json')
+      const asked = c.req.valid('json')
       const kind = kindOf(c.req.param('kind'))
       if (kind === undefined) return refuse(c, notFound('kind of switch', c.req.param('kind')))
       const subject = await subjectOf(c.env.DB, kind, c.req.param('id'))
@@ -36,13 +36,13 @@ export function switchEndpoints(ports: AdminPorts) {
       const before = await findRow<SwitchRow>(c.env.DB, 'switches', id)
       // What is gone by now can still be switched on again.
       if (subject === null && before === null) return refuse(c, notFound(kind, c.req.param('id')))
-      const entry = { ...OPERATOR, reason }
-      if (off) {
+      const entry = asked.reason === undefined ? OPERATOR : { ...OPERATOR, reason: asked.reason }
+      if (asked.off) {
         const row: SwitchRow = {
           id,
           kind,
           subject: subject?.id ?? c.req.param('id'),
-          reason,
+          reason: asked.reason,
           since_ms: before?.since_ms ?? ports.nowMs(),
         }
         const committed = await commit(c.env.DB, putRow(c.env.DB, 'switches', row), entry)

@@ -98,6 +98,13 @@ export type Failure =
   | { readonly kind: 'model-not-allowed'; readonly model: string }
   /** An operator has switched it off. `model`: the requested one. */
   | { readonly kind: 'switched-off'; readonly what: 'tenant' | 'key' | 'model'; readonly model?: string }
+  /** The same of all that could serve the model, whether they are off by themselves or with their providers. */
+  | {
+      readonly kind: 'switched-off'
+      readonly what: 'target'
+      readonly model: string
+      readonly targets: readonly string[]
+    }
   /** Nobody knows what the model costs, and it isn't served at an unknown price. */
   | { readonly kind: 'unpriced'; readonly model: string }
   /** A rule of the model's route says no to requests like this one. */

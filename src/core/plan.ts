@@ -98,9 +98,16 @@ export function summaryOf({ route, rule, candidates, excluded }: Plan): string {
 }
 
 const CHOICE_CHARS_MAX = 500
+/** Lines that were written: the event, the answer's header and every further attempt ask for the same one. */
+const written = new WeakMap<Plan, string>()
 
 /** The plan in one line, where there was a choice: null for a route with one target and nothing to say. */
 export function choiceOf(plan: Plan): string | null {
   const isChosen = plan.candidates.length + plan.excluded.length > 1 || plan.rule !== undefined
-  return isChosen ? summaryOf(plan).slice(0, CHOICE_CHARS_MAX) : null
+  if (!isChosen) return null
+  const known = written.get(plan)
+  if (known !== undefined) return known
+  const line = summaryOf(plan).slice(0, CHOICE_CHARS_MAX)
+  written.set(plan, line)
+  return line
 }

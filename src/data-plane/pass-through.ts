@@ -249,9 +249,12 @@ function switchedOn(reachable: readonly Reachable[], { switches }: Services): re
 }
 
 function offFailure({ facts, services }: ReadExchange<Speaker>, { target, model }: Choice): Failure | null {
-  const isOff =
-    services.switches.ofTarget(target, model ?? target.model) !== null || services.switches.ofModel(facts.model)
-  return isOff ? { kind: 'switched-off', what: 'model', model: facts.model } : null
+  const what = services.switches.ofModel(facts.model)
+    ? 'model'
+    : services.switches.ofTarget(target, model ?? target.model)
+  if (what === null) return null
+  if (what === 'model') return { kind: 'switched-off', what, model: facts.model }
+  return { kind: 'switched-off', what: 'target', model: facts.model, targets: [target.id] }
 }
 
 /** The target as it is called: at the path's own address, with its price for this model. */

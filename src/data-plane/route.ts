@@ -80,7 +80,8 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
     }
     return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest, reroute, models })
   }
-  if (isAllOff(planned.excluded)) return err({ kind: 'switched-off', what: 'model', model: facts.model })
+  const off = allOff(facts.model, planned.excluded)
+  if (off !== null) return err(off)
   const gaps = gapsOf(planned.excluded)
   const suggestions = suggest(targets)
   if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps, suggestions })
@@ -112,9 +113,13 @@ export function switchedOff({ facts, services }: ReadExchange<Speaker>, target: 
   return what === null ? null : { targetId: target.id, reason: 'switched-off', what }
 }
 
-/** Whether switches are all that is in the way. */
-export function isAllOff(excluded: readonly Exclusion[]): boolean {
-  return excluded.length > 0 && excluded.every(({ reason }) => reason === 'switched-off')
+/** What to tell where switches are all that is in the way: the model, where it is that, else what serves it. */
+export function allOff(model: string, excluded: readonly Exclusion[]): Failure | null {
+  if (excluded.length === 0) return null
+  const kinds = excluded.map((exclusion) => (exclusion.reason === 'switched-off' ? exclusion.what : null))
+  if (kinds.includes(null)) return null
+  if (kinds.every((what) => what === 'model')) return { kind: 'switched-off', what: 'model', model }
+  return { kind: 'switched-off', what: 'target', model, targets: excluded.map(({ targetId }) => targetId) }
 }
 
 /** An estimate this much above what a model takes may still fit. */

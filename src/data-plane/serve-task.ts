@@ -16,7 +16,7 @@ import { type ShortBody, promptTokens } from './large-body.ts'
 import { type Form, discardForm, readForm } from './read-form.ts'
 import { readRequest } from './read-request.ts'
 import { refuse } from './refuse.ts'
-import { isAllOff, isAllowed, switchedOff } from './route.ts'
+import { allOff, isAllowed, switchedOff } from './route.ts'
 import { situationOf } from './situation.ts'
 
 /** A task under way. */
@@ -90,7 +90,8 @@ function planTask(exchange: TaskExchange, table: RouteTable, promptTokens: numbe
   const against = (target: (typeof able)[number]) => switchedOff(exchange, target)
   const planned = plan(found, able, { gaps, against }, () => situationOf(exchange, () => promptTokens))
   if (planned.candidates.length > 0) return ok(planned)
-  if (isAllOff(planned.excluded)) return err({ kind: 'switched-off', what: 'model', model })
+  const off = allOff(model, planned.excluded)
+  if (off !== null) return err(off)
   const open = gapsOf(planned.excluded)
   if (open.length > 0) return err({ kind: 'unsupported', model, gaps: open })
   return err({ kind: 'no-target-available', model, retryAfterMs: null })

@@ -74,7 +74,7 @@ function wordsOf(failure: Failure): Phrase {
     case 'model-not-allowed':
       return modelNotAllowed(failure.model)
     case 'switched-off':
-      return switchedOff(failure.what, failure.model)
+      return failure.what === 'target' ? targetsOff(failure) : switchedOff(failure.what, failure.model)
     case 'unpriced':
       return unpriced(failure.model)
     case 'refused-by-rule':
@@ -149,6 +149,14 @@ function switchedOff(what: 'tenant' | 'key' | 'model', model = ''): Phrase {
   if (what !== 'model') return { ...phrase, status: 403, message: SWITCHED_OFF[what] }
   const message = `The model \`${model}\` has been switched off by the operator of this gateway.`
   return { ...phrase, status: 503, type: 'server_error', message, param: 'model' }
+}
+
+const TARGETS_TOLD_MAX = 8
+
+function targetsOff({ model, targets }: { readonly model: string; readonly targets: readonly string[] }): Phrase {
+  const told = targets.slice(0, TARGETS_TOLD_MAX).join(', ') + (targets.length > TARGETS_TOLD_MAX ? ', …' : '')
+  const message = `What serves the model \`${model}\` has been switched off by the operator of this gateway: ${told}.`
+  return { status: 503, message, type: 'server_error', code: 'target_switched_off', param: 'model', mayRetry: false }
 }
 
 const SWITCHED_OFF = {

@@ -116,15 +116,18 @@ describe('a client', () => {
   })
 
   test.each([
-    ['all targets', { target: ['a'] }],
-    ['the model itself', { model: ['asked'] }],
-  ] as const)('is told where %s are off, and not to try again at once', async (_, list) => {
-    const world = pathWorld([someTarget('a')])
+    ['its targets', { target: ['a', 'b'] }, 'target', 'a, b'],
+    ['one and the other’s provider', { target: ['a'], provider: ['bad'] }, 'target', 'a, b'],
+    ['the models of its targets', { model: ['a', 'b'] }, 'model', '`asked`'],
+    ['the model itself', { model: ['asked'] }, 'model', '`asked`'],
+  ] as const)('is told which where %s are off, and not to try again at once', async (_, list, what, named) => {
+    const world = pathWorld([someTarget('a'), someTarget('b', { provider: 'bad' })])
     world.switches.take(off(list))
     const response = await world.ask(WAYS[0][1])
     expect(response.status).toBe(503)
     expect(response.headers.get('x-should-retry')).toBe('false')
-    expect(await response.json()).toMatchObject({ error: { code: 'model_switched_off' } })
+    const message: unknown = expect.stringContaining(named)
+    expect(await response.json()).toMatchObject({ error: { code: `${what}_switched_off`, message } })
   })
 
   test('whose key goes off in mid-stream gets an orderly end that says why', async () => {

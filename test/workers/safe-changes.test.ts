@@ -74,7 +74,7 @@ describe('a kill switch', () => {
       expect((await reply(tenant, switches?.revision)).switches, 'knows as much').toBeUndefined()
       expect((await reply(tenant)).switches, 'an isolate of before').toBeUndefined()
     }
-    const on = await call('PUT', '/switches/provider/openai', { off: false, reason: 'fixed' })
+    const on = await call('PUT', '/switches/provider/openai', { off: false })
     expect(on).toMatchObject({ status: 200, body: { kind: 'provider', id: 'openai', off: false } })
     for (const tenant of tenants) expect((await reply(tenant, 0)).switches?.off).toEqual({})
     expect((await published())?.switches?.off).toEqual({})

@@ -105,6 +105,10 @@ export interface UsageEvent {
   readonly credential?: string | null
   /** The plan in one line; null or missing where there was no choice. */
   readonly plan?: string | null
+  /** The client's span, `<id>-<flags>` (`core/trace-context.ts`); null or missing where it named none. */
+  readonly parentSpan?: string | null
+  /** ms from acceptance until this attempt began; missing for none. */
+  readonly afterMs?: number
 }
 
 /** One message of the usage Queue: an immutable run of events of one tenant, applied as a whole or not at all. */
@@ -138,6 +142,8 @@ const FIELD_DEFAULTS = {
   ttftMs: null,
   credential: null,
   plan: null,
+  parentSpan: null,
+  afterMs: 0,
 } as const satisfies Partial<UsageEvent>
 
 /** An event while it is being made. */
@@ -182,6 +188,8 @@ export function packEvent(event: UsageEvent): string {
   if (event.ttftMs !== null) packed.ttftMs = event.ttftMs
   if (event.credential != null) packed.credential = event.credential
   if (event.plan != null) packed.plan = event.plan
+  if (event.parentSpan != null) packed.parentSpan = event.parentSpan
+  if (event.afterMs !== undefined && event.afterMs > 0) packed.afterMs = event.afterMs
   return JSON.stringify(packed)
 }
 

@@ -243,6 +243,7 @@ function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   event.isEstimated = end.isBilled && (end.usage === null || counted !== end.usage)
   event.costNanoUsd = cost
   event.latencyMs = exchange.services.nowMs() - exchange.startedAtMs
+  event.afterMs = attempt.admittedAtMs - exchange.startedAtMs
   event.ttftMs = end.ttftMs
   reservation.settle(actual, event, exchange.later)
   return cost

@@ -1,6 +1,7 @@
 // One client's request while it is being served: who, what, since when. Made once, read by every step.
 import type { Caller, Route } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
+import { readTraceparent } from '../core/trace-context.ts'
 import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
 import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
@@ -36,6 +37,8 @@ export interface RequestOptions {
 export interface Exchange<P extends Speaker = Protocol> {
   readonly requestId: string
   readonly traceId: string | null
+  /** The client's span, as the event keeps it. */
+  readonly parentSpan: string | null
   readonly startedAtMs: number
   readonly protocol: P
   readonly options: RequestOptions
@@ -66,13 +69,15 @@ const TAGS_MAX = 16
 const TAG_CHARS_MAX = 128
 const END_USER_CHARS_MAX = 256
 const TRACE_ID_CHARS_MAX = 128
-const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
 
 /** Begins an exchange. */
 export function begin<P extends Speaker>(request: Request, protocol: P, services: Services, later: Later): Exchange<P> {
+  const traceparent = request.headers.get('traceparent')
+  const parent = traceparent === null ? null : readTraceparent(traceparent)
   return {
     requestId: services.newId(),
-    traceId: traceId(request.headers),
+    traceId: parent?.traceId ?? request.headers.get('x-trace-id')?.slice(0, TRACE_ID_CHARS_MAX) ?? null,
+    parentSpan: parent?.span ?? null,
     startedAtMs: services.nowMs(),
     protocol,
     options: options(request.headers),
@@ -138,6 +143,8 @@ export function eventTemplate(
     ttftMs: null,
     credential: null,
     plan: null,
+    parentSpan: exchange.parentSpan,
+    afterMs: 0,
   }
 }
 
@@ -202,10 +209,4 @@ function tags(value: string | null): readonly string[] {
   if (value === null) return []
   const all = value.split(',').map((tag) => tag.trim().slice(0, TAG_CHARS_MAX))
   return all.filter((tag) => tag !== '').slice(0, TAGS_MAX)
-}
-
-function traceId(headers: Headers): string | null {
-  const parent = headers.get('traceparent')
-  const traced = parent === null ? null : (TRACEPARENT.exec(parent)?.[1] ?? null)
-  return traced ?? headers.get('x-trace-id')?.slice(0, TRACE_ID_CHARS_MAX) ?? null
 }

@@ -121,6 +121,8 @@ const EVENT_FIELDS: Readonly<Record<string, Check>> = {
   ttftMs: (value) => value === null || isCount(value),
   credential: isTextOrNull,
   plan: isTextOrNull,
+  parentSpan: isTextOrNull,
+  afterMs: isCount,
 }
 
 const EVENT_CHECKS = Object.entries(EVENT_FIELDS)

@@ -39,6 +39,8 @@ const anyEvent: fc.Arbitrary<UsageEvent> = fc.record({
   isUnpriced: fc.boolean(),
   credential: textOrNull,
   plan: textOrNull,
+  parentSpan: textOrNull,
+  afterMs: count,
   latencyMs: count,
   ttftMs: fc.option(count, { nil: null }),
   usage: fc

@@ -38,6 +38,8 @@ export function usageEvent(requestId: string, fields: Partial<UsageEvent> = {}):
     ttftMs: null,
     credential: null,
     plan: null,
+    parentSpan: null,
+    afterMs: 0,
     ...fields,
   }
 }

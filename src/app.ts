@@ -62,6 +62,7 @@ export function createApp(): {
   })
   return {
     async fetch(request, env, context) {
+      servicesOf(env).comesFrom(request)
       const origin = request.headers.get('origin')
       if (origin === null) return app.fetch(request, env, context)
       return fromPage(request, origin, env, async () => app.fetch(request, env, context))

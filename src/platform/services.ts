@@ -5,6 +5,7 @@ import { Calibration } from '../core/calibration.ts'
 import { late } from '../core/late.ts'
 import { PRICE_LIST_NAME } from '../core/directory.ts'
 import { PriceBook } from '../core/price-book.ts'
+import { type Region, breakerName, regionOf } from '../core/region.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import type { GatewayEnv } from '../env.ts'
 import type { Log, Services } from '../ports.ts'
@@ -23,6 +24,8 @@ import { fetchUpstream } from './upstream.ts'
 /** The services, with what the control plane needs of them. */
 export interface GatewayServices extends Services {
   readonly directory: EdgeDirectory
+  /** Called with every request: the first of them tells where this isolate is, and there it stays. */
+  comesFrom(request: Request): void
 }
 
 const made = new WeakMap<GatewayEnv, GatewayServices>()
@@ -43,9 +46,13 @@ function makeServices(env: GatewayEnv): GatewayServices {
   const log = windowedLog(nowMs, (line) => console.warn(line))
   const switches = new SwitchBoard()
   const prices = new PriceBook(readUnpriced(env, log))
+  let region: Region | null = null
   const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches, prices)
   return {
     directory,
+    comesFrom(request) {
+      region ??= regionOf(request.cf?.continent)
+    },
     limiter: leasedLimiter({
       object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
       sendBeside: (name, message) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).call(message),
@@ -58,7 +65,10 @@ function makeServices(env: GatewayEnv): GatewayServices {
       log,
     }),
     breakers: isolateBreakers({
-      shared: (targetId) => env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(targetId)),
+      shared(targetId) {
+        const name = breakerName(region ?? regionOf(null), targetId)
+        return env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(name))
+      },
       nowMs,
       draw,
       sleep,

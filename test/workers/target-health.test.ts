@@ -12,6 +12,8 @@ import { Hono } from 'hono'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { TargetBreaker } from '../../durable-objects/target-breaker.ts'
 import type { RoutingSnapshot, Target } from '../../src/core/directory.ts'
+import { REGIONS, type Region, breakerName } from '../../src/core/region.ts'
+import { type GatewayServices, servicesOf } from '../../src/platform/services.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { someTarget } from '../support/targets.ts'
 
@@ -101,6 +103,58 @@ describe('a shared breaker', () => {
     if (told.kind !== 'open') return
     expect(told.untilMs - START_MS - 9_000).toBeGreaterThanOrEqual(16_000)
     expect(told.untilMs - START_MS - 9_000).toBeLessThanOrEqual(24_000)
+  })
+})
+
+describe('a region', () => {
+  /** An isolate of its own, with a request from there. */
+  function isolateIn(continent: string | null): GatewayServices {
+    const services = servicesOf({ ...env })
+    services.comesFrom(new Request('https://gateway.test', continent === null ? {} : { cf: { continent } }))
+    return services
+  }
+
+  it('finds a target broken for its own isolates alone', async () => {
+    const { target } = checked()
+    const inRegion = (region: Region) =>
+      env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(breakerName(region, target.id)))
+    const europe = isolateIn('EU')
+    // Later requests don't move it.
+    europe.comesFrom(new Request('https://gateway.test', { cf: { continent: 'NA' } }))
+    const told: Promise<void>[] = []
+    for (let count = 0; count < 5; count += 1) {
+      const permit = await europe.breakers.permit(target)
+      if ('done' in permit) permit.done('connection', null, (work) => told.push(work))
+    }
+    await Promise.all(told)
+    expect(europe.breakers.standing(target)).toMatchObject({ state: 'open' })
+    const stands = async (region: Region) => (await inRegion(region).permit()).kind
+    expect(await Promise.all(REGIONS.map(stands))).toEqual(['closed', 'open', 'closed', 'closed'])
+    for (const continent of ['SA', 'OC', 'AF', null]) {
+      expect(await isolateIn(continent).breakers.permit(target)).toMatchObject({ isProbe: false })
+    }
+  })
+
+  it('is asked about a target by the isolates that are there', async () => {
+    const { target } = checked()
+    for (const [continent, region] of [
+      ['NA', 'am'],
+      ['EU', 'eu'],
+      ['OC', 'ap'],
+      [null, 'other'],
+    ] as const) {
+      const shared = env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(breakerName(region, target.id)))
+      // Broken there for longer than an isolate finds by itself.
+      await shared.tripped(START_MS + 120_000)
+      const { breakers } = isolateIn(continent)
+      for (let count = 0; count < 5; count += 1) {
+        const permit = await breakers.permit(target)
+        if ('done' in permit) permit.done('connection', null, () => undefined)
+      }
+      at(7_000)
+      expect(await breakers.permit(target)).toEqual({ retryAfterMs: 113_000 })
+      at(0)
+    }
   })
 })
 

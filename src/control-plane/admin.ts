@@ -11,11 +11,13 @@ import { analyticsEndpoints } from './analytics.ts'
 import { ledgerAuditEndpoints } from './audit-ledger.ts'
 import { announce } from './announce.ts'
 import { auditEndpoints } from './audit.ts'
+import type { Caller } from './caller.ts'
 import { endUserEndpoints } from './end-users.ts'
 import { inFlightEndpoints } from './in-flight.ts'
 import { keyReportEndpoints } from './key-reports.ts'
 import { keyEndpoints } from './keys.ts'
 import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
+import { OWNER } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishPage, type PublishCursor } from './publish.ts'
 import { priceEndpoints } from './prices.ts'
@@ -40,6 +42,7 @@ export function createAdmin(options: AdminOptions) {
     services: [],
     nowMs: () => Date.now(),
     randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
+    fetch: (url, init) => fetch(url, init),
     ...options,
   }
   return new Hono<AdminTypes>()
@@ -70,9 +73,19 @@ export function createAdmin(options: AdminOptions) {
     )
 }
 
+const ADMIN: Caller = {
+  grant: OWNER,
+  by: 'admin-token',
+  who: 'ADMIN_TOKEN',
+  actor: 'ADMIN_TOKEN',
+  address: null,
+  session: null,
+}
+
 const operatorsOnly = createMiddleware<AdminTypes>(async (c, next) => {
   switch (await operatorAccess(c.env.ADMIN_TOKEN, c.req.header('authorization') ?? null)) {
     case 'granted':
+      c.set('caller', ADMIN)
       await next()
       return undefined
     case 'denied':

@@ -10,6 +10,7 @@ import { sendAlert } from '../ledger/alerts/send.ts'
 import { sendPortsOf } from '../ledger/alerts/send-ports.ts'
 import { writeSigningSecret } from '../ledger/alerts/sign.ts'
 import { CHANNEL_CHANGE, type ChannelChange, NEW_CHANNEL, type NewChannel } from './alert-schemas.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { exists, notFound, notStored, refuse, type Refusal, unacceptable } from './refusal.ts'
 import { commit, deleteRow, findRow, findTenant, insertRow, listRows, readTexts, updateRow } from './store.ts'
@@ -45,7 +46,7 @@ export function alertChannelEndpoints(ports: AdminPorts) {
       const changed = await change(blank, secret === undefined ? body : { ...body, secret }, contextOf(c.env))
       if (!changed.ok) return refuse(c, changed.error)
       const row = changed.value
-      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'alert_channels', row))
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'alert_channels', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       return c.json({ ...viewChannel(row, undefined), ...(secret === undefined ? {} : { secret }) }, 201)
     })
@@ -65,14 +66,14 @@ export function alertChannelEndpoints(ports: AdminPorts) {
       if (before === null) return refuse(c, notFound('alert channel', c.req.param('id')))
       const changed = await change(before, c.req.valid('json'), contextOf(c.env))
       if (!changed.ok) return refuse(c, changed.error)
-      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'alert_channels', changed.value))
+      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'alert_channels', changed.value), entryBy(c))
       if (!committed.ok) return refuse(c, nameTaken(changed.value.name))
       return c.json(viewChannel(changed.value, await healthOf(c.env.DB, before.id)))
     })
     .delete('/:id', async (c) => {
       const row = await findRow<ChannelRow>(c.env.DB, 'alert_channels', c.req.param('id'))
       if (row === null) return refuse(c, notFound('alert channel', c.req.param('id')))
-      await commit(c.env.DB, deleteRow(c.env.DB, 'alert_channels', row.id))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'alert_channels', row.id), entryBy(c))
       await c.env.DB.prepare(`DELETE FROM alert_channel_health WHERE channel_id = ?1`).bind(row.id).run()
       return c.body(null, 204)
     })

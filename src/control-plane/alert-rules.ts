@@ -4,6 +4,8 @@ import { Hono } from 'hono'
 import { type AlertRules, EVERYBODY, RuleBook, type RulesRow, USUAL_RULES, rulesOver } from '../ledger/alerts/rules.ts'
 import { RULES, type RulesBody } from './alert-schemas.ts'
 import { readUsd, writeUsd } from './amount.ts'
+import type { Entry } from './audit-record.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { notFound, notStored, refuse, unacceptable } from './refusal.ts'
 import { commit, deleteRow, findRow, findTenant, insertRow, listRows, updateRow } from './store.ts'
@@ -22,11 +24,11 @@ export function alertRuleEndpoints(ports: AdminPorts) {
       })
     })
     .put('/', jsonBody(RULES), async (c) => {
-      await put(c.env.DB, EVERYBODY, c.req.valid('json'), ports.nowMs())
+      await put(c.env.DB, ruleRow(EVERYBODY, c.req.valid('json'), ports.nowMs()), entryBy(c))
       return c.json({ rules: await rulesOf(c.env.DB, EVERYBODY) })
     })
     .delete('/', async (c) => {
-      await commit(c.env.DB, deleteRow(c.env.DB, 'alert_rules', EVERYBODY))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'alert_rules', EVERYBODY), entryBy(c))
       return c.body(null, 204)
     })
     .get('/:tenant', async (c) => {
@@ -39,14 +41,14 @@ export function alertRuleEndpoints(ports: AdminPorts) {
       const tenant = await findTenant(c.env.DB, c.req.param('tenant'))
       if (tenant === null) return refuse(c, notFound('tenant', c.req.param('tenant')))
       if (body.provider_down !== undefined) return refuse(c, EVERYBODYS)
-      const isStored = await put(c.env.DB, tenant.id, body, ports.nowMs())
+      const isStored = await put(c.env.DB, ruleRow(tenant.id, body, ports.nowMs()), entryBy(c))
       if (!isStored) return refuse(c, notStored('full', EVERYBODYS))
       return c.json({ tenant_id: tenant.id, rules: await rulesOf(c.env.DB, tenant.id) })
     })
     .delete('/:tenant', async (c) => {
       const tenant = await findTenant(c.env.DB, c.req.param('tenant'))
       if (tenant === null) return refuse(c, notFound('tenant', c.req.param('tenant')))
-      await commit(c.env.DB, deleteRow(c.env.DB, 'alert_rules', tenant.id))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'alert_rules', tenant.id), entryBy(c))
       return c.body(null, 204)
     })
 }
@@ -57,11 +59,14 @@ const EVERYBODYS = unacceptable(
   'provider_down concerns everybody: it is set at /alert-rules.',
 )
 
-async function put(db: D1Database, id: string, body: RulesBody, nowMs: number): Promise<boolean> {
-  const row: RulesRow = { id, rules: JSON.stringify(keptRules(body)), created_at_ms: nowMs }
-  const before = await findRow<RulesRow>(db, 'alert_rules', id)
+function ruleRow(id: string, body: RulesBody, nowMs: number): RulesRow {
+  return { id, rules: JSON.stringify(keptRules(body)), created_at_ms: nowMs }
+}
+
+async function put(db: D1Database, row: RulesRow, entry: Entry): Promise<boolean> {
+  const before = await findRow<RulesRow>(db, 'alert_rules', row.id)
   const change = before === null ? insertRow(db, 'alert_rules', row) : updateRow(db, 'alert_rules', row)
-  return (await commit(db, change)).ok
+  return (await commit(db, change, entry)).ok
 }
 
 /** As they are kept: money in nano-USD, members that are left out stay out. */

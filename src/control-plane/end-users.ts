@@ -6,6 +6,7 @@ import { shardOf, userText } from '../core/side-limits.ts'
 import { announce } from './announce.ts'
 import { hmacHex } from './digest.ts'
 import { NO_PEPPER, PEPPER_LENGTH_MIN } from './keys.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTenant } from './publish.ts'
 import { pushEndUsers } from './publish-side.ts'
@@ -56,12 +57,12 @@ export function endUserEndpoints(ports: AdminPorts) {
         limit_rules: JSON.stringify(limits),
         created_at_ms: ports.nowMs(),
       }
-      const committed = await commit(c.env.DB, putRow(c.env.DB, 'end_users', row))
+      const committed = await commit(c.env.DB, putRow(c.env.DB, 'end_users', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, noTenant(c)))
       // From now on its objects are told of every change, also of the last limit's end.
       if (tenant.end_user_limits === null) {
         const limited: TenantRow = { ...tenant, end_user_limits: '[]' }
-        await commit(c.env.DB, updateRow(c.env.DB, 'tenants', limited))
+        await commit(c.env.DB, updateRow(c.env.DB, 'tenants', limited), entryBy(c))
       }
       const failed = await announceEndUser(c.env, row)
       return failed === null ? c.json(viewEndUser(row)) : refuse(c, failed)
@@ -73,7 +74,7 @@ export function endUserEndpoints(ports: AdminPorts) {
     .delete('/:user', async (c) => {
       const row = await findEndUser(c)
       if (row === null) return refuse(c, notFound('end user', c.req.param('user')))
-      await commit(c.env.DB, deleteRow(c.env.DB, 'end_users', row.id))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'end_users', row.id), entryBy(c))
       const failed = await announceEndUser(c.env, row)
       return failed === null ? c.body(null, 204) : refuse(c, failed)
     })

@@ -5,7 +5,8 @@ import type { Context } from 'hono'
 import * as z from 'zod/mini'
 import type { InFlight } from '../core/limits.ts'
 import { unpackOwnEvent } from '../core/usage-event.ts'
-import { OPERATOR, noteEntry } from './audit-record.ts'
+import { noteEntry } from './audit-record.ts'
+import { entryBy } from './caller.ts'
 import type { AdminTypes } from './ports.ts'
 import { type Refusal, notFound, refuse } from './refusal.ts'
 import { findTenant, pageRows } from './store.ts'
@@ -38,7 +39,7 @@ export function inFlightEndpoints() {
       const tenants = await tenantsToAsk(c, reference)
       if (tenants === null) return refuse(c, notFound('tenant', reference ?? ''))
       if (!(await cancelled(c.env, tenants, id))) return refuse(c, notInFlight(id))
-      await noteEntry(c.env.DB, 'requests.cancel', id, OPERATOR).run()
+      await noteEntry(c.env.DB, 'requests.cancel', id, entryBy(c)).run()
       return c.json({ request_id: id, cancelled: true }, 202)
     })
 }

@@ -7,6 +7,7 @@ import { formatVirtualKey, mintVirtualKey, randomBase62, type VirtualKey } from 
 import { announce } from './announce.ts'
 import { hmacHex } from './digest.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishKey, pushLimits } from './publish.ts'
 import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
@@ -41,12 +42,12 @@ export function keyEndpoints(ports: AdminPorts) {
       const drafted = await draft(body, c.env, ports)
       if (!drafted.ok) return refuse(c, drafted.error)
       const { row, key } = drafted.value
-      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'virtual_keys', row))
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'virtual_keys', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       const problem = await announceKey(c.env, row)
       if (problem === null) return c.json({ ...viewKey(row, ports.nowMs()), key: formatVirtualKey(key) }, 201)
       // Nobody has seen the secret: a key that isn't published is taken back rather than left without an owner.
-      await commit(c.env.DB, deleteRow(c.env.DB, 'virtual_keys', row.id))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'virtual_keys', row.id), entryBy(c))
       return refuse(c, { ...problem, message: 'The key could not be published and was not created: try again.' })
     })
     .get('/', async (c) => {
@@ -66,7 +67,7 @@ export function keyEndpoints(ports: AdminPorts) {
       if (wider !== null) return refuse(c, wider)
       const changed = changeKey(before, body, ports.nowMs())
       if (!changed.ok) return refuse(c, changed.error)
-      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', changed.value))
+      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', changed.value), entryBy(c))
       if (!committed.ok) return refuse(c, nameTaken(changed.value.name))
       const problem = await announceKey(c.env, before)
       return problem === null ? c.json(viewKey(changed.value, ports.nowMs())) : refuse(c, problem)
@@ -75,7 +76,7 @@ export function keyEndpoints(ports: AdminPorts) {
       const before = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
       if (before === null) return refuse(c, unknownKey(c.req.param('id')))
       const row: KeyRow = { ...before, revoked_at_ms: before.revoked_at_ms ?? ports.nowMs() }
-      await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', row))
+      await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', row), entryBy(c))
       const problem = await announce(
         () => revokeAtLimiter(c.env, row),
         () => publishKey(c.env, row),
@@ -87,7 +88,7 @@ export function keyEndpoints(ports: AdminPorts) {
       const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
       if (row === null) return refuse(c, unknownKey(c.req.param('id')))
       if (ports.nowMs() - endedAtMs(row) < REST_MS) return refuse(c, STILL_ACTIVE)
-      await commit(c.env.DB, deleteRow(c.env.DB, 'virtual_keys', row.id))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'virtual_keys', row.id), entryBy(c))
       const problem = await announceKey(c.env, row)
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })

@@ -1,6 +1,7 @@
 // What the control plane needs from the platform around it, as narrow as it uses it.
 import type { Target } from '../core/directory.ts'
 import type { GatewayEnv } from '../env.ts'
+import type { Caller } from './caller.ts'
 
 /** What one call to a target showed. */
 export interface ProbeResult {
@@ -22,9 +23,12 @@ export interface AdminPorts {
   readonly nowMs: () => number
   /** Cryptographically secure. */
   readonly randomBytes: (count: number) => Uint8Array
+  /** Asks a provider of sign-in for its keys and its word. */
+  readonly fetch: (url: string, init?: RequestInit) => Promise<Response>
 }
 
 /** The types of every admin sub-app. */
 export interface AdminTypes {
   Bindings: GatewayEnv
+  Variables: { caller: Caller }
 }

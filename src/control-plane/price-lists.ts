@@ -6,7 +6,7 @@ import { LISTED_AS_OF } from '../catalog/listed-prices.ts'
 import { PRICE_LIST_NAME, type Target } from '../core/directory.ts'
 import { type Result, err, ok } from '../core/result.ts'
 import type { GatewayEnv } from '../env.ts'
-import { OPERATOR, noteEntry } from './audit-record.ts'
+import { type Entry, noteEntry } from './audit-record.ts'
 import { listObjection, readFeed } from './price-feed.ts'
 import { type PublishEnv, publishRouting, readCompiled } from './publish.ts'
 import { type TargetRow, commit, listRows, updateRow } from './store.ts'
@@ -82,7 +82,11 @@ async function fetchFeed(url: string): Promise<Result<unknown, string>> {
 }
 
 /** Has one list count until another word; null lets go of it. False where there is none of that name. */
-export async function pinList(env: PriceListEnv, version: string | null, nowMs: number): Promise<boolean> {
+export async function pinList(
+  env: PriceListEnv,
+  version: string | null,
+  { nowMs, entry }: { readonly nowMs: number; readonly entry: Entry },
+): Promise<boolean> {
   const { DB: db } = env
   if (version === BUILT_IN) {
     const insert = `INSERT INTO price_lists (version, fetched_at_ms, source, is_pinned) VALUES (?1, 0, '', 0) ON CONFLICT DO NOTHING`
@@ -93,7 +97,7 @@ export async function pinList(env: PriceListEnv, version: string | null, nowMs: 
     if (found === null) return false
   }
   await bumping(db, db.prepare(`UPDATE price_lists SET is_pinned = (version IS ?1)`).bind(version))
-  await noteEntry(db, 'price_lists.pin', version ?? '', { ...OPERATOR, detail: { at_ms: nowMs } }).run()
+  await noteEntry(db, 'price_lists.pin', version ?? '', { ...entry, detail: { at_ms: nowMs } }).run()
   await applyList(env)
   return true
 }

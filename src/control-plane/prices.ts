@@ -9,6 +9,7 @@ import { PRICE_RULES_MAX } from '../core/price-book.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { readBasisPoints } from './amount.ts'
 import { announce } from './announce.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { priceOfRow, readPrice, viewPrice } from './price-record.ts'
 import { publishRouting } from './publish.ts'
@@ -64,7 +65,8 @@ export function priceEndpoints(ports: AdminPorts) {
     })
     .put('/pin', jsonBody(PIN), async (c) => {
       const { version } = c.req.valid('json')
-      if (!(await pinList(c.env, version, ports.nowMs()))) return refuse(c, notFound('price list', version ?? ''))
+      if (!(await pinList(c.env, version, { nowMs: ports.nowMs(), entry: entryBy(c) })))
+        return refuse(c, notFound('price list', version ?? ''))
       return c.json(await viewLists(c.env.DB))
     })
     .post('/', jsonBody(NEW_PRICE), async (c) => {
@@ -85,7 +87,7 @@ export function priceEndpoints(ports: AdminPorts) {
         note: body.note ?? null,
         created_at_ms: ports.nowMs(),
       }
-      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'prices', row))
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'prices', row), entryBy(c))
       if (!committed.ok) return refuse(c, TOO_MANY)
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.json(viewRow(row), 201) : refuse(c, problem)
@@ -97,7 +99,7 @@ export function priceEndpoints(ports: AdminPorts) {
     .delete('/:id', async (c) => {
       const row = await findRow<PriceRow>(c.env.DB, 'prices', c.req.param('id'))
       if (row === null) return refuse(c, notFound('price', c.req.param('id')))
-      await commit(c.env.DB, deleteRow(c.env.DB, 'prices', row.id))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'prices', row.id), entryBy(c))
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })

@@ -6,7 +6,8 @@ import { findPrice } from '../catalog/price-catalogue.ts'
 import type { Target } from '../core/directory.ts'
 import { type NamedPrice, PriceBook } from '../core/price-book.ts'
 import { type RatedAttempt, rerate } from '../ledger/rerate.ts'
-import { OPERATOR, noteEntry } from './audit-record.ts'
+import { noteEntry } from './audit-record.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { activeList } from './price-lists.ts'
 import { ruleOf, unpricedOf } from './price-record.ts'
@@ -44,7 +45,7 @@ export function rerateEndpoints(ports: AdminPorts) {
     const sums = { before_nano_usd: String(done.beforeNanoUsd), after_nano_usd: String(done.afterNanoUsd) }
     if (!isDryRun && changed > 0) {
       const detail = { from: body.from, to: body.to, model, provider, attempts, changed, ...sums }
-      await noteEntry(c.env.DB, 'ledger.rerate', id, { ...OPERATOR, detail }).run()
+      await noteEntry(c.env.DB, 'ledger.rerate', id, { ...entryBy(c), detail }).run()
     }
     return c.json({ id, dry_run: isDryRun, attempts, changed, unpriced, ...sums, next })
   })

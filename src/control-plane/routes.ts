@@ -4,6 +4,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { WATCHED_MAX } from '../ledger/canary-watch.ts'
 import { announce } from './announce.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
@@ -55,7 +56,7 @@ export function routeEndpoints(ports: AdminPorts) {
         created_at_ms: ports.nowMs(),
       }
       if (await isUnwatchable(c.env.DB, row)) return refuse(c, TOO_MANY_WATCHED)
-      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'routes', row))
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'routes', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, modelTaken(row.model)))
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.json(told(row, providers.value), 201) : refuse(c, problem)
@@ -81,14 +82,14 @@ export function routeEndpoints(ports: AdminPorts) {
         allowed_gaps: body.allowed_gaps === undefined ? before.allowed_gaps : JSON.stringify(body.allowed_gaps),
       }
       if (await isUnwatchable(c.env.DB, row)) return refuse(c, TOO_MANY_WATCHED)
-      await commit(c.env.DB, updateRow(c.env.DB, 'routes', row))
+      await commit(c.env.DB, updateRow(c.env.DB, 'routes', row), entryBy(c))
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.json(told(row, providers.value)) : refuse(c, problem)
     })
     .delete('/:id', async (c) => {
       const row = await findRow<RouteRow>(c.env.DB, 'routes', c.req.param('id'))
       if (row === null) return refuse(c, notFound('route', c.req.param('id')))
-      await commit(c.env.DB, deleteRow(c.env.DB, 'routes', row.id))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'routes', row.id), entryBy(c))
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })

@@ -7,7 +7,7 @@ import type { CacheMode } from '../core/directory.ts'
 import type { UnpricedPolicy } from '../core/price-book.ts'
 import type { PassThroughPolicy } from '../core/pass-through-policy.ts'
 import { SWITCHES_MAX, type SwitchKind } from '../core/switches.ts'
-import { type Entry, OPERATOR, auditEntry } from './audit-record.ts'
+import { type Entry, auditEntry } from './audit-record.ts'
 import type { LimitColumns } from './limits-record.ts'
 
 export interface TenantRow extends LimitColumns {
@@ -127,6 +127,8 @@ type Table =
   | 'prices'
   | 'alert_channels'
   | 'alert_rules'
+  | 'api_tokens'
+  | 'role_rules'
 
 /** A table takes no more rows than this: everything is listed, compiled and published whole. */
 export const ROWS_MAX = 10_000
@@ -260,7 +262,7 @@ export function deleteRow(db: D1Database, table: Table, id: string): Change {
 export async function commit(
   db: D1Database,
   change: Change,
-  entry: Entry = OPERATOR,
+  entry: Entry,
 ): Promise<Result<null, 'exists' | 'referenced' | 'full'>> {
   const before = await findRow<object>(db, change.table, change.id)
   try {

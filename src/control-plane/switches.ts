@@ -4,7 +4,7 @@ import { Hono } from 'hono'
 import { findProvider } from '../catalog/providers.ts'
 import { SWITCH_KINDS, type SwitchKind } from '../core/switches.ts'
 import { announce } from './announce.ts'
-import { OPERATOR } from './audit-record.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { pushSwitches } from './publish-switches.ts'
@@ -36,7 +36,8 @@ export function switchEndpoints(ports: AdminPorts) {
       const before = await findRow<SwitchRow>(c.env.DB, 'switches', id)
       // What is gone by now can still be switched on again.
       if (subject === null && before === null) return refuse(c, notFound(kind, c.req.param('id')))
-      const entry = asked.reason === undefined ? OPERATOR : { ...OPERATOR, reason: asked.reason }
+      const owner = { tenantId: subject?.tenantId ?? null, teamId: subject?.teamId ?? null }
+      const entry = { ...entryBy(c), owner, ...(asked.reason === undefined ? {} : { reason: asked.reason }) }
       if (asked.off) {
         const row: SwitchRow = {
           id,
@@ -75,6 +76,8 @@ const TOO_MANY: Refusal = {
 interface Subject {
   readonly id: string
   readonly tenantId: string | null
+  /** Where it is about one of its teams. */
+  readonly teamId?: string | null
 }
 
 function kindOf(name: string): SwitchKind | undefined {
@@ -96,7 +99,7 @@ async function subjectOf(db: D1Database, kind: SwitchKind, reference: string): P
     }
     case 'key': {
       const key = await findRow<KeyRow>(db, 'virtual_keys', reference)
-      return key === null ? null : { id: key.id, tenantId: key.tenant_id }
+      return key === null ? null : { id: key.id, tenantId: key.tenant_id, teamId: key.team_id }
     }
   }
 }

@@ -5,6 +5,7 @@ import { parseJson } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { announce } from './announce.ts'
 import { changeTarget, compileTarget, needsProbe } from './compile-target.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes, ProbeResult } from './ports.ts'
 import { viewPrice } from './price-record.ts'
 import { NO_PROBE_MODEL, probeRefusal, probeTarget, viewProbe } from './probe-target.ts'
@@ -36,7 +37,7 @@ export function targetEndpoints(ports: AdminPorts) {
         { name: body.name ?? null, created_at_ms: ports.nowMs(), limit_rules: limits },
         probed.value,
       )
-      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'targets', row))
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'targets', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, idTaken(target.id)))
       const problem = await announceTarget(c.env, row)
       return problem === null ? c.json(viewTarget(row), 201) : refuse(c, problem)
@@ -60,7 +61,7 @@ export function targetEndpoints(ports: AdminPorts) {
       if (!probed.ok) return refuse(c, probed.error.refusal, probed.error.more)
       const limits = changeRules(before.limit_rules, body.limits)
       const row = rowOf(target, { ...before, name: body.name ?? before.name, limit_rules: limits }, probed.value)
-      await commit(c.env.DB, updateRow(c.env.DB, 'targets', row))
+      await commit(c.env.DB, updateRow(c.env.DB, 'targets', row), entryBy(c))
       const problem = await announceTarget(c.env, row)
       return problem === null ? c.json(viewTarget(row)) : refuse(c, problem)
     })
@@ -71,7 +72,7 @@ export function targetEndpoints(ports: AdminPorts) {
       if (routes.length > 0) {
         return refuse(c, referenced(`The target serves the routes ${routes.join(', ')}: change or delete those first.`))
       }
-      await commit(c.env.DB, deleteRow(c.env.DB, 'targets', row.id))
+      await commit(c.env.DB, deleteRow(c.env.DB, 'targets', row.id), entryBy(c))
       const problem = await announceTarget(c.env, row)
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })

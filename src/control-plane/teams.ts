@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTeams } from './publish.ts'
 import { exists, notFound, notStored, referenced, refuse, unacceptable } from './refusal.ts'
@@ -26,7 +27,7 @@ export function teamEndpoints(ports: AdminPorts) {
         ...limits.value,
         created_at_ms: ports.nowMs(),
       }
-      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'teams', row))
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'teams', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       const problem = await announce(() => publishTeams(c.env, row.tenant_id))
       return problem === null ? c.json(viewTeam(row), 201) : refuse(c, problem)
@@ -43,7 +44,7 @@ export function teamEndpoints(ports: AdminPorts) {
       const limits = changeLimits(before, body.limits)
       if (!limits.ok) return refuse(c, limits.error)
       const row: TeamRow = { ...before, ...limits.value, name: body.name ?? before.name }
-      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'teams', row))
+      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'teams', row), entryBy(c))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
       const problem = await announce(() => publishTeams(c.env, row.tenant_id))
       return problem === null ? c.json(viewTeam(row)) : refuse(c, problem)
@@ -51,7 +52,7 @@ export function teamEndpoints(ports: AdminPorts) {
     .delete('/:id', async (c) => {
       const row = await findRow<TeamRow>(c.env.DB, 'teams', c.req.param('id'))
       if (row === null) return refuse(c, notFound('team', c.req.param('id')))
-      const committed = await commit(c.env.DB, deleteRow(c.env.DB, 'teams', row.id))
+      const committed = await commit(c.env.DB, deleteRow(c.env.DB, 'teams', row.id), entryBy(c))
       if (!committed.ok)
         return refuse(c, referenced('The team still has keys, maybe revoked ones: delete those first.'))
       const problem = await announce(() => publishTeams(c.env, row.tenant_id))

@@ -5,6 +5,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
+import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { changeUnpriced, defaultPriceOf, viewPrice } from './price-record.ts'
 import { publishTenant, pushLimits } from './publish.ts'
@@ -26,7 +27,7 @@ export function tenantEndpoints(ports: AdminPorts) {
       const changed = changeTenant({ ...BLANK_TENANT, id, name: body.name, created_at_ms: ports.nowMs() }, body)
       if (!changed.ok) return refuse(c, changed.error)
       const row = changed.value
-      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row))
+      const committed = await commit(c.env.DB, insertRow(c.env.DB, 'tenants', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       const problem = await announceTenant(c.env, row)
       return problem === null ? c.json(viewTenant(row), 201) : refuse(c, problem)
@@ -45,7 +46,7 @@ export function tenantEndpoints(ports: AdminPorts) {
       const changed = changeTenant(before, body)
       if (!changed.ok) return refuse(c, changed.error)
       const row = changed.value
-      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row))
+      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'tenants', row), entryBy(c))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
       const problem = await announceTenant(c.env, row)
       return problem === null ? c.json(viewTenant(row)) : refuse(c, problem)
@@ -54,7 +55,8 @@ export function tenantEndpoints(ports: AdminPorts) {
       const row = await findTenant(c.env.DB, c.req.param('id'))
       if (row === null) return refuse(c, notFound('tenant', c.req.param('id')))
       const routes = await listRows(c.env.DB, 'routes', row.id)
-      const committed = routes.length > 0 ? null : await commit(c.env.DB, deleteRow(c.env.DB, 'tenants', row.id))
+      const committed =
+        routes.length > 0 ? null : await commit(c.env.DB, deleteRow(c.env.DB, 'tenants', row.id), entryBy(c))
       if (committed === null || !committed.ok) {
         return refuse(c, referenced('The tenant still has teams, keys or routes: delete those first.'))
       }

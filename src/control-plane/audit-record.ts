@@ -77,6 +77,7 @@ const JSON_COLUMNS = new Set([
   'rules',
   'price',
   'default_price',
+  'data_policy',
 ])
 
 /** The statement that enters a change, if the statement before it in its batch changed anything. */

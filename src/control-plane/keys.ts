@@ -6,6 +6,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import { formatVirtualKey, mintVirtualKey, randomBase62, type VirtualKey } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { hmacHex } from './digest.ts'
+import { changeDataPolicy, dataPolicyOf, viewDataPolicy } from './data-policy-record.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
@@ -106,6 +107,7 @@ export function viewKey(row: KeyRow, nowMs: number, spentNanoUsd?: number) {
     tags: readTexts(row.tags),
     models: readTexts(row.models),
     pass_through: row.pass_through,
+    data_policy: viewDataPolicy(dataPolicyOf(row.data_policy)),
     status: statusOf(row, nowMs),
     created_at_ms: row.created_at_ms,
     expires_at_ms: row.expires_at_ms,
@@ -171,6 +173,7 @@ export async function mintKey(
     tags: '[]',
     models: '[]',
     pass_through: null,
+    data_policy: null,
     ...NO_LIMITS,
     created_at_ms: ports.nowMs(),
     expires_at_ms: null,
@@ -204,6 +207,7 @@ interface KeyChange {
   readonly tags?: readonly string[] | undefined
   readonly models?: readonly string[] | undefined
   readonly pass_through?: PassThroughPolicy | null | undefined
+  readonly data_policy?: Parameters<typeof changeDataPolicy>[1]
   readonly limits?: Parameters<typeof changeLimits>[1]
   readonly expires_at?: string | null | undefined
 }
@@ -224,6 +228,7 @@ export function changeKey(before: KeyRow, body: KeyChange, nowMs: number): Resul
     tags: body.tags === undefined ? before.tags : JSON.stringify(body.tags),
     models: body.models === undefined ? before.models : JSON.stringify(body.models),
     pass_through: body.pass_through === undefined ? before.pass_through : body.pass_through,
+    data_policy: changeDataPolicy(before.data_policy, body.data_policy),
     expires_at_ms: expiresAtMs,
   })
 }

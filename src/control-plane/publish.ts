@@ -15,6 +15,7 @@ import {
 import { LIMITS_VERSION, type LimiterConfig } from '../core/limits.ts'
 import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import type { GatewayEnv } from '../env.ts'
+import { dataPolicyOf } from './data-policy-record.ts'
 import { hasBudget, limiterNodes } from './limits-record.ts'
 import { ruleOf, unpricedOf } from './price-record.ts'
 import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
@@ -233,6 +234,7 @@ function keyRecord(row: KeyRow): KeyRecord {
     revokedAtMs: row.revoked_at_ms,
     ...(hasBudget(row) ? {} : { hasNoBudget: true }),
     ...(row.pass_through === null ? {} : { passThrough: row.pass_through }),
+    ...dataPolicyOf(row.data_policy),
   }
 }
 
@@ -249,6 +251,7 @@ function tenantRecord(row: TenantRow, isUserLimited: boolean, unchecked: TenantR
     ...(row.cors_origins === '[]' ? {} : { corsOrigins: readTexts(row.cors_origins) }),
     ...(unchecked === undefined ? {} : { unchecked }),
     ...(unpriced === undefined ? {} : { unpriced }),
+    ...dataPolicyOf(row.data_policy),
     ...(isRequired || isUserLimited ? { endUsers: { isRequired, isLimited: isUserLimited } } : {}),
   }
 }

@@ -1,16 +1,18 @@
 // How a route chooses among its targets: from what an operator writes to what the edge reads.
 import type { CanaryWatch, Ramp } from '../core/canary.ts'
+import type { Route } from '../core/directory.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { type RouteGroup, type RouteMember, targetsOfGroup } from '../core/route-group.ts'
 import type { RouteRule } from '../core/route-rules.ts'
 import { watchedMembers } from '../core/watched-members.ts'
 import type { ChoiceInput, GroupInput, MemberInput, RampInput, WatchInput } from './route-schemas.ts'
+import { readDataPolicy } from './data-policy-record.ts'
 import { type RouteResilience, readResilience } from './route-resilience.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
 import type { RouteRow } from './store.ts'
 
 /** What a route says besides its targets, as it is kept. */
-export interface RouteChoice extends RouteResilience {
+export interface RouteChoice extends RouteResilience, Pick<Route, 'dataPolicy'> {
   readonly group?: RouteGroup
   readonly rules?: readonly RouteRule[]
 }
@@ -48,8 +50,14 @@ export function readChoice(
     ...(shown === undefined ? {} : { group: shown }),
     ...(rules === undefined || rules.length === 0 ? {} : { rules }),
     ...readResilience(input, before?.choice ?? {}),
+    ...dataPolicyAfter(input, before?.choice ?? {}),
   }
   return ok({ targets: [...targets, ...others], choice })
+}
+
+function dataPolicyAfter({ data_policy: body }: ChoiceInput, before: Pick<Route, 'dataPolicy'>) {
+  const dataPolicy = body === undefined ? before.dataPolicy : readDataPolicy(body)
+  return dataPolicy === undefined ? {} : { dataPolicy }
 }
 
 interface Own {

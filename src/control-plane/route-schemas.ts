@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { type Condition, FLAG_FIELDS, NUMBER_FIELDS, TEXT_FIELDS, type TextField } from '../core/condition.ts'
 import { STRATEGY_NAMES } from '../core/strategies/index.ts'
+import { DATA_POLICY } from './data-policy-record.ts'
 import { RESILIENCE_FIELDS } from './route-resilience.ts'
 import { MODEL, NAME, OBJECT, text, texts } from './schemas.ts'
 
@@ -170,6 +171,7 @@ const CHOICE_FIELDS = {
   rules: z.optional(RULES),
   allowed_gaps: z.optional(texts(50, 100)),
   ...RESILIENCE_FIELDS,
+  data_policy: z.optional(DATA_POLICY),
 }
 
 export const NEW_ROUTE = z.strictObject(

@@ -5,6 +5,7 @@ import { randomBase62 } from '../core/virtual-key.ts'
 import { WATCHED_MAX } from '../ledger/canary-watch.ts'
 import { announce } from './announce.ts'
 import { entryBy } from './caller.ts'
+import { viewDataPolicy } from './data-policy-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
@@ -137,6 +138,7 @@ export function viewRoute(row: RouteRow) {
     group: group === undefined ? null : viewGroup(group),
     rules: viewRules(rules ?? []),
     ...viewResilience(choice),
+    data_policy: viewDataPolicy(choice),
     allowed_gaps: readTexts(row.allowed_gaps),
     created_at_ms: row.created_at_ms,
   }

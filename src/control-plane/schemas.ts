@@ -9,6 +9,7 @@ import { QUIRKS } from '../core/quirk.ts'
 import { readDay } from '../core/window.ts'
 import { dialects } from '../dialects/index.ts'
 import { AMOUNT_USD_MAX, readUsd } from './amount.ts'
+import { DATA_POLICY, DATA_REGION } from './data-policy-record.ts'
 import { PRICES } from './price-schemas.ts'
 
 export const OBJECT = 'must be a JSON object'
@@ -173,6 +174,7 @@ const TENANT = {
   time_zone: z.optional(TIME_ZONE),
   cors_origins: z.optional(ORIGINS),
   pass_through: z.optional(PASS_THROUGH),
+  data_policy: z.optional(DATA_POLICY),
 }
 export const NEW_TENANT = z.strictObject({ name: NAME, ...TENANT }, OBJECT)
 export const TENANT_CHANGE = z.strictObject({ name: z.optional(NAME), ...TENANT }, OBJECT)
@@ -205,6 +207,7 @@ const KEY = {
   ),
   limits: z.optional(LIMITS),
   expires_at: z.optional(z.nullable(EXPIRY)),
+  data_policy: z.optional(DATA_POLICY),
 }
 export const NEW_KEY = z.strictObject({ tenant: NAME, team: z.optional(z.nullable(NAME)), name: NAME, ...KEY }, OBJECT)
 export const KEY_CHANGE = z.strictObject({ name: z.optional(NAME), ...KEY }, OBJECT)
@@ -307,6 +310,8 @@ const TARGET = {
   quirks: z.optional(QUIRK_LIST),
   capabilities: z.optional(CAPABILITIES),
   labels: z.optional(z.nullable(texts(16, 100))),
+  data_region: z.optional(z.nullable(DATA_REGION)),
+  trains: z.optional(z.nullable(FLAG)),
   max_batch_size: z.optional(z.nullable(integer(1, 100_000))),
   declared: z.optional(z.nullable(DECLARED)),
   max_retries: z.optional(integer(0, 5)),

@@ -28,6 +28,8 @@ export interface TenantRow extends LimitColumns {
   readonly unpriced: UnpricedPolicy['action'] | null
   /** JSON of a `NamedPrice`, for `default`. */
   readonly default_price: string | null
+  /** JSON of a `DataPolicy`. */
+  readonly data_policy: string | null
   readonly created_at_ms: number
 }
 
@@ -50,6 +52,8 @@ export interface KeyRow extends LimitColumns {
   readonly models: string
   /** Null: the tenant's. */
   readonly pass_through: PassThroughPolicy | null
+  /** JSON of a `DataPolicy`. */
+  readonly data_policy: string | null
   readonly created_at_ms: number
   readonly expires_at_ms: number | null
   readonly revoked_at_ms: number | null

@@ -14,6 +14,8 @@ export type TargetOptions = Pick<
   | 'quirks'
   | 'capabilities'
   | 'labels'
+  | 'dataRegion'
+  | 'trains'
   | 'maxBatchSize'
   | 'declared'
 >
@@ -30,6 +32,8 @@ export function providerOptions(provider: Provider, dialect: DialectName): Targe
     quirks: isUsual ? provider.quirks : undefined,
     capabilities: undefined,
     labels: undefined,
+    dataRegion: undefined,
+    trains: undefined,
     maxBatchSize: undefined,
     declared: isUsual ? provider.declared : undefined,
   })
@@ -45,6 +49,8 @@ export function changeOptions(before: TargetOptions, body: TargetChange): Target
     quirks: changed(before.quirks, body.quirks),
     capabilities: changedCapabilities(before.capabilities, body.capabilities),
     labels: changed(before.labels, body.labels),
+    dataRegion: changed(before.dataRegion, body.data_region),
+    trains: changed(before.trains, body.trains),
     maxBatchSize: changed(before.maxBatchSize, body.max_batch_size),
     declared: changed(before.declared, body.declared),
   })
@@ -60,6 +66,8 @@ export function withoutOptions(target: Target): Target {
     quirks: _quirks,
     capabilities: _capabilities,
     labels: _labels,
+    dataRegion: _region,
+    trains: _trains,
     maxBatchSize: _max,
     declared: _declared,
     ...rest
@@ -70,6 +78,7 @@ export function withoutOptions(target: Target): Target {
 /** Options as the API shows them; null for what a target leaves to its dialect. */
 export function viewOptions(options: TargetOptions) {
   const { auth, credentials, healthCheck, settings, quirks, capabilities, labels, maxBatchSize, declared } = options
+  const { dataRegion, trains } = options
   return {
     auth: auth ?? null,
     credentials: credentials ?? null,
@@ -78,6 +87,8 @@ export function viewOptions(options: TargetOptions) {
     quirks: quirks ?? [],
     capabilities: viewCapabilities(capabilities ?? {}),
     labels: labels ?? [],
+    data_region: dataRegion ?? null,
+    trains: trains ?? null,
     max_batch_size: maxBatchSize ?? null,
     declared: declared ?? null,
   }
@@ -95,7 +106,10 @@ type Missable<Values> = { readonly [Name in keyof Values]-?: Values[Name] | unde
 
 function written(options: Missable<TargetOptions>): TargetOptions {
   const { auth, credentials, healthCheck, settings, quirks, capabilities, labels, maxBatchSize, declared } = options
+  const { dataRegion, trains } = options
   return {
+    ...(dataRegion === undefined ? {} : { dataRegion }),
+    ...(trains === undefined ? {} : { trains }),
     ...(auth === undefined ? {} : { auth }),
     ...(credentials === undefined ? {} : { credentials }),
     ...(healthCheck === undefined ? {} : { healthCheck }),

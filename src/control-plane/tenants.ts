@@ -4,6 +4,7 @@ import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
+import { changeDataPolicy, dataPolicyOf, viewDataPolicy } from './data-policy-record.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import { entryBy } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
@@ -79,6 +80,7 @@ export const BLANK_TENANT: Omit<TenantRow, 'id' | 'name' | 'created_at_ms'> = {
   limits_unavailable: 'refuse',
   unpriced: null,
   default_price: null,
+  data_policy: null,
 }
 
 /** The tenant after a change: what is left out stays. */
@@ -102,6 +104,7 @@ export function changeTenant(before: TenantRow, body: TenantChange): Result<Tena
     require_end_user: body.require_end_user === undefined ? before.require_end_user : body.require_end_user ? 1 : 0,
     pass_through: body.pass_through ?? before.pass_through,
     limits_unavailable: body.limits_unavailable ?? before.limits_unavailable,
+    data_policy: changeDataPolicy(before.data_policy, body.data_policy),
   })
 }
 
@@ -127,6 +130,7 @@ export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
     limits_unavailable: row.limits_unavailable,
     unpriced: row.unpriced,
     default_price: defaultPrice === null ? null : viewPrice(defaultPrice),
+    data_policy: viewDataPolicy(dataPolicyOf(row.data_policy)),
     created_at_ms: row.created_at_ms,
   }
 }

@@ -2,11 +2,20 @@
 // written, so that one that is kept can always be evaluated.
 
 /** What a condition may ask for as text; `metadata.<name>` and `header.<name>` besides. A field may have several values. */
-export const TEXT_FIELDS = ['model', 'key', 'team', 'tag', 'end_user', 'cost_center', 'country'] as const
+export const TEXT_FIELDS = ['model', 'key', 'team', 'tag', 'end_user', 'cost_center', 'country', 'continent'] as const
 /** … as a number. Hours count from 0, weekdays from 1 for Monday, both in UTC. */
 export const NUMBER_FIELDS = ['prompt_tokens', 'max_output_tokens', 'messages', 'hour', 'weekday'] as const
 /** … as yes or no. */
-export const FLAG_FIELDS = ['streamed', 'tools', 'images', 'audio', 'documents', 'json_schema', 'reasoning'] as const
+export const FLAG_FIELDS = [
+  'streamed',
+  'tools',
+  'images',
+  'audio',
+  'documents',
+  'json_schema',
+  'reasoning',
+  'in_eu',
+] as const
 
 export type TextField = (typeof TEXT_FIELDS)[number] | `metadata.${string}` | `header.${string}`
 export type NumberField = (typeof NUMBER_FIELDS)[number]

@@ -1,4 +1,5 @@
 // What the edge knows of the configuration: callers, targets and routes, as plain data compiled by the control plane.
+import type { DataPolicy, OwnedDataPolicy } from './data-policy.ts'
 import type { JsonObject } from './json.ts'
 import type { PassThroughPolicy } from './pass-through-policy.ts'
 import type { PriceRule, UnpricedPolicy } from './price-book.ts'
@@ -91,6 +92,8 @@ export interface Caller {
   readonly endUsers?: EndUserPolicy
   /** What `/{provider}/…` reaches. Missing: as usual (`PASS_THROUGH_USUAL`). */
   readonly passThrough?: PassThroughPolicy
+  /** Of the tenant and of the key. Missing: neither has one. */
+  readonly dataPolicies?: readonly OwnedDataPolicy[]
 }
 
 export interface TargetTimeouts {
@@ -139,6 +142,10 @@ export interface Target {
   readonly capabilities?: ModelCapabilities
   /** What routing rules may ask for: `eu`, `no-training`, … */
   readonly labels?: readonly string[]
+  /** Where what it is sent is processed: `eu`, `us`, … Missing: nobody knows. */
+  readonly dataRegion?: string
+  /** Whether its provider may train on what it is sent. Missing: nobody knows. */
+  readonly trains?: boolean
   /** Most inputs of one embeddings call. */
   readonly maxBatchSize?: number
   /** It has limits, shared by all tenants; missing: none. */
@@ -176,6 +183,8 @@ export interface Route {
   readonly midStreamFailover?: false
   /** What is different for certain requests. Their groups name targets of `targets` only. */
   readonly rules?: readonly RouteRule[]
+  /** What every target has to meet. Missing: nothing. */
+  readonly dataPolicy?: DataPolicy
 }
 
 /** One immutable version of targets and routes. */
@@ -225,6 +234,8 @@ export interface KeyRecord {
   readonly hasNoBudget?: true
   /** Counts where it is narrower than the tenant's. Missing: the tenant's. */
   readonly passThrough?: PassThroughPolicy
+  /** On top of the tenant's. */
+  readonly dataPolicy?: DataPolicy
 }
 
 /** A tenant as the directory publishes it, under `directoryTenantName`. */
@@ -246,6 +257,7 @@ export interface TenantRecord {
   readonly endUsers?: EndUserPolicy
   /** As in `Caller`. */
   readonly passThrough?: PassThroughPolicy
+  readonly dataPolicy?: DataPolicy
 }
 
 /** Where the directory keeps the routing snapshot. */

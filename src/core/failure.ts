@@ -1,6 +1,7 @@
 // Every reason a request is not served, as one closed union. Each protocol phrases each arm for its own SDKs in one
 // exhaustive switch, so a new arm doesn't compile until every protocol can say it.
 
+import type { DataNeed, DataPolicyOwner } from './data-policy.ts'
 import type { PassThroughPolicy } from './pass-through-policy.ts'
 
 /** How a provider's failure is to be treated: by the breaker, by retries, by fallback. */
@@ -107,6 +108,8 @@ export type Failure =
     }
   /** Nobody knows what the model costs, and it isn't served at an unknown price. */
   | { readonly kind: 'unpriced'; readonly model: string }
+  /** Nothing that serves it meets the policy about data. */
+  | { readonly kind: 'data-policy'; readonly model: string; readonly of: DataPolicyOwner; readonly need: DataNeed }
   /** A rule of the model's route says no to requests like this one. */
   | { readonly kind: 'refused-by-rule'; readonly model: string; readonly rule: string; readonly message: string }
   | ({ readonly kind: 'unsupported'; readonly model: string; readonly gaps: readonly Gap[] } & Suggesting)

@@ -1,5 +1,6 @@
 // The plan of a request: which targets may serve it, in which order, and why the others may not. The same plan that is
 // followed can be told, so that "why did this go there?" has one answer.
+import type { DataNeed, DataPolicyOwner } from './data-policy.ts'
 import type { Route, Target } from './directory.ts'
 import type { Gap } from './failure.ts'
 import { orderGroup } from './route-group.ts'
@@ -21,6 +22,13 @@ export type Exclusion =
   | { readonly targetId: string; readonly reason: 'rule'; readonly rule: string }
   /** An operator has switched it off, its provider or its model. */
   | { readonly targetId: string; readonly reason: 'switched-off'; readonly what: 'provider' | 'target' | 'model' }
+  /** Data of this request may not go there: whose policy says so, and what of it. */
+  | {
+      readonly targetId: string
+      readonly reason: 'data-policy'
+      readonly of: DataPolicyOwner
+      readonly need: DataNeed
+    }
   /** The client doesn't want it: the preference of its request that says so. */
   | { readonly targetId: string; readonly reason: 'preference'; readonly preference: string }
 

@@ -1,6 +1,8 @@
 // What a client may say of its targets in the request itself, in the words that OpenRouter's users know: `provider` with
-// `order`, `only`, `ignore`, `sort`, `max_price`, `allow_fallbacks`, `data_collection` and `zdr`, and `models` to go on with.
+// `order`, `only`, `ignore`, `sort`, `max_price`, `allow_fallbacks`, `data_collection` and `zdr`, and `models` to go on with;
+// `data_region` is our own.
 // https://openrouter.ai/docs/features/provider-routing
+import { type DataPolicy, unmet } from './data-policy.ts'
 import type { Target } from './directory.ts'
 import type { InvalidRequest } from './failure.ts'
 import { type Json, isJsonObject } from './json.ts'
@@ -24,8 +26,7 @@ export interface Preferences {
   readonly sort: 'price' | 'throughput' | 'latency' | null
   readonly maxPrice: PriceBound
   readonly allowsFallbacks: boolean
-  /** Labels that a target has to have. */
-  readonly labels: readonly string[]
+  readonly data: DataPolicy
 }
 
 const NAMES_MAX = 50
@@ -50,11 +51,15 @@ export function readPreferences(provider: Json | undefined): Result<Preferences 
   if (maxPrice === undefined) return invalid('provider.max_price', 'must be an object of prompt and completion, in USD')
   const fallbacks = provider['allow_fallbacks'] ?? true
   if (typeof fallbacks !== 'boolean') return invalid('provider.allow_fallbacks', 'must be true or false')
-  const labels = [
-    ...(provider['data_collection'] === 'deny' ? ['no-training'] : []),
-    ...(provider['zdr'] === true ? ['zdr'] : []),
-  ]
-  return ok({ order: order ?? [], only, ignore: ignore ?? [], sort, maxPrice, allowsFallbacks: fallbacks, labels })
+  const region = provider['data_region']
+  const regions = names(typeof region === 'string' ? [region] : region)
+  if (regions === undefined) return invalid('provider.data_region', 'must be a region, or a list of them')
+  const data: DataPolicy = {
+    ...(regions === null ? {} : { regions }),
+    ...(provider['data_collection'] === 'deny' ? { noTraining: true } : {}),
+    ...(provider['zdr'] === true ? { zeroRetention: true } : {}),
+  }
+  return ok({ order: order ?? [], only, ignore: ignore ?? [], sort, maxPrice, allowsFallbacks: fallbacks, data })
 }
 
 /** Reads a body's `models`: what to go on with when the model that is asked for can't be had. */
@@ -69,12 +74,11 @@ export function readModels(models: Json | undefined): Result<readonly string[], 
 
 /** Which preference speaks against a target; null for none. */
 export function preferenceAgainst(preferences: Preferences, target: Target): string | null {
-  const { only, ignore, maxPrice, labels } = preferences
+  const { only, ignore, maxPrice, data } = preferences
   if (only !== null && !only.some((name) => isNamed(target, name))) return 'provider.only'
   if (ignore.some((name) => isNamed(target, name))) return 'provider.ignore'
-  if (!labels.every((label) => target.labels?.includes(label) === true)) {
-    return labels.includes('zdr') ? 'provider.zdr' : 'provider.data_collection'
-  }
+  const need = unmet(data, target)
+  if (need !== null) return `provider.${need}`
   const isBounded = maxPrice.input < Infinity || maxPrice.output < Infinity
   const { price } = target
   if (!isBounded || (price !== null && price.input <= maxPrice.input && price.output <= maxPrice.output)) return null

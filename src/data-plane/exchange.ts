@@ -32,6 +32,8 @@ export interface RequestOptions {
   readonly endUser: string | null
   /** Any header, by its name in lower case: for rules that ask for it. */
   readonly header: (name: string) => string | null
+  /** Where the client is, as the platform says on the request itself (`cf` on Cloudflare); null where it doesn't. */
+  readonly place: (what: 'country' | 'continent' | 'isEUCountry') => string | null
 }
 
 export interface Exchange<P extends Speaker = Protocol> {
@@ -80,7 +82,7 @@ export function begin<P extends Speaker>(request: Request, protocol: P, services
     parentSpan: parent?.span ?? null,
     startedAtMs: services.nowMs(),
     protocol,
-    options: options(request.headers),
+    options: options(request),
     passed: passedHeaders(request.headers, protocol.passesHeaders),
     client: new Client(request.signal, later),
     services,
@@ -183,7 +185,8 @@ export function replyContext(exchange: ReadExchange, model: string): ReplyContex
   }
 }
 
-function options(headers: Headers): RequestOptions {
+function options(request: Request): RequestOptions {
+  const { headers } = request
   return {
     timeoutMs: timeout(headers.get('x-tidegate-timeout-ms')),
     attemptTimeoutMs: timeout(headers.get('x-tidegate-attempt-timeout-ms')),
@@ -196,7 +199,14 @@ function options(headers: Headers): RequestOptions {
     costCenter: headers.get('x-tidegate-cost-center')?.slice(0, TAG_CHARS_MAX) ?? null,
     endUser: headers.get(END_USER_HEADER)?.slice(0, END_USER_CHARS_MAX) ?? null,
     header: (name) => headers.get(name),
+    place: (what) => placeOf(request, what),
   }
+}
+
+function placeOf(request: Request, what: string): string | null {
+  const cf: unknown = Reflect.get(request, 'cf')
+  const value: unknown = typeof cf === 'object' && cf !== null ? Reflect.get(cf, what) : null
+  return typeof value === 'string' ? value : null
 }
 
 function timeout(value: string | null): number | null {

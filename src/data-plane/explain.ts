@@ -154,6 +154,8 @@ function detailOf(exclusion: Exclusion): string {
       return `about ${exclusion.promptTokens} tokens of prompt, and it takes ${exclusion.contextTokens}`
     case 'switched-off':
       return exclusion.what === 'target' ? 'switched off by the operator' : `its ${exclusion.what} is switched off`
+    case 'data-policy':
+      return `the data policy of the ${exclusion.of}: ${exclusion.need}`
     case 'rule':
       return `rule "${exclusion.rule}"`
     case 'preference':

@@ -17,6 +17,7 @@ import { objectOf, stringOf } from '../wire/read.ts'
 import type { Attempt } from './attempt.ts'
 import { authenticate } from './authenticate.ts'
 import { concreteTarget } from './concrete-target.ts'
+import { dataFailure, outOfBounds } from './data-policy.ts'
 import { endUserMissing } from './end-user.ts'
 import { type Exchange, type ReadExchange, begin } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
@@ -66,9 +67,22 @@ export async function passThrough(request: Request, services: Services, later: L
   if (!caller.ok) return provider === undefined ? null : refuse(begun, caller.error)
   const table = await services.directory.routes(later)
   if (table === null) return refuse(begun, { kind: 'directory-unavailable' })
-  const reachable = switchedOn(reachableBy(caller.value, name, table), services)
+  const routed = reachableBy(caller.value, name, table)
+  const kept = routed.map(({ route, target }) => outOfBounds(caller.value, route, target))
+  const reachable = switchedOn(
+    routed.filter((_, at) => kept[at] === null),
+    services,
+  )
   const [first] = reachable
-  if (first === undefined) return null
+  if (first === undefined) {
+    const outside = dataFailure(
+      name,
+      kept.flatMap((breach) => breach ?? []),
+    )
+    if (outside === null) return null
+    if (request.body !== null) await discard(request.body)
+    return refuse(begun, outside)
+  }
   const protocol = provider === undefined ? await speakerFor(first.target.dialect) : begun.protocol
   const exchange = { ...begun, protocol }
   const open = openings(caller.value, reachable, asked)

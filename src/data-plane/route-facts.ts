@@ -42,7 +42,9 @@ function texts(exchange: ReadExchange<Speaker>, field: TextField): readonly stri
     case 'cost_center':
       return present(options.costCenter ?? caller.costCenter)
     case 'country':
-      return present(options.header('cf-ipcountry'))
+      return present(options.place('country') ?? options.header('cf-ipcountry'))
+    case 'continent':
+      return present(options.place('continent') ?? options.header('cf-ipcontinent'))
     default:
       return []
   }
@@ -79,6 +81,8 @@ function flag(exchange: ReadExchange<Speaker>, field: FlagField): boolean {
       return exchange.facts.isStreamed
     case 'tools':
       return arrayOf(settings['tools']).length > 0
+    case 'in_eu':
+      return exchange.options.place('isEUCountry') === '1'
     case 'reasoning':
       return (
         settings['reasoning_effort'] !== undefined || isAsked(settings['reasoning']) || isAsked(settings['thinking'])

@@ -13,6 +13,7 @@ import { suggestModels } from '../core/suggest.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import { dialects } from '../dialects/index.ts'
 import type { Rerouted } from './downgrade.ts'
+import { dataFailure, outOfBounds } from './data-policy.ts'
 import { clientsGaps } from './dropped.ts'
 import { arrayOf } from '../wire/read.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
@@ -67,6 +68,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
     gaps: (target) => gapsAt(exchange, neutral.value, target),
     against: (target) =>
       switchedOff(exchange, target) ??
+      outOfBounds(caller, found, target) ??
       tooLong(target, length) ??
       (preferences === null ? null : unwanted(target, preferences)),
   }
@@ -85,6 +87,8 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
   const gaps = gapsOf(planned.excluded)
   const suggestions = suggest(targets)
   if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps, suggestions })
+  const kept = dataFailure(facts.model, planned.excluded)
+  if (kept !== null) return err(kept)
   return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null, suggestions })
 }
 

@@ -10,6 +10,7 @@ import type { Task, TaskFacts } from '../protocols/task.ts'
 import { relayTask } from './answer-task-relayed.ts'
 import { answerTask } from './answer-task.ts'
 import { authenticate } from './authenticate.ts'
+import { dataFailure, outOfBounds } from './data-policy.ts'
 import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { type ShortBody, promptTokens } from './large-body.ts'
@@ -87,12 +88,14 @@ function planTask(exchange: TaskExchange, table: RouteTable, promptTokens: numbe
     return err({ kind: 'unsupported', model, gaps: [gap] })
   }
   const gaps = (target: (typeof able)[number]) => taskCodec(task.name, target)?.gaps(exchange.body(), target) ?? []
-  const against = (target: (typeof able)[number]) => switchedOff(exchange, target)
+  const against = (target: (typeof able)[number]) => switchedOff(exchange, target) ?? outOfBounds(caller, found, target)
   const planned = plan(found, able, { gaps, against }, () => situationOf(exchange, () => promptTokens))
   if (planned.candidates.length > 0) return ok(planned)
   const off = allOff(model, planned.excluded)
   if (off !== null) return err(off)
   const open = gapsOf(planned.excluded)
   if (open.length > 0) return err({ kind: 'unsupported', model, gaps: open })
+  const kept = dataFailure(model, planned.excluded)
+  if (kept !== null) return err(kept)
   return err({ kind: 'no-target-available', model, retryAfterMs: null })
 }

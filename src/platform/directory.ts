@@ -9,6 +9,7 @@ import {
   directoryKeyName,
   directoryTenantName,
 } from '../core/directory.ts'
+import type { OwnedDataPolicy } from '../core/data-policy.ts'
 import { PASS_THROUGH_USUAL, narrowerPolicy } from '../core/pass-through-policy.ts'
 import { type RouteTable, routeTable } from '../core/route-table.ts'
 import { PriceBook } from '../core/price-book.ts'
@@ -176,8 +177,16 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
     ...(tenant.unpriced === undefined ? {} : { unpriced: tenant.unpriced }),
     ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
     ...(tenant.endUsers === undefined ? {} : { endUsers: tenant.endUsers }),
+    ...dataPolicies(record, tenant),
   }
   return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }
+}
+
+function dataPolicies(key: KeyRecord, tenant: TenantRecord): Pick<Caller, 'dataPolicies'> {
+  const policies: OwnedDataPolicy[] = []
+  if (tenant.dataPolicy !== undefined) policies.push({ of: 'tenant', policy: tenant.dataPolicy })
+  if (key.dataPolicy !== undefined) policies.push({ of: 'key', policy: key.dataPolicy })
+  return policies.length === 0 ? {} : { dataPolicies: policies }
 }
 
 /** Whether a key's requests are let through while the limiter is away. */

@@ -77,6 +77,8 @@ function wordsOf(failure: Failure): Phrase {
       return failure.what === 'target' ? targetsOff(failure) : switchedOff(failure.what, failure.model)
     case 'unpriced':
       return unpriced(failure.model)
+    case 'data-policy':
+      return dataPolicy(failure.model, failure.of, failure.need)
     case 'refused-by-rule':
       return { status: 403, message: failure.message, type: INVALID, code: 'refused_by_rule' }
     case 'unsupported':
@@ -149,6 +151,11 @@ function switchedOff(what: 'tenant' | 'key' | 'model', model = ''): Phrase {
   if (what !== 'model') return { ...phrase, status: 403, message: SWITCHED_OFF[what] }
   const message = `The model \`${model}\` has been switched off by the operator of this gateway.`
   return { ...phrase, status: 503, type: 'server_error', message, param: 'model' }
+}
+
+function dataPolicy(model: string, of: string, need: string): Phrase {
+  const message = `Nothing that serves the model \`${model}\` meets the data policy of this ${of}: \`${need}\`.`
+  return { status: 403, message, type: INVALID, code: 'data_policy', param: 'model' }
 }
 
 const TARGETS_TOLD_MAX = 8

@@ -202,7 +202,9 @@ const FAILURES: Readonly<Record<Failure['kind'], readonly Failure[]>> = {
   'switched-off': [
     { kind: 'switched-off', what: 'key' },
     { kind: 'switched-off', what: 'model', model: 'm' },
+    { kind: 'switched-off', what: 'target', model: 'm', targets: ['a', 'b'] },
   ],
+  'data-policy': [{ kind: 'data-policy', model: 'm', of: 'tenant', need: 'data_region' }],
   'model-not-allowed': [{ kind: 'model-not-allowed', model: 'm' }],
   'not-passed-through': [
     { kind: 'not-passed-through', reason: 'off', subject: 'GET /openai/v1/files', needed: 'models' },

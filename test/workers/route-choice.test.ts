@@ -11,6 +11,8 @@ interface RouteBody {
   readonly group: unknown
   readonly rules: readonly unknown[]
   readonly warnings: readonly string[]
+  readonly data_policy: unknown
+  readonly kid: string
   readonly error: unknown
 }
 
@@ -19,7 +21,7 @@ const published = () => env.DIRECTORY.get<RoutingSnapshot>('routing', 'json')
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
 beforeEach(async () => {
-  await emptied('routes', 'targets')
+  await emptied('routes', 'targets', 'virtual_keys', 'tenants')
   await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o', id: 'a' })
   await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o-mini', id: 'b' })
 })
@@ -84,6 +86,35 @@ describe('routes', () => {
     const [route] = (await published())?.routes ?? []
     expect(route?.rules?.map((rule) => rule.do.kind)).toEqual(['refuse', 'use', 'require-labels'])
     expect((await call('PATCH', `/routes/${made.body.id}`, { rules: [] })).body.rules).toEqual([])
+  })
+
+  it('have a policy about data, as tenants, keys and targets do', async () => {
+    await call('PATCH', '/targets/a', { data_region: 'eu', trains: false, force: true })
+    const policy = { data_region: ['eu'], data_collection: 'deny', zdr: false }
+    const made = await call('POST', '/routes', {
+      model: 'kept',
+      targets: ['a'],
+      data_policy: { ...policy, zdr: false },
+    })
+    expect(made).toMatchObject({ status: 201, body: { data_policy: policy } })
+    const [tenant, key] = [
+      await call('POST', '/tenants', { name: 'kept', data_policy: { data_region: 'eu' } }),
+      await call('POST', '/keys', { tenant: 'kept', name: 'k', data_policy: { zdr: true } }),
+    ]
+    expect(tenant.body.data_policy).toMatchObject({ data_region: ['eu'], data_collection: 'allow' })
+    expect(await published()).toMatchObject({
+      targets: { a: { dataRegion: 'eu', trains: false } },
+      routes: [{ dataPolicy: { regions: ['eu'], noTraining: true } }],
+    })
+    expect(await env.DIRECTORY.get(`tenant:${tenant.body.id}`, 'json')).toMatchObject({
+      dataPolicy: { regions: ['eu'] },
+    })
+    expect(await env.DIRECTORY.get(`key:${key.body.kid}`, 'json')).toMatchObject({
+      dataPolicy: { zeroRetention: true },
+    })
+    expect((await call('PATCH', `/routes/${made.body.id}`, { data_policy: null })).body.data_policy).toBeNull()
+    const wrong = await call('PATCH', `/routes/${made.body.id}`, { data_policy: { data_region: 'E U' } })
+    expect(wrong).toMatchObject({ status: 422, body: { error: { field: expect.stringContaining('data_policy') } } })
   })
 
   it.each([

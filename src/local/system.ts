@@ -4,7 +4,7 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4WorkerOptions } from 'miniflare'
-import { bundleGateway, bundleWorker } from './bundle.ts'
+import { type BuiltModule, bundleGateway, bundleWorker } from './bundle.ts'
 import { buildDashboardIfStale, serveAsset } from './dashboard.ts'
 import { migrate } from './migrate.ts'
 import { endWorkerdWithThisProcess } from './reaper.ts'
@@ -43,6 +43,8 @@ export interface SystemOptions {
   readonly dashboard?: boolean
   /** Minify the Workers, as a deployment does. */
   readonly minify?: boolean
+  /** The Workers' code, where it has been built before; it is built unless this is given. */
+  readonly built?: BuiltSystem
   /** Further Workers in the same workerd. */
   readonly workers?: readonly V4WorkerOptions[]
   /** How long the queue gathers a batch; 0.5 s unless set. */
@@ -65,25 +67,37 @@ export interface RunningSystem {
   dispose(): Promise<void>
 }
 
+/** What the Workers run. */
+export interface BuiltSystem {
+  readonly gateway: readonly Pick<BuiltModule, 'name' | 'code'>[]
+  readonly usage: string
+  readonly simulated: string
+}
+
+/** Builds the three Workers. Rejects, with the bundler's messages, if one does not build. */
+export async function buildSystem(minify: boolean): Promise<BuiltSystem> {
+  const [gateway, usage, simulated] = await Promise.all([
+    bundleGateway({ minify }),
+    bundleWorker('src/usage-consumer.ts', { minify }),
+    bundleWorker('src/simulated/worker.ts', { minify }),
+  ])
+  return { gateway, usage, simulated }
+}
+
 interface Modules {
   readonly modules: { readonly type: 'ESModule'; readonly path: string; readonly contents: string }[]
 }
 
-async function source(entry: string, minify: boolean): Promise<Modules> {
-  return { modules: [{ type: 'ESModule', path: 'worker.mjs', contents: await bundleWorker(entry, { minify }) }] }
-}
-
-async function gatewaySource(minify: boolean): Promise<Modules> {
-  const modules = await bundleGateway({ minify })
+function modulesOf(modules: BuiltSystem['gateway']): Modules {
   return { modules: modules.map(({ name, code }) => ({ type: 'ESModule', path: name, contents: code })) }
 }
 
-async function gatewayWorker(options: SystemOptions): Promise<V4WorkerOptions> {
+function gatewayWorker(options: SystemOptions, built: BuiltSystem): V4WorkerOptions {
   const withSimulated = options.simulated !== false
   return {
     name: GATEWAY,
     ...COMPATIBILITY,
-    ...(await gatewaySource(options.minify ?? false)),
+    ...modulesOf(built.gateway),
     unsafeDirectSockets: [{ host: HOST, port: options.port ?? 0 }],
     bindings: {
       ENVIRONMENT: 'local',
@@ -107,7 +121,7 @@ async function gatewayWorker(options: SystemOptions): Promise<V4WorkerOptions> {
   }
 }
 
-async function usageWorker(options: SystemOptions): Promise<V4WorkerOptions> {
+function usageWorker(options: SystemOptions, built: BuiltSystem): V4WorkerOptions {
   const batch = { maxBatchSize: 100, maxBatchTimeout: options.queueBatchSeconds ?? 0.5, maxRetries: 100 }
   const shared = SHARED_SECRETS.flatMap((name) => {
     const value = options.secrets?.[name]
@@ -116,7 +130,7 @@ async function usageWorker(options: SystemOptions): Promise<V4WorkerOptions> {
   return {
     name: USAGE,
     ...COMPATIBILITY,
-    ...(await source('src/usage-consumer.ts', options.minify ?? false)),
+    ...modulesOf([{ name: 'worker.mjs', code: built.usage }]),
     unsafeDirectSockets: [{ host: HOST, port: 0 }],
     bindings: {
       ENVIRONMENT: 'local',
@@ -132,11 +146,11 @@ async function usageWorker(options: SystemOptions): Promise<V4WorkerOptions> {
   }
 }
 
-async function simulatedWorker(options: SystemOptions): Promise<V4WorkerOptions> {
+function simulatedWorker(built: BuiltSystem): V4WorkerOptions {
   return {
     name: SIMULATED,
     ...COMPATIBILITY,
-    ...(await source('src/simulated/worker.ts', options.minify ?? false)),
+    ...modulesOf([{ name: 'worker.mjs', code: built.simulated }]),
     unsafeDirectSockets: [{ host: HOST, port: 0 }],
   }
 }
@@ -153,11 +167,12 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   const withUsage = options.usageConsumer !== false
   const withSimulated = options.simulated !== false
   if (options.dashboard !== false) await buildDashboardIfStale()
-  const own = await Promise.all([
-    gatewayWorker(options),
-    ...(withUsage ? [usageWorker(options)] : []),
-    ...(withSimulated ? [simulatedWorker(options)] : []),
-  ])
+  const built = options.built ?? (await buildSystem(options.minify ?? false))
+  const own = [
+    gatewayWorker(options, built),
+    ...(withUsage ? [usageWorker(options, built)] : []),
+    ...(withSimulated ? [simulatedWorker(built)] : []),
+  ]
   const { onLog } = options
   const mf = new Miniflare(
     convertV4MiniflareOptions({

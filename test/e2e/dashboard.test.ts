@@ -287,20 +287,20 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
       await page.locator('.panel-keys').getByText(text).first().waitFor()
       return performance.now() - startedMs
     }
-    const lists: number[] = []
+    const took: Record<string, number> = {}
     // The machine may be busy with something else: the quickest of three says what the page needs.
-    for (let round = 0; round < 3; round++) {
+    for (let at = 0; at < 3; at++) {
       await page.getByRole('link', { name: 'Overview', exact: true }).click()
       await page.locator('.budget').first().waitFor()
-      lists.push(await until('1–50 of 7,500', () => page.getByRole('link', { name: 'Keys', exact: true }).click()))
-    }
-    const took = {
-      list: Math.min(...lists),
-      next: await until('51–100 of 7,500', () => page.getByRole('button', { name: 'Next' }).click()),
-      all: await until('1–50 of 10,000', () => page.getByRole('radio', { name: 'All' }).check()),
-      search: await until('service-9998', () => page.getByLabel('Search keys').fill('service-9998')),
-      clear: await until('1–50 of 10,000', () => page.getByLabel('Search keys').fill('')),
-      sort: await until('service-0', () => page.getByRole('button', { name: 'Key', exact: true }).click()),
+      const round = {
+        list: await until('1–50 of 7,500', () => page.getByRole('link', { name: 'Keys', exact: true }).click()),
+        next: await until('51–100 of 7,500', () => page.getByRole('button', { name: 'Next' }).click()),
+        all: await until('1–50 of 10,000', () => page.getByRole('radio', { name: 'All' }).check()),
+        search: await until('service-9998', () => page.getByLabel('Search keys').fill('service-9998')),
+        clear: await until('1–50 of 10,000', () => page.getByLabel('Search keys').fill('')),
+        sort: await until('service-0', () => page.getByRole('button', { name: 'Key', exact: true }).click()),
+      }
+      for (const [what, ms] of Object.entries(round)) took[what] = Math.min(ms, took[what] ?? ms)
     }
     console.info(
       '10,000 keys, ms:',

@@ -1,12 +1,10 @@
-// How the files of this folder share the machine. Most ask as clients do and wait for answers: two of them run side by side.
-// Those that measure time or memory, kill processes or drive a browser through many pages have it for themselves, one after
+// How the files of this folder share the machine. Most ask as clients do, or drive a browser, and wait for answers: three of
+// them run side by side. Those that measure memory, or count what happens in a while, have it for themselves, one after
 // another. `--project e2e` means both.
 import path from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-const ALONE = ['crash', 'dashboard', 'dashboard-keys', 'dead-target', 'start', 'stream-behaviour', 'stream-memory'].map(
-  (name) => `test/e2e/${name}.test.ts`,
-)
+const ALONE = ['dead-target', 'stream-behaviour', 'stream-memory'].map((name) => `test/e2e/${name}.test.ts`)
 
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -15,6 +13,7 @@ export default defineConfig({
   test: {
     name: 'e2e',
     environment: 'node',
+    globalSetup: path.join(root, 'test/support/prepared-system.ts'),
     setupFiles: ['no-network.ts', 'property-seed.ts'].map((file) => path.join(root, 'test/support', file)),
     testTimeout: 60_000,
     hookTimeout: 90_000,
@@ -25,7 +24,7 @@ export default defineConfig({
           name: 'together',
           include: ['test/e2e/**/*.test.ts'],
           exclude: ALONE,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

@@ -2,7 +2,8 @@
 // vitest goes by size alone, and they would keep one core busy at the end, or none.
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-const LONG = /\/(leases\.property|mutants|dashboard-live|late-first-content)\.test\.ts$/
+const LONG =
+  /\/(leases\.property|mutants|dashboard|dashboard-keys|dashboard-live|late-first-content|budget-streams|crash|alerts)\.test\.ts$/
 
 /** For `sequence.sequencer`. */
 export class LongestFirst extends BaseSequencer {

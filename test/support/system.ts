@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startSystem, type LogLine, type RunningSystem, type SystemOptions } from '../../src/local/system.ts'
+import { giveMigratedState, preparedCode } from './prepared-system.ts'
 
 export const TEST_ADMIN_TOKEN = 'admin-token-of-the-tests'
 export const TEST_KEY_PEPPER = 'pepper-of-the-tests'
@@ -36,11 +37,14 @@ export function adminAt(url: string): TestSystem['admin'] {
  */
 export async function startTestSystem(options: Partial<SystemOptions> = {}): Promise<TestSystem> {
   const stateDir = options.stateDir ?? (await mkdtemp(path.join(tmpdir(), 'tidegate-')))
+  await giveMigratedState(stateDir)
+  const built = options.minify === true ? undefined : await preparedCode()
   const logs: LogLine[] = []
   const system = await startSystem({
     dashboard: false,
     queueBatchSeconds: 0.05,
     onLog: (line) => logs.push(line),
+    ...(built === undefined ? {} : { built }),
     ...options,
     secrets: {
       ADMIN_TOKEN: TEST_ADMIN_TOKEN,

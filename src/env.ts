@@ -2,7 +2,7 @@
 import type { SideLimiter } from '../durable-objects/side-limiter.ts'
 import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
 import type { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
-import type { CanaryFinding } from './core/canary.ts'
+import type { CanaryFinding, RevisionFinding } from './core/canary.ts'
 import type { UsageBatch } from './core/usage-event.ts'
 
 /** What sends alerts, of both Workers: channels' own secrets are further ones, read by name. */
@@ -70,4 +70,6 @@ export interface UsageEnv extends AlertBindings {
   readonly EVENTS_KEPT_DAYS?: string
   /** Where usage events go before they are forgotten; nowhere unless bound. */
   readonly ARCHIVE?: R2Bucket
+  /** Undoes a revision of the configuration; false where it isn't watched any more. */
+  takeBack(finding: RevisionFinding): Promise<boolean>
 }

@@ -1,7 +1,7 @@
 // Worker 1, the gateway: answers every request and holds the Durable Objects.
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { createApp } from './app.ts'
-import type { CanaryFinding } from './core/canary.ts'
+import type { CanaryFinding, RevisionFinding } from './core/canary.ts'
 import type { ControlPlane, GatewayEnv } from './env.ts'
 import { servicesOf } from './platform/services.ts'
 
@@ -18,6 +18,13 @@ export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlan
   }
 
   async refreshPrices(): Promise<void> {
+  async takeBack(finding: RevisionFinding): Promise<boolean> {
+    const { takeBack } = await import('./control-plane/configuration/watch.ts')
+    const isDone = await takeBack(this.env, finding, Date.now())
+    servicesOf(this.env).directory.forgetAll()
+    return isDone
+  }
+
     if ((this.env.PRICE_LIST_URL ?? '') === '') return
     const { refreshList } = await import('./control-plane/price-lists.ts')
     const refreshed = await refreshList(this.env, Date.now())

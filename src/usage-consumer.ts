@@ -4,7 +4,8 @@ import { Router, type IRequest } from 'itty-router'
 import { type AlertingEnv, deliverAlerts, watchLedger } from './alerting.ts'
 import { operatorAccess } from './control-plane/operator-token.ts'
 import type { ControlPlane, UsageEnv } from './env.ts'
-import { type WatchedRoute, findBeyond, forgetCounted, watchedRoutes } from './ledger/canary-watch.ts'
+import { findBeyond, forgetCounted, whatIsWatched } from './ledger/canary-watch.ts'
+import { endWatches, findWorse } from './ledger/configuration-watch.ts'
 import { consume, type LedgerPorts } from './ledger/consume.ts'
 import { listDeadLetters, replayDeadLetter } from './ledger/dead-letters.ts'
 import { metricsText } from './ledger/metrics.ts'
@@ -35,33 +36,39 @@ export async function consumeQueue(
   context?: Pick<ExecutionContext, 'waitUntil'>,
 ): Promise<void> {
   const watched = await watchedQuietly(env)
-  const ports = { ...portsOf(env), countsWatched: watched.length > 0 }
+  const ports = { ...portsOf(env), countsWatched: watched.routes.length > 0 || watched.hasRevisions }
   const hasAlerts = await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', ports)
   if (hasAlerts) context?.waitUntil(deliverAlerts(env))
-  if (watched.length > 0) await lookAfter(watched, env)
+  const hasTakenBack = ports.countsWatched && (await lookAfter(watched, env))
+  if (hasTakenBack) context?.waitUntil(deliverAlerts(env))
 }
 
 /** Where nobody can tell, nothing is counted: the database that can't tell won't take the events either. */
-async function watchedQuietly(env: ConsumerEnv): Promise<readonly WatchedRoute[]> {
+async function watchedQuietly(env: ConsumerEnv): Promise<Watched> {
   try {
-    return await watchedRoutes(env.DB)
+    return await whatIsWatched(env.DB)
+type Watched = Awaited<ReturnType<typeof whatIsWatched>>
+
   } catch (error) {
     console.warn(JSON.stringify({ event: 'watch-unavailable', reason: String(error) }))
-    return []
+    return { routes: [], hasRevisions: false }
   }
 }
 
-/** Has taken back what fails too much. What goes wrong here is tried again with the next batch. */
-async function lookAfter(watched: readonly WatchedRoute[], env: ConsumerEnv): Promise<void> {
+/** Has taken back what fails too much; whether a revision was. What goes wrong here is tried again with the next batch. */
+async function lookAfter(watched: Watched, env: ConsumerEnv): Promise<boolean> {
   try {
-    const found = await findBeyond(env.DB, watched, Date.now())
+    const found = await findBeyond(env.DB, watched.routes, Date.now())
     for (const finding of found) await env.CONTROL?.rollBack(finding)
   } catch (error) {
     console.error(JSON.stringify({ event: 'watch-failed', reason: String(error) }))
   }
 }
+    const worse = watched.hasRevisions ? await findWorse(env.DB) : null
+    return worse !== null && (await env.CONTROL?.takeBack(worse)) === true
 
 /** Compares the roll-ups of the last hours with their events; logs one line if they differ. */
+    return false
 export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<void> {
   await upkeep(env, nowMs)
   const found = await reconcile(env.DB, RECHECKED_HOURS, nowMs)
@@ -76,6 +83,7 @@ export async function runSchedule(controller: ScheduledController, env: Consumer
   await deliverAlerts(env)
   if (isHourly) await recheckLedger(env, controller.scheduledTime)
   if (isHourly) await refreshPrices(env)
+  await endWatches(env.DB, controller.scheduledTime)
 }
 
 /** The list of before goes on to count where this fails. */

@@ -11,7 +11,8 @@ import { analyticsEndpoints } from './analytics.ts'
 import { ledgerAuditEndpoints } from './audit-ledger.ts'
 import { announce } from './announce.ts'
 import { auditEndpoints } from './audit.ts'
-import type { Caller } from './caller.ts'
+import { authorized } from './authorize.ts'
+import { configurationEndpoints } from './configuration/endpoints.ts'
 import { endUserEndpoints } from './end-users.ts'
 import { inFlightEndpoints } from './in-flight.ts'
 import { keyReportEndpoints } from './key-reports.ts'
@@ -68,6 +69,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/', analyticsEndpoints(ports))
     .route('/', ledgerAuditEndpoints(ports))
     .post('/publish', publish)
+    .route('/configuration', configurationEndpoints(ports))
     .all('*', (c) =>
       refuse(c, { status: 404, code: 'not_found', field: null, message: `There is no ${c.req.method} ${c.req.path}.` }),
     )

@@ -58,6 +58,25 @@ export const NEW_CHANNEL = z.discriminatedUnion(
 )
 export type NewChannel = z.infer<typeof NEW_CHANNEL>
 
+/** A channel as a file declares it: its secret by name, teams and keys as `<tenant>/<name>`. */
+const DECLARED_WANTED = { ...WANTED, teams: z.optional(texts(200, 201)), keys: z.optional(texts(200, 201)) }
+export const DECLARED_CHANNEL = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({
+      kind: z.literal('webhook'),
+      name: NAME,
+      url: URL_TEXT,
+      secret_name: z.optional(NAMED_SECRET),
+      ...DECLARED_WANTED,
+    }),
+    z.strictObject({ kind: z.literal('slack'), name: NAME, secret_name: z.optional(NAMED_SECRET), ...DECLARED_WANTED }),
+    z.strictObject({ kind: z.literal('email'), name: NAME, address: ADDRESS, ...DECLARED_WANTED }),
+  ],
+  'must be an object whose kind is webhook, slack or email',
+)
+export type DeclaredChannel = z.infer<typeof DECLARED_CHANNEL>
+
 export const CHANNEL_CHANGE = z.strictObject(
   {
     name: z.optional(NAME),

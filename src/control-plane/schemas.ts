@@ -333,6 +333,20 @@ export const TARGET_CHANGE = z.strictObject({ model: z.optional(TARGET_MODEL), .
 export type NewTarget = z.infer<typeof NEW_TARGET>
 export type TargetChange = z.infer<typeof TARGET_CHANGE>
 
+/** A model in a few lines: a target, and a route of its name for everybody. */
+export const MODEL_ENTRY = z.strictObject(
+  {
+    name: text(200).check(z.refine((value) => !value.includes('*'), 'must be the exact name of a model')),
+    backend: PROVIDER,
+    endpoint: z.optional(text(500)),
+    model: z.optional(TARGET_MODEL),
+    credential: z.optional(z.nullable(CREDENTIAL)),
+    max_batch_size: z.optional(z.nullable(integer(1, 100_000))),
+    cost_center: z.optional(z.nullable(NAME)),
+    max_retries: z.optional(integer(0, 5)),
+  },
+  OBJECT,
+)
 function isOrigin(value: string): boolean {
   return value === '*' || URL.parse(value)?.origin === value
 }

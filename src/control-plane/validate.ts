@@ -39,7 +39,8 @@ function refuseInvalid(result: Checked, c: Context): Response | undefined {
   return issue === undefined ? undefined : refuse(c, refusalOf(issue))
 }
 
-function refusalOf(issue: Issue): Refusal {
+/** What a schema found wrong, as a refusal. */
+export function refusalOf(issue: Issue): Refusal {
   const unknown = unknownFields(issue)
   const path = unknown.length > 0 ? [...pathOf(issue), unknown[0] ?? ''] : pathOf(issue)
   const field = path.length === 0 ? null : path.join('.').replace(/\.(\d+)(?=\.|$)/g, '[$1]')

@@ -60,3 +60,14 @@ export interface CanaryFinding {
   /** Since the watch began. `seen`: failures that were the client's answer, since nobody else could serve. */
   readonly all: Tally & { readonly seen: number }
 }
+
+/** A revision that is worse than the one before it, and how many calls show it. */
+export interface RevisionFinding {
+  readonly revision: number
+  readonly own: Tally
+  readonly before: Tally
+  readonly ownErrorRate: number
+  readonly beforeErrorRate: number
+  /** Failures that were the client's answer, since nobody else could serve. */
+  readonly seen: number
+}

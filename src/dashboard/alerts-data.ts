@@ -10,6 +10,7 @@ export const ALERT_KINDS = [
   { value: 'unknown-price', text: 'Unknown price' },
   { value: 'forecast', text: 'Forecast' },
   { value: 'anomaly', text: 'Unusual spend' },
+  { value: 'rolled-back', text: 'Revision taken back' },
 ] as const
 
 export interface ApiDelivery {

@@ -4,6 +4,7 @@ import { noteStatements } from './alerts/note-alerts.ts'
 import { COUNT_PROVIDERS, PROVIDER_COLUMNS } from './alerts/watch-calls.ts'
 import type { ReadableBatch } from './read-batch.ts'
 import { COUNT_CALLS } from './canary-watch.ts'
+import { COUNT_REVISIONS } from './configuration-watch.ts'
 import { EVENT_COLUMNS, ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList, sumList } from './columns.ts'
 import { LATE_AFTER_MS, QUARTER_MS } from './days.ts'
 
@@ -34,6 +35,8 @@ const COUNT_FAILING = `WITH ${eventsOf(PROVIDER_COLUMNS)} ${COUNT_PROVIDERS}`
 
 const COUNT_WATCHED = `WITH ${EVENTS} ${COUNT_CALLS}`
 
+const COUNT_WATCHED_REVISIONS = `WITH ${EVENTS} ${COUNT_REVISIONS}`
+
 const SUMS = Object.keys(ROLLUP_SUMS)
 
 // Aggregated before it is written: one row per group, not one per event.
@@ -54,7 +57,7 @@ const INSERT_LATE = `INSERT INTO usage_late (tenant_id, quarter_ms)
   SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING`
 
 /** Applies each message once, however often it is delivered, also at the same time: all of them or, if that can't be, none.
- *  `countsWatched`: there are watched routes. Never throws. */
+ *  `countsWatched`: there are watched routes or revisions. Never throws. */
 export async function applyBatches(
   db: D1Database,
   messages: readonly ReadableBatch[],
@@ -75,7 +78,7 @@ export async function applyBatches(
       db.prepare(UPSERT_HOURS).bind(events),
       ...(late.length > 0 ? [db.prepare(INSERT_LATE).bind(JSON.stringify(late))] : []),
       ...(rows.length > 0 ? [db.prepare(COUNT_FAILING).bind(events)] : []),
-      ...(countsWatched ? [db.prepare(COUNT_WATCHED).bind(events)] : []),
+      ...(countsWatched ? [COUNT_WATCHED, COUNT_WATCHED_REVISIONS].map((sql) => db.prepare(sql).bind(events)) : []),
       ...noteStatements(
         db,
         messages.flatMap((message) => message.alerts),

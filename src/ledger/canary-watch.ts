@@ -18,9 +18,9 @@ const MINUTE_MS = 60_000
 const KEPT_MS = 30 * 86_400_000
 
 // Nobody's fault, and no word about the target: the client left, its limits ended it, the isolate died.
-const IS_CALL = `kind = 'cost' AND attempt > 0 AND target_id IS NOT NULL
+export const IS_CALL = `kind = 'cost' AND attempt > 0 AND target_id IS NOT NULL
   AND ending NOT IN ('client-left', 'cut-by-limit', 'lost')`
-const IS_FAILED = `(ending IN ('provider-cut', 'timed-out', 'failed') AND coalesce(failure, '') <> 'client')`
+export const IS_FAILED = `(ending IN ('provider-cut', 'timed-out', 'failed') AND coalesce(failure, '') <> 'client')`
 
 /** Counts the calls of watched routes among `event`, the rows of a batch as the ledger takes them. */
 export const COUNT_CALLS = `INSERT INTO route_minutes (route, since_ms, target_id, minute_ms, requests, failures, seen)
@@ -32,12 +32,28 @@ export const COUNT_CALLS = `INSERT INTO route_minutes (route, since_ms, target_i
   ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, failures = failures + excluded.failures,
     seen = seen + excluded.seen`
 
-/** The routes that are watched. */
-export async function watchedRoutes(db: D1Database): Promise<readonly WatchedRoute[]> {
-  const found = await db
-    .prepare(`SELECT id, choice, watched_since_ms FROM routes WHERE watched_since_ms IS NOT NULL LIMIT ${WATCHED_MAX}`)
-    .all<{ id: string; choice: string; watched_since_ms: number }>()
-  return found.results.map(({ id, choice, watched_since_ms: sinceMs }) => {
+interface RouteRow {
+  readonly id: string
+  readonly choice: string
+  readonly watched_since_ms: number
+}
+
+/** What is watched: members of routes, and whether any revision of the configuration is. One round trip. */
+export async function whatIsWatched(
+  db: D1Database,
+): Promise<{ readonly routes: readonly WatchedRoute[]; readonly hasRevisions: boolean }> {
+  const [routes, revisions] = await db.batch<RouteRow | { readonly revision: number }>([
+    db.prepare(
+      `SELECT id, choice, watched_since_ms FROM routes WHERE watched_since_ms IS NOT NULL LIMIT ${WATCHED_MAX}`,
+    ),
+    db.prepare(`SELECT revision FROM configuration_watches WHERE state = 'watching' LIMIT 1`),
+  ])
+  const rows = (routes?.results ?? []).filter((row) => 'choice' in row)
+  return { routes: watchedRoutes(rows), hasRevisions: (revisions?.results.length ?? 0) > 0 }
+}
+
+function watchedRoutes(rows: readonly RouteRow[]): readonly WatchedRoute[] {
+  return rows.map(({ id, choice, watched_since_ms: sinceMs }) => {
     const groups: RouteGroups = JSON.parse(choice)
     return { id, sinceMs, members: watchedMembers(groups) }
   })

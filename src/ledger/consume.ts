@@ -19,7 +19,7 @@ export interface LedgerPorts {
   /** Tells a tenant's limiter which of its outbox rows are durable. May fail: unconfirmed rows come again. */
   readonly confirm: (tenantId: string, outboxIds: readonly number[]) => Promise<void>
   readonly log: (line: Readonly<Record<string, string | number>>) => void
-  /** Whether there are watched routes, whose calls are to be counted. Missing: there are none. */
+  /** Whether there are watched routes or revisions, whose calls are to be counted. Missing: there are none. */
   readonly countsWatched?: boolean
 }
 

@@ -22,11 +22,13 @@ export const ALERT_KINDS = [
   'forecast',
   /** An hour of a key costs far more than such hours usually do. */
   'anomaly',
+  /** A revision of the configuration failed, and was taken back. */
+  'rolled-back',
 ] as const
 export type AlertKind = (typeof ALERT_KINDS)[number]
 
 /** What an alert is about. */
-export type AlertScope = 'tenant' | 'team' | 'key' | 'user' | 'target' | 'model' | 'provider'
+export type AlertScope = 'tenant' | 'team' | 'key' | 'user' | 'target' | 'model' | 'provider' | 'revision'
 
 /** Something that happened and that somebody should know. */
 export interface NewAlert {

@@ -45,6 +45,8 @@ export function wordsOf(alert: Told): Words {
       return forecastWords(alert, facts)
     case 'anomaly':
       return anomalyWords(alert, facts)
+    case 'rolled-back':
+      return rolledBackWords(alert, facts)
   }
 }
 
@@ -156,6 +158,20 @@ function anomalyWords(alert: Told, facts: JsonObject): Words {
     lines: [
       `${dollars(numberOf(facts, 'spent_nano_usd'))} is spent${whose(alert)} since ${instant(alert.window_start_ms)}; the same hour of the weeks before cost ${dollars(numberOf(facts, 'usual_nano_usd'))}.`,
       'Nothing is slowed down or refused for it.',
+    ],
+  }
+}
+
+function rolledBackWords(alert: Told, facts: JsonObject): Words {
+  const [failures, requests] = [numberOf(facts, 'failures'), numberOf(facts, 'requests')]
+  const isDone = facts.is_taken_back === true
+  return {
+    title: `Revision ${alert.subject_id} of the configuration failed${isDone ? ' and was taken back' : ''}`,
+    lines: [
+      `${failures} of ${requests} calls of what it touched failed since ${instant(alert.window_start_ms)}, ${numberOf(facts, 'seen')} of them as the client's answer.`,
+      isDone
+        ? `What it changed is as it was before, as revision ${numberOf(facts, 'new_revision')}. The audit log has what was left.`
+        : 'What it changed has been changed again since, so it was left as it is: look after it.',
     ],
   }
 }

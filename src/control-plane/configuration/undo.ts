@@ -1,0 +1,83 @@
+// Takes back what one revision changed, where it is still as that revision left it: what somebody has changed since is theirs.
+import { brokenLinks } from './declare.ts'
+import { readTexts } from '../store.ts'
+import { type AnyRow, type State, TABLES, draftOf, isSameRow, rowChanges, rowsOf, stateOf } from './state.ts'
+
+/** The present state without what led `from` one kept state `to` another. `left` says in words what was left as it is. */
+export function undone(
+  { from, to }: { readonly from: State; readonly to: State },
+  present: State,
+): { readonly state: State; readonly left: readonly string[] } {
+  const left: string[] = []
+  const tables: Record<string, Map<string, AnyRow>> = {}
+  for (const table of TABLES) tables[table] = new Map(rowsOf(present, table))
+  for (const { table, id, before, after } of rowChanges(from, to)) {
+    const rows = tables[table]
+    const now = rows?.get(id)
+    if (rows === undefined || table === 'switches') continue
+    const name = `${table}: ${id}`
+    if (!isStill(after, now)) left.push(`${name} was changed since: it is left as it is.`)
+    else if (table === 'virtual_keys' && (before === null || isRevoked(after))) {
+      left.push(`${name}: keys that were made or revoked stay so.`)
+    } else if (before === null) rows.delete(id)
+    else if (now === undefined && table === 'alert_channels' && !isOpen(before)) {
+      left.push(`${name}: its secret is gone.`)
+    } else rows.set(id, restoredRow(table, before, now))
+  }
+  const state = stateOf(Object.fromEntries(TABLES.map((table) => [table, [...(tables[table] ?? new Map()).values()]])))
+  return { state: withNeeded(state, present, left), left }
+}
+
+/** Puts back what something else needs by now. */
+function withNeeded(state: State, present: State, left: string[]): State {
+  if (brokenLinks(state).length === 0) return withOwners(state, present, left)
+  const draft = draftOf(state)
+  for (const row of state.routes.values()) {
+    for (const id of readTexts(row.targets)) {
+      const needed = present.targets.get(id)
+      if (draft.targets.has(id) || needed === undefined) continue
+      draft.targets.set(id, needed)
+      left.push(`targets: ${id} is needed by another route since: it stays.`)
+    }
+  }
+  return withOwners(draft, present, left)
+}
+
+/** Tenants and teams that were made and have keys or routes by now stay. */
+function withOwners(state: State, present: State, left: string[]): State {
+  const draft = draftOf(state)
+  const keys = [...draft.virtual_keys.values()]
+  for (const row of present.teams.values()) {
+    if (draft.teams.has(row.id) || !keys.some((key) => key.team_id === row.id)) continue
+    draft.teams.set(row.id, row)
+    left.push(`teams: ${row.id} has keys: it stays.`)
+  }
+  const owning = new Set(
+    [...keys, ...draft.teams.values(), ...draft.routes.values(), ...draft.prices.values()].map((row) => row.tenant_id),
+  )
+  for (const row of present.tenants.values()) {
+    if (draft.tenants.has(row.id) || !owning.has(row.id)) continue
+    draft.tenants.set(row.id, row)
+    left.push(`tenants: ${row.id} has keys, teams or routes: it stays.`)
+  }
+  return draft
+}
+
+/** Whether a row is as a kept revision has it, which lacks secrets. */
+function isStill(kept: AnyRow | null, now: AnyRow | undefined): boolean {
+  if (kept === null || now === undefined) return kept === null && now === undefined
+  return isSameRow({ ...now, ...kept }, now)
+}
+
+function isRevoked(row: AnyRow | null): boolean {
+  return row !== null && 'revoked_at_ms' in row && row.revoked_at_ms !== null
+}
+
+function isOpen(row: AnyRow): boolean {
+  return ('kind' in row && row.kind === 'email') || ('secret_name' in row && row.secret_name !== null)
+}
+
+function restoredRow(table: string, before: AnyRow, now: AnyRow | undefined): AnyRow {
+  const secrets = table === 'targets' ? { probe: null } : table === 'alert_channels' ? { sealed: null } : {}
+  return { ...secrets, ...now, ...before }
+}

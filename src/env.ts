@@ -42,9 +42,22 @@ export interface GatewayEnv extends AlertBindings {
   readonly DEFAULT_PRICE?: string
   /** Origins whose pages may call the gateway, separated by commas; none unless set (`data-plane/http-surface.ts`). */
   readonly CORS_ORIGINS?: string
-  /** The admin surface is closed until this is set. */
+  /** The owner's own way in; without it, and without sign-in, the admin surface is closed. */
   readonly ADMIN_TOKEN?: string
-  /** Secret under which virtual keys are hashed. */
+  /** Sign-in by Cloudflare Access: `<team>.cloudflareaccess.com`, and the tag of the application's audience. */
+  readonly ACCESS_TEAM_DOMAIN?: string
+  readonly ACCESS_AUD?: string
+  /** Sign-in by an OpenID Connect provider. The client's secret is one of the Worker's; a public client has none. */
+  readonly OIDC_ISSUER?: string
+  readonly OIDC_CLIENT_ID?: string
+  readonly OIDC_CLIENT_SECRET?: string
+  /** As the sign-in page names the provider. */
+  readonly OIDC_NAME?: string
+  /** Scopes besides `openid email profile`, separated by spaces. */
+  readonly OIDC_SCOPES?: string
+  /** `true`: addresses count though the provider doesn't say that it has verified them. */
+  readonly OIDC_TRUST_EMAIL?: string
+  /** Secret under which virtual keys and API tokens are hashed. */
   readonly KEY_PEPPER?: string
   readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
@@ -54,6 +67,8 @@ export interface GatewayEnv extends AlertBindings {
 export interface ControlPlane {
   /** Takes a member of a route out of traffic; false where its route has changed since. */
   rollBack(finding: CanaryFinding): Promise<boolean>
+  /** Undoes a revision of the configuration; false where it isn't watched any more. */
+  takeBack(finding: RevisionFinding): Promise<boolean>
   /** Fetches the price list, where the gateway has an address for it. */
   refreshPrices(): Promise<void>
 }
@@ -70,6 +85,13 @@ export interface UsageEnv extends AlertBindings {
   readonly EVENTS_KEPT_DAYS?: string
   /** Where usage events go before they are forgotten; nowhere unless bound. */
   readonly ARCHIVE?: R2Bucket
-  /** Undoes a revision of the configuration; false where it isn't watched any more. */
-  takeBack(finding: RevisionFinding): Promise<boolean>
+  /** Where an OpenTelemetry collector listens; nothing is sent unless set (`ledger/telemetry/settings.ts`). */
+  readonly OTLP_ENDPOINT?: string
+  readonly OTLP_HEADERS?: string
+  readonly OTLP_SAMPLE_PERCENT?: string
+  readonly OTLP_SIGNALS?: string
+  /** What is booked, on its way to the collector. */
+  readonly TELEMETRY: Queue
+  /** A dataset of Analytics Engine for a data point an attempt; nowhere unless bound. */
+  readonly ATTEMPTS?: AnalyticsEngineDataset
 }

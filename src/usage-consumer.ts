@@ -11,9 +11,11 @@ import { listDeadLetters, replayDeadLetter } from './ledger/dead-letters.ts'
 import { metricsText } from './ledger/metrics.ts'
 import { reconcile } from './ledger/reconcile.ts'
 import { type Auditable, type UpkeepEnv, upkeep } from './ledger/upkeep.ts'
+import type { TellingEnv } from './telemetry.ts'
 
 /** What the consumer needs; narrower than the Worker's whole environment, so that one Worker can be both. */
 export type ConsumerEnv = AlertingEnv &
+  TellingEnv &
   Omit<UpkeepEnv, 'TENANT_LIMITER'> &
   Pick<UsageEnv, 'ADMIN_TOKEN'> & {
     readonly TENANT_LIMITER: {
@@ -29,12 +31,14 @@ const EVERY_MINUTE = '* * * * *'
 /** How far back the hourly check looks: late events are counted to the hour of their request. */
 const RECHECKED_HOURS = 26
 
-/** Takes a batch of the usage queue, or of its dead-letter queue (whose name ends in `-dead`), into the ledger. */
+/** Takes a batch of the usage queue, or of its dead-letter queue (whose name ends in `-dead`), into the ledger; one of the
+ *  telemetry queue to a collector. */
 export async function consumeQueue(
   batch: MessageBatch<unknown>,
   env: ConsumerEnv,
   context?: Pick<ExecutionContext, 'waitUntil'>,
 ): Promise<void> {
+  if (batch.queue.endsWith('-telemetry')) return (await import('./telemetry.ts')).exportBatch(batch.messages, env)
   const watched = await watchedQuietly(env)
   const ports = { ...portsOf(env), countsWatched: watched.routes.length > 0 || watched.hasRevisions }
   const hasAlerts = await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', ports)
@@ -43,12 +47,12 @@ export async function consumeQueue(
   if (hasTakenBack) context?.waitUntil(deliverAlerts(env))
 }
 
+type Watched = Awaited<ReturnType<typeof whatIsWatched>>
+
 /** Where nobody can tell, nothing is counted: the database that can't tell won't take the events either. */
 async function watchedQuietly(env: ConsumerEnv): Promise<Watched> {
   try {
     return await whatIsWatched(env.DB)
-type Watched = Awaited<ReturnType<typeof whatIsWatched>>
-
   } catch (error) {
     console.warn(JSON.stringify({ event: 'watch-unavailable', reason: String(error) }))
     return { routes: [], hasRevisions: false }
@@ -60,15 +64,15 @@ async function lookAfter(watched: Watched, env: ConsumerEnv): Promise<boolean> {
   try {
     const found = await findBeyond(env.DB, watched.routes, Date.now())
     for (const finding of found) await env.CONTROL?.rollBack(finding)
-  } catch (error) {
-    console.error(JSON.stringify({ event: 'watch-failed', reason: String(error) }))
-  }
-}
     const worse = watched.hasRevisions ? await findWorse(env.DB) : null
     return worse !== null && (await env.CONTROL?.takeBack(worse)) === true
+  } catch (error) {
+    console.error(JSON.stringify({ event: 'watch-failed', reason: String(error) }))
+    return false
+  }
+}
 
 /** Compares the roll-ups of the last hours with their events; logs one line if they differ. */
-    return false
 export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<void> {
   await upkeep(env, nowMs)
   const found = await reconcile(env.DB, RECHECKED_HOURS, nowMs)
@@ -79,11 +83,11 @@ export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<vo
 /** What the clock has the consumer do: every minute alerts, every hour the ledger too. */
 export async function runSchedule(controller: ScheduledController, env: ConsumerEnv): Promise<void> {
   const isHourly = controller.cron !== EVERY_MINUTE
+  await endWatches(env.DB, controller.scheduledTime)
   await watchLedger(env.DB, controller.scheduledTime, isHourly)
   await deliverAlerts(env)
   if (isHourly) await recheckLedger(env, controller.scheduledTime)
   if (isHourly) await refreshPrices(env)
-  await endWatches(env.DB, controller.scheduledTime)
 }
 
 /** The list of before goes on to count where this fails. */
@@ -114,7 +118,12 @@ function portsOf(env: ConsumerEnv): LedgerPorts {
       await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).confirm(outboxIds)
     },
     log: (line) => console.warn(JSON.stringify(line)),
+    ...(isTelling(env) ? { tell: async (booked) => (await import('./telemetry.ts')).tellOf(booked, env) } : {}),
   }
+}
+
+function isTelling({ OTLP_ENDPOINT: endpoint = '', ATTEMPTS: dataset }: ConsumerEnv): boolean {
+  return endpoint !== '' || dataset !== undefined
 }
 
 const operatorRoutes = Router<IRequest, [ConsumerEnv]>({

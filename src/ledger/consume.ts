@@ -13,6 +13,12 @@ export interface Delivery {
   retry(options: { readonly delaySeconds: number }): void
 }
 
+/** A message that is in the ledger. `isNew`: by this delivery. */
+export interface Booked {
+  readonly message: Delivery
+  readonly isNew: boolean
+}
+
 export interface LedgerPorts {
   readonly db: D1Database
   readonly nowMs: () => number
@@ -21,6 +27,9 @@ export interface LedgerPorts {
   readonly log: (line: Readonly<Record<string, string | number>>) => void
   /** Whether there are watched routes or revisions, whose calls are to be counted. Missing: there are none. */
   readonly countsWatched?: boolean
+  /** Tells others of what is in the ledger, and says which messages may be let go of. Must not reject. Missing: nobody is
+   *  told. */
+  readonly tell?: (booked: readonly Booked[]) => Promise<(message: Delivery) => boolean>
 }
 
 /** The usage Queue, or the queue of messages it gave up on. */
@@ -42,10 +51,10 @@ export function retryDelaySeconds(attempts: number): number {
 }
 
 /**
- * Applies every message and acknowledges or retries it. Messages are applied together; where that fails, each for itself,
- * so that one bad message never holds up the others: a message that can never be applied becomes a dead letter. From the
- * dead-letter queue, where there is no later, so does one that still fails for any reason; that one isn't confirmed, so
- * the limiter sends it again. Returns whether there were alerts among them.
+ * Applies every message, tells of those that are in the ledger, and acknowledges or retries each. Messages are applied
+ * together; where that fails, each for itself, so that one bad message never holds up the others: a message that can never
+ * be applied becomes a dead letter. From the dead-letter queue, where there is no later, so does one that still fails for
+ * any reason; that one isn't confirmed, so the limiter sends it again. Returns whether there were alerts among them.
  */
 export async function consume(messages: readonly Delivery[], source: Source, ports: LedgerPorts): Promise<boolean> {
   const durable = new Map<string, number[]>()
@@ -54,6 +63,7 @@ export async function consume(messages: readonly Delivery[], source: Source, por
     if (origin !== null) durable.set(origin.tenantId, [...(durable.get(origin.tenantId) ?? []), origin.outboxId])
   }
   const readable: Readable[] = []
+  const booked: Booked[] = []
   for (const message of messages) {
     const batch = readBatch(message.body)
     if (batch.ok) readable.push({ message, batch: batch.value })
@@ -61,9 +71,15 @@ export async function consume(messages: readonly Delivery[], source: Source, por
   }
   for (const group of groups(readable)) {
     const areApplied = await applyTogether(group, ports)
-    for (const one of group) if (areApplied || (await applyAlone(one, source, ports))) note(one.message)
+    if (areApplied) booked.push(...group.map(({ message }) => ({ message, isNew: true })))
+    for (const one of group) if (areApplied || (await applyAlone(one, source, ports, booked))) note(one.message)
   }
   await Promise.all([...durable].map(([tenantId, outboxIds]) => confirmQuietly(tenantId, outboxIds, ports)))
+  const mayGo = booked.length === 0 ? undefined : await ports.tell?.(booked)
+  for (const { message } of booked) {
+    if (mayGo === undefined || mayGo(message)) message.ack()
+    else message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
+  }
   return readable.some(({ batch }) => batch.alerts.length > 0)
 }
 
@@ -87,18 +103,21 @@ async function applyTogether(group: readonly Readable[], ports: LedgerPorts): Pr
   if (group.length === 1) return false
   const batches = group.map(({ batch }) => batch)
   const applied = await applyBatches(ports.db, batches, ports.nowMs(), ports.countsWatched)
-  if (applied.kind !== 'applied') return false
-  for (const { message } of group) message.ack()
-  return true
+  return applied.kind === 'applied'
 }
 
-/** Returns whether the message is safe in the database. */
-async function applyAlone({ message, batch }: Readable, source: Source, ports: LedgerPorts): Promise<boolean> {
+/** Returns whether the message is safe in the database; as events, it is then among `booked`. */
+async function applyAlone(
+  { message, batch }: Readable,
+  source: Source,
+  ports: LedgerPorts,
+  booked: Booked[],
+): Promise<boolean> {
   const applied = await applyBatch(ports.db, batch, ports.nowMs(), ports.countsWatched)
   switch (applied.kind) {
     case 'applied':
     case 'already-applied':
-      message.ack()
+      booked.push({ message, isNew: applied.kind === 'applied' })
       return true
     case 'refused':
       return bury(message, applied.reason, ports)

@@ -8,7 +8,7 @@ import { Problem } from './problem.ts'
 import { typed, wrangler, type WranglerOptions, type WranglerRun } from './wrangler.ts'
 
 const DATABASE = 'tidegate'
-const QUEUES = ['tidegate-usage', 'tidegate-usage-dead']
+const QUEUES = ['tidegate-usage', 'tidegate-usage-dead', 'tidegate-telemetry']
 const CREATE_DATABASE = ['d1', 'create', DATABASE]
 const MIGRATE = ['d1', 'migrations', 'apply', DATABASE, '--remote', '--env', '']
 

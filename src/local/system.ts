@@ -18,6 +18,7 @@ const USAGE = 'tidegate-usage'
 const SIMULATED = 'tidegate-simulated'
 const QUEUE = 'tidegate-usage'
 const DEAD_QUEUE = 'tidegate-usage-dead'
+const TELEMETRY_QUEUE = 'tidegate-telemetry'
 const SHARED_SECRETS = ['ADMIN_TOKEN', 'ALERT_KEY'] as const
 
 /** One line that a Worker logged. */
@@ -140,9 +141,13 @@ function usageWorker(options: SystemOptions, built: BuiltSystem): V4WorkerOption
     },
     durableObjects: { TENANT_LIMITER: { className: 'TenantLimiter', scriptName: GATEWAY, useSQLite: true } },
     d1Databases: { DB: 'tidegate' },
-    queueProducers: { USAGE: { queueName: QUEUE } },
+    queueProducers: { USAGE: { queueName: QUEUE }, TELEMETRY: { queueName: TELEMETRY_QUEUE } },
     serviceBindings: { CONTROL: { name: GATEWAY, entrypoint: 'Control' } },
-    queueConsumers: { [QUEUE]: { ...batch, deadLetterQueue: DEAD_QUEUE }, [DEAD_QUEUE]: batch },
+    queueConsumers: {
+      [QUEUE]: { ...batch, deadLetterQueue: DEAD_QUEUE },
+      [DEAD_QUEUE]: batch,
+      [TELEMETRY_QUEUE]: batch,
+    },
   }
 }
 

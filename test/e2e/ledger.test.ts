@@ -1,6 +1,8 @@
 // Every request is in the ledger within five seconds, with what it was and what it cost to the nano-dollar, whichever way
-// it went; and still there after a restart.
+// it went; and still there after a restart. A collector is told of it all, from behind the ledger.
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -20,6 +22,7 @@ import {
   simulatedTarget,
   usageBy,
 } from '../support/account.ts'
+import { type ReadSpan, readMetrics, readSpans } from '../support/otlp-reader.ts'
 import { type TestSystem, startTestSystem } from '../support/system.ts'
 
 let folder: string
@@ -27,9 +30,31 @@ let system: TestSystem
 let key: MintedKey
 let teamId: string
 
-const start = (): Promise<TestSystem> => startTestSystem({ stateDir: folder, vars: { LEASE_TTL_MS: '3000' } })
+let collector: Server
+let collectorUrl: string
+const told: { readonly path: string; readonly authorization: string | undefined; readonly body: string }[] = []
+/** Statuses of the next answers, then 200. */
+const answers: number[] = [503]
+
+const start = (): Promise<TestSystem> => {
+  const otlp = { OTLP_ENDPOINT: collectorUrl, OTLP_HEADERS: 'authorization=Bearer%20let-me-in' }
+  return startTestSystem({ stateDir: folder, vars: { LEASE_TTL_MS: '3000', ...otlp } })
+}
 
 beforeAll(async () => {
+  collector = createServer((request, response) => {
+    void (async () => {
+      const parts: string[] = []
+      for await (const part of request.setEncoding('utf8')) parts.push(String(part))
+      const status = answers.shift() ?? 200
+      const { authorization } = request.headers
+      if (status === 200) told.push({ path: request.url ?? '', authorization, body: parts.join('') })
+      response.writeHead(status).end('{}')
+    })()
+  })
+  await once(collector.listen(0, '127.0.0.1'), 'listening')
+  const address = collector.address()
+  collectorUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
   folder = await mkdtemp(path.join(tmpdir(), 'tidegate-ledger-'))
   system = await start()
   await create(system, '/admin/tenants', { name: 'acme', cache: { mode: 'all' } })
@@ -39,6 +64,8 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await system.dispose()
+  collector.closeAllConnections()
+  collector.close()
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -190,6 +217,66 @@ describe('the sums', () => {
     expect(byModel.rows.reduce((total, row) => total + Number(row.cost_nano_usd), 0)).toBe(
       Number(expected.cost_nano_usd),
     )
+  })
+})
+
+describe('a collector', () => {
+  const bodiesAt = (path: string) => told.flatMap((one) => (one.path === path ? [one.body] : []))
+
+  test('has a span of every attempt and request in the ledger, though it was away at first', async () => {
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+    const id = await served({ model: 'failing-over' }, { traceparent, 'x-tidegate-cache': 'off' })
+    const rows = await attemptsOf(id)
+    const rowsAll = (await latestAttempts(system)).filter((row) => row.tenant === key.tenantId)
+    const spans = await eventually(
+      async () => {
+        const all = new Map(
+          bodiesAt('/v1/traces')
+            .flatMap(readSpans)
+            .map((span) => [span.spanId, span]),
+        )
+        return [...all.values()]
+      },
+      (found) => {
+        const requests = new Set(found.map((span) => span.attributes['tidegate.request.id']))
+        return requests.has(id) && rowsAll.every((row) => requests.has(row.request_id))
+      },
+      20_000,
+    )
+    const ofRequest = (requestId: string, kind: number): readonly ReadSpan[] =>
+      spans.filter((span) => span.kind === kind && span.attributes['tidegate.request.id'] === requestId)
+    for (const row of rowsAll.filter((one) => one.attempt > 0)) {
+      const span = ofRequest(row.request_id, 3).find(
+        ({ attributes }) => attributes['tidegate.attempt'] === String(row.attempt),
+      )
+      expect(Math.round(Number(span?.attributes['tidegate.cost.usd']) * 1e9)).toBe(Number(row.cost_nano_usd))
+    }
+    const [request, ...others] = ofRequest(id, 2)
+    expect(others).toEqual([])
+    expect(request).toMatchObject({ traceId: 'a'.repeat(32), parentSpanId: 'b'.repeat(16) })
+    const attempts = ofRequest(id, 3).toSorted((a, b) => (a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1))
+    expect(attempts.map(({ parentSpanId }) => parentSpanId)).toEqual(rows.map(() => request?.spanId))
+    for (const span of attempts) expect(BigInt(span.endTimeUnixNano) >= BigInt(span.startTimeUnixNano)).toBe(true)
+    expect(told.every(({ authorization }) => authorization === 'Bearer let-me-in')).toBe(true)
+    expect(system.logs.filter(({ message }) => message.includes('telemetry-failed'))).toHaveLength(1)
+  })
+
+  test('has metrics that add up to the ledger', async () => {
+    const rows = (await latestAttempts(system)).filter((row) => row.tenant === key.tenantId)
+    const cost = rows.reduce((sum, row) => sum + Number(row.cost_nano_usd), 0)
+    const sumOf = (name: string): number =>
+      bodiesAt('/v1/metrics')
+        .flatMap(readMetrics)
+        .filter((metric) => metric.name === name)
+        .flatMap((metric) => metric.sum?.dataPoints ?? metric.histogram?.dataPoints ?? [])
+        .reduce((sum, point) => sum + (point.asDouble ?? point.sum ?? 0), 0)
+    const found = await eventually(
+      async () => Math.round(sumOf('tidegate.cost') * 1e9),
+      (sum) => sum >= cost,
+    )
+    expect(found).toBe(cost)
+    const tokens = rows.reduce((sum, row) => sum + row.input_tokens + row.output_tokens, 0)
+    expect(sumOf('gen_ai.client.token.usage')).toBe(tokens)
   })
 })
 

@@ -20,6 +20,7 @@ import { keyEndpoints } from './keys.ts'
 import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
 import { OWNER } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
+import { presetEndpoints } from './presets.ts'
 import { publishPage, type PublishCursor } from './publish.ts'
 import { priceEndpoints } from './prices.ts'
 import { refuse } from './refusal.ts'
@@ -57,6 +58,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/keys', keyEndpoints(ports))
     .route('/targets', targetEndpoints(ports))
     .route('/routes', routeEndpoints(ports))
+    .route('/presets', presetEndpoints(ports))
     .route('/prices', priceEndpoints(ports))
     .route('/rerate', rerateEndpoints(ports))
     .route('/switches', switchEndpoints(ports))

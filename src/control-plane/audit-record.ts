@@ -78,6 +78,7 @@ const JSON_COLUMNS = new Set([
   'price',
   'default_price',
   'data_policy',
+  'preset',
 ])
 
 /** The statement that enters a change, if the statement before it in its batch changed anything. */

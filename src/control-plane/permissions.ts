@@ -95,6 +95,12 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'GET /targets/:id': permission('viewer', 'everything'),
   'PATCH /targets/:id': permission('admin', 'everything'),
   'DELETE /targets/:id': permission('admin', 'everything'),
+  'GET /presets': permission('viewer', 'everything'),
+  'POST /presets': permission('admin', 'everything'),
+  'GET /presets/:id': permission('viewer', 'everything'),
+  'PATCH /presets/:id': permission('admin', 'everything'),
+  'DELETE /presets/:id': permission('admin', 'everything'),
+
   'GET /routes': permission('viewer', 'everything'),
   'POST /routes': permission('admin', 'everything'),
   'GET /routes/:id': permission('viewer', 'everything'),

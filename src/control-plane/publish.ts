@@ -18,6 +18,7 @@ import type { GatewayEnv } from '../env.ts'
 import { dataPolicyOf } from './data-policy-record.ts'
 import { hasBudget, limiterNodes } from './limits-record.ts'
 import { ruleOf, unpricedOf } from './price-record.ts'
+import { publishedPreset } from './preset-record.ts'
 import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
 import { readSwitches } from './publish-switches.ts'
 import { readRouteChoice } from './route-choice.ts'
@@ -31,6 +32,7 @@ import {
   readTexts,
   revisionOf,
   type KeyRow,
+  type PresetRow,
   type PriceRow,
   type RouteRow,
   type TargetRow,
@@ -52,11 +54,12 @@ const PUT_WAIT_MS = 1100
 /** Publishes targets and routes as one snapshot. */
 export function publishRouting(env: PublishEnv): Promise<void> {
   return untilCurrent(env, async (revision) => {
-    const [targets, routes, switches, prices] = await Promise.all([
+    const [targets, routes, switches, prices, presets] = await Promise.all([
       listRows<TargetRow>(env.DB, 'targets'),
       listRows<RouteRow>(env.DB, 'routes'),
       readSwitches(env.DB),
       listRows<PriceRow>(env.DB, 'prices'),
+      listRows<PresetRow>(env.DB, 'presets'),
     ])
     const snapshot: RoutingSnapshot = {
       revision,
@@ -64,6 +67,7 @@ export function publishRouting(env: PublishEnv): Promise<void> {
       routes: routes.map(routeOf),
       switches,
       ...(prices.length === 0 ? {} : { prices: prices.map(ruleOf) }),
+      ...(presets.length === 0 ? {} : { presets: presets.map(publishedPreset) }),
     }
     await put(env.DIRECTORY, DIRECTORY_ROUTING_NAME, JSON.stringify(snapshot))
   })

@@ -36,7 +36,7 @@ export const MODEL = text(200).check(
   z.regex(/^[^*]*\*?$/, 'must be an exact model name, or a prefix with * at its end'),
 )
 const SLUG_ALLOWED = 'must be 1 to 100 letters, digits, dots, dashes or underscores, the first a letter or a digit'
-const SLUG = z.string(SLUG_ALLOWED).check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, SLUG_ALLOWED))
+export const SLUG = z.string(SLUG_ALLOWED).check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, SLUG_ALLOWED))
 const FLAG = z.boolean('must be true or false')
 
 const AMOUNT_ALLOWED = `must be decimal text such as "12.50", of at most nine decimals and at most ${AMOUNT_USD_MAX}`

@@ -84,6 +84,16 @@ export interface RouteRow {
   readonly created_at_ms: number
 }
 
+export interface PresetRow {
+  readonly id: string
+  /** '' for everybody's. */
+  readonly tenant_id: string
+  readonly name: string
+  /** JSON of its members and its system prompt. */
+  readonly preset: string
+  readonly created_at_ms: number
+}
+
 /** Something that is switched off. */
 export interface SwitchRow {
   /** `<kind>:<subject>` */
@@ -127,6 +137,7 @@ type Table =
   | 'virtual_keys'
   | 'targets'
   | 'routes'
+  | 'presets'
   | 'switches'
   | 'prices'
   | 'alert_channels'

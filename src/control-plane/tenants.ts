@@ -55,11 +55,16 @@ export function tenantEndpoints(ports: AdminPorts) {
     .delete('/:id', async (c) => {
       const row = await findTenant(c.env.DB, c.req.param('id'))
       if (row === null) return refuse(c, notFound('tenant', c.req.param('id')))
-      const routes = await listRows(c.env.DB, 'routes', row.id)
+      const [routes, presets] = await Promise.all([
+        listRows(c.env.DB, 'routes', row.id),
+        listRows(c.env.DB, 'presets', row.id),
+      ])
       const committed =
-        routes.length > 0 ? null : await commit(c.env.DB, deleteRow(c.env.DB, 'tenants', row.id), entryBy(c))
+        routes.length + presets.length > 0
+          ? null
+          : await commit(c.env.DB, deleteRow(c.env.DB, 'tenants', row.id), entryBy(c))
       if (committed === null || !committed.ok) {
-        return refuse(c, referenced('The tenant still has teams, keys or routes: delete those first.'))
+        return refuse(c, referenced('The tenant still has teams, keys, routes or presets: delete those first.'))
       }
       const ofUsers = row.end_user_limits === null ? [] : [() => pushEndUsers(c.env, row.id)]
       const problem = await announce(() => publishTenant(c.env, row.id), ...ofUsers)

@@ -5,6 +5,7 @@ import type { PassThroughPolicy } from './pass-through-policy.ts'
 import type { PriceRule, UnpricedPolicy } from './price-book.ts'
 import type { Price } from './price.ts'
 import type { RouteGroup } from './route-group.ts'
+import type { Preset } from './preset.ts'
 import type { RouteRule } from './route-rules.ts'
 import type { Switches } from './switches.ts'
 
@@ -194,6 +195,8 @@ export interface RoutingSnapshot {
   readonly routes: readonly Route[]
   /** What is charged where that isn't the listed price. Missing: nothing. */
   readonly prices?: readonly PriceRule[]
+  /** Missing: there are none. */
+  readonly presets?: readonly Preset[]
   /** What is switched off. Missing: nobody looked. */
   readonly switches?: Switches
 }

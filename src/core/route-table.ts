@@ -2,6 +2,7 @@
 // names. A tenant's own route comes before one for everybody, an exact name before a prefix, a longer prefix before a
 // shorter one.
 import { type Route, type RoutingSnapshot, type Target, modelMatches } from './directory.ts'
+import type { Preset } from './preset.ts'
 
 export interface RouteTable {
   readonly revision: number
@@ -11,6 +12,10 @@ export interface RouteTable {
   targets(route: Route): readonly Target[]
   /** Model patterns visible to a tenant, sorted. */
   models(tenantId: string): readonly Route[]
+  /** A route by its id, whoever's it is. */
+  byId(id: string): Route | null
+  /** A preset as this tenant sees it: its own before everybody's. */
+  preset(tenantId: string, name: string): Preset | null
 }
 
 /** Compiles a snapshot. */
@@ -44,6 +49,13 @@ export function routeTable(snapshot: RoutingSnapshot): RouteTable {
       snapshot.routes
         .filter((route) => route.tenantId === null || route.tenantId === tenantId)
         .toSorted((a, b) => (a.model < b.model ? -1 : 1)),
+    byId: (id) => snapshot.routes.find((route) => route.id === id) ?? null,
+    preset: (tenantId, wanted) => {
+      const all = snapshot.presets?.filter((preset) => preset.name === wanted) ?? []
+      return (
+        all.find((preset) => preset.tenantId === tenantId) ?? all.find((preset) => preset.tenantId === null) ?? null
+      )
+    },
   }
 }
 

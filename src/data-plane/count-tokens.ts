@@ -15,6 +15,7 @@ import { concreteTarget } from './concrete-target.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { headerSafe } from './headers.ts'
 import { promptTokens } from './large-body.ts'
+import { withPreset } from './presets.ts'
 import { readRequest } from './read-request.ts'
 import { refuse } from './refuse.ts'
 import { route } from './route.ts'
@@ -29,9 +30,12 @@ export async function countTokens(request: Request, services: Services, later: L
   if (!caller.ok) return refuse(begun, caller.error)
   const read = await readRequest(request, countTokensProtocol)
   if (!read.ok) return refuse(begun, read.error)
-  const exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value }
+  const asked: ReadExchange = { ...begun, caller: caller.value, ...read.value }
   const routes = await services.directory.routes(later)
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
+  const preset = withPreset(asked, routes)
+  if (!preset.ok) return refuse(begun, preset.error)
+  const exchange = preset.value
   const routed = route(exchange, routes)
   if (!routed.ok) return refuse(begun, routed.error)
   const targets = routed.value.plan.candidates.map(({ target }) => target)

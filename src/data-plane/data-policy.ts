@@ -17,7 +17,8 @@ export function outOfBounds({ dataPolicies }: Caller, { dataPolicy }: Route, tar
 /** What to tell where a policy is in the way of all that is left; null where none is. */
 export function dataFailure(model: string, excluded: readonly Exclusion[]): Failure | null {
   for (const exclusion of excluded) {
-    if (exclusion.reason === 'data-policy') return { kind: 'data-policy', model, of: exclusion.of, need: exclusion.need }
+    if (exclusion.reason === 'data-policy')
+      return { kind: 'data-policy', model, of: exclusion.of, need: exclusion.need }
   }
   return null
 }

@@ -56,6 +56,8 @@ export interface ReadExchange<P extends Speaker = Protocol> extends Exchange<P> 
   readonly caller: Caller
   /** The model that the client asked for, where its limits sent it to another. */
   readonly downgradedFrom?: string
+  /** The preset that some of its members come from. */
+  readonly preset?: string
   /** Goes on with a reply that broke off. */
   readonly isContinued?: true
   readonly facts: RequestFacts
@@ -158,11 +160,14 @@ export function deadlineOf({ startedAtMs, options }: Exchange<Speaker>, route: R
 
 /** On the events of a request that its limits sent to another model. */
 const DOWNGRADED_TAG = 'tidegate:downgraded'
+/** On the events of requests that name a preset, with its name. */
+const PRESET_TAG = 'tidegate:preset:'
 /** On the events of attempts that go on with a reply which broke off. */
 export const CONTINUED_TAG = 'tidegate:continued'
 
-function tagsOf({ caller, options, downgradedFrom, isContinued }: ReadExchange<Speaker>): readonly string[] {
+function tagsOf({ caller, options, downgradedFrom, isContinued, preset }: ReadExchange<Speaker>): readonly string[] {
   const own = isContinued === true ? [CONTINUED_TAG] : []
+  if (preset !== undefined) own.push(PRESET_TAG + preset)
   if (downgradedFrom !== undefined) own.push(DOWNGRADED_TAG)
   return options.tags.length + own.length === 0 ? caller.tags : [...caller.tags, ...options.tags, ...own]
 }

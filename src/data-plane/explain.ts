@@ -14,6 +14,7 @@ import { clientsGaps } from './dropped.ts'
 import { endUserOf } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { tellHealth, tellLateness } from './explain-health.ts'
+import { withPreset } from './presets.ts'
 import { readRequest } from './read-request.ts'
 import { recall } from './recall.ts'
 import { refuse } from './refuse.ts'
@@ -36,15 +37,18 @@ export async function explain(request: Request, services: Services, later: Later
   const begun = begin(request, protocol, services, later)
   const facts = protocol.facts(read.value.facts)
   if (!facts.ok) return refuse(begun, facts.error)
-  const exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value, facts: facts.value }
+  const given: ReadExchange = { ...begun, caller: caller.value, ...read.value, facts: facts.value }
   const routes = await services.directory.routes(later)
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
-  const routed = route(exchange, routes)
+  const preset = withPreset(given, routes)
+  const exchange = preset.ok ? preset.value : given
+  const routed = preset.ok ? route(exchange, routes) : preset
   const told = {
     object: 'route.explanation',
     request_id: exchange.requestId,
     protocol: protocol.name,
     model: exchange.facts.model,
+    preset: exchange.preset ?? null,
     caller: tellCaller(exchange),
   }
   if (routed.ok) return Response.json({ ...told, ...(await tellPlan(exchange, routed.value)) })

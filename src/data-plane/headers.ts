@@ -33,7 +33,8 @@ export function answerHeaders(
   if (attempt.isClamped) headers['x-tidegate-clamped'] = String(attempt.maxOutputTokens)
   const dropped = omittedFields(attempt)
   if (dropped.length > 0) headers['x-tidegate-dropped'] = dropped.map(headerSafe).join(', ')
-  const { downgradedFrom } = attempt.exchange
+  const { downgradedFrom, preset } = attempt.exchange
+  if (preset !== undefined) headers['x-tidegate-preset'] = preset
   if (downgradedFrom !== undefined) headers['x-tidegate-downgraded-from'] = headerSafe(downgradedFrom)
   const standings = attempt.reservation.standings?.() ?? null
   if (standings !== null) addLimitHeaders(headers, exchange.protocol, standings, exchange.services.nowMs())

@@ -3,13 +3,17 @@ import type { Services, Later } from '../ports.ts'
 import type { Protocol } from '../protocols/protocol.ts'
 import { answerStream } from './answer-stream.ts'
 import { answerWhole } from './answer-whole.ts'
+import { late } from '../core/late.ts'
+import { mayNamePreset } from '../core/preset.ts'
 import { authenticate } from './authenticate.ts'
 import { endUserMissing } from './end-user.ts'
-import { type ReadExchange, begin } from './exchange.ts'
+import { type ReadExchange, begin, settingsOf } from './exchange.ts'
 import { readRequest } from './read-request.ts'
 import { recall, replay } from './recall.ts'
 import { refuse } from './refuse.ts'
 import { route } from './route.ts'
+
+const presets = late(() => import('./presets.ts'))
 
 /** Serves one client request of `protocol`. Every expected failure is a response in the client's protocol. */
 export async function serve(request: Request, protocol: Protocol, services: Services, later: Later): Promise<Response> {
@@ -18,11 +22,17 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   if (!caller.ok) return refuse(begun, caller.error)
   const read = await readRequest(request, protocol)
   if (!read.ok) return refuse(begun, read.error)
-  const exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value }
+  let exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value }
   const unnamed = endUserMissing(exchange)
   if (unnamed !== null) return refuse(begun, unnamed)
   const routes = await services.directory.routes(later)
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
+  if (mayNamePreset(exchange.facts.model, settingsOf(exchange)['preset'])) {
+    const { withPreset } = presets.now() ?? (await presets.load())
+    const preset = withPreset(exchange, routes)
+    if (!preset.ok) return refuse(begun, preset.error)
+    exchange = preset.value
+  }
   const routed = route(exchange, routes)
   if (!routed.ok) return refuse(begun, routed.error)
   const recalled = await recall(exchange, routed.value)

@@ -21,7 +21,7 @@ const published = () => env.DIRECTORY.get<RoutingSnapshot>('routing', 'json')
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
 beforeEach(async () => {
-  await emptied('routes', 'targets', 'virtual_keys', 'tenants')
+  await emptied('routes', 'targets', 'presets', 'virtual_keys', 'tenants')
   await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o', id: 'a' })
   await call('POST', '/targets', { provider: 'openai', model: 'gpt-4o-mini', id: 'b' })
 })
@@ -115,6 +115,36 @@ describe('routes', () => {
     expect((await call('PATCH', `/routes/${made.body.id}`, { data_policy: null })).body.data_policy).toBeNull()
     const wrong = await call('PATCH', `/routes/${made.body.id}`, { data_policy: { data_region: 'E U' } })
     expect(wrong).toMatchObject({ status: 422, body: { error: { field: expect.stringContaining('data_policy') } } })
+  })
+
+  it('have presets beside them, of everybody or of a tenant, checked and published', async () => {
+    const tenant = (await call('POST', '/tenants', { name: 'preset' })).body.id
+    const preset = { name: 'writer', parameters: { model: 'fast', temperature: 0.3 }, system: 'Be brief.' }
+    const [all, own] = [
+      await call('POST', '/presets', preset),
+      await call('POST', '/presets', { ...preset, tenant: 'preset' }),
+    ]
+    expect(all).toMatchObject({ status: 201, body: { ...preset, tenant_id: null } })
+    const changed = await call('PATCH', `/presets/${own.body.id}`, { system: null })
+    expect(changed.body).toMatchObject({ parameters: preset.parameters, system: null, tenant_id: tenant })
+    expect((await published())?.presets).toEqual([
+      { name: 'writer', tenantId: null, members: preset.parameters, system: 'Be brief.' },
+      { name: 'writer', tenantId: tenant, members: preset.parameters },
+    ])
+    expect((await call('POST', '/presets', preset)).status, 'twice').toBe(409)
+    expect((await call('DELETE', `/tenants/${tenant}`)).status, 'has a preset').toBe(409)
+    for (const [parameters, field] of [
+      [{ messages: [] }, 'parameters.messages'],
+      [{ stream: true }, 'parameters.stream'],
+      [{ model: 'a@preset/b' }, 'parameters.model'],
+      [{ provider: { sort: 'beauty' } }, 'parameters.provider.sort'],
+      [{ user: 'u'.repeat(20_000) }, 'parameters'],
+    ] as const) {
+      const refused = await call('POST', '/presets', { name: 'wrong', parameters })
+      expect(refused, field).toMatchObject({ status: 422, body: { error: { field } } })
+    }
+    expect((await call('DELETE', `/presets/${all.body.id}`)).status).toBe(204)
+    expect((await published())?.presets).toHaveLength(1)
   })
 
   it.each([

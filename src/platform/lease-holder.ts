@@ -16,6 +16,7 @@ import type { UsageEvent } from '../core/usage-event.ts'
 import type { Later, Refusal, Reservation } from '../ports.ts'
 import { Denials, denialFor } from './denials.ts'
 import { EventJournal, type Journal } from './event-journal.ts'
+import { CommitPace } from './group-commit.ts'
 import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
 import { Holding } from './holding.ts'
@@ -32,7 +33,7 @@ interface Waiter extends Shortage {
 
 /** While something runs, the limiter is heard of about this often: it may have news of a revocation or of a switch. */
 const CONTACT_MS = 3_000
-/** Group commit: records wait at most this long for company. */
+/** Group commit: what is owed waits at most this long for company. */
 const FLUSH_DELAY_MS = 25
 /** Unused allowance goes back after so long without a request. */
 const IDLE_MS = 8_000
@@ -68,7 +69,7 @@ export class LeaseHolder {
   #exchangeSinceMs: number | null = null
   #mustExchangeAgain = false
   #isRetrying = false
-  #flushDueMs: number | null = null
+  readonly #commits: CommitPace
   #idleDueMs: number | null = null
   #lastUseMs = 0
   #lastHeardMs = 0
@@ -79,6 +80,7 @@ export class LeaseHolder {
     this.#manner = manner
     this.#journal = manner?.journal ?? new EventJournal()
     this.#leases = new HeldLeases(holder, manner?.aheadRequests)
+    this.#commits = new CommitPace(manner?.flushDelayMs ?? FLUSH_DELAY_MS)
     this.#ports = ports
   }
 
@@ -115,7 +117,7 @@ export class LeaseHolder {
     this.#lastUseMs = this.#ports.nowMs()
     if (this.#journal.isFull && event.costNanoUsd === 0) return
     this.#journal.add(event)
-    this.#flushSoon(later)
+    this.#flushSoon(later, true)
   }
 
   /** Drops what is held for a key; the next request asks anew. */
@@ -144,7 +146,7 @@ export class LeaseHolder {
         holding.settle(counted(actual))
         if (counts.slots > 0) this.#denials.forgetSlots()
         this.#journal.settle(id, event)
-        this.#flushSoon(later, lease)
+        this.#flushSoon(later, this.#manner === null, lease)
       },
       extend: (more, later) => this.#extend(holding, path, extension(more), later),
       keepAliveMs: Math.min(this.#ttlMs / 4, CONTACT_MS / 2),
@@ -232,20 +234,15 @@ export class LeaseHolder {
     return this.#denials.of(this.#leases.nameOf(path), amounts, nowMs)
   }
 
-  /** `settled`: the lease under which something has just ended. */
-  #flushSoon(later: Later, settled: HeldLease | null = null): void {
+  /** `isUrgent`: what was answered is to be durable soon. `settled`: the lease under which something has just ended. */
+  #flushSoon(later: Later, isUrgent = false, settled: HeldLease | null = null): void {
     const nowMs = this.#ports.nowMs()
     this.#returnWhenIdle(nowMs, later)
     if (this.#manner !== null && !this.#journal.hasNews && (settled === null || !hasTail(settled))) return
-    if (this.#flushDueMs !== null && nowMs < this.#flushDueMs + EXCHANGE_MS_MAX) return
-    const delayMs = this.#manner?.flushDelayMs ?? FLUSH_DELAY_MS
-    this.#flushDueMs = nowMs + delayMs
-    later(
-      this.#ports.sleep(delayMs).then(() => {
-        this.#flushDueMs = null
-        return this.#exchange()
-      }),
-    )
+    const dueMs = this.#commits.due(nowMs, isUrgent)
+    if (dueMs === null) return
+    // Never before its own answer has left: an exchange takes longer than a turn of the event loop.
+    later(this.#ports.sleep(dueMs - nowMs).then(() => (this.#commits.isWanted(dueMs) ? this.#exchange() : undefined)))
   }
 
   #exchangeSoon(later: Later): void {
@@ -303,6 +300,7 @@ export class LeaseHolder {
     for (const waiter of this.#waiters) waiter.isAsked = true
     const message = this.#message(talk)
     if (message === null) return true
+    this.#commits.begun(sentAtMs)
     const reply = await this.#sendInTime(message)
     if (reply === null) {
       this.#journal.unsent(message.admissions)

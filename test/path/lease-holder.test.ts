@@ -64,7 +64,7 @@ describe('a warm holder', () => {
     expect(world.messages.length).toBeLessThanOrEqual(2)
   })
 
-  test('has one exchange under way at a time, however long a row of them takes', async () => {
+  test('has two exchanges under way at most, however long a row of them takes', async () => {
     const world = heldTenant(RICH)
     world.rttMs = 4_000
     const asked = []
@@ -74,7 +74,34 @@ describe('a warm holder', () => {
     }
     await world.clock.until(Promise.all(asked))
     expect(world.messages.length).toBeGreaterThan(2)
+    expect(world.mostAtOnce).toBeLessThanOrEqual(2)
+  })
+
+  test('has one exchange under way at a time while nobody waits for it', async () => {
+    const world = heldTenant(RICH)
+    await world.admitted('r0', REQUEST)
+    await world.clock.advance(100)
+    world.rttMs = 4_000
+    for (let count = 1; count <= 100; count++) {
+      world.finish(await world.admitted(`r${count}`, { tokens: 10, nanoUsd: 10 }), `r${count}`)
+      await world.clock.advance(100)
+    }
     expect(world.mostAtOnce).toBe(1)
+  })
+
+  test('asks again soon for who waits when a message is lost, and tells again what was in it', async () => {
+    const world = heldTenant(RICH)
+    await world.admitted('r0', REQUEST)
+    await world.clock.advance(100)
+    world.fates.push('request-lost')
+    await world.admitted('r1', REQUEST)
+    await world.clock.advance(900)
+    const before = world.messages.length
+    await world.admitted('r2', { tokens: 1_000_000, nanoUsd: 10_000_000 })
+    const after = world.messages.slice(before)
+    expect(after.length).toBeGreaterThan(0)
+    expect(after[0]?.admissions.map(({ id }) => id)).toContain('r1#1')
+    expect([...world.receiver.inFlight.keys()]).toContain('r1#1')
   })
 
   test('keeps a lease alive under a stream that outlives it', async () => {
@@ -283,6 +310,31 @@ describe('what happened', () => {
     world.finish(reservation, 'r1')
     await world.clock.advance(50 + world.rttMs)
     expect([...world.receiver.inFlight.keys()]).toEqual([])
+  })
+
+  test('that is over is told at once when nothing was told for 25 ms, else when they have passed', async () => {
+    const world = heldTenant(RICH)
+    await world.admitted('cold', REQUEST)
+    await world.clock.advance(100)
+    const instant = await world.admitted('r1', REQUEST)
+    world.finish(instant, 'r1')
+    await world.clock.advance(0)
+    expect(
+      world.messages
+        .at(-1)
+        ?.chunks.map(({ events }) => events)
+        .join(),
+    ).toContain('"r1"')
+    const told = world.messages.length
+    world.holder.record(usageEvent('hit'), world.later)
+    world.finish(await world.admitted('r2', REQUEST), 'r2')
+    await world.clock.advance(24)
+    expect(world.messages.length).toBe(told)
+    await world.clock.advance(1 + world.rttMs)
+    expect(durable(world)).toEqual(['r1', 'hit', 'r2'])
+    // Of the 25 ms that each admission could have waited nothing is left over.
+    await world.clock.advance(100)
+    expect(world.messages.length).toBe(told + 1)
   })
 
   test('in flight goes out again when the message that carried it was lost', async () => {

@@ -143,11 +143,14 @@ const operatorRoutes = Router<IRequest, [ConsumerEnv]>({
   .all('*', () => refusal(404, 'not_found', 'Not one of /healthz, /metrics, /dead-letters, /replay/:id.'))
 
 async function refuseStrangers(request: IRequest, env: ConsumerEnv): Promise<Response | undefined> {
-  switch (await operatorAccess(env.ADMIN_TOKEN, request.headers.get('authorization'))) {
+  const door = { db: env.DB, adminToken: env.ADMIN_TOKEN, nowMs: Date.now() }
+  switch (await operatorAccess(request.headers, door)) {
     case 'granted':
       return undefined
     case 'denied':
       return refusal(401, 'unauthorized', 'Send the admin token as "Authorization: Bearer …".')
+    case 'shut':
+      return refusal(429, 'too_many_attempts', 'Too many wrong tokens were tried: wait before the next one.')
     case 'closed':
       return refusal(503, 'admin_closed', 'Closed until the secret ADMIN_TOKEN (16 characters or more) is set.')
   }

@@ -1,8 +1,7 @@
-// The admin API: one Hono sub-app for the configuration and the reports. Closed until an admin token is set; every answer
-// that isn't 2xx is `{error: {message, field, code}}`.
+// The admin API: one Hono sub-app for the configuration and the reports. Closed to whom the table of
+// permissions doesn't name; every answer that isn't 2xx is `{error: {message, field, code}}`.
 import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
 import { alertChannelEndpoints } from './alert-channels.ts'
 import { alertRuleEndpoints } from './alert-rules.ts'
@@ -10,6 +9,7 @@ import { alertEndpoints } from './alerts.ts'
 import { analyticsEndpoints } from './analytics.ts'
 import { ledgerAuditEndpoints } from './audit-ledger.ts'
 import { announce } from './announce.ts'
+import { apiTokenEndpoints } from './api-tokens.ts'
 import { auditEndpoints } from './audit.ts'
 import { authorized } from './authorize.ts'
 import { configurationEndpoints } from './configuration/endpoints.ts'
@@ -17,8 +17,6 @@ import { endUserEndpoints } from './end-users.ts'
 import { inFlightEndpoints } from './in-flight.ts'
 import { keyReportEndpoints } from './key-reports.ts'
 import { keyEndpoints } from './keys.ts'
-import { ADMIN_TOKEN_LENGTH_MIN, operatorAccess } from './operator-token.ts'
-import { OWNER } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { presetEndpoints } from './presets.ts'
 import { publishPage, type PublishCursor } from './publish.ts'
@@ -26,7 +24,10 @@ import { priceEndpoints } from './prices.ts'
 import { refuse } from './refusal.ts'
 import { rerateEndpoints } from './rerate.ts'
 import { reportEndpoints } from './reports.ts'
+import { roleRuleEndpoints } from './role-rules.ts'
 import { routeEndpoints } from './routes.ts'
+import { meEndpoints, sessionEndpoints, signOutEndpoints } from './sessions.ts'
+import { signInEndpoints } from './sign-in.ts'
 import { revisionOf } from './store.ts'
 import { switchEndpoints } from './switches.ts'
 import { targetEndpoints } from './targets.ts'
@@ -49,8 +50,14 @@ export function createAdmin(options: AdminOptions) {
   }
   return new Hono<AdminTypes>()
     .onError(fail)
-    .use(operatorsOnly)
+    .route('/sign-in', signInEndpoints(ports))
+    .use(authorized(ports))
     .use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
+    .route('/me', meEndpoints())
+    .route('/sign-out', signOutEndpoints())
+    .route('/access/tokens', apiTokenEndpoints(ports))
+    .route('/access/rules', roleRuleEndpoints(ports))
+    .route('/access/sessions', sessionEndpoints(ports))
     .route('/tenants', tenantEndpoints(ports))
     .route('/tenants/:tenant/end-users', endUserEndpoints(ports))
     .route('/teams', teamEndpoints(ports))
@@ -62,6 +69,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/prices', priceEndpoints(ports))
     .route('/rerate', rerateEndpoints(ports))
     .route('/switches', switchEndpoints(ports))
+    .route('/configuration', configurationEndpoints(ports))
     .route('/audit', auditEndpoints())
     .route('/requests', inFlightEndpoints())
     .route('/alert-channels', alertChannelEndpoints(ports))
@@ -71,41 +79,10 @@ export function createAdmin(options: AdminOptions) {
     .route('/', analyticsEndpoints(ports))
     .route('/', ledgerAuditEndpoints(ports))
     .post('/publish', publish)
-    .route('/configuration', configurationEndpoints(ports))
     .all('*', (c) =>
       refuse(c, { status: 404, code: 'not_found', field: null, message: `There is no ${c.req.method} ${c.req.path}.` }),
     )
 }
-
-const ADMIN: Caller = {
-  grant: OWNER,
-  by: 'admin-token',
-  who: 'ADMIN_TOKEN',
-  actor: 'ADMIN_TOKEN',
-  address: null,
-  session: null,
-}
-
-const operatorsOnly = createMiddleware<AdminTypes>(async (c, next) => {
-  switch (await operatorAccess(c.env.ADMIN_TOKEN, c.req.header('authorization') ?? null)) {
-    case 'granted':
-      c.set('caller', ADMIN)
-      await next()
-      return undefined
-    case 'denied':
-      c.header('www-authenticate', 'Bearer')
-      return refuse(c, {
-        status: 401,
-        code: 'unauthorized',
-        field: null,
-        message: 'Send the admin token as "Authorization: Bearer …".',
-      })
-    case 'closed': {
-      const message = `The admin API is closed until the secret ADMIN_TOKEN (${ADMIN_TOKEN_LENGTH_MIN} characters or more) is set.`
-      return refuse(c, { status: 503, code: 'admin_closed', field: null, message })
-    }
-  }
-})
 
 /** `{revision, next}`: while `next` isn't null, `POST /publish?after=<next>` goes on. */
 async function publish(c: Context<AdminTypes>): Promise<Response> {

@@ -2,7 +2,9 @@
 import { Hono } from 'hono'
 import { alertHistory } from '../ledger/alerts/history.ts'
 import { HISTORY } from './alert-schemas.ts'
+import { scopeOf } from './caller.ts'
 import type { AdminTypes } from './ports.ts'
+import { isReached, teamOf, tenantOf } from './permissions.ts'
 import { refuse } from './refusal.ts'
 import { findTenant } from './store.ts'
 import { unknownTenant } from './teams.ts'
@@ -15,16 +17,20 @@ export function alertEndpoints() {
   return new Hono<AdminTypes>().get('/', query(HISTORY), async (c) => {
     const { limit, before, tenant, team, key, kind, state } = c.req.valid('query')
     const found = tenant === undefined ? null : await findTenant(c.env.DB, tenant)
-    if (tenant !== undefined && found === null) return refuse(c, unknownTenant(tenant))
+    const scope = scopeOf(c)
+    const isNone = found === null || !isReached(scope, found.id)
+    if (tenant !== undefined && isNone) return refuse(c, unknownTenant(tenant))
     const page = await alertHistory(c.env.DB, {
       limit: Number(limit ?? PAGE_DEFAULT),
       before: before === undefined ? null : Number(before),
-      tenantId: found?.id ?? null,
-      teamId: team ?? null,
+      tenantId: found?.id ?? tenantOf(scope),
+      teamId: teamOf(scope) ?? team ?? null,
       keyId: key ?? null,
       kind: kind ?? null,
       state: state ?? null,
     })
-    return c.json(page)
+    // Whom the deployment tells of an alert is its own business.
+    const rows = scope.kind === 'deployment' ? page.rows : page.rows.map((row) => ({ ...row, deliveries: [] }))
+    return c.json({ ...page, rows })
   })
 }

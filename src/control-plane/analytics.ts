@@ -16,8 +16,10 @@ import {
   report,
 } from '../ledger/report.ts'
 import { type Cell, CSV, type TableForm, acceptedForm, tableStream } from '../ledger/table-text.ts'
+import { scopeOf } from './caller.ts'
+import { type Scope, teamOf, tenantOf } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
-import { refuse, unacceptable } from './refusal.ts'
+import { notFound, refuse, unacceptable } from './refusal.ts'
 import { query } from './validate.ts'
 
 const HOUR_MS = 3_600_000
@@ -66,6 +68,7 @@ const REPORT = z.strictObject({
   provider: VALUES,
   model: VALUES,
   route: VALUES,
+  traffic: VALUES,
   end_user: VALUES,
   tag: VALUES,
 })
@@ -91,7 +94,7 @@ export function analyticsEndpoints(ports: AdminPorts) {
         ...span,
         metrics: metrics.length === 0 ? ['spend', 'requests'] : metrics,
         groupBy,
-        filters: filtersOf(asked),
+        filters: within(scopeOf(c), filtersOf(asked)),
         limit: Number(asked.limit ?? ROWS_DEFAULT),
         isCompared,
       })
@@ -105,12 +108,16 @@ export function analyticsEndpoints(ports: AdminPorts) {
       const span = spanOf(asked, ports.nowMs())
       if (typeof span === 'string') return refuse(c, unacceptable('from', 'invalid_field', span))
       const form = acceptedForm(c.req.header('accept') ?? null) ?? CSV
-      const tenantId = asked.tenant ?? null
+      const scope = scopeOf(c)
+      // Of another tenant there is nothing to tell.
+      const tenantId = tenantOf(scope) === null ? (asked.tenant ?? null) : tenantOf(scope)
+      if (asked.tenant !== undefined && asked.tenant !== tenantId) return refuse(c, notFound('tenant', asked.tenant))
+      const owner = { tenantId, teamId: teamOf(scope) }
       if (c.req.param('what') === 'events') {
-        const read = exportPage.bind(null, c.env.DB, { ...span, tenantId })
+        const read = exportPage.bind(null, c.env.DB, { ...span, ...owner })
         return streamed(form, tableStream(form, EXPORT_COLUMNS, EXPORT_START, read), 'events')
       }
-      const hours = { fromMs: Math.floor(span.fromMs / HOUR_MS) * HOUR_MS, toMs: span.toMs, tenantId }
+      const hours = { fromMs: Math.floor(span.fromMs / HOUR_MS) * HOUR_MS, toMs: span.toMs, ...owner }
       const read = focusPage.bind(null, c.env.DB, hours)
       return streamed(form, tableStream(form, FOCUS_COLUMNS, FOCUS_START, read), 'focus')
     })
@@ -125,11 +132,21 @@ function spanOf(asked: { from?: string | undefined; to?: string | undefined }, n
 }
 
 function filtersOf(asked: Readonly<Record<string, string | undefined>>): Filters {
-  const filters = [...DIMENSIONS, ...FACETS].flatMap((name) => {
+  const filters = [...DIMENSIONS, ...FACETS, 'traffic' as const].flatMap((name) => {
     const text = asked[name]
     return text === undefined ? [] : [[name, text.split(',').map((value) => value.trim())] as const]
   })
   return Object.fromEntries(filters)
+}
+
+/** What is asked for, as far as it is the caller's: of others there is nothing. */
+function within(scope: Scope, filters: Filters): Filters {
+  const only = (asked: readonly string[] | undefined, own: string): readonly string[] => {
+    return asked === undefined || asked.includes(own) ? [own] : []
+  }
+  if (scope.kind === 'deployment') return filters
+  const ofTenant = { ...filters, tenant: only(filters.tenant, scope.tenantId) }
+  return scope.kind === 'tenant' ? ofTenant : { ...ofTenant, team: only(filters.team, scope.teamId) }
 }
 
 function jsonRow({ values, previous, change }: ReportRow) {

@@ -1,7 +1,7 @@
 // Who is calling: found out once, before any handler, and at hand in all of them.
 import type { Context } from 'hono'
 import type { Entry } from './audit-record.ts'
-import type { Grant, Scope } from './permissions.ts'
+import { type Grant, type Scope, isWithin } from './permissions.ts'
 import type { AdminTypes } from './ports.ts'
 
 /** How somebody came in. */
@@ -31,6 +31,19 @@ export interface CallerSession {
 export function entryBy(c: Context<AdminTypes>): Entry {
   const { who, actor, address } = c.get('caller')
   return { who, actor, ...(address === null ? {} : { address }) }
+}
+
+/** Of rows that belong to tenants or teams, the caller's. */
+export function ownRows<Row extends { readonly tenant_id: string | null; readonly team_id?: string | null }>(
+  c: Context<AdminTypes>,
+  rows: readonly Row[],
+): readonly Row[] {
+  return rows.filter((row) => isOwn(c, row.tenant_id, row.team_id ?? null))
+}
+
+/** Whether something of a tenant, and maybe of one of its teams, is the caller's. */
+export function isOwn(c: Context<AdminTypes>, tenantId: string | null, teamId: string | null): boolean {
+  return isWithin(scopeOf(c), tenantId, teamId)
 }
 
 /** What the caller may see. */

@@ -5,8 +5,9 @@ import type { Context } from 'hono'
 import * as z from 'zod/mini'
 import type { InFlight } from '../core/limits.ts'
 import { unpackOwnEvent } from '../core/usage-event.ts'
-import { noteEntry } from './audit-record.ts'
-import { entryBy } from './caller.ts'
+import { type Owner, noteEntry } from './audit-record.ts'
+import { entryBy, isOwn, scopeOf } from './caller.ts'
+import { type Scope, isReached, teamOf } from './permissions.ts'
 import type { AdminTypes } from './ports.ts'
 import { type Refusal, notFound, refuse } from './refusal.ts'
 import { findTenant, pageRows } from './store.ts'
@@ -15,6 +16,8 @@ import { query } from './validate.ts'
 type Env = AdminTypes['Bindings']
 
 const LISTED_MAX = 1_000
+/** More than a limiter has. */
+const IN_FLIGHT_MAX = 100_000
 /** Limiters that are asked at the same time, and in all, where no tenant is named. */
 const LIMITERS_AT_ONCE = 50
 const LIMITERS_MAX = 1_000
@@ -29,17 +32,19 @@ export function inFlightEndpoints() {
     .get('/in-flight', query(LISTED), async (c) => {
       const { tenant: reference } = c.req.valid('query')
       const tenant = await findTenant(c.env.DB, reference)
-      if (tenant === null) return refuse(c, notFound('tenant', reference))
+      if (tenant === null || !isReached(scopeOf(c), tenant.id)) return refuse(c, notFound('tenant', reference))
       const found = await limiterOf(c.env, tenant.id).inFlight(LISTED_MAX + 1)
-      return c.json({ rows: found.slice(0, LISTED_MAX).map(viewInFlight), has_more: found.length > LISTED_MAX })
+      const rows = found.slice(0, LISTED_MAX).map(viewInFlight)
+      return c.json({ rows: rows.filter(({ team }) => isOwn(c, tenant.id, team)), has_more: found.length > LISTED_MAX })
     })
     .post('/:id/cancel', query(CANCELLED), async (c) => {
       const { tenant: reference } = c.req.valid('query')
       const id = c.req.param('id')
       const tenants = await tenantsToAsk(c, reference)
       if (tenants === null) return refuse(c, notFound('tenant', reference ?? ''))
+      if (!(await isOwnRequest(c, id))) return refuse(c, notInFlight(id))
       if (!(await cancelled(c.env, tenants, id))) return refuse(c, notInFlight(id))
-      await noteEntry(c.env.DB, 'requests.cancel', id, entryBy(c)).run()
+      await noteEntry(c.env.DB, 'requests.cancel', id, { ...entryBy(c), owner: ownerOf(scopeOf(c), tenants) }).run()
       return c.json({ request_id: id, cancelled: true }, 202)
     })
 }
@@ -74,12 +79,27 @@ function viewInFlight({ id, reserved, event, isCancelled }: InFlight) {
 
 /** The tenant that is named, or as many as may be asked; null for one that isn't there. */
 async function tenantsToAsk(c: Context<AdminTypes>, reference: string | undefined): Promise<readonly string[] | null> {
+  const scope = scopeOf(c)
   if (reference !== undefined) {
     const tenant = await findTenant(c.env.DB, reference)
-    return tenant === null ? null : [tenant.id]
+    return tenant === null || !isReached(scope, tenant.id) ? null : [tenant.id]
   }
+  if (scope.kind !== 'deployment') return [scope.tenantId]
   const all: readonly { readonly id: string }[] = await pageRows(c.env.DB, 'tenants', '', LIMITERS_MAX)
   return all.map(({ id }) => id)
+}
+
+/** Of a tenant's requests, those who lead a team may end their team's. */
+async function isOwnRequest(c: Context<AdminTypes>, requestId: string): Promise<boolean> {
+  const scope = scopeOf(c)
+  if (scope.kind !== 'team') return true
+  const found = await limiterOf(c.env, scope.tenantId).inFlight(IN_FLIGHT_MAX)
+  return found.map(viewInFlight).some(({ request_id, team }) => request_id === requestId && team === scope.teamId)
+}
+
+function ownerOf(scope: Scope, tenants: readonly string[]): Owner {
+  const [only, ...others] = tenants
+  return { tenantId: others.length === 0 ? (only ?? null) : null, teamId: teamOf(scope) }
 }
 
 async function cancelled(env: Env, tenants: readonly string[], requestId: string): Promise<boolean> {

@@ -8,9 +8,10 @@ import type { LimitPolicy } from '../core/limit-policy.ts'
 import type { LimitState } from '../core/standing.ts'
 import { lastUses, latestOfKey } from '../ledger/key-ledger.ts'
 import { writeUsd } from './amount.ts'
+import { ownRows, scopeOf } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { notFound, refuse, type Refusal } from './refusal.ts'
-import { findRow, type KeyRow } from './store.ts'
+import { findRow, listRows, type KeyRow } from './store.ts'
 
 const REQUESTS_MAX = 50
 const LIMITER_WAIT_MS = 3_000
@@ -18,7 +19,12 @@ const LIMITER_WAIT_MS = 3_000
 /** The admin API's `/keys/use`, `/keys/:id/limits` and `/keys/:id/requests`; to be mounted before `/keys/:id`. */
 export function keyReportEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/use', async (c) => c.json({ last_used: await lastUses(c.env.DB, ports.nowMs()) }))
+    .get('/use', async (c) => {
+      const lastUsed = await lastUses(c.env.DB, ports.nowMs())
+      if (scopeOf(c).kind === 'deployment') return c.json({ last_used: lastUsed })
+      const own = new Set(ownRows(c, await listRows<KeyRow>(c.env.DB, 'virtual_keys')).map(({ id }) => id))
+      return c.json({ last_used: lastUsed.filter(({ key }) => own.has(key)) })
+    })
     .get('/:id/limits', async (c) => {
       const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
       if (row === null) return refuse(c, notFound('key', c.req.param('id')))

@@ -1,5 +1,5 @@
 // Virtual keys: minted once, shown once, kept only as a keyed digest. Create, list, read, change, revoke, delete.
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { PEPPER_VERSION, type KeyHash } from '../core/directory.ts'
 import { isWider, type PassThroughPolicy } from '../core/pass-through-policy.ts'
 import { err, ok, type Result } from '../core/result.ts'
@@ -8,8 +8,9 @@ import { announce } from './announce.ts'
 import { hmacHex } from './digest.ts'
 import { changeDataPolicy, dataPolicyOf, viewDataPolicy } from './data-policy-record.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
-import { entryBy } from './caller.ts'
+import { entryBy, ownRows, scopeOf } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
+import { type Scope, isReached, isWithin } from './permissions.ts'
 import { publishKey, pushLimits } from './publish.ts'
 import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
 import { KEY_CHANGE, NEW_KEY, readInstant } from './schemas.ts'
@@ -40,7 +41,7 @@ export function keyEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
     .post('/', jsonBody(NEW_KEY), async (c) => {
       const body = c.req.valid('json')
-      const drafted = await draft(body, c.env, ports)
+      const drafted = await draft(c, body, ports)
       if (!drafted.ok) return refuse(c, drafted.error)
       const { row, key } = drafted.value
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'virtual_keys', row), entryBy(c))
@@ -52,7 +53,7 @@ export function keyEndpoints(ports: AdminPorts) {
       return refuse(c, { ...problem, message: 'The key could not be published and was not created: try again.' })
     })
     .get('/', async (c) => {
-      const rows = await listRows<KeyRow>(c.env.DB, 'virtual_keys')
+      const rows = ownRows(c, await listRows<KeyRow>(c.env.DB, 'virtual_keys'))
       return c.json({ rows: rows.map((row) => viewKey(row, ports.nowMs())) })
     })
     .get('/:id', async (c) => {
@@ -139,12 +140,13 @@ type NewKeyBody = KeyChange & {
 }
 
 async function draft(
+  c: Context<AdminTypes>,
   body: NewKeyBody,
-  env: Env,
   ports: AdminPorts,
 ): Promise<Result<{ readonly row: KeyRow; readonly key: VirtualKey }, Refusal>> {
+  const { env } = c
   if ((env.KEY_PEPPER ?? '').length < PEPPER_LENGTH_MIN) return err(NO_PEPPER)
-  const owner = await findOwner(body, env.DB)
+  const owner = await findOwner(body, env.DB, scopeOf(c))
   if (!owner.ok) return owner
   const { row: blank, key } = await mintKey(body.name, owner.value, env, ports)
   const row = changeKey(blank, body, ports.nowMs())
@@ -189,17 +191,25 @@ export const NO_PEPPER: Refusal = {
   message: `Keys can't be made until the secret KEY_PEPPER (${PEPPER_LENGTH_MIN} characters or more) is set.`,
 }
 
-async function findOwner(body: NewKeyBody, db: D1Database): Promise<Result<Owner, Refusal>> {
+async function findOwner(body: NewKeyBody, db: D1Database, scope: Scope): Promise<Result<Owner, Refusal>> {
   const tenant = await findTenant(db, body.tenant)
-  if (tenant === null) return err(unknownTenant(body.tenant))
+  if (tenant === null || !isReached(scope, tenant.id)) return err(unknownTenant(body.tenant))
   const wider = tooWide(body, tenant)
   if (wider !== null) return err(wider)
-  if (body.team === undefined || body.team === null) return ok({ tenant_id: tenant.id, team_id: null })
+  if (body.team === undefined || body.team === null) {
+    return scope.kind === 'team' ? err(NO_TEAM) : ok({ tenant_id: tenant.id, team_id: null })
+  }
   const team = await findTeam(db, tenant.id, body.team)
-  if (team !== null) return ok({ tenant_id: tenant.id, team_id: team.id })
+  if (team !== null && isWithin(scope, tenant.id, team.id)) return ok({ tenant_id: tenant.id, team_id: team.id })
   const message = `team must be the id or name of a team of this tenant; there is no ${JSON.stringify(body.team)}.`
   return err(unacceptable('team', 'unknown_team', message))
 }
+
+const NO_TEAM = unacceptable(
+  'team',
+  'invalid_field',
+  'team must be given: whoever leads a team makes keys of that team.',
+)
 
 interface KeyChange {
   readonly name?: string | undefined

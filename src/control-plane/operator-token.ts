@@ -1,24 +1,35 @@
-// Who may operate the deployment: whoever holds ADMIN_TOKEN. One answer for every wrong token, in constant time, and no
-// access at all until a token is set. Shared by the admin API and the usage consumer's operator routes.
+// The admin token at the usage consumer's door: one answer for every wrong one, in constant time, bounded as wrong tokens are at
+// the gateway's, and no access at all until a token is set. The consumer has no pepper, so API tokens open nothing there.
+import { noteRight, takeAttempt, wasRight } from './attempts.ts'
+import { isSame, sha256Hex } from './digest.ts'
 
-/** `closed`: no token is set (or one too short to be safe). `denied`: not this token. */
-export type OperatorAccess = 'granted' | 'denied' | 'closed'
+/** `closed`: no token is set (or one too short to be safe). `denied`: not this token. `shut`: too many wrong ones. */
+export type OperatorAccess = 'granted' | 'denied' | 'closed' | 'shut'
 
 /** A shorter token could be guessed. */
 export const ADMIN_TOKEN_LENGTH_MIN = 16
 
-/** Whether an `Authorization` header carries the admin token. Takes as long for a near miss as for any other. */
-export async function operatorAccess(
-  adminToken: string | undefined,
-  authorization: string | null,
-): Promise<OperatorAccess> {
-  if (adminToken === undefined || adminToken.length < ADMIN_TOKEN_LENGTH_MIN) return 'closed'
-  const offered = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? ''
-  const [expected, actual] = await Promise.all([digest(adminToken), digest(offered)])
-  return crypto.subtle.timingSafeEqual(expected, actual) ? 'granted' : 'denied'
+interface Door {
+  readonly db: D1Database
+  readonly adminToken: string | undefined
+  readonly nowMs: number
 }
 
-/** Digests are compared rather than the tokens: equal lengths, and nothing about the token in the timing. */
-function digest(text: string): Promise<ArrayBuffer> {
-  return crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+/** Whether a request carries the admin token. Takes as long for a near miss as for any other. Throws when D1 fails. */
+export async function operatorAccess(headers: Headers, { db, adminToken, nowMs }: Door): Promise<OperatorAccess> {
+  if (adminToken === undefined || adminToken.length < ADMIN_TOKEN_LENGTH_MIN) return 'closed'
+  const offered = bearerOf(headers.get('authorization'))
+  if (offered === '') return 'denied'
+  const address = headers.get('cf-connecting-ip')
+  const digest = await sha256Hex(offered)
+  const isKnown = wasRight(digest)
+  if (!isKnown && !(await takeAttempt(db, address, nowMs)).may) return 'shut'
+  if (!(await isSame(adminToken, offered))) return 'denied'
+  if (!isKnown) await noteRight(db, { digest, address, nowMs })
+  return 'granted'
+}
+
+/** The token of an `Authorization` header; '' where it has none. */
+export function bearerOf(authorization: string | null): string {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? ''
 }

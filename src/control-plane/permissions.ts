@@ -95,20 +95,25 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'GET /targets/:id': permission('viewer', 'everything'),
   'PATCH /targets/:id': permission('admin', 'everything'),
   'DELETE /targets/:id': permission('admin', 'everything'),
-  'GET /presets': permission('viewer', 'everything'),
-  'POST /presets': permission('admin', 'everything'),
-  'GET /presets/:id': permission('viewer', 'everything'),
-  'PATCH /presets/:id': permission('admin', 'everything'),
-  'DELETE /presets/:id': permission('admin', 'everything'),
-
   'GET /routes': permission('viewer', 'everything'),
   'POST /routes': permission('admin', 'everything'),
   'GET /routes/:id': permission('viewer', 'everything'),
   'PATCH /routes/:id': permission('admin', 'everything'),
   'DELETE /routes/:id': permission('admin', 'everything'),
+  'GET /presets': permission('viewer', 'everything'),
+  'POST /presets': permission('admin', 'everything'),
+  'GET /presets/:id': permission('viewer', 'everything'),
+  'PATCH /presets/:id': permission('admin', 'everything'),
+  'DELETE /presets/:id': permission('admin', 'everything'),
   'GET /switches': permission('viewer', 'everything'),
   'PUT /switches/:kind/:id{.+}': permission('admin', 'everything'),
   'POST /publish': permission('admin', 'everything'),
+  'GET /configuration': permission('viewer', 'everything'),
+  'POST /configuration/plan': permission('admin', 'everything'),
+  'POST /configuration/apply': permission('admin', 'everything'),
+  'GET /configuration/revisions': permission('viewer', 'everything'),
+  'GET /configuration/revisions/:revision': permission('viewer', 'everything'),
+  'POST /configuration/rollback': permission('admin', 'everything'),
 
   'GET /prices': permission('viewer', 'everything'),
   'POST /prices': permission('admin', 'everything'),
@@ -185,6 +190,11 @@ export function isWithin(scope: Scope, tenantId: string | null, teamId: string |
   }
 }
 
+/** Whether a scope has anything to do with a tenant: all of it, or a team of it. */
+export function isReached(scope: Scope, tenantId: string): boolean {
+  return scope.kind === 'deployment' || scope.tenantId === tenantId
+}
+
 /** Whether whoever holds `own` may give `other` to somebody, or take it away: nobody gives what it hasn't. */
 export function covers(own: Grant, other: Grant): boolean {
   return rankOf(own.role) >= rankOf(other.role) && isWithin(own.scope, tenantOf(other.scope), teamOf(other.scope))
@@ -200,6 +210,11 @@ export function strongest(grants: readonly Grant[]): Grant | null {
   const weight = ({ role, scope }: Grant): number =>
     rankOf(role) * 3 + (scope.kind === 'deployment' ? 2 : scope.kind === 'tenant' ? 1 : 0)
   return grants.reduce<Grant | null>((best, one) => (best === null || weight(one) > weight(best) ? one : best), null)
+}
+
+/** Whose things are within a scope: null for anybody's. */
+export function ownerIn(scope: Scope): { readonly tenantId: string | null; readonly teamId: string | null } {
+  return { tenantId: tenantOf(scope), teamId: teamOf(scope) }
 }
 
 export function tenantOf(scope: Scope): string | null {

@@ -1,12 +1,15 @@
 // What the dashboard and operators read: the whole configuration with live spend, usage by group, the latest requests.
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import * as z from 'zod/mini'
 import type { LimiterStanding, NodeStanding } from '../core/limits.ts'
 import type { GatewayEnv } from '../env.ts'
+import { latestOf } from '../ledger/key-ledger.ts'
 import { latestRequests, readCursor } from '../ledger/latest-requests.ts'
 import { USAGE_GROUPS, USAGE_ROWS_MAX, usageReport, type UsageGroup } from '../ledger/usage-report.ts'
 import { writeUsd } from './amount.ts'
+import { ownRows, scopeOf } from './caller.ts'
 import { viewKey } from './keys.ts'
+import { isReached, ownerIn, teamOf } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { refuse, unacceptable } from './refusal.ts'
 import { viewRoute } from './routes.ts'
@@ -20,8 +23,8 @@ import {
   type TenantRow,
 } from './store.ts'
 import { viewTarget } from './targets.ts'
-import { viewTeam } from './teams.ts'
-import { viewTenant } from './tenants.ts'
+import { ownTeams, viewTeam } from './teams.ts'
+import { ownTenants, viewTenant } from './tenants.ts'
 import { query } from './validate.ts'
 
 const DAY_MS = 86_400_000
@@ -50,7 +53,7 @@ const REQUESTS = z.strictObject({
 /** The admin API's `/overview`, `/usage` and `/requests`. */
 export function reportEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/overview', async (c) => c.json(await overview(c.env, ports.nowMs())))
+    .get('/overview', async (c) => c.json(await overview(c, ports.nowMs())))
     .get('/usage', query(USAGE), async (c) => {
       const asked = c.req.valid('query')
       const toMs = asked.to === undefined ? ports.nowMs() + 1 : Number(asked.to)
@@ -59,7 +62,10 @@ export function reportEndpoints(ports: AdminPorts) {
       if (toMs - fromMs > SPAN_MS_MAX) {
         return refuse(c, unacceptable('from', 'invalid_field', 'from must be at most 400 days before to.'))
       }
-      const report = await usageReport(c.env.DB, { fromMs, toMs, groupBy: readGroups(asked.group_by ?? '') ?? [] })
+      const report = await usageReport(c.env.DB, {
+        ...{ fromMs, toMs, groupBy: readGroups(asked.group_by ?? '') ?? [] },
+        ...ownerIn(scopeOf(c)),
+      })
       if (report.ok) return c.json(report.value)
       const message = `group_by makes more than ${USAGE_ROWS_MAX} rows: ask for less time or fewer groups.`
       return refuse(c, unacceptable('group_by', report.error, message))
@@ -68,12 +74,16 @@ export function reportEndpoints(ports: AdminPorts) {
       const asked = c.req.valid('query')
       const limit = Number(asked.limit ?? PAGE_DEFAULT)
       const before = asked.before === undefined ? null : readCursor(asked.before)
-      return c.json(await latestRequests(c.env.DB, { limit, before }))
+      const scope = scopeOf(c)
+      if (scope.kind === 'deployment') return c.json(await latestRequests(c.env.DB, { limit, before }))
+      const owner = { tenantId: scope.tenantId, teamId: teamOf(scope), keyId: null }
+      return c.json(await latestOf(c.env.DB, owner, { limit, before, nowMs: ports.nowMs() }))
     })
 }
 
-async function overview(env: GatewayEnv, nowMs: number) {
-  const [revision, tenants, teams, keys, targets, routes] = await Promise.all([
+async function overview(c: Context<AdminTypes>, nowMs: number) {
+  const { env } = c
+  const [revision, allTenants, allTeams, allKeys, allTargets, allRoutes] = await Promise.all([
     revisionOf(env.DB),
     listRows<TenantRow>(env.DB, 'tenants'),
     listRows<TeamRow>(env.DB, 'teams'),
@@ -81,8 +91,16 @@ async function overview(env: GatewayEnv, nowMs: number) {
     listRows<TargetRow>(env.DB, 'targets'),
     listRows<RouteRow>(env.DB, 'routes'),
   ])
+  const scope = scopeOf(c)
+  const tenants = ownTenants(c, allTenants)
+  const teams = ownTeams(c, allTeams)
+  const keys = ownRows(c, allKeys)
+  const targets = scope.kind === 'deployment' ? allTargets : []
+  // What is everybody's is theirs, too.
+  const routes = allRoutes.filter(({ tenant_id: id }) => id === '' || isReached(scope, id))
   const standings = await Promise.all(tenants.slice(0, LIMITERS_ASKED_MAX).map(({ id }) => standingOf(env, id)))
-  const nodes = standings.flatMap((standing) => standing?.nodes ?? [])
+  const own = new Set([...(scope.kind === 'team' ? [] : tenants), ...teams, ...keys].map(({ id }) => id))
+  const nodes = standings.flatMap((standing) => standing?.nodes ?? []).filter(({ id }) => own.has(id))
   const spent = liveSpend(nodes)
   return {
     environment: env.ENVIRONMENT,

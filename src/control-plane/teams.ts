@@ -1,9 +1,9 @@
 // Teams of a tenant: a level of limits and of attribution. Create, list, read, change, delete.
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
-import { entryBy } from './caller.ts'
+import { entryBy, isOwn } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTeams } from './publish.ts'
 import { exists, notFound, notStored, referenced, refuse, unacceptable } from './refusal.ts'
@@ -19,7 +19,7 @@ export function teamEndpoints(ports: AdminPorts) {
       const limits = changeLimits(NO_LIMITS, body.limits)
       if (!limits.ok) return refuse(c, limits.error)
       const tenant = await findTenant(c.env.DB, body.tenant)
-      if (tenant === null) return refuse(c, unknownTenant(body.tenant))
+      if (tenant === null || !isOwn(c, tenant.id, null)) return refuse(c, unknownTenant(body.tenant))
       const row: TeamRow = {
         id: `team_${randomBase62(14, ports.randomBytes)}`,
         tenant_id: tenant.id,
@@ -32,7 +32,9 @@ export function teamEndpoints(ports: AdminPorts) {
       const problem = await announce(() => publishTeams(c.env, row.tenant_id))
       return problem === null ? c.json(viewTeam(row), 201) : refuse(c, problem)
     })
-    .get('/', async (c) => c.json({ rows: (await listRows<TeamRow>(c.env.DB, 'teams')).map((row) => viewTeam(row)) }))
+    .get('/', async (c) =>
+      c.json({ rows: ownTeams(c, await listRows<TeamRow>(c.env.DB, 'teams')).map((row) => viewTeam(row)) }),
+    )
     .get('/:id', async (c) => {
       const row = await findRow<TeamRow>(c.env.DB, 'teams', c.req.param('id'))
       return row === null ? refuse(c, notFound('team', c.req.param('id'))) : c.json(viewTeam(row))
@@ -58,6 +60,11 @@ export function teamEndpoints(ports: AdminPorts) {
       const problem = await announce(() => publishTeams(c.env, row.tenant_id))
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
+}
+
+/** The caller's teams. */
+export function ownTeams(c: Context<AdminTypes>, rows: readonly TeamRow[]): readonly TeamRow[] {
+  return rows.filter((row) => isOwn(c, row.tenant_id, row.id))
 }
 
 /** A team as the API shows it. `spentNanoUsd`: in its running budget window, where known. */

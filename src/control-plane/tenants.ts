@@ -1,12 +1,12 @@
 // Tenants: who pays. Create, list, read, change, delete.
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeDataPolicy, dataPolicyOf, viewDataPolicy } from './data-policy-record.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
-import { entryBy } from './caller.ts'
+import { entryBy, scopeOf } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { changeUnpriced, defaultPriceOf, viewPrice } from './price-record.ts'
 import { publishTenant, pushLimits } from './publish.ts'
@@ -34,7 +34,7 @@ export function tenantEndpoints(ports: AdminPorts) {
       return problem === null ? c.json(viewTenant(row), 201) : refuse(c, problem)
     })
     .get('/', async (c) =>
-      c.json({ rows: (await listRows<TenantRow>(c.env.DB, 'tenants')).map((row) => viewTenant(row)) }),
+      c.json({ rows: ownTenants(c, await listRows<TenantRow>(c.env.DB, 'tenants')).map((row) => viewTenant(row)) }),
     )
     .get('/:id', async (c) => {
       const row = await findTenant(c.env.DB, c.req.param('id'))
@@ -70,6 +70,15 @@ export function tenantEndpoints(ports: AdminPorts) {
       const problem = await announce(() => publishTenant(c.env, row.id), ...ofUsers)
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
+}
+
+/** The caller's tenants; of a team's, its name and no more. */
+export function ownTenants(c: Context<AdminTypes>, rows: readonly TenantRow[]): readonly TenantRow[] {
+  const scope = scopeOf(c)
+  if (scope.kind === 'deployment') return rows
+  const own = rows.filter(({ id }) => id === scope.tenantId)
+  if (scope.kind === 'tenant') return own
+  return own.map(({ id, name, created_at_ms }) => ({ ...BLANK_TENANT, id, name, created_at_ms }))
 }
 
 /** A tenant of which nothing is said. */

@@ -67,7 +67,8 @@ export function crc32(text: string): number {
   return (crc ^ 0xffffffff) >>> 0
 }
 
-function base62Checksum(text: string): string {
+/** The checksum at the end of keys and tokens: `crc32` of ASCII text, in six base62 characters. */
+export function base62Checksum(text: string): string {
   let rest = crc32(text)
   let digits = ''
   for (let at = 0; at < CHECKSUM_LENGTH; at++) {

@@ -20,8 +20,9 @@ export const EXPORT_START: ExportPlace = { part: 'in-order', requestId: '', atte
 export interface ExportQuery {
   readonly fromMs: number
   readonly toMs: number
-  /** Only this tenant's; null for everybody's. */
+  /** Only this tenant's, or only this team's; null for everybody's. */
   readonly tenantId: string | null
+  readonly teamId?: string | null
 }
 
 const PAGE_ROWS = 2000
@@ -32,7 +33,7 @@ const SELECTED = EXPORT_COLUMNS.map((name) => (name.endsWith('_nano_usd') ? `CAS
 function pageSql(part: ExportPlace['part']): string {
   return `SELECT ${SELECTED.join(', ')} FROM usage_events
     WHERE (request_id, attempt, kind) > (?3, ?4, ?5) AND ${part === 'in-order' ? inOrder('?1', '?2') : astray('?1', '?2')}
-      AND (?6 IS NULL OR tenant_id = ?6)
+      AND (?6 IS NULL OR tenant_id = ?6) AND (?7 IS NULL OR team_id = ?7)
     ORDER BY request_id, attempt, kind LIMIT ${PAGE_ROWS}`
 }
 
@@ -45,7 +46,7 @@ export async function exportPage(
   const { part } = place
   const rows = await db
     .prepare(pageSql(part))
-    .bind(query.fromMs, query.toMs, place.requestId, place.attempt, place.kind, query.tenantId)
+    .bind(query.fromMs, query.toMs, place.requestId, place.attempt, place.kind, query.tenantId, query.teamId ?? null)
     .raw<Cell[]>()
   const last = rows.at(-1)
   if (last !== undefined && rows.length === PAGE_ROWS) {

@@ -28,7 +28,9 @@ export interface FocusQuery {
   /** Whole hours. */
   readonly fromMs: number
   readonly toMs: number
+  /** Only this tenant's, or only this team's; null for everybody's. */
   readonly tenantId: string | null
+  readonly teamId?: string | null
 }
 
 const KEY = ['hour_ms', 'tenant_id', 'team_id', 'key_id', 'cost_center', 'provider', 'model', 'route'] as const
@@ -39,8 +41,8 @@ const PAGE = `SELECT ${KEY.map((name) => `u.${name}`).join(', ')}, tenants.name 
       + audio_input_tokens + audio_output_tokens AS tokens,
     CAST(cost_nano_usd AS TEXT) AS cost
   FROM usage_hourly AS u LEFT JOIN tenants ON tenants.id = u.tenant_id
-  WHERE hour_ms >= ?1 AND hour_ms < ?2 AND (?3 IS NULL OR tenant_id = ?3)
-    AND (${KEY.map((name) => `u.${name}`).join(', ')}) > (${KEY.map((_, at) => `?${at + 4}`).join(', ')})
+  WHERE hour_ms >= ?1 AND hour_ms < ?2 AND (?3 IS NULL OR tenant_id = ?3) AND (?4 IS NULL OR team_id = ?4)
+    AND (${KEY.map((name) => `u.${name}`).join(', ')}) > (${KEY.map((_, at) => `?${at + 5}`).join(', ')})
   ORDER BY ${KEY.map((name) => `u.${name}`).join(', ')} LIMIT ${PAGE_ROWS}`
 
 type Column = readonly [name: string, value: (row: FocusSource) => Cell]
@@ -91,7 +93,7 @@ export const FOCUS_COLUMNS: readonly string[] = COLUMNS.map(([name]) => name)
 export async function focusPage(db: D1Database, query: FocusQuery, place: FocusPlace): Promise<TablePage<FocusPlace>> {
   const found = await db
     .prepare(PAGE)
-    .bind(query.fromMs, query.toMs, query.tenantId, ...place)
+    .bind(query.fromMs, query.toMs, query.tenantId, query.teamId ?? null, ...place)
     .all<FocusSource>()
   const last = found.results.at(-1)
   const rows = found.results.map((row) => COLUMNS.map(([, value]) => value(row)))

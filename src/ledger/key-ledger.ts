@@ -1,7 +1,15 @@
-// What the ledger knows of single keys: when each was last used, and the latest requests of one. Events have no index by
-// key, so the sums by hour say first in which hours there is anything to find.
-import { STRAY_ORDER, astray, inOrder } from './event-times.ts'
-import { fromStored, pageSql, type RequestRow, type StoredRow } from './latest-requests.ts'
+// What the ledger knows of single keys, teams and tenants: when each key was last used, and the latest requests of one of
+// them. Events have no index by whose they are, so the sums by hour say first in which hours there is anything to find.
+import { STRAY_ORDER, astray, inOrder, orderOf } from './event-times.ts'
+import {
+  BEYOND_ALL,
+  pageOf,
+  pageSql,
+  type RequestCursor,
+  type RequestRow,
+  type RequestsPage,
+  type StoredRow,
+} from './latest-requests.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -41,17 +49,27 @@ export interface KeyOwner {
   readonly teamId: string | null
 }
 
+/** Whose requests are wanted: a tenant's, those of one of its teams, or of one of its keys. */
+export interface RequestsOwner {
+  readonly tenantId: string
+  readonly teamId: string | null
+  readonly keyId: string | null
+}
+
 const HOURS = `SELECT hour_ms, sum(max(requests, attempts)) AS many FROM json_each(?1) AS hour CROSS JOIN usage_hourly
-  WHERE hour_ms = hour.value AND tenant_id = ?2 AND team_id = ?3 AND key_id = ?4
+  WHERE hour_ms = hour.value AND tenant_id = ?2 AND (?3 IS NULL OR team_id = ?3) AND (?4 IS NULL OR key_id = ?4)
   GROUP BY hour_ms HAVING many > 0 ORDER BY hour_ms DESC`
+
+const IS_WANTED = `usage_events.kind = 'cost' AND usage_events.tenant_id = ?2 AND (?3 IS NULL OR usage_events.team_id = ?3)
+  AND (?4 IS NULL OR usage_events.key_id = ?4)`
 
 const EVENTS = `SELECT * FROM (
     SELECT usage_events.*, request_id AS place FROM json_each(?1) AS hour CROSS JOIN usage_events
-      WHERE ${inOrder('hour.value', `(hour.value + ${HOUR_MS})`)} AND usage_events.kind = 'cost' AND key_id = ?2
+      WHERE ${inOrder('hour.value', `(hour.value + ${HOUR_MS})`)} AND ${IS_WANTED}
     UNION ALL
     SELECT usage_events.*, ${STRAY_ORDER} AS place FROM json_each(?1) AS hour CROSS JOIN usage_events
-      WHERE ${astray('hour.value', `(hour.value + ${HOUR_MS})`)} AND usage_events.kind = 'cost' AND key_id = ?2)
-  ORDER BY place DESC, attempt DESC LIMIT ?3`
+      WHERE ${astray('hour.value', `(hour.value + ${HOUR_MS})`)} AND ${IS_WANTED})
+  WHERE (place, attempt) < (?5, ?6) ORDER BY place DESC, attempt DESC LIMIT ?7`
 
 /** The newest attempts of a key in the last 30 days, `limit` at most. */
 export async function latestOfKey(
@@ -59,20 +77,47 @@ export async function latestOfKey(
   key: KeyOwner,
   { limit, nowMs }: { readonly limit: number; readonly nowMs: number },
 ): Promise<readonly RequestRow[]> {
-  const thisHourMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS
-  const hours = Array.from({ length: LOOK_BACK_MS / HOUR_MS }, (_, back) => thisHourMs - back * HOUR_MS)
+  const owner = { tenantId: key.tenantId, teamId: null, keyId: key.id }
+  return (await latestOf(db, owner, { limit, nowMs, before: null })).rows
+}
+
+/** The newest attempts of an owner, or the newest before the cursor, from 30 days back. */
+export async function latestOf(
+  db: D1Database,
+  owner: RequestsOwner,
+  query: { readonly limit: number; readonly nowMs: number; readonly before: RequestCursor | null },
+): Promise<RequestsPage> {
+  const { limit, before } = query
+  const bound = [owner.tenantId, owner.teamId, owner.keyId]
+  // Ids are of up to a minute after or before their start: the hour that follows the cursor's may have older ones.
+  const firstHourMs = hourOf((before?.startedAtMs ?? query.nowMs) + HOUR_MS)
+  const hours = Array.from({ length: LOOK_BACK_MS / HOUR_MS }, (_, back) => firstHourMs - back * HOUR_MS)
   const used = await db
     .prepare(HOURS)
-    .bind(JSON.stringify(hours), key.tenantId, key.teamId ?? '', key.id)
+    .bind(JSON.stringify(hours), ...bound)
     .all<{ hour_ms: number; many: number }>()
   const wanted: number[] = []
   let many = 0
   for (const hour of used.results) {
-    if (many >= limit) break
+    if (many > limit) break
     wanted.push(hour.hour_ms)
-    many += hour.many
+    // Of the cursor's own hours nobody knows how much was told.
+    if (before === null || hour.hour_ms < hourOf(before.startedAtMs)) many += hour.many
   }
-  if (wanted.length === 0) return []
-  const found = await db.prepare(pageSql(EVENTS)).bind(JSON.stringify(wanted), key.id, limit).all<StoredRow>()
-  return found.results.map(fromStored)
+  if (wanted.length === 0) return { rows: [], next: null }
+  const found = await db
+    .prepare(pageSql(EVENTS))
+    .bind(
+      JSON.stringify(wanted),
+      ...bound,
+      before === null ? BEYOND_ALL : orderOf(before),
+      before?.attempt ?? 0,
+      limit + 1,
+    )
+    .all<StoredRow>()
+  return pageOf(found.results, limit)
+}
+
+function hourOf(ms: number): number {
+  return Math.floor(ms / HOUR_MS) * HOUR_MS
 }

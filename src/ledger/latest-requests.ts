@@ -112,9 +112,14 @@ export async function latestRequests(
     .prepare(PAGE)
     .bind(before === null ? BEYOND_ALL : orderOf(before), before?.attempt ?? 0, limit + 1)
     .all<StoredRow>()
-  const rows = found.results.slice(0, query.limit).map(fromStored)
+  return pageOf(found.results, limit)
+}
+
+/** A page of `limit` rows, where one more was asked for than that. */
+export function pageOf(found: readonly StoredRow[], limit: number): RequestsPage {
+  const rows = found.slice(0, limit).map(fromStored)
   const last = rows.at(-1)
-  const hasMore = found.results.length > query.limit && last !== undefined
+  const hasMore = found.length > limit && last !== undefined
   return { rows, next: hasMore ? writeCursor(last) : null }
 }
 
@@ -127,14 +132,14 @@ export function readCursor(text: string): RequestCursor | null {
 }
 
 /** In the order of ids and times, which begin with a digit or a letter up to f. */
-const BEYOND_ALL = 'g'
+export const BEYOND_ALL = 'g'
 
 function writeCursor(row: RequestRow): string {
   return `${row.started_at_ms}-${row.attempt}-${row.request_id}`
 }
 
 /** A row as it is told. */
-export function fromStored(row: StoredRow): RequestRow {
+function fromStored(row: StoredRow): RequestRow {
   return {
     ...row,
     tags: readTags(row.tags),

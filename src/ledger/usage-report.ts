@@ -1,6 +1,7 @@
 // Usage by group, for any stretch of time: whole hours come from the roll-ups, the cut hours at both ends from the raw
 // events. Sums are taken in SQL and money leaves as text, because a sum of nano-USD may exceed what a JS number holds.
 import { err, ok, type Result } from '../core/result.ts'
+import { IS_LIVE_KEY } from '../core/shadow.ts'
 import { ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList } from './columns.ts'
 import { astray, inOrder } from './event-times.ts'
 
@@ -44,6 +45,9 @@ export interface UsageQuery {
   readonly toMs: number
   /** Empty for one row with the total. */
   readonly groupBy: readonly UsageGroup[]
+  /** Only this tenant's, or only this team's of it; everybody's where neither is given. */
+  readonly tenantId?: string | null
+  readonly teamId?: string | null
 }
 
 export interface UsageReport {
@@ -86,19 +90,20 @@ const REPORTED_SUMS = `
 const SUMMED = `${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}`
 
 // ?1 ≤ whole hours < ?2; ?3 ≤ raw events < ?4, and ?5 ≤ raw events < ?6. SQLite takes five of these in a row.
+const OWN = `(?7 IS NULL OR tenant_id = ?7) AND (?8 IS NULL OR team_id = ?8)`
 const SOURCE = `
   SELECT ${[...Object.keys(ROLLUP_DIMENSIONS), ...Object.keys(ROLLUP_SUMS)].join(', ')}
-    FROM usage_hourly WHERE hour_ms >= ?1 AND hour_ms < ?2
+    FROM usage_hourly WHERE hour_ms >= ?1 AND hour_ms < ?2 AND ${OWN}
   ${[inOrder('?3', '?4'), inOrder('?5', '?6'), astray('?3', '?4'), astray('?5', '?6')]
-    .map((where) => `UNION ALL SELECT ${SUMMED} FROM usage_events WHERE ${where}`)
+    .map((where) => `UNION ALL SELECT ${SUMMED} FROM usage_events WHERE ${where} AND ${OWN}`)
     .join('\n')}`
 
 /** Usage in a stretch of time, in the order of its groups. Rows and total are of one moment. */
 export async function usageReport(db: D1Database, query: UsageQuery): Promise<Result<UsageReport, 'too-many-rows'>> {
-  const bounds = sourceBounds(query.fromMs, query.toMs)
+  const bounds = [...sourceBounds(query.fromMs, query.toMs), query.tenantId ?? null, query.teamId ?? null]
   const [rows, total] = await db.batch<UsageRow>([
     db.prepare(groupedSql(query.groupBy)).bind(...bounds),
-    db.prepare(`SELECT ${REPORTED_SUMS} FROM (${SOURCE})`).bind(...bounds),
+    db.prepare(`SELECT ${REPORTED_SUMS} FROM (${SOURCE}) WHERE ${IS_LIVE_KEY}`).bind(...bounds),
   ])
   const sums = total?.results[0]
   if (rows === undefined || sums === undefined) throw new Error('D1 answered a batch of two with less')
@@ -110,7 +115,7 @@ function groupedSql(groupBy: readonly UsageGroup[]): string {
   const groups = groupBy.map((group) => `${GROUP_EXPRESSIONS[group]} AS "${group}", `).join('')
   const positions = groupBy.map((_, at) => at + 1).join(', ')
   const grouping = groupBy.length === 0 ? '' : `GROUP BY ${positions} ORDER BY ${positions}`
-  return `SELECT ${groups}${REPORTED_SUMS} FROM (${SOURCE}) ${grouping} LIMIT ${USAGE_ROWS_MAX + 1}`
+  return `SELECT ${groups}${REPORTED_SUMS} FROM (${SOURCE}) WHERE ${IS_LIVE_KEY} ${grouping} LIMIT ${USAGE_ROWS_MAX + 1}`
 }
 
 /** Which whole hours and which raw stretches make up [fromMs, toMs). Empty stretches have equal ends. */

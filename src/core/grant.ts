@@ -21,7 +21,7 @@ const SHARE = 0.5
 
 /** Of what is available, what a holder may reserve without telling, beyond what its waiting requests need: it is lost with
  *  the holder. */
-const BLIND_SHARE = 0.002
+const BLIND_SHARE = 0.0008
 
 /** Grants what is wanted, or says why not. A denial takes nothing from any limit. */
 export function grant(
@@ -53,7 +53,8 @@ export function grant(
     lend(gauge, give[resourceOf(gauge)])
     authority.dirty.gauges.add(gauge.id)
   }
-  const blindNanoUsd = want.unheardNanoUsd + blindAhead(lease, want, room.nanoUsd)
+  const blindAheadNanoUsd = blindAhead(lease, want, room.nanoUsd)
+  const blindNanoUsd = want.unheardNanoUsd + blindAheadNanoUsd
   // Whether the holder will ever hear of this grant is not known until it says so.
   lease.blindNanoUsd = Math.max(lease.blindNanoUsd, blindNanoUsd)
   lease.expiresAtMs = Math.min(time.nowMs + time.ttlMs, firstWindowEndMs(gauges))
@@ -71,6 +72,7 @@ export function grant(
       limited: flags((resource) => room[resource].isLimited),
       tail: flags(isTailOf),
       blindNanoUsd,
+      blindAheadNanoUsd,
       patterns: patternsOf(authority, want.path),
       ...(standings === undefined ? {} : { standings }),
     },
@@ -201,8 +203,9 @@ function portion(target: number, missing: number, room: Room, holders: number): 
 }
 
 /** Never more than was granted ahead. */
-function blindAhead({ granted }: GrantedLease, { need }: LeaseWant, room: Room): number {
-  return Math.max(0, Math.min(granted.nanoUsd - need.nanoUsd, Math.floor(room.units * BLIND_SHARE)))
+function blindAhead({ granted }: GrantedLease, { need, blindNanoUsd = Infinity }: LeaseWant, room: Room): number {
+  const most = Math.min(blindNanoUsd, Math.floor(room.units * BLIND_SHARE))
+  return Math.max(0, Math.min(granted.nanoUsd - need.nanoUsd, most))
 }
 
 function openLease(

@@ -32,8 +32,16 @@ export interface HeldLease {
   blindNanoUsd: number
   /** … and what is, … */
   unheardNanoUsd: number
-  /** … of which this will not be told before it is settled. */
+  /** … of which this will not be told before it is settled, … */
   untoldNanoUsd: number
+  /** … and this is told in a message that hasn't been answered. */
+  tellingNanoUsd: number
+  /** `blindNanoUsd` from when that message has arrived. */
+  blindThenNanoUsd: number
+  /** What of `blindNanoUsd` was granted ahead of requests. */
+  blindAheadNanoUsd: number
+  /** How long it usually takes until the authority has heard of a reservation. */
+  contactMs: number
   /** What was asked of it since `rateSinceMs`, for sizing the next grant. */
   rateAmounts: Counts
   rateSinceMs: number
@@ -45,6 +53,14 @@ export interface HeldLease {
 const AHEAD_REQUESTS = 8
 /** … or this long at the present rate, whichever is more. */
 const AHEAD_MS = 3_000
+/** How much may be reserved before the authority hears of it: so many requests, and as many times what is likely to come
+ *  in the time that a message takes. */
+const BLIND_REQUESTS = 3
+const BLIND_TIMES = 2
+/** A message may take so much longer than it usually does. */
+const BLIND_MS = 400
+/** How long a message takes, while nothing is known of that. */
+const CONTACT_MS = 300
 /** A holder renews in the background when less than this share of its usual slice is free. */
 const RENEW_BELOW = 0.35
 /** Deadlines are met this much early: the clock may stand still while the isolate computes. */
@@ -70,6 +86,10 @@ export function emptyLease(id: string, path: LimiterPath, nowMs: number, aheadRe
     blindNanoUsd: 0,
     unheardNanoUsd: 0,
     untoldNanoUsd: 0,
+    tellingNanoUsd: 0,
+    blindThenNanoUsd: 0,
+    blindAheadNanoUsd: 0,
+    contactMs: CONTACT_MS,
     rateAmounts: NOTHING,
     rateSinceMs: nowMs,
     aheadRequests,
@@ -93,7 +113,7 @@ export function reserve(lease: HeldLease, amounts: Counts, nowMs: number): boole
  *  nothing, and then nothing has changed. */
 export function reserveWithin(lease: HeldLease, most: Counts, leastNanoUsd: number, nowMs: number): Counts | null {
   if (reserve(lease, most, nowMs)) return most
-  const free = Math.min(lease.granted.nanoUsd - spokenFor(lease), lease.blindNanoUsd - lease.unheardNanoUsd)
+  const free = Math.min(lease.granted.nanoUsd - spokenFor(lease), blindFree(lease))
   const amounts = { ...most, nanoUsd: Math.min(most.nanoUsd, free) }
   return amounts.nanoUsd >= leastNanoUsd && reserve(lease, amounts, nowMs) ? amounts : null
 }
@@ -130,19 +150,37 @@ export function accept(lease: HeldLease, grant: LeaseGrant, sentAtMs: number): v
   lease.tail = grant.tail
   lease.standings = grant.standings === undefined ? null : { of: grant.standings, sinceMs: sentAtMs }
   lease.blindNanoUsd = grant.blindNanoUsd
+  lease.blindThenNanoUsd = grant.blindNanoUsd
+  lease.blindAheadNanoUsd = grant.blindAheadNanoUsd ?? grant.blindNanoUsd
   lease.deadlineMs = Math.max(lease.deadlineMs, sentAtMs + grant.ttlMs - guardMs(grant.ttlMs))
   lease.ttlMs = grant.ttlMs
 }
 
-/** The authority heard of this lease: its slots are kept for another while, and it knows `heardNanoUsd` more. */
-export function heard(lease: HeldLease, sentAtMs: number, ttlMs: number, heardNanoUsd: number): void {
+/** The authority heard of this lease: its slots are kept for another while, and it knows what it was being told. To be
+ *  called with the answer to the latest message only. */
+export function heard(lease: HeldLease, sentAtMs: number, ttlMs: number): void {
   lease.slotsUntilMs = Math.max(lease.slotsUntilMs, sentAtMs + ttlMs - guardMs(ttlMs))
-  lease.unheardNanoUsd -= heardNanoUsd
+  lease.unheardNanoUsd -= lease.tellingNanoUsd
+  lease.tellingNanoUsd = 0
+  lease.blindNanoUsd = lease.blindThenNanoUsd
 }
 
-/** What the authority will have heard of when it has all that is to be told now. */
-export function tellable(lease: HeldLease): number {
+/** All that there is to tell is in a message that is about to leave, and so is what this lease needs to keep to itself
+ *  from then on. An earlier message that wasn't answered may have arrived or not: what both would allow holds. */
+export function tell(lease: HeldLease): void {
+  lease.blindNanoUsd = Math.min(lease.blindNanoUsd, lease.blindThenNanoUsd)
+  lease.tellingNanoUsd = tellable(lease)
+  lease.blindThenNanoUsd = Math.min(lease.blindNanoUsd, lease.untoldNanoUsd + lease.blindAheadNanoUsd)
+}
+
+/** What the authority has yet to be told. */
+function tellable(lease: HeldLease): number {
   return lease.unheardNanoUsd - lease.untoldNanoUsd
+}
+
+/** What may be reserved without the authority having heard of it, whether or not the message under way arrives. */
+function blindFree({ blindNanoUsd, blindThenNanoUsd, unheardNanoUsd, tellingNanoUsd }: HeldLease): number {
+  return Math.min(blindNanoUsd, blindThenNanoUsd + tellingNanoUsd) - unheardNanoUsd
 }
 
 /** True when attempts under this lease may no longer run: their slots may be given to others. */
@@ -181,7 +219,9 @@ export function want(
   const least = leastNanoUsd === null ? request : { ...request, nanoUsd: leastNanoUsd }
   // Who needs nothing of a resource is not refused because more of it was used than there was.
   const first = each((resource) => (least[resource] === 0 ? 0 : used[resource] + least[resource]))
-  return { leaseId: lease.id, isNew, path: lease.path, need, target, first, unheardNanoUsd }
+  const blindNanoUsd =
+    usual.nanoUsd * BLIND_REQUESTS + BLIND_TIMES * likelyWithin(lease, lease.contactMs + BLIND_MS, nowMs)
+  return { leaseId: lease.id, isNew, path: lease.path, need, target, first, unheardNanoUsd, blindNanoUsd }
 }
 
 /** True when it is time to renew in the background: little left, much to tell, or the deadline near. */
@@ -231,7 +271,7 @@ export function report(lease: HeldLease): LeaseReport {
     settled: lease.settled,
     returned: lease.returned,
     isDone: lease.isClosing && lease.open === 0,
-    blindNanoUsd: Math.max(lease.blindNanoUsd, lease.untoldNanoUsd),
+    blindNanoUsd: Math.max(lease.blindThenNanoUsd, lease.untoldNanoUsd),
   }
 }
 
@@ -249,7 +289,7 @@ function has(lease: HeldLease, amounts: Counts, nowMs: number): boolean {
   return (
     (!limited.nanoUsd ||
       amounts.nanoUsd === 0 ||
-      (left.nanoUsd >= amounts.nanoUsd && lease.unheardNanoUsd + amounts.nanoUsd <= lease.blindNanoUsd)) &&
+      (left.nanoUsd >= amounts.nanoUsd && amounts.nanoUsd <= blindFree(lease))) &&
     (!limited.tokens || left.tokens >= amounts.tokens) &&
     (!limited.requests || left.requests >= amounts.requests) &&
     (!limited.inputTokens || left.inputTokens >= amounts.inputTokens) &&
@@ -273,6 +313,11 @@ function hold(lease: HeldLease, amounts: Counts): void {
 function ahead(lease: HeldLease, nowMs: number): Counts {
   const elapsedMs = Math.max(1_000, nowMs - lease.rateSinceMs)
   return { ...times(lease.rateAmounts, AHEAD_MS / elapsedMs), slots: Math.ceil(lease.reserved.slots / 2) }
+}
+
+/** Nano-USD that are likely to be asked for in that time. */
+function likelyWithin({ rateAmounts, rateSinceMs }: HeldLease, ms: number, nowMs: number): number {
+  return Math.ceil((rateAmounts.nanoUsd * ms) / Math.max(1_000, nowMs - rateSinceMs))
 }
 
 /** What a request took on average of late. */

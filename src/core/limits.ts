@@ -144,6 +144,8 @@ export interface LeaseWant {
   readonly first: Counts
   /** What would then be reserved that the authority hasn't heard of and won't before long. */
   readonly unheardNanoUsd: number
+  /** How much more of that it can make use of before its next message arrives; missing: any amount. */
+  readonly blindNanoUsd?: number
 }
 
 export interface LimiterCall {
@@ -221,6 +223,8 @@ export interface LeaseGrant {
   readonly tail: Flags
   /** Nano-USD that may be reserved without the limiter having heard of the admissions; in place of what was said before. */
   readonly blindNanoUsd: number
+  /** What of that is beyond what was waiting: all that is left of it when that was told of. Missing: all. */
+  readonly blindAheadNanoUsd?: number
   /** Models with limits of their own on the path: requests that differ in which of these they match need other leases. */
   readonly patterns: readonly string[]
   /** How the tightest limit of each resource stands after this; missing where there is none. */
@@ -280,6 +284,8 @@ export interface LimiterStanding {
   readonly nodes: readonly NodeStanding[]
   /** Outbox rows not yet confirmed by the usage consumer. */
   readonly unconfirmed: number
+  /** When the oldest request among them was accepted; null or missing where there is none, or no telling. */
+  readonly oldestUnconfirmedMs?: number | null
 }
 
 /** The remote surface of a tenant's limiter object. */

@@ -9,7 +9,7 @@ import {
   heard,
   report,
   restartRate,
-  tellable,
+  tell,
   want,
   wantsRenewal,
 } from '../core/lease.ts'
@@ -19,8 +19,8 @@ import { type LeaseReport, type LeaseWant, type LimiterPath, type LimiterReply, 
 export interface LeaseTalk {
   readonly reports: readonly LeaseReport[]
   readonly wants: readonly LeaseWant[]
-  /** Nano-USD that the limiter will have heard of, by lease. */
-  readonly told: ReadonlyMap<HeldLease, number>
+  /** What is reported. */
+  readonly leases: readonly HeldLease[]
 }
 
 /** A path whose lease has too little, and by how much. */
@@ -34,6 +34,13 @@ export interface Shortage {
 /** Keys whose models are known at once: of those beyond, only the ones that hold a lease. */
 const PATTERNS_MAX = 10_000
 
+/** What has to be told waits this long for company, at most. */
+const FLUSH_MS = 50
+/** How long a message takes, while nothing is known of that. */
+const CONTACT_MS = 250
+/** Share of the latest message in what one is taken to last. */
+const CONTACT_WEIGHT = 0.25
+
 export class HeldLeases {
   readonly #holder: string
   readonly #leases = new Map<string, HeldLease>()
@@ -41,6 +48,8 @@ export class HeldLeases {
   /** Models with limits of their own, by key; keys that the limiter told of. */
   readonly #patterns = new Map<string, readonly string[]>()
   readonly #aheadRequests: number | undefined
+  /** How long it takes of late until the limiter has heard of something and its answer is here. */
+  contactMs = CONTACT_MS + FLUSH_MS
   #count = 0
   #latest: LeaseTalk | null = null
 
@@ -70,17 +79,20 @@ export class HeldLeases {
   talk(shortages: readonly Shortage[], nowMs: number): LeaseTalk {
     const wants = this.#wants(shortages, nowMs)
     for (const lease of this.#leases.values()) if (lease.open === 0 && isPast(lease, nowMs)) this.close(lease)
-    const all = [...this.#leases.values(), ...this.#closing]
-    this.#latest = { reports: all.map(report), wants, told: new Map(all.map((lease) => [lease, tellable(lease)])) }
+    const leases = [...this.#leases.values(), ...this.#closing]
+    for (const lease of leases) tell(lease)
+    this.#latest = { reports: leases.map(report), wants, leases }
     return this.#latest
   }
 
   /** Takes in what the limiter answered to `talk`. */
-  take(talk: LeaseTalk, reply: LimiterReply, sentAtMs: number): void {
-    const { reports, wants, told } = talk
-    for (const [lease, nanoUsd] of told) {
-      if (!reply.slotsLost.includes(lease.id)) heard(lease, sentAtMs, reply.ttlMs, nanoUsd)
+  take(talk: LeaseTalk, reply: LimiterReply, sentAtMs: number, nowMs: number): void {
+    const { reports, wants, leases } = talk
+    const isLatest = talk === this.#latest
+    for (const lease of leases) {
+      if (isLatest && !reply.slotsLost.includes(lease.id)) heard(lease, sentAtMs, reply.ttlMs)
     }
+    this.contactMs += (nowMs - sentAtMs + FLUSH_MS - this.contactMs) * CONTACT_WEIGHT
     for (const { leaseId, isDone } of reports) if (isDone) this.#forgetClosed(leaseId)
     const paths = new Map(wants.map((wanted) => [wanted.leaseId, wanted.path]))
     for (const { leaseId, patterns } of [...reply.grants, ...reply.denials]) {
@@ -88,7 +100,7 @@ export class HeldLeases {
       if (path !== undefined) this.#learnPatterns(path, leaseId, patterns)
     }
     // A grant that comes late is repeated with the answer to the latest message.
-    for (const grant of talk === this.#latest ? reply.grants : []) {
+    for (const grant of isLatest ? reply.grants : []) {
       const lease = this.#byId(grant.leaseId)
       if (lease !== undefined) accept(lease, grant, sentAtMs)
     }
@@ -138,6 +150,7 @@ export class HeldLeases {
     return [...asking].map(([name, { path, leastNanoUsd, waiting }]) => {
       const lease = this.#live(name, path, nowMs)
       restartRate(lease, nowMs)
+      lease.contactMs = this.contactMs
       return want(lease, waiting, nowMs, leastNanoUsd)
     })
   }

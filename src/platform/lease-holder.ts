@@ -4,6 +4,7 @@
 import { type Counts, counted } from '../core/amounts.ts'
 import { type HeldLease, hasTail, reserve, reserveWithin, standingsNow, wantsRenewal } from '../core/lease.ts'
 import {
+  type AdmissionRecord,
   type Amounts,
   type Denial,
   LEASE_TTL_MS,
@@ -16,6 +17,7 @@ import type { UsageEvent } from '../core/usage-event.ts'
 import type { Later, Refusal, Reservation } from '../ports.ts'
 import { Denials, denialFor } from './denials.ts'
 import { EventJournal, type Journal } from './event-journal.ts'
+import { EXCHANGE_MS_MAX, ExchangeTurns } from './exchange-turns.ts'
 import { CommitPace } from './group-commit.ts'
 import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
@@ -37,8 +39,6 @@ const CONTACT_MS = 3_000
 const FLUSH_DELAY_MS = 25
 /** Unused allowance goes back after so long without a request. */
 const IDLE_MS = 8_000
-/** An exchange that takes longer is taken for lost. */
-const EXCHANGE_MS_MAX = 5_000
 /** How often a message is sent that is turned away at once. */
 const SENDS_MAX = 2
 /** What could not be shipped is tried again after this, doubling, so many times. */
@@ -66,8 +66,9 @@ export class LeaseHolder {
   #waiters: Waiter[] = []
   #messageCount = 0
   #ttlMs = LEASE_TTL_MS
-  #exchangeSinceMs: number | null = null
-  #mustExchangeAgain = false
+  readonly #turns = new ExchangeTurns()
+  /** Admissions of a message that hasn't been answered: they go out with the next. */
+  #unanswered: readonly AdmissionRecord[] = []
   #isRetrying = false
   readonly #commits: CommitPace
   #idleDueMs: number | null = null
@@ -176,15 +177,15 @@ export class LeaseHolder {
   #keepAlive(lease: HeldLease, later: Later): void {
     const nowMs = this.#ports.nowMs()
     const mustHear = this.#ports.switches !== undefined && nowMs >= this.#lastHeardMs + CONTACT_MS * 0.75
-    if (mustHear && this.#exchangeSinceMs === null) return this.#exchangeSoon(later)
+    if (mustHear && !this.#turns.isTaken) return this.#exchangeSoon(later)
     if (!lease.isClosing) return this.#renewAhead(lease, nowMs, later)
     const isDue = lease.limited.slots && nowMs >= lease.slotsUntilMs - this.#ttlMs / 2
-    if (isDue && this.#exchangeSinceMs === null) this.#exchangeSoon(later)
+    if (isDue && !this.#turns.isTaken) this.#exchangeSoon(later)
   }
 
   /** Renews in the background; an exchange under way has seen to it already. */
   #renewAhead(lease: HeldLease, nowMs: number, later: Later): void {
-    if (this.#exchangeSinceMs === null && wantsRenewal(lease, nowMs)) this.#exchangeSoon(later)
+    if (!this.#turns.isTaken && wantsRenewal(lease, nowMs)) this.#exchangeSoon(later)
   }
 
   async #askToAdmit(
@@ -264,22 +265,17 @@ export class LeaseHolder {
     )
   }
 
-  /** Ships everything there is and asks for what is waited for. One at a time; a second call is folded into the next.
+  /** Ships everything there is and asks for what is waited for, in turn; what comes meanwhile is folded into the next.
    *  What could not be shipped is tried again a few times, in case no further request comes along. */
   async #exchange(): Promise<void> {
-    const nowMs = this.#ports.nowMs()
-    if (this.#exchangeSinceMs !== null && nowMs < this.#exchangeSinceMs + EXCHANGE_MS_MAX) {
-      this.#mustExchangeAgain = true
-      return
-    }
+    const turn = this.#turns.take(this.#ports.nowMs(), this.#waiters.length === 0 ? null : this.#leases.contactMs)
+    if (turn === null) return
     let hasArrived = true
     do {
-      this.#exchangeSinceMs = this.#ports.nowMs()
-      this.#mustExchangeAgain = false
+      this.#turns.start(this.#ports.nowMs())
       hasArrived = await this.#exchangeOnce()
-    } while (this.#mustExchangeAgain)
-    this.#exchangeSinceMs = null
-    if (!hasArrived) await this.#tryAgain()
+    } while (this.#turns.goesOn(turn))
+    if (this.#turns.end(turn) && !hasArrived) await this.#tryAgain()
   }
 
   /** One round of retries under way is enough, however many exchanges fail meanwhile. */
@@ -296,28 +292,32 @@ export class LeaseHolder {
   /** True when the limiter answered, or there was nothing to say. */
   async #exchangeOnce(): Promise<boolean> {
     const sentAtMs = this.#ports.nowMs()
+    this.#journal.unsent(this.#unanswered)
+    this.#unanswered = []
     const talk = this.#leases.talk(this.#waiters, sentAtMs)
     for (const waiter of this.#waiters) waiter.isAsked = true
     const message = this.#message(talk)
     if (message === null) return true
     this.#commits.begun(sentAtMs)
+    this.#unanswered = message.admissions
     const reply = await this.#sendInTime(message)
+    const isLatest = message.number === this.#messageCount
     if (reply === null) {
-      this.#journal.unsent(message.admissions)
-      this.#failWaiters()
+      if (isLatest) this.#failWaiters()
       return false
     }
+    if (isLatest) this.#unanswered = []
     this.#ttlMs = reply.ttlMs
     this.#lastHeardMs = this.#ports.nowMs()
     this.#cancelled = reply.cancelled ?? []
     if (reply.switches !== undefined) this.#ports.switches?.take(reply.switches)
     this.#journal.acknowledge(reply.acknowledged)
-    this.#leases.take(talk, reply, sentAtMs)
+    this.#leases.take(talk, reply, sentAtMs, this.#lastHeardMs)
     if (reply.revokedKeyIds.length > 0) {
       for (const keyId of reply.revokedKeyIds) this.#revoke(keyId)
       this.#ports.onRevoked(reply.revokedKeyIds)
     }
-    this.#serveWaiters(talk, reply)
+    if (isLatest) this.#serveWaiters(talk, reply)
     return true
   }
 
@@ -383,7 +383,7 @@ export class LeaseHolder {
         waiter.refuse(own)
       }
     }
-    if (this.#waiters.length > 0) this.#mustExchangeAgain = true
+    if (this.#waiters.length > 0) this.#turns.goOn()
   }
 
   #failWaiters(): void {

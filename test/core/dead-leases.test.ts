@@ -3,7 +3,13 @@
 import { describe, expect, test } from 'vitest'
 import { type Counts, NOTHING, counted } from '../../src/core/amounts.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
-import { type AdmissionRecord, type EventChunk, LIMITS_VERSION, type LimiterReply } from '../../src/core/limits.ts'
+import {
+  type AdmissionRecord,
+  type EventChunk,
+  LIMITS_VERSION,
+  type LimiterCall,
+  type LimiterReply,
+} from '../../src/core/limits.ts'
 import { budget, configOf, node, receiver } from '../support/limiter-receiver.ts'
 import { type Fault, mutant } from '../support/mutant.ts'
 
@@ -19,6 +25,7 @@ class Story {
   #number = 0
   #admissions: AdmissionRecord[] = []
   #chunks: EventChunk[] = []
+  #heldBack: LimiterCall[] = []
   /** Money that the holder has reserved: its provider may be paid all of it. */
   reserved = 0
 
@@ -52,20 +59,31 @@ class Story {
   }
 
   /** Sends what there is to tell, asking for `waiting` unless that is null; `meanwhile` happens before the answer comes. */
-  exchange(waiting: readonly number[] | null, { isLost = false, meanwhile = (): void => {} } = {}): void {
+  exchange(
+    waiting: readonly number[] | null,
+    { isLost = false, isHeldBack = false, meanwhile = (): void => {} } = {},
+  ): void {
     const { holder } = this.#machines
     const wants = waiting === null ? [] : [holder.want(this.#lease, waiting.map(money), START_MS)]
-    const told = holder.tellable(this.#lease)
+    holder.tell(this.#lease)
     const admissions = this.#admissions
     this.#admissions = []
     this.#number += 1
     const head = { v: LIMITS_VERSION, tenantId: 't', holder: 'h', number: this.#number } as const
     const message = { ...head, reports: [holder.report(this.#lease)], admissions, chunks: this.#chunks, wants }
+    // Told again until there is an answer.
+    if (isLost || isHeldBack) this.#admissions = [...admissions]
+    if (isHeldBack) return void this.#heldBack.push(structuredClone(message))
     const reply: LimiterReply = this.#end.call(structuredClone(message), START_MS)
     meanwhile()
     if (isLost) return
-    holder.heard(this.#lease, START_MS, reply.ttlMs, told)
+    holder.heard(this.#lease, START_MS, reply.ttlMs)
     for (const grant of reply.grants) holder.accept(this.#lease, grant, START_MS)
+  }
+
+  /** What was held back arrives after all that was sent since. */
+  arriveLate(): void {
+    for (const message of this.#heldBack) this.#end.call(message, START_MS)
   }
 
   /** What is held for the holder long after its death. */
@@ -83,6 +101,52 @@ function money(nanoUsd: number): Counts {
 type Teller = (story: Story) => void
 
 const STORIES: readonly (readonly [string, Teller, Fault])[] = [
+  [
+    'it lowers what it may reserve unheard of, and the answer to that never reaches it',
+    (story) => {
+      story.exchange([1_000, 10_000])
+      story.reserve(1_000)
+      story.exchange(null, { isLost: true })
+      all(() => story.reserve(100))
+    },
+    {
+      file: 'lease.ts',
+      from: 'Math.min(blindNanoUsd, blindThenNanoUsd + tellingNanoUsd)',
+      to: 'blindNanoUsd',
+    },
+  ],
+  [
+    'it says twice that it lowers that, and nobody answers',
+    (story) => {
+      story.exchange([1_000, 2_000])
+      story.reserve(1_000)
+      story.exchange(null, { isLost: true })
+      story.reserve(600)
+      story.exchange(null, { isHeldBack: true })
+      all(() => story.reserve(100))
+    },
+    {
+      file: 'lease.ts',
+      from: 'Math.min(lease.blindNanoUsd, lease.blindThenNanoUsd)\n',
+      to: 'lease.blindNanoUsd\n',
+    },
+  ],
+  [
+    'a message that was overtaken says what it needed before',
+    (story) => {
+      story.exchange([1_000])
+      story.reserve(1_000)
+      story.exchange(null, { isHeldBack: true })
+      story.exchange([5_000])
+      story.arriveLate()
+      story.reserve(5_000)
+    },
+    {
+      file: 'exchange.ts',
+      from: '  for (const report of message.reports) takeReport(authority, report, time)',
+      to: '  for (const report of message.reports) { takeReport(authority, report, time); noteBlind(authority, report) }',
+    },
+  ],
   [
     'a grant that lowers what it may reserve unheard of never reaches it',
     (story) => {
@@ -108,7 +172,7 @@ const STORIES: readonly (readonly [string, Teller, Fault])[] = [
     },
     {
       file: 'lease.ts',
-      from: 'blindNanoUsd: Math.max(lease.blindNanoUsd, lease.untoldNanoUsd)',
+      from: 'blindNanoUsd: Math.max(lease.blindThenNanoUsd, lease.untoldNanoUsd)',
       to: 'blindNanoUsd: 0',
     },
   ],

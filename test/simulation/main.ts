@@ -10,7 +10,7 @@ const ISOLATES = 12 * BASE.isolatesPerPop
 interface Case {
   readonly title: string
   readonly scenario: Omit<Scenario, 'seed'>
-  /** Of our leases: least share of requests that don't wait in any run, least share of the budget used on average. */
+  /** Of our leases, in every run: least share of requests that don't wait, least share of the budget that is used. */
   readonly aims?: { readonly noWaitShare?: number; readonly usedShare?: number }
 }
 
@@ -66,11 +66,10 @@ function line(outcomes: readonly Outcome[]): string {
 
 /** What our leases missed. */
 function missed({ title, aims = {} }: Case, outcomes: readonly Outcome[]): readonly string[] {
-  const used = mean(outcomes.map(({ usedShare }) => usedShare))
   return [
     ...(outcomes.some(({ overshootNanoUsd }) => overshootNanoUsd > 0) ? [`${title}: leases overshot`] : []),
     ...(outcomes.some(({ noWaitShare }) => noWaitShare < (aims.noWaitShare ?? 0)) ? [`${title}: too many waited`] : []),
-    ...(used < (aims.usedShare ?? 0) ? [`${title}: too little was used`] : []),
+    ...(outcomes.some(({ usedShare }) => usedShare < (aims.usedShare ?? 0)) ? [`${title}: too little was used`] : []),
   ]
 }
 

@@ -292,6 +292,7 @@ export class LeaseWorld {
   #message(isolate: Isolate, wants: readonly LeaseWant[], sentAtMs: number): Sent {
     isolate.messageCount += 1
     const all = [...isolate.leases.values(), ...isolate.closing]
+    for (const lease of all) this.#holder.tell(lease)
     const admissions = isolate.attempts
       .filter(({ id }) => isolate.untold.has(id))
       .map(({ id, lease, reserved }): AdmissionRecord => ({ id, leaseId: lease.id, reserved, event: '{}' }))
@@ -305,7 +306,7 @@ export class LeaseWorld {
       chunks: [...isolate.chunks],
       wants,
     }
-    return { message, sentAtMs, told: new Map(all.map((lease) => [lease, this.#holder.tellable(lease)])) }
+    return { message, sentAtMs, leases: all }
   }
 
   /** Something happens to some packet: it arrives, twice perhaps, or is lost. */
@@ -339,9 +340,9 @@ export class LeaseWorld {
     return reply
   }
 
-  #takeReply(isolate: Isolate, reply: LimiterReply, { message, sentAtMs, told }: Sent): void {
-    for (const [lease, nanoUsd] of told) {
-      if (!reply.slotsLost.includes(lease.id)) this.#holder.heard(lease, sentAtMs, reply.ttlMs, nanoUsd)
+  #takeReply(isolate: Isolate, reply: LimiterReply, { message, sentAtMs, leases: told }: Sent): void {
+    for (const lease of told) {
+      if (!reply.slotsLost.includes(lease.id)) this.#holder.heard(lease, sentAtMs, reply.ttlMs)
     }
     for (const { id } of message.admissions) isolate.untold.delete(id)
     isolate.chunks = isolate.chunks.filter((chunk) => chunk.to > reply.acknowledged)

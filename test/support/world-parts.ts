@@ -30,11 +30,11 @@ export interface Isolate {
   isCrashed: boolean
 }
 
-/** A message with what it tells that its sender has to remember. */
+/** A message with the leases that it reports. */
 export interface Sent {
   readonly message: LimiterCall
   readonly sentAtMs: number
-  readonly told: ReadonlyMap<HeldLease, number>
+  readonly leases: readonly HeldLease[]
 }
 
 export type Packet =

@@ -1,0 +1,62 @@
+// Whose turn it is to talk to a limiter. One exchange is under way at a time, and what comes up meanwhile goes into the next;
+// but where somebody waits and an answer is overdue, one more may begin, since messages get lost. Times are epoch ms.
+
+/** An exchange that takes longer is taken for lost. */
+export const EXCHANGE_MS_MAX = 5_000
+/** An answer is overdue after so many times what one usually takes, this at least. */
+const OVERDUE_TIMES = 3
+const OVERDUE_MS_MIN = 250
+
+export class ExchangeTurns {
+  #turn = 0
+  #sinceMs: number | null = null
+  /** It began while another was overdue: no third one begins. */
+  #isSecond = false
+  #mustGoOn = false
+
+  /** Whether an exchange is under way. */
+  get isTaken(): boolean {
+    return this.#sinceMs !== null
+  }
+
+  /** A turn, or null where the exchange under way will see to it. `usualMs`: what an exchange takes; null where nobody waits
+   *  for this one. */
+  take(nowMs: number, usualMs: number | null): number | null {
+    const sinceMs = this.#sinceMs ?? -Infinity
+    if (nowMs < sinceMs + this.#patienceMs(usualMs)) {
+      this.#mustGoOn = true
+      return null
+    }
+    this.#isSecond = nowMs < sinceMs + EXCHANGE_MS_MAX
+    this.#turn += 1
+    return this.#turn
+  }
+
+  /** A message is about to leave. */
+  start(nowMs: number): void {
+    this.#sinceMs = nowMs
+    this.#mustGoOn = false
+  }
+
+  /** There is more to say. */
+  goOn(): void {
+    this.#mustGoOn = true
+  }
+
+  /** Whether more came up. False once the turn is somebody else's. */
+  goesOn(turn: number): boolean {
+    return turn === this.#turn && this.#mustGoOn
+  }
+
+  /** Ends a turn; false when it is somebody else's. */
+  end(turn: number): boolean {
+    if (turn !== this.#turn) return false
+    this.#sinceMs = null
+    return true
+  }
+
+  #patienceMs(usualMs: number | null): number {
+    if (usualMs === null || this.#isSecond) return EXCHANGE_MS_MAX
+    return Math.min(EXCHANGE_MS_MAX, Math.max(OVERDUE_MS_MIN, OVERDUE_TIMES * usualMs))
+  }
+}

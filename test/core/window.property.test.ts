@@ -42,9 +42,16 @@ const TO_MS = Date.UTC(2035, 0, 1)
 const zones = fc.oneof(fc.constantFrom(...ZONES), fc.constantFrom(...ODD_ZONES))
 const instants = fc.integer({ min: FROM_MS, max: TO_MS })
 
+const CLOCKS = new Map<string, Intl.DateTimeFormat>()
+
 /** The wall clock at an instant, told by another means than the code under test uses. */
 function wall(timeZone: string, instantMs: number): { readonly date: string; readonly time: string } {
-  const text = new Date(instantMs).toLocaleString('sv-SE', { timeZone })
+  let clock = CLOCKS.get(timeZone)
+  if (clock === undefined) {
+    clock = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' })
+    CLOCKS.set(timeZone, clock)
+  }
+  const text = clock.format(instantMs)
   return { date: text.slice(0, 10), time: text.slice(11) }
 }
 
@@ -59,8 +66,10 @@ function expectTiled(period: BudgetPeriod, timeZone: string, instantMs: number):
 
 /** Instants at which a zone's clock changes between two years, to the second. */
 function changes(timeZone: string, fromYear: number, toYear: number): readonly number[] {
-  const offset = (atMs: number): number =>
-    Date.parse(`${wall(timeZone, atMs).date}T${wall(timeZone, atMs).time}Z`) - atMs
+  const offset = (atMs: number): number => {
+    const { date, time } = wall(timeZone, atMs)
+    return Date.parse(`${date}T${time}Z`) - atMs
+  }
   const found: number[] = []
   const step = 7 * 24 * HOUR_MS
   for (let atMs = Date.UTC(fromYear, 0, 1); atMs < Date.UTC(toYear, 0, 1); atMs += step) {

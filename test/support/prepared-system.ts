@@ -20,7 +20,10 @@ const BUILT = z.object({
 export default async function prepare(): Promise<(() => Promise<void>) | undefined> {
   if (process.env[FOLDER_VARIABLE] !== undefined) return undefined
   const folder = await mkdtemp(path.join(tmpdir(), 'tidegate-prepared-'))
-  const built = await buildSystem(false)
+  const built = await buildSystem(false).catch((error: unknown) => {
+    // A bundler's error is an object of its own kind, which the test runner can't print.
+    throw new Error(error instanceof Error ? error.message : String(error))
+  })
   await writeFile(path.join(folder, 'built.json'), JSON.stringify(built))
   const stateDir = path.join(folder, 'state')
   const system = await startSystem({ built, stateDir, dashboard: false, simulated: false, usageConsumer: false })

@@ -163,6 +163,12 @@ export class LimiterStorage {
     return rows.map((row) => parseRow<OpenAdmission>(row.record))
   }
 
+  /** Which of `ids` were written off. */
+  bookedAmong(ids: readonly string[]): ReadonlySet<string> {
+    const query = 'SELECT id FROM booked WHERE id IN (SELECT value FROM json_each(?))'
+    return new Set([...this.#sql.exec<{ id: string }>(query, JSON.stringify(ids))].map(({ id }) => id))
+  }
+
   countBooked(): number {
     for (const row of this.#sql.exec<{ n: number }>('SELECT COUNT(*) AS n FROM booked')) return row.n
     return 0
@@ -205,6 +211,13 @@ export class LimiterStorage {
   unconfirmed(): number {
     for (const row of this.#sql.exec<{ n: number }>('SELECT COUNT(*) AS n FROM outbox')) return row.n
     return 0
+  }
+
+  /** When the first request of the oldest row was accepted; null for no row, or one that says nothing of it. */
+  oldestUnconfirmedMs(): number | null {
+    const query = `SELECT events ->> '$[0].startedAtMs' AS at FROM outbox ORDER BY id LIMIT 1`
+    for (const row of this.#sql.exec<{ at: number | null }>(query)) return row.at
+    return null
   }
 
   /** Forgets written-off admissions that nobody can settle any more. */

@@ -48,6 +48,8 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   readonly #authority: Authority
   readonly #outbox: Outbox
   readonly #holders = new Map<string, HolderState>()
+  /** Holders with attempts that were announced when their lease had expired here: no expiry books those. */
+  readonly #belated = new Set<HolderState>()
   readonly #ttlMs: number
   #tenantId: string
   #switches: Switches
@@ -67,6 +69,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     for (const holder of this.#storage.readHolders()) {
       this.#holders.set(holder.id, holder)
       this.#authority.holders.set(holder.id, holder.seenAtMs)
+      if (this.#belatedOf(holder).length > 0) this.#belated.add(holder)
     }
     this.#hasBooked = this.#storage.countBooked() > 0
     this.#outbox = new Outbox(this.#storage, env.USAGE, Date.now())
@@ -83,11 +86,13 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     const isStraggler = message.number <= holder.number
     for (const chunk of message.chunks) this.#takeChunk(holder, chunk, nowMs)
     this.#bookLost(takeReports(this.#authority, message, time), nowMs)
-    if (!isStraggler) for (const record of message.admissions) noteAdmission(holder, record)
+    const admissions = isStraggler ? [] : this.#unknownOf(holder, message.admissions)
+    for (const record of admissions) holder.inFlight.set(record.id, record)
+    if (this.#belatedOf(holder, admissions).length > 0) this.#belated.add(holder)
     holder.number = Math.max(holder.number, message.number)
     holder.seenAtMs = nowMs
     this.#storage.writeHolder(holder)
-    const said = answer(this.#authority, message, isStraggler, time)
+    const said = answer(this.#authority, { ...message, admissions }, isStraggler, time)
     this.#announce(nowMs)
     this.#storage.save(this.#authority)
     await this.#arm(nowMs)
@@ -171,7 +176,8 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
         windowEndMs: gauge.window.endMs,
       })
     }
-    return { nodes, unconfirmed: this.#storage.unconfirmed() }
+    const oldestUnconfirmedMs = this.#storage.oldestUnconfirmedMs()
+    return { nodes, unconfirmed: this.#storage.unconfirmed(), oldestUnconfirmedMs }
   }
 
   /** Every limit on a path as it stands, outermost first; null for a key that is revoked. */
@@ -185,6 +191,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#alarmAtMs = null
     const nowMs = Date.now()
     this.#bookLost(expireDue(this.#authority, nowMs), nowMs)
+    this.#bookBelated(nowMs)
     noteCrossings(this.#authority, nowMs)
     this.#announce(nowMs)
     this.#prune(nowMs)
@@ -228,24 +235,53 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     if (runaways.length > 0) this.#outbox.add(runawayEvents(this.#tenantId, runaways), nowMs)
   }
 
+  /** Those that are news: what comes again, or was booked as lost before it came again, is known already. */
+  #unknownOf(holder: HolderState, admissions: readonly AdmissionRecord[]): readonly AdmissionRecord[] {
+    const unknown = admissions.filter(({ id }) => !holder.inFlight.has(id))
+    if (!this.#hasBooked || unknown.length === 0) return unknown
+    const booked = this.#storage.bookedAmong(unknown.map(({ id }) => id))
+    return booked.size === 0 ? unknown : unknown.filter(({ id }) => !booked.has(id))
+  }
+
+  /** Of what is in flight, what isn't under a lease that will expire. */
+  #belatedOf(holder: HolderState, records: Iterable<AdmissionRecord> = holder.inFlight.values()): AdmissionRecord[] {
+    return [...records].filter(({ leaseId }) => this.#authority.leases.get(leaseId)?.state !== 'open')
+  }
+
   /** What was in flight under leases that expired is taken for lost and booked. */
   #bookLost(expired: readonly GrantedLease[], nowMs: number): void {
     for (const lease of expired) {
       const holder = this.#holders.get(lease.holder)
       if (holder === undefined) continue
-      const booked: OpenAdmission[] = []
-      for (const record of holder.inFlight.values()) {
-        if (record.leaseId !== lease.id) continue
-        holder.inFlight.delete(record.id)
-        noteInFlight(this.#authority, lease.id, record.reserved.nanoUsd)
-        booked.push({ id: record.id, reservedNanoUsd: record.reserved.nanoUsd, event: record.event, bookedAtMs: nowMs })
-      }
-      if (booked.length === 0) continue
-      for (const admission of booked) this.#storage.addBooked(admission)
-      this.#hasBooked = true
-      this.#storage.writeHolder(holder)
-      this.#outbox.add(lost(booked, nowMs), nowMs)
+      const records = [...holder.inFlight.values()].filter(({ leaseId }) => leaseId === lease.id)
+      for (const { reserved } of records) noteInFlight(this.#authority, lease.id, reserved.nanoUsd)
+      this.#book(holder, records, nowMs)
     }
+  }
+
+  /** Attempts that were announced too late for the expiry of their lease are lost when their holder has been silent for as
+   *  long as a lease lasts. */
+  #bookBelated(nowMs: number): void {
+    for (const holder of this.#belated) {
+      const records = this.#belatedOf(holder)
+      if (records.length > 0 && holder.seenAtMs + this.#ttlMs > nowMs) continue
+      this.#belated.delete(holder)
+      this.#book(holder, records, nowMs)
+    }
+  }
+
+  #book(holder: HolderState, records: readonly AdmissionRecord[], nowMs: number): void {
+    if (records.length === 0) return
+    const booked = records.map(({ id, reserved, event }): OpenAdmission => {
+      return { id, reservedNanoUsd: reserved.nanoUsd, event, bookedAtMs: nowMs }
+    })
+    for (const admission of booked) {
+      holder.inFlight.delete(admission.id)
+      this.#storage.addBooked(admission)
+    }
+    this.#hasBooked = true
+    this.#storage.writeHolder(holder)
+    this.#outbox.add(lost(booked, nowMs), nowMs)
   }
 
   #prune(nowMs: number): void {
@@ -259,17 +295,19 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     }
   }
 
+  /** When the first of them has been silent for long enough; null for none. */
+  get #belatedDueMs(): number | null {
+    let dueMs: number | null = null
+    for (const { seenAtMs } of this.#belated) dueMs = earliest(dueMs, seenAtMs + this.#ttlMs)
+    return dueMs
+  }
+
   async #arm(nowMs: number): Promise<void> {
-    const next = earliest(this.#outbox.dueMs, nextExpiryMs(this.#authority))
+    const next = earliest(earliest(this.#outbox.dueMs, nextExpiryMs(this.#authority)), this.#belatedDueMs)
     if (next === null || (this.#alarmAtMs !== null && this.#alarmAtMs <= next)) return
     this.#alarmAtMs = Math.max(next, nowMs)
     await this.ctx.storage.setAlarm(this.#alarmAtMs)
   }
-}
-
-/** What comes again after it was cancelled is cancelled still. */
-function noteAdmission({ inFlight }: HolderState, record: AdmissionRecord): void {
-  if (inFlight.get(record.id)?.isCancelled !== true) inFlight.set(record.id, record)
 }
 
 function cancelledOf({ inFlight }: HolderState): readonly string[] {

@@ -12,11 +12,12 @@ import { newAuthority, takeReport } from '../../src/core/authority.ts'
 import type { RunawayRule } from '../../src/core/limit-policy.ts'
 import { type LeaseReport, type LeaseWant, LIMITS_VERSION, type LimiterCall, NOTHING } from '../../src/core/limits.ts'
 import { newWatch } from '../../src/core/runaway.ts'
-import { thresholdEvents } from '../../src/core/usage-event.ts'
+import { packEvent, thresholdEvents } from '../../src/core/usage-event.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import type { GatewayEnv } from '../../src/env.ts'
 import { kvDirectory } from '../../src/platform/directory.ts'
 import { configOf } from '../support/limiter-receiver.ts'
+import { usageEvent } from '../support/usage-events.ts'
 
 declare global {
   namespace Cloudflare {
@@ -100,6 +101,54 @@ describe('an alert', () => {
     }
     const read = readBatch({ v: 1, tenantId: 't', outboxId: 4, events: thresholdEvents('t', [crossing]) })
     expect(read).toMatchObject({ ok: true, value: { rows: '', outboxId: 4 } })
+  })
+})
+
+describe('an attempt that is announced when its lease has expired already', () => {
+  const call: LimiterCall = {
+    v: LIMITS_VERSION,
+    tenantId: 'ten_belated',
+    holder: 'isolate',
+    number: 1,
+    reports: [],
+    admissions: [],
+    chunks: [],
+    wants: [],
+  }
+  const event = (costNanoUsd: number): string => packEvent(usageEvent('req-1', { costNanoUsd }))
+  const announced = { id: 'req-1#1', leaseId: 'gone', reserved: { ...NOTHING, nanoUsd: 1_500 }, event: event(0) }
+  const settled = { from: 1, to: 1, events: `[${event(400)}]`, settles: ['req-1#1'] }
+
+  it('is booked when its isolate stays silent, once however often it was announced, and corrected when it is told of', async () => {
+    const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_belated'))
+    await runInDurableObject(stub, async (_, state) => {
+      // Every holder has been silent for long enough, whenever it is asked.
+      const limiter = new TenantLimiter(state, { ...env, LEASE_TTL_MS: '0' })
+      await limiter.call({ ...call, admissions: [announced] })
+      expect(await limiter.inFlight(5)).toMatchObject([{ id: 'req-1#1' }])
+      expect(await state.storage.getAlarm()).not.toBeNull()
+      await limiter.alarm()
+      expect(await limiter.inFlight(5)).toEqual([])
+      await limiter.call({ ...call, number: 2, admissions: [announced] })
+      await limiter.alarm()
+      await limiter.call({ ...call, number: 3, chunks: [settled] })
+      const runs = [...state.storage.sql.exec<{ events: string }>('SELECT events FROM outbox ORDER BY id')]
+      expect(runs.flatMap(({ events }): unknown[] => JSON.parse(events))).toMatchObject([
+        { requestId: 'req-1', ending: 'lost', isEstimated: true, costNanoUsd: 1_500 },
+        { requestId: 'req-1', kind: 'adj', costNanoUsd: -1_100 },
+      ])
+    })
+  })
+
+  it('is booked by an object that starts anew, too', async () => {
+    const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_belated_anew'))
+    await runInDurableObject(stub, async (_, state) => {
+      await new TenantLimiter(state, env).call({ ...call, tenantId: 'ten_belated_anew', admissions: [announced] })
+      const limiter = new TenantLimiter(state, { ...env, LEASE_TTL_MS: '0' })
+      await limiter.alarm()
+      expect(await limiter.inFlight(5)).toEqual([])
+      expect(await limiter.live()).toMatchObject({ unconfirmed: 1 })
+    })
   })
 })
 

@@ -8,6 +8,7 @@ import { contentEvent, endEvents, startRawProvider } from '../support/raw-provid
 import { type TestSystem, startTestSystem } from '../support/system.ts'
 
 const STORM = 1_000
+const STORM_SMALL = 200
 /** Requests of the storm that are under way at once. */
 const CONCURRENCY = 50
 const MAX_RETRIES = 2
@@ -59,10 +60,10 @@ interface Answer {
   readonly text: string
 }
 
-/** A thousand requests, half of them streamed. */
-async function storm(model: string): Promise<readonly Answer[]> {
+/** A thousand requests, or so many, half of them streamed. */
+async function storm(model: string, requests = STORM): Promise<readonly Answer[]> {
   const answers: Answer[] = []
-  let left = STORM
+  let left = requests
   const client = async (): Promise<void> => {
     while (left-- > 0) {
       const response = await ask(system, key, { model, stream: left % 2 === 0, messages: says(`Number ${left}`) })
@@ -126,9 +127,10 @@ describe('a storm on a target that was forced', () => {
     const spare = { id: `${model}-spare`, provider: 'simulated-openai', model: 'sim-gpt-fast-tokens5' }
     await createRoute(system, model, [dead(model, isClosed ? await closedPort() : door.port), spare])
     const probes = door.connections
+    const requests = isClosed ? STORM_SMALL : STORM
     const lines = await linesOf(async () => {
-      const answers = await storm(model)
-      expect(answers).toHaveLength(STORM)
+      const answers = await storm(model, requests)
+      expect(answers).toHaveLength(requests)
       for (const { status, text } of answers) {
         expect(status).toBe(200)
         expect(text).toMatch(/"finish_reason": ?"stop"/)
@@ -142,7 +144,7 @@ describe('a storm on a target that was forced', () => {
 
   test('comes back by one probe once it lives again', { timeout: 60_000 }, async () => {
     await createRoute(system, 'returning', [dead('returning', door.port)])
-    await storm('returning')
+    await storm('returning', STORM_SMALL)
     await new Promise((resolve) => door.server.close(resolve))
     const living = await startRawProvider((response, body) => {
       if (!body.includes('"stream":true')) return void response.end(wholeReply())
@@ -166,8 +168,8 @@ describe('a storm on a target that was forced', () => {
       )
       expect(living.calls).toBe(1)
       expect(statuses.filter((status) => status === 200)).toHaveLength(1)
-      const answers = await storm('returning')
-      expect(answers.filter(({ status }) => status === 200)).toHaveLength(STORM)
+      const answers = await storm('returning', STORM_SMALL)
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(STORM_SMALL)
     } finally {
       await living.close()
     }

@@ -1,6 +1,7 @@
 // The bindings of each Worker, as wrangler.toml declares them.
 import type { SideLimiter } from '../durable-objects/side-limiter.ts'
 import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
+import type { TaskBatcher } from '../durable-objects/task-batcher.ts'
 import type { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
 import type { CanaryFinding, RevisionFinding } from './core/canary.ts'
 import type { UsageBatch } from './core/usage-event.ts'
@@ -23,6 +24,8 @@ export interface GatewayEnv extends AlertBindings {
   readonly TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
   /** Limits of end users and of targets. */
   readonly SIDE_LIMITER: DurableObjectNamespace<SideLimiter>
+  /** Where small requests meet, to be put to a provider together; missing: nowhere but in their isolates. */
+  readonly TASK_BATCHER?: DurableObjectNamespace<TaskBatcher>
   /** Keys, tenants and the routing snapshot. */
   readonly DIRECTORY: KVNamespace
   /** Cached replies. */

@@ -6,6 +6,7 @@ import type { ControlPlane, GatewayEnv } from './env.ts'
 import { servicesOf } from './platform/services.ts'
 
 export { SideLimiter, TenantLimiter } from '../durable-objects/index.ts'
+export { TaskBatcher } from './calling-batcher.ts'
 export { TargetBreaker } from './checked-breaker.ts'
 
 /** What the usage consumer may have done here. Reached by its binding only. */
@@ -17,7 +18,6 @@ export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlan
     return isDone
   }
 
-  async refreshPrices(): Promise<void> {
   async takeBack(finding: RevisionFinding): Promise<boolean> {
     const { takeBack } = await import('./control-plane/configuration/watch.ts')
     const isDone = await takeBack(this.env, finding, Date.now())
@@ -25,6 +25,7 @@ export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlan
     return isDone
   }
 
+  async refreshPrices(): Promise<void> {
     if ((this.env.PRICE_LIST_URL ?? '') === '') return
     const { refreshList } = await import('./control-plane/price-lists.ts')
     const refreshed = await refreshList(this.env, Date.now())

@@ -9,6 +9,7 @@ import type { GatewayEnv, UsageEnv } from './env.ts'
 
 export { SideLimiter } from '../durable-objects/side-limiter.ts'
 export { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
+export { TaskBatcher } from './calling-batcher.ts'
 export { Control } from './gateway.ts'
 export { TargetBreaker } from './checked-breaker.ts'
 

@@ -3,6 +3,8 @@
 import type { PriceList } from './catalog/price-catalogue.ts'
 import type { Caller, DialectName, Target } from './core/directory.ts'
 import type { Failure, UpstreamClass } from './core/failure.ts'
+import type { Batcher } from './core/batch.ts'
+import type { Counts, Flags } from './core/amounts.ts'
 import type { Calibration } from './core/calibration.ts'
 import type { Amounts, Denial, LimiterPath } from './core/limits.ts'
 import type { PriceBook } from './core/price-book.ts'
@@ -84,6 +86,16 @@ export interface Beside {
   readonly target: { readonly id: string; readonly model: string } | null
 }
 
+/** A call that mirrors a client's. */
+export interface ShadowAsk {
+  /** The route whose shadow's budget pays; null where it has none. */
+  readonly budgetOf: string | null
+  readonly path: LimiterPath
+  readonly amounts: Amounts
+  readonly template: UsageEvent
+  readonly beside: Beside | null
+}
+
 /** Admission and the way of events into the ledger. */
 export interface Limiter {
   /** `leastNanoUsd`: where the budgets have less money than `amounts` say, but this much, what they have is reserved: see
@@ -96,10 +108,28 @@ export interface Limiter {
     leastNanoUsd?: number,
     beside?: Beside | null,
   ): Reservation | Promise<Reservation | Refusal>
+  /** Leave for a call that mirrors a client's: from the budget of the route's shadow, where it has one, and from what limits
+   *  the target; never from the tenant's. Its event goes the way of all others. Missing: nothing is mirrored. */
+  admitShadow?(asked: ShadowAsk, later: Later): Promise<Reservation | Refusal>
   /** An event of a request that needed no admission. */
   record(event: UsageEvent, later: Later): void
   /** Every limit on a path as it stands, outermost first, in one call; `unavailable` where that doesn't succeed. */
   limits(path: LimiterPath): Promise<readonly LimitState[] | 'revoked' | 'unavailable'>
+  /** The same of an end user and of a target, as far as they have any. Missing: nobody can say. */
+  limitsBeside?(
+    tenantId: string,
+    model: string | null,
+    beside: Beside,
+  ): Promise<readonly LimitState[] | 'unavailable'>
+  /** What this isolate may admit on a path without asking anybody; null for nothing. Missing: nobody can say. */
+  inHand?(path: LimiterPath): LeaseInHand | null
+}
+
+/** What a lease has left. Resources that aren't `limited` are there without end. */
+export interface LeaseInHand {
+  readonly free: Counts
+  readonly limited: Flags
+  readonly expiresInMs: number
 }
 
 /** Leave to call a target. Every permit is closed by exactly one `done` or `withdraw`. */
@@ -251,6 +281,8 @@ export interface Services {
   readonly switches: SwitchBoard
   readonly replies: ReplyCache
   readonly upstream: Upstream
+  /** Where small requests meet, by name: those of a tenant for a target. Missing: nowhere but in this isolate. */
+  readonly batcher?: (tenantId: string, targetId: string) => Batcher
   readonly log: Log
   /** Epoch ms. */
   nowMs(): number

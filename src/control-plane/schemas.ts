@@ -294,6 +294,9 @@ const TIMEOUTS = z.strictObject(
   OBJECT,
 )
 
+/** What one answer of an object may carry, and what a client may be kept waiting, bound both. */
+const BATCHING = z.strictObject({ max_batch_size: integer(2, 256), max_wait_ms: z.optional(integer(1, 1_000)) }, OBJECT)
+
 /** Read in whole by `wire/declared.ts`, which knows what is wrong with it. */
 const DECLARED = z.custom<JsonObject>(isJsonObject, 'must be null or a JSON object')
 
@@ -313,6 +316,7 @@ const TARGET = {
   data_region: z.optional(z.nullable(DATA_REGION)),
   trains: z.optional(z.nullable(FLAG)),
   max_batch_size: z.optional(z.nullable(integer(1, 100_000))),
+  batching: z.optional(z.nullable(BATCHING)),
   declared: z.optional(z.nullable(DECLARED)),
   max_retries: z.optional(integer(0, 5)),
   timeouts: z.optional(TIMEOUTS),
@@ -329,10 +333,6 @@ export const NEW_TARGET = z.strictObject(
   { id: z.optional(SLUG), provider: PROVIDER, model: TARGET_MODEL, ...TARGET },
   OBJECT,
 )
-export const TARGET_CHANGE = z.strictObject({ model: z.optional(TARGET_MODEL), ...TARGET }, OBJECT)
-export type NewTarget = z.infer<typeof NEW_TARGET>
-export type TargetChange = z.infer<typeof TARGET_CHANGE>
-
 /** A model in a few lines: a target, and a route of its name for everybody. */
 export const MODEL_ENTRY = z.strictObject(
   {
@@ -347,6 +347,10 @@ export const MODEL_ENTRY = z.strictObject(
   },
   OBJECT,
 )
+export const TARGET_CHANGE = z.strictObject({ model: z.optional(TARGET_MODEL), ...TARGET }, OBJECT)
+export type NewTarget = z.infer<typeof NEW_TARGET>
+export type TargetChange = z.infer<typeof TARGET_CHANGE>
+
 function isOrigin(value: string): boolean {
   return value === '*' || URL.parse(value)?.origin === value
 }

@@ -17,6 +17,7 @@ export type TargetOptions = Pick<
   | 'dataRegion'
   | 'trains'
   | 'maxBatchSize'
+  | 'batching'
   | 'declared'
 >
 
@@ -35,6 +36,7 @@ export function providerOptions(provider: Provider, dialect: DialectName): Targe
     dataRegion: undefined,
     trains: undefined,
     maxBatchSize: undefined,
+    batching: undefined,
     declared: isUsual ? provider.declared : undefined,
   })
 }
@@ -52,6 +54,7 @@ export function changeOptions(before: TargetOptions, body: TargetChange): Target
     dataRegion: changed(before.dataRegion, body.data_region),
     trains: changed(before.trains, body.trains),
     maxBatchSize: changed(before.maxBatchSize, body.max_batch_size),
+    batching: changed(before.batching, readBatching(body.batching)),
     declared: changed(before.declared, body.declared),
   })
 }
@@ -69,6 +72,7 @@ export function withoutOptions(target: Target): Target {
     dataRegion: _region,
     trains: _trains,
     maxBatchSize: _max,
+    batching: _batching,
     declared: _declared,
     ...rest
   } = target
@@ -77,7 +81,8 @@ export function withoutOptions(target: Target): Target {
 
 /** Options as the API shows them; null for what a target leaves to its dialect. */
 export function viewOptions(options: TargetOptions) {
-  const { auth, credentials, healthCheck, settings, quirks, capabilities, labels, maxBatchSize, declared } = options
+  const { auth, credentials, healthCheck, settings, quirks, capabilities, labels, maxBatchSize, batching, declared } =
+    options
   const { dataRegion, trains } = options
   return {
     auth: auth ?? null,
@@ -90,6 +95,8 @@ export function viewOptions(options: TargetOptions) {
     data_region: dataRegion ?? null,
     trains: trains ?? null,
     max_batch_size: maxBatchSize ?? null,
+    batching:
+      batching === undefined ? null : { max_batch_size: batching.maxBatchSize, max_wait_ms: batching.maxWaitMs },
     declared: declared ?? null,
   }
 }
@@ -105,7 +112,8 @@ export const SIGNING_SCHEMES: ReadonlySet<AuthScheme> = new Set(['aws-sigv4', 'g
 type Missable<Values> = { readonly [Name in keyof Values]-?: Values[Name] | undefined }
 
 function written(options: Missable<TargetOptions>): TargetOptions {
-  const { auth, credentials, healthCheck, settings, quirks, capabilities, labels, maxBatchSize, declared } = options
+  const { auth, credentials, healthCheck, settings, quirks, capabilities, labels, maxBatchSize, batching, declared } =
+    options
   const { dataRegion, trains } = options
   return {
     ...(dataRegion === undefined ? {} : { dataRegion }),
@@ -118,12 +126,21 @@ function written(options: Missable<TargetOptions>): TargetOptions {
     ...(capabilities === undefined ? {} : { capabilities }),
     ...(labels === undefined ? {} : { labels }),
     ...(maxBatchSize === undefined ? {} : { maxBatchSize }),
+    ...(batching === undefined ? {} : { batching }),
     ...(declared === undefined ? {} : { declared }),
   }
 }
 
 function changed<Value>(before: Value | undefined, given: Value | null | undefined): Value | undefined {
   return given === undefined ? before : (given ?? undefined)
+}
+
+/** A request waits so long for company where nothing is said of it. Ms. */
+const WAIT_MS = 10
+
+function readBatching(given: TargetChange['batching']): Target['batching'] | null {
+  if (given === undefined || given === null) return given
+  return { maxBatchSize: given.max_batch_size, maxWaitMs: given.max_wait_ms ?? WAIT_MS }
 }
 
 /** One credential in place of several, or of several the first: they are never at odds. */

@@ -7,6 +7,7 @@ import type { Price } from './price.ts'
 import type { RouteGroup } from './route-group.ts'
 import type { Preset } from './preset.ts'
 import type { RouteRule } from './route-rules.ts'
+import type { ShadowPolicy } from './shadow.ts'
 import type { Switches } from './switches.ts'
 
 export type DialectName =
@@ -149,12 +150,20 @@ export interface Target {
   readonly trains?: boolean
   /** Most inputs of one embeddings call. */
   readonly maxBatchSize?: number
+  /** Small embeddings requests are put together. Missing: each is a call of its own. */
+  readonly batching?: Batching
   /** It has limits, shared by all tenants; missing: none. */
   readonly hasLimits?: true
   /** What the address needs besides: `region`, `project`, `location`, `account`, `apiVersion`, `deployment`. */
   readonly settings?: Readonly<Record<string, string>>
   /** For the `declared` dialect: the backend's wire, as data. */
   readonly declared?: JsonObject
+}
+
+/** How small requests are put together: into calls of so many inputs at most, waiting for company no longer than that. */
+export interface Batching {
+  readonly maxBatchSize: number
+  readonly maxWaitMs: number
 }
 
 /** When a request that has not begun to be answered is tried at the next candidate as well: after so long, or after as
@@ -186,6 +195,8 @@ export interface Route {
   readonly rules?: readonly RouteRule[]
   /** What every target has to meet. Missing: nothing. */
   readonly dataPolicy?: DataPolicy
+  /** Where a share of its requests goes as well. Missing: nowhere. */
+  readonly shadow?: ShadowPolicy
 }
 
 /** One immutable version of targets and routes. */

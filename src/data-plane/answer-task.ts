@@ -1,36 +1,40 @@
 // Answers a task whose reply is read: vectors, scores, verdicts. A request with more inputs than the target takes at once
 // goes in several calls, a few of them at the same time; the first that fails stops the others.
 import type { UpstreamFailure } from '../core/failure.ts'
-import { isJsonObject, parseJson } from '../core/json.ts'
+import type { BatchShare } from '../core/batch.ts'
 import type { JsonObject } from '../core/json.ts'
+import { late } from '../core/late.ts'
 import { type Result, err, ok } from '../core/result.ts'
 import { type Usage, USAGE_BUCKETS, NO_USAGE, withUnits } from '../core/usage.ts'
 import { brokenStream } from '../dialects/provider-error.ts'
-import type { TaskCodec, TaskReply, TaskRequest } from '../dialects/tasks/codec.ts'
+import type { TaskCodec, TaskRequest } from '../dialects/tasks/codec.ts'
 import { taskCodec } from '../dialects/tasks/index.ts'
 import type { OutgoingCall } from '../ports.ts'
 import type { Task } from '../protocols/task.ts'
-import { usd } from './answer-whole.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
-import { type OpenCall, callWith, limitedText, noAnswer, openCall } from './call-upstream.ts'
-import { answerHeaders, headerSafe } from './headers.ts'
+import { type OpenCall, callWith, noAnswer, openCall } from './call-upstream.ts'
+import { addCost, answerHeaders, headerSafe } from './headers.ts'
 import { withProviderOptions } from './provider-options.ts'
 import { pursue } from './pursue.ts'
 import { refuse } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
 import type { TaskExchange } from './serve-task.ts'
+import { type ReadReply, readTaskReply } from './task-reply.ts'
 
 /** Calls of one request under way at once. A Worker has six connections. */
 const CALLS_AT_ONCE = 6
-/** Largest reply of one call: 2,048 vectors of 1,536 numbers as text are this long. */
-const REPLY_BYTES_MAX = 64 * 1024 * 1024
-
-interface TaskAnswer {
+export interface TaskAnswer {
   readonly text: string
   readonly usage: Usage | null
+  /** Of a call that it shared with others. */
+  readonly share?: BatchShare
+  /** Requests in that call. */
+  readonly together?: number
 }
 
-type TaskAttempt = Attempt<Task>
+export type TaskAttempt = Attempt<Task>
+
+const joint = late(() => import('./joint-task.ts'))
 
 /** Serves a task whose reply is read and written. Never rejects. */
 export async function answerTask(
@@ -39,9 +43,10 @@ export async function answerTask(
   promptTokens: number,
 ): Promise<Response> {
   const result = await pursue(exchange, routed, { promptTokens, cache: 'off' }, tryTask)
-  if (!result.ok) return refuse(exchange, result.error, answerHeaders(exchange, routed.plan, null, 'off'))
+  if (!result.ok)
+    return refuse(exchange, result.error, addCost(answerHeaders(exchange, routed.plan, null, 'off'), exchange))
   const { answer, attempt } = result.value
-  const costNanoUsd = settle(attempt, {
+  settle(attempt, {
     ending: 'finished',
     failure: null,
     usage: answer.usage,
@@ -50,11 +55,12 @@ export async function answerTask(
     isFinal: true,
     ttftMs: null,
     isBilled: true,
+    ...(answer.share === undefined ? {} : { share: answer.share }),
   })
-  const headers = answerHeaders(exchange, routed.plan, attempt, 'off')
+  const headers = addCost(answerHeaders(exchange, routed.plan, attempt, 'off'), exchange)
+  if (answer.together !== undefined) headers['x-tidegate-together'] = String(answer.together)
   const dropped = droppedMembers(exchange, routed, attempt)
   if (dropped !== '') headers['x-tidegate-dropped'] = dropped
-  headers['x-tidegate-cost-usd'] = usd(costNanoUsd)
   headers['content-type'] = 'application/json'
   return new Response(answer.text, { headers })
 }
@@ -66,8 +72,10 @@ async function tryTask(attempt: TaskAttempt): Promise<Result<TaskAnswer, FailedA
   try {
     if (codec === null)
       return err({ attempt, failure: brokenStream(''), usage: null, visibleChars: 0, isBilled: false })
+    const shared = await sharedAnswer(attempt, codec, call)
+    if (shared !== null) return shared
     const requests = requestsOf(attempt, codec)
-    const replies: (TaskReply & { readonly text: string })[] = []
+    const replies: ReadReply[] = []
     const failure = await callAll(attempt, codec, call, requests, replies)
     if (failure === null) return ok(joined(attempt, replies))
     const counted = replies.flatMap((reply) => reply.usage ?? [])
@@ -78,6 +86,17 @@ async function tryTask(attempt: TaskAttempt): Promise<Result<TaskAnswer, FailedA
   } finally {
     call.onEnd()
   }
+}
+
+/** What came of being asked together with others; null where it is to be asked for itself. */
+async function sharedAnswer(
+  attempt: TaskAttempt,
+  codec: TaskCodec,
+  call: OpenCall,
+): Promise<Result<TaskAnswer, FailedAttempt<Task>> | null> {
+  if (attempt.plan.target.batching === undefined) return null
+  const { askTogether } = joint.now() ?? (await joint.load())
+  return askTogether(attempt, codec, call)
 }
 
 function requestsOf(attempt: TaskAttempt, codec: TaskCodec): readonly TaskRequest[] {
@@ -95,7 +114,7 @@ async function callAll(
   codec: TaskCodec,
   call: OpenCall,
   requests: readonly TaskRequest[],
-  replies: (TaskReply & { readonly text: string })[],
+  replies: ReadReply[],
 ): Promise<UpstreamFailure | null> {
   let failure: UpstreamFailure | null = null
   let next = 0
@@ -121,25 +140,13 @@ async function callOne(
   codec: TaskCodec,
   call: OpenCall,
   request: TaskRequest,
-): Promise<Result<TaskReply & { readonly text: string }, UpstreamFailure>> {
+): Promise<Result<ReadReply, UpstreamFailure>> {
   const response = await callWith(attempt, call, () => taskCall(attempt, codec, request))
   if (!response.ok) return response
-  let text: string | null
-  try {
-    text = await limitedText(response.value, REPLY_BYTES_MAX)
-  } catch (error) {
-    const { signal } = call.abort
-    return err(signal.aborted ? noAnswer(signal, error) : brokenStream('The provider broke off its reply.'))
-  }
-  if (text === null) return err(brokenStream("The provider's reply is too large."))
-  const json = parseJson(text)
-  if (json === undefined) return err(brokenStream("The provider's reply is not valid JSON."))
-  const failed = isJsonObject(json) && (json['error'] ?? null) !== null
-  if (failed) return err(attempt.dialect.fail(200, response.value.headers, text, attempt.exchange.services.nowMs()))
-  const reply = codec.read(json, request)
-  if (reply === null) return err(brokenStream("The provider's reply is not what was asked for."))
-  // What needed no change goes back as it came.
-  return ok({ ...reply, text: reply.body === json ? text : '' })
+  const { services } = attempt.exchange
+  return readTaskReply(response.value, { codec, request, dialect: attempt.dialect, nowMs: services.nowMs }, (error) =>
+    call.abort.signal.aborted ? noAnswer(call.abort.signal, error) : null,
+  )
 }
 
 /** One call, with what the client has for this provider alone. */
@@ -149,7 +156,7 @@ export function taskCall({ exchange, plan }: TaskAttempt, codec: TaskCodec, requ
   return isPlain ? call : withProviderOptions(call, exchange.body(), plan.target.provider)
 }
 
-function joined(attempt: TaskAttempt, replies: readonly (TaskReply & { readonly text: string })[]): TaskAnswer {
+function joined(attempt: TaskAttempt, replies: readonly ReadReply[]): TaskAnswer {
   const [first] = replies
   const counted = replies.flatMap((reply) => reply.usage ?? [])
   const usage = counted.length === replies.length ? summed(counted) : null

@@ -7,7 +7,7 @@ import type { Usage } from '../core/usage.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
 import { callUpstream, limitedText, noAnswer, openCall } from './call-upstream.ts'
 import { type ReadExchange, replyContext } from './exchange.ts'
-import { answerHeaders } from './headers.ts'
+import { addCost, answerHeaders } from './headers.ts'
 import { pursue } from './pursue.ts'
 import { readWhole } from './read-whole.ts'
 import { type Recall, keep } from './recall.ts'
@@ -32,7 +32,10 @@ export async function answerWhole(
 ): Promise<Response> {
   const purpose = { promptTokens, cache: recall.state, isBoundable: true } as const
   const result = await pursue(exchange, routed, purpose, tryWhole)
-  if (!result.ok) return refuse(exchange, result.error, answerHeaders(exchange, routed.plan, null, recall.state))
+  if (!result.ok) {
+    const told = answerHeaders(exchange, routed.plan, null, recall.state)
+    return refuse(exchange, result.error, addCost(told, exchange))
+  }
   const { answer, attempt } = result.value
   const costNanoUsd = settle(attempt, {
     ending: 'finished',
@@ -45,8 +48,7 @@ export async function answerWhole(
     isBilled: true,
   })
   if (recall.key !== null) keep(exchange, recall, attempt, fold(answer.events), costNanoUsd)
-  const headers = answerHeaders(exchange, routed.plan, attempt, recall.state)
-  headers['x-tidegate-cost-usd'] = usd(costNanoUsd)
+  const headers = addCost(answerHeaders(exchange, routed.plan, attempt, recall.state), exchange)
   headers['content-type'] = 'application/json'
   return new Response(answer.text, { headers })
 }
@@ -117,10 +119,4 @@ function visibleChars(events: readonly NeutralEvent[]): number {
 
 function unreadable(message: string): UpstreamFailure {
   return { class: 'stream', status: 0, message, code: null, type: null, param: null, retryAfterMs: null }
-}
-
-/** Nano-USD as a decimal amount of USD, exact. */
-export function usd(nanoUsd: number): string {
-  const digits = String(nanoUsd).padStart(10, '0')
-  return `${digits.slice(0, -9)}.${digits.slice(-9)}`
 }

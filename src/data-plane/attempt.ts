@@ -1,5 +1,6 @@
 // One call to one target: admitted, made, and either answering or failed. Settles what it reserved exactly once, on every
 // path. What to do after a failure is decided by the caller of this file.
+import type { BatchShare } from '../core/batch.ts'
 import type { Route, Target } from '../core/directory.ts'
 import { type Demand, weightOf } from '../core/estimate.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
@@ -75,6 +76,8 @@ export interface AttemptEnd {
   readonly ttftMs: number | null
   /** Whether anything is owed to the provider at all: it answered, or may have begun to. */
   readonly isBilled: boolean
+  /** What of a call that it shared with others is its own; missing: all of it. */
+  readonly share?: BatchShare
 }
 
 /** An attempt that came to nothing and is not settled yet: whether it was the last is decided by `pursue`. */
@@ -86,6 +89,8 @@ export interface FailedAttempt<P extends Speaker = Protocol> {
   readonly isBilled: boolean
   /** Nobody else can be asked: the client's body was read as it was sent on. */
   readonly isLast?: true
+  /** The breaker hears of this failure from another request, which shared the call. */
+  readonly isTold?: true
 }
 
 /** An attempt whose client left before the provider was called: nothing is owed for it. */
@@ -205,9 +210,9 @@ export function settle(attempt: Attempt<Speaker>, end: AttemptEnd): number {
 
 /** Tells the breaker of an attempt that came to nothing. Nothing is said of the target where the client left, or where it was
  *  the request that couldn't wait as long as the target may take. */
-export function tellBreaker({ attempt, failure }: FailedAttempt<Speaker>): void {
+export function tellBreaker({ attempt, failure, isTold }: FailedAttempt<Speaker>): void {
   const { exchange, plan } = attempt
-  if (exchange.client.hasLeft || isImpatience(attempt, failure)) plan.permit.withdraw(exchange.later)
+  if (isTold === true || exchange.client.hasLeft || isImpatience(attempt, failure)) plan.permit.withdraw(exchange.later)
   else plan.permit.done(failure.class, failure.retryAfterMs, exchange.later)
 }
 
@@ -232,8 +237,8 @@ function noteSpeed({ exchange, plan, admittedAtMs }: Attempt<Speaker>, { ttftMs,
 function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   const { exchange, plan, reservation, event } = attempt
   const counted = end.isBilled || end.usage !== null ? used(attempt, end) : NO_USAGE
-  const usage = end.isBilled ? withOwnUnits(attempt, counted) : counted
-  const cost = plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price)
+  const usage = end.isBilled ? withOwnUnits(attempt, counted, end.share) : counted
+  const cost = end.share?.costNanoUsd ?? (plan.target.price === null ? 0 : costNanoUsd(usage, plan.target.price))
   const actual: Amounts = end.isBilled ? weightOf(usage, cost) : NOTHING
   event.status = end.status
   event.ending = end.ending
@@ -242,6 +247,7 @@ function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   event.usage = usage
   event.isEstimated = end.isBilled && (end.usage === null || counted !== end.usage)
   event.costNanoUsd = cost
+  exchange.spent.nanoUsd += cost
   event.latencyMs = exchange.services.nowMs() - exchange.startedAtMs
   event.afterMs = attempt.admittedAtMs - exchange.startedAtMs
   event.ttftMs = end.ttftMs
@@ -251,7 +257,12 @@ function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
 
 /** What the provider doesn't count: what was ordered by the piece; and where they have a price the call itself, and how long
  *  the model was at work on it. */
-function withOwnUnits({ exchange, plan, admittedAtMs }: Attempt<Speaker>, usage: Usage): Usage {
+function withOwnUnits(
+  { exchange, plan, admittedAtMs }: Attempt<Speaker>,
+  usage: Usage,
+  share: BatchShare | undefined,
+): Usage {
+  if (share !== undefined) return withUnits(usage, share.units)
   const { units } = exchange.facts
   const prices = plan.target.price?.units
   if (units === undefined && prices === undefined) return usage

@@ -42,6 +42,8 @@ export interface Exchange<P extends Speaker = Protocol> {
   /** The client's span, as the event keeps it. */
   readonly parentSpan: string | null
   readonly startedAtMs: number
+  /** What its attempts that are over have cost. Nano-USD. */
+  readonly spent: { nanoUsd: number }
   readonly protocol: P
   readonly options: RequestOptions
   /** Headers of the client's that its protocol passes on. */
@@ -83,6 +85,7 @@ export function begin<P extends Speaker>(request: Request, protocol: P, services
     traceId: parent?.traceId ?? request.headers.get('x-trace-id')?.slice(0, TRACE_ID_CHARS_MAX) ?? null,
     parentSpan: parent?.span ?? null,
     startedAtMs: services.nowMs(),
+    spent: { nanoUsd: 0 },
     protocol,
     options: options(request),
     passed: passedHeaders(request.headers, protocol.passesHeaders),

@@ -5,7 +5,7 @@ import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
 import { omittedFields } from './dropped.ts'
 import type { Exchange } from './exchange.ts'
-import { addLimitHeaders } from './limit-headers.ts'
+import { addLimitHeaders, usd } from './limit-headers.ts'
 
 /** Response headers of an answer; `attempt` is null while it isn't known who answers. */
 export function answerHeaders(
@@ -38,6 +38,12 @@ export function answerHeaders(
   if (downgradedFrom !== undefined) headers['x-tidegate-downgraded-from'] = headerSafe(downgradedFrom)
   const standings = attempt.reservation.standings?.() ?? null
   if (standings !== null) addLimitHeaders(headers, exchange.protocol, standings, exchange.services.nowMs())
+  return headers
+}
+
+/** Adds what the request has cost: all its attempts that are over. Call when the last of them is. */
+export function addCost(headers: Record<string, string>, { spent }: Exchange<Speaker>): Record<string, string> {
+  headers['x-tidegate-cost-usd'] = usd(spent.nanoUsd)
   return headers
 }
 

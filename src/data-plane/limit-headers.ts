@@ -103,7 +103,7 @@ function rfc3339(atMs: number): string {
 }
 
 /** Nano-USD as a decimal amount of USD, exact. */
-function usd(nanoUsd: number): string {
+export function usd(nanoUsd: number): string {
   const digits = String(nanoUsd).padStart(10, '0')
   return `${digits.slice(0, -9)}.${digits.slice(-9)}`
 }

@@ -7,6 +7,7 @@ import { PRICE_LIST_NAME } from '../core/directory.ts'
 import { PriceBook } from '../core/price-book.ts'
 import { type Region, breakerName, regionOf } from '../core/region.ts'
 import { SwitchBoard } from '../core/switches.ts'
+import type { TaskBatcher } from '../../durable-objects/task-batcher.ts'
 import type { GatewayEnv } from '../env.ts'
 import type { Log, Services } from '../ports.ts'
 import { isolateBreakers } from './breakers.ts'
@@ -56,6 +57,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
     limiter: leasedLimiter({
       object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
       sendBeside: (name, message) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).call(message),
+      limitsBeside: (name, path) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).limits(path),
       digest: (text) => hmacHex(pepper, text),
       nowMs,
       sleep,
@@ -83,6 +85,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
     switches,
     replies: replyCache(replyStore(env, log), { log, sleep }),
     upstream: fetchUpstream({ ...env }),
+    ...(env.TASK_BATCHER === undefined ? {} : { batcher: batcherIn(env.TASK_BATCHER, () => region ?? regionOf(null)) }),
     log,
     nowMs,
     draw,
@@ -117,6 +120,17 @@ function replyStore(env: GatewayEnv, log: Log): () => Promise<ReplyStore> {
       log.warn('not-loaded', { part: 'redis-store', error: String(error) })
       throw error
     }
+  }
+}
+
+/** Where requests of this isolate's region meet. */
+function batcherIn(
+  batchers: DurableObjectNamespace<TaskBatcher>,
+  region: () => Region,
+): NonNullable<Services['batcher']> {
+  return (tenantId, targetId) => {
+    const object = batchers.get(batchers.idFromName(`${region()}/${tenantId}/${targetId}`))
+    return { ask: async (batch) => object.ask(batch) }
   }
 }
 

@@ -2,7 +2,7 @@
 // its requests and replies have one shape, OpenAI's (or Cohere's for rerank), and no neutral form stands between. Pure.
 import type { TaskName } from '../core/directory.ts'
 import type { InvalidRequest } from '../core/failure.ts'
-import type { JsonObject } from '../core/json.ts'
+import type { Json, JsonObject } from '../core/json.ts'
 import type { Result } from '../core/result.ts'
 import type { RequestFacts, Speaker } from './protocol.ts'
 
@@ -17,6 +17,23 @@ export interface TaskBatches {
   split(body: JsonObject, sizeMax: number): readonly JsonObject[]
   /** One reply from those of the pieces, in order: as if they had been asked at once. */
   join(replies: readonly JsonObject[]): JsonObject
+  /** The inputs of a request, where it may be asked together with others; null where it can't be. */
+  inputs(body: JsonObject): BatchInputs | null
+  /** The request for all these inputs. */
+  together(body: JsonObject, inputs: readonly Json[]): JsonObject
+  /** Replies to so many inputs each, out of one to all of them; null where it can't be told whose is whose. */
+  apart(reply: JsonObject, counts: readonly number[]): readonly JsonObject[] | null
+}
+
+/** What requests have to agree in, and what each brings. */
+export interface BatchInputs {
+  /** The body without what is its own. */
+  readonly shared: JsonObject
+  readonly inputs: readonly Json[]
+  /** Inputs of different kinds are not mixed. */
+  readonly kind: string
+  /** Characters, or four for each token. */
+  readonly chars: number
 }
 
 export interface Task extends Speaker {

@@ -56,6 +56,21 @@ async function asked(
 
 const WHOLE_COST = 20_000
 
+test('a whole answer, or the error in its place, tells what all attempts of its request have cost', async () => {
+  for (const isLast of [false, true]) {
+    const made = world()
+    // Silent for too long: the provider may charge for it all the same.
+    made.upstream = (call) => (call.target.id === 'a' || isLast ? silence(call) : says(call))
+    const response = await made.ask(WAYS[0][1])
+    await ended(made, response)
+    const events = charged(made)
+    expect(events.filter(({ costNanoUsd: cost }) => cost > 0)).toHaveLength(2)
+    const total = events.reduce((sum, { costNanoUsd: cost }) => sum + cost, 0)
+    expect(response.status).toBe(isLast ? 504 : 200)
+    expect(Number(response.headers.get('x-tidegate-cost-usd')) * 1e9).toBeCloseTo(total, 3)
+  }
+})
+
 describe('an attempt that', () => {
   test('finished costs what the provider counted', async () => {
     for (const [, body] of WAYS) {

@@ -129,6 +129,7 @@ function gatewayOf(
       TENANT_LIMITER: { className: 'LimiterProxy', scriptName: OBJECTS, useSQLite: true },
       TARGET_BREAKER: { className: 'TargetBreaker', useSQLite: true },
       SIDE_LIMITER: { className: 'SideLimiter', useSQLite: true },
+      TASK_BATCHER: { className: 'TaskBatcher', useSQLite: true },
     },
     kvNamespaces: { DIRECTORY: 'directory', REPLIES: 'replies' },
     d1Databases: { DB: 'tidegate' },

@@ -109,6 +109,25 @@ describe('options of targets', () => {
     })
   })
 
+  it('put small requests together, where they say so, and wait a little unless told otherwise', async () => {
+    const plain = { provider: 'openai', model: 'text-embedding-3-small', id: 'vectors' }
+    const made = await call('POST', '/targets', { ...plain, batching: { max_batch_size: 32 } })
+    expect(made.body).toMatchObject({ batching: { max_batch_size: 32, max_wait_ms: 10 } })
+    const kept = await call('PATCH', '/targets/vectors', { max_retries: 2 })
+    expect(kept.body).toMatchObject({ batching: { max_batch_size: 32, max_wait_ms: 10 } })
+    const published = () => env.DIRECTORY.get<RoutingSnapshot>('routing', 'json')
+    expect((await published())?.targets['vectors']?.batching).toEqual({ maxBatchSize: 32, maxWaitMs: 10 })
+    for (const batching of [
+      { max_batch_size: 1 },
+      { max_batch_size: 300 },
+      { max_batch_size: 8, max_wait_ms: 5_000 },
+    ]) {
+      expect(await call('PATCH', '/targets/vectors', { batching })).toMatchObject({ status: 422 })
+    }
+    expect((await call('PATCH', '/targets/vectors', { batching: null })).body).toMatchObject({ batching: null })
+    expect((await published())?.targets['vectors']).not.toHaveProperty('batching')
+  })
+
   it('change one by one, null takes them away, and the address follows', async () => {
     await call('POST', '/targets', { ...bedrock, settings: { region: 'us-east-1' }, capabilities: { vision: true } })
     const changed = await call('PATCH', '/targets/t', {

@@ -4,7 +4,7 @@ import type { InvalidRequest } from '../../core/failure.ts'
 import type { Json, JsonObject } from '../../core/json.ts'
 import { arrayOf, countOf, isJsonArray, objectOf } from '../../wire/read.ts'
 import { failChat, failChatInStream } from '../chat-failure.ts'
-import type { Task } from '../task.ts'
+import type { BatchInputs, Task } from '../task.ts'
 import { checkCount, complaint, requireText, taskFacts, textsOf } from './task-facts.ts'
 
 /** Most inputs of one request, as OpenAI has it. */
@@ -21,7 +21,7 @@ export const embeddings: Task = {
     const texts = (): readonly string[] => textsOf(body['input'])
     return taskFacts(body, invalid, { texts, promptTokens: tokensIn(body['input']), maxOutputTokens: 0 })
   },
-  batches: { split, join },
+  batches: { split, join, inputs, together, apart },
   fail: failChat,
   failInStream: failChatInStream,
 }
@@ -91,4 +91,45 @@ function summed(replies: readonly JsonObject[]): JsonObject {
   const total = (name: string): number =>
     replies.reduce((sum, reply) => sum + countOf(objectOf(reply['usage'])[name]), 0)
   return { prompt_tokens: total('prompt_tokens'), total_tokens: total('total_tokens') }
+}
+
+/** Characters that a token stands for where inputs are measured. */
+const CHARS_PER_TOKEN = 4
+
+/** A request with options for the gateway, or for one provider alone, is its own. */
+function inputs({ input, tidegate, ...shared }: JsonObject): BatchInputs | null {
+  if (tidegate !== undefined) return null
+  if (typeof input === 'string') return { shared, inputs: [input], kind: 'text', chars: input.length }
+  const items = arrayOf(input)
+  if (typeof items[0] === 'number') return ofTokens(shared, [items])
+  if (items.every((item) => typeof item === 'string')) {
+    return { shared, inputs: items, kind: 'text', chars: items.reduce((sum, { length }) => sum + length, 0) }
+  }
+  return items.every(isJsonArray) ? ofTokens(shared, items) : null
+}
+
+function ofTokens(shared: JsonObject, lists: readonly (readonly Json[])[]): BatchInputs {
+  const chars = lists.reduce((sum, { length }) => sum + length * CHARS_PER_TOKEN, 0)
+  return { shared, inputs: lists, kind: 'tokens', chars }
+}
+
+function together(shared: JsonObject, all: readonly Json[]): JsonObject {
+  return { ...shared, input: all }
+}
+
+/** Places count where there are any: then every input has to have its own. */
+function apart(reply: JsonObject, counts: readonly number[]): readonly JsonObject[] | null {
+  const { usage: _, ...rest } = reply
+  const items = arrayOf(reply['data']).map((item) => objectOf(item))
+  if (items.length !== counts.reduce((sum, count) => sum + count, 0)) return null
+  const hasPlaces = items.some(({ index }) => index !== undefined)
+  if (hasPlaces && new Set(items.map(({ index }) => index)).size !== items.length) return null
+  const ordered = hasPlaces ? inOrder(reply) : items
+  if (hasPlaces && ordered.some(({ index }, at) => index !== at)) return null
+  let from = 0
+  return counts.map((count) => {
+    const data = ordered.slice(from, from + count).map((item, index) => ({ ...item, index }))
+    from += count
+    return { ...rest, data }
+  })
 }

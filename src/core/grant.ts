@@ -21,7 +21,7 @@ const SHARE = 0.5
 
 /** Of what is available, what a holder may reserve without telling, beyond what its waiting requests need: it is lost with
  *  the holder. */
-const BLIND_SHARE = 0.0008
+const BLIND_SHARE = 0.001
 
 /** Grants what is wanted, or says why not. A denial takes nothing from any limit. */
 export function grant(

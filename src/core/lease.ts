@@ -55,7 +55,7 @@ const AHEAD_REQUESTS = 8
 const AHEAD_MS = 3_000
 /** How much may be reserved before the authority hears of it: so many requests, and as many times what is likely to come
  *  in the time that a message takes. */
-const BLIND_REQUESTS = 3
+const BLIND_REQUESTS = 4
 const BLIND_TIMES = 2
 /** A message may take so much longer than it usually does. */
 const BLIND_MS = 400

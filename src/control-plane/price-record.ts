@@ -43,7 +43,7 @@ function readTokens(body: TokenPricesBody): TokenPrices {
 
 function readUnits(body: PricesBody): Partial<Record<UnitKind, number>> {
   const nano = (text: string | undefined): number => (text === undefined ? 0 : (readUsd(text) ?? 0))
-  const units: Record<UnitKind, number> = {
+  const units: Partial<Record<UnitKind, number>> = {
     requests: nano(body.request_usd) * PICO_PER_NANO,
     images: nano(body.image_usd) * PICO_PER_NANO,
     searches: nano(body.search_usd) * PICO_PER_NANO,
@@ -52,7 +52,7 @@ function readUnits(body: PricesBody): Partial<Record<UnitKind, number>> {
     characters: readUsdPerMillion(body.characters_usd_per_million ?? '0') ?? 0,
     busyMilliseconds: busyPico(body.hardware, nano),
   }
-  return Object.fromEntries(Object.entries(units).filter(([, pico]) => pico > 0))
+  return Object.fromEntries(Object.entries(units).filter(([, pico]) => (pico ?? 0) > 0))
 }
 
 /** A machine's hour, shared evenly by as many requests as it takes at once, rounded up. Idle hours are nobody's. */

@@ -28,13 +28,23 @@ export interface Usage {
 
 /** Measures other than tokens. None of them stands for tokens: a provider that sells pictures by the piece and by the
  *  token has a price for one of the two. */
-export const UNIT_KINDS = ['requests', 'images', 'characters', 'milliseconds', 'searches', 'busyMilliseconds'] as const
+export const UNIT_KINDS = [
+  'requests',
+  'images',
+  'characters',
+  'milliseconds',
+  'searches',
+  'busyMilliseconds',
+  'processedInput',
+  'processedOutput',
+] as const
 export type UnitKind = (typeof UNIT_KINDS)[number]
 
 /**
  * Non-negative integers. `requests`: calls, where calls have a price. `images`: pictures that were made. `characters`: of
  * text that was spoken. `milliseconds`: of sound that was heard. `searches`: of the web, by the provider. `busyMilliseconds`:
- * how long the model was at work on it, as the gateway measured, where that has a price.
+ * how long the model was at work on it, as the gateway measured, where that has a price. `processedInput`, `processedOutput`: tokens
+ * that the model went through, of a provider that bills others (Cohere): the buckets have what is billed, and these no price.
  */
 export type Units = Readonly<Partial<Record<UnitKind, number>>>
 

@@ -5,8 +5,15 @@ import type { UpstreamFailure } from '../core/failure.ts'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, Signature, TokenLogprob } from '../core/neutral.ts'
-import { type Usage, withTier } from '../core/usage.ts'
-import { isPromptBlocked, madeUpId, readGeminiFinish, readGeminiUsage } from '../wire/gemini.ts'
+import { type Usage, withTier, withUnits } from '../core/usage.ts'
+import {
+  geminiFamily,
+  isPromptBlocked,
+  madeUpId,
+  readGeminiFinish,
+  readGeminiTier,
+  readGeminiUsage,
+} from '../wire/gemini.ts'
 import { DONE_DATA } from '../wire/openai-chat.ts'
 import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
 import type { Frame } from './dialect.ts'
@@ -120,7 +127,10 @@ interface Candidate {
 
 /** Places what candidates say into parts. */
 class Candidates {
-  usage: Usage | null = null
+  private counted: Usage | null = null
+  /** What was searched for, in all candidates: every message may say it again. */
+  private readonly searched = new Set<string>()
+  private model = ''
   private readonly events: ReplyEvents
   private readonly known = new Map<number, Candidate>()
   private replyId = ''
@@ -129,11 +139,30 @@ class Candidates {
     this.events = events
   }
 
+  /** Usage so far, searches of the web with it. */
+  get usage(): Usage | null {
+    if (this.counted === null || this.searched.size === 0) return this.counted
+    // Since version 3 every search is charged; before that, the reply that searched.
+    const isEach = (geminiFamily(this.model).version ?? 3) >= 3
+    return withUnits(this.counted, { searches: isEach ? this.searched.size : 1 })
+  }
+
   usageOf(body: JsonObject): void {
     const usage = readGeminiUsage(body['usageMetadata'])
-    const tier = stringOf(objectOf(body['usageMetadata'])['serviceTier'])
-    if (usage !== null) this.usage = withTier(usage, tier)
+    if (usage !== null) this.counted = withTier(usage, readGeminiTier(body['usageMetadata']))
+    this.model ||= stringOf(body['modelVersion']) ?? ''
+    for (const value of arrayOf(body['candidates'])) this.noteSearches(objectOf(objectOf(value)['groundingMetadata']))
     this.events.report(this.usage)
+  }
+
+  /** https://ai.google.dev/gemini-api/docs/google-search (read 2026-11-21) */
+  private noteSearches(grounding: JsonObject): void {
+    for (const name of ['webSearchQueries', 'imageSearchQueries']) {
+      for (const value of arrayOf(grounding[name])) {
+        const query = stringOf(value)
+        if (query !== null) this.searched.add(`${name} ${query}`)
+      }
+    }
   }
 
   /** More of what a candidate said last. */
@@ -144,7 +173,7 @@ class Candidates {
 
   read(body: JsonObject): void {
     if (this.replyId === '') this.replyId = stringOf(body['responseId']) ?? ''
-    const tier = stringOf(objectOf(body['usageMetadata'])['serviceTier'])
+    const tier = readGeminiTier(body['usageMetadata'])
     this.events.start(this.replyId, stringOf(body['modelVersion']) ?? '', null, tier)
     const candidates = arrayOf(body['candidates'])
     candidates.forEach((value, position) => this.readCandidate(objectOf(value), position))

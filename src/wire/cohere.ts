@@ -7,14 +7,14 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { Citation, FinishReason, TokenLogprob } from '../core/neutral.ts'
-import { NO_USAGE } from '../core/usage.ts'
+import { NO_USAGE, withUnits } from '../core/usage.ts'
 import type { Usage } from '../core/usage.ts'
 import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from './read.ts'
 
 /**
  * Billed usage in disjoint buckets; of everything processed where nothing says what was billed; null without counts.
  * `cached_tokens` counts from the front of all that was processed, where Cohere's own additions stand: only what exceeds
- * them is part of the billed prompt.
+ * them is part of the billed prompt. What was processed is kept beside what was billed.
  */
 export function readCohereUsage(value: Json | undefined): Usage | null {
   const usage = objectOf(value)
@@ -26,7 +26,13 @@ export function readCohereUsage(value: Json | undefined): Usage | null {
   const added = Math.max(0, countOf(tokens['input_tokens']) - prompt)
   const cacheRead = Math.min(prompt, Math.max(0, countOf(usage['cached_tokens']) - added))
   const reasoning = Math.min(completion, countOf(tokens['reasoning_tokens']))
-  return { ...NO_USAGE, input: prompt - cacheRead, cacheRead, output: completion - reasoning, reasoning }
+  const counted = { ...NO_USAGE, input: prompt - cacheRead, cacheRead, output: completion - reasoning, reasoning }
+  if (billed === tokens) return counted
+  const processed = {
+    processedInput: countOf(tokens['input_tokens']),
+    processedOutput: countOf(tokens['output_tokens']),
+  }
+  return withUnits(counted, { ...processed, searches: countOf(billed['search_units']) })
 }
 
 /** Why a reply ended; null for an ending that is an error. */

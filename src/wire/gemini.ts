@@ -102,6 +102,19 @@ function audioIn(details: Json | undefined): number {
   return tokens
 }
 
+/** Vertex' words for how a request was let in, where its price isn't the usual one. Throughput that was bought is no tier.
+ *  https://docs.cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse (read 2026-11-21) */
+const TRAFFIC_TIERS: Readonly<Record<string, string>> = {
+  ON_DEMAND_PRIORITY: 'priority',
+  ON_DEMAND_FLEX: 'flex',
+}
+
+/** The tier that a reply was served from, in the provider's own words or, of Vertex, in OpenAI's; null for none given. */
+export function readGeminiTier(value: Json | undefined): string | null {
+  const usage = objectOf(value)
+  return stringOf(usage['serviceTier']) ?? TRAFFIC_TIERS[stringOf(usage['trafficType']) ?? ''] ?? null
+}
+
 /** Reasons that are about what is said. `LANGUAGE`: flagged for a language that isn't supported. */
 const FILTERED = /SAFETY|RECITATION|BLOCKLIST|PROHIBITED|SPII|MODEL_ARMOR|JAILBREAK|LANGUAGE/
 

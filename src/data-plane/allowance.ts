@@ -40,6 +40,8 @@ export class Allowance {
   /** The provider's own bound: it says no more than that. */
   readonly #most: number
   #paid: number
+  /** Output tokens that were taken from limits of tokens. */
+  #counted: number
   #asking: Promise<void> | null = null
   #askAgainMs = 0
   #sinceMs: number | null = null
@@ -51,6 +53,7 @@ export class Allowance {
     this.#charsPerToken = exchange.services.calibration.charsPerToken(modelOf(plan.target))
     this.#most = (maxOutputTokens ?? Infinity) * exchange.facts.choices
     this.#paid = isClamped ? this.#most : demand.paidOutputTokens
+    this.#counted = demand.amounts.outputTokens
   }
 
   /** Asked after every piece: null to go on, at once wherever that can be. */
@@ -110,10 +113,25 @@ export class Allowance {
     this.#paid += tokens
   }
 
-  /** Only money: rates were settled with at admission, and may be overdrawn. */
+  /** Tokens are taken from the rates as far as those have them: what they haven't is overdrawn when the stream is settled,
+   *  and others wait for it. No stream is cut for that; it is for want of money. */
   #extend(tokens: number): boolean | Promise<boolean> {
+    const uncounted = Math.max(0, this.#paid + tokens - this.#counted)
+    if (uncounted === 0 || !this.#attempt.reservation.limitsTokens) return this.#reserve(tokens, 0)
+    const answer = this.#reserve(tokens, uncounted)
+    if (answer === true) return this.#counts(uncounted)
+    if (answer === false) return this.#reserve(tokens, 0)
+    return answer.then((isHad) => (isHad ? this.#counts(uncounted) : this.#reserve(tokens, 0)))
+  }
+
+  #counts(tokens: number): true {
+    this.#counted += tokens
+    return true
+  }
+
+  #reserve(tokens: number, outputTokens: number): boolean | Promise<boolean> {
     const { demand, exchange, reservation } = this.#attempt
-    const more = { requests: 0, inputTokens: 0, outputTokens: 0, slots: 0, nanoUsd: outputNanoUsd(demand, tokens) }
+    const more = { requests: 0, inputTokens: 0, outputTokens, slots: 0, nanoUsd: outputNanoUsd(demand, tokens) }
     const answer = reservation.extend(more, exchange.later)
     return answer instanceof Promise ? answer.catch(() => false) : answer
   }

@@ -199,6 +199,36 @@ describe('what is asked for in mid-stream', () => {
     expect(event?.usage.output).toBeLessThanOrEqual(LIKELY + 300)
   })
 
+  test.each([true, false])('is taken from limits of tokens, too, as far as they have it (%s)', async (hasTokens) => {
+    const world = worldOf('openai-chat')
+    world.limitsTokens = true
+    const had: Amounts[] = []
+    world.mayExtend = (more: Amounts) => {
+      if (more.outputTokens > 0 && !hasTokens) return false
+      had.push(more)
+      return true
+    }
+    await streamOf(world, 'chat')
+    expect(expectSettled(world)).toMatchObject([{ ending: 'finished', usage: { output: 3_000 } }])
+    const tokens = had.reduce((sum, { outputTokens }) => sum + outputTokens, 0)
+    const paid = had.reduce((sum, { nanoUsd }) => sum + nanoUsd / NANO_USD_PER_TOKEN, 0)
+    expect(paid).toBeGreaterThanOrEqual(3_000 - LIKELY)
+    expect(tokens).toBe(hasTokens ? paid : 0)
+  })
+
+  test('takes of limits of tokens only what was not taken at admission', async () => {
+    const world = worldOf('openai-chat')
+    world.limitsTokens = true
+    const taken: number[] = []
+    world.mayExtend = ({ outputTokens }: Amounts) => {
+      taken.push(outputTokens)
+      return true
+    }
+    await streamOf(world, 'chat', { max_tokens: 4_000 })
+    expect(taken.length).toBeGreaterThan(0)
+    expect(taken.every((tokens) => tokens === 0)).toBe(true)
+  })
+
   test('holds the stream up only when nothing is left to say meanwhile', async () => {
     const world = worldOf('openai-chat', { model: 'sim-tokens1500' })
     let answeredMs = 0

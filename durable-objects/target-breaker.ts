@@ -136,10 +136,17 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
     }
   }
 
+  /** Hears of every change, after it. */
+  protected noted(before: BreakerState, after: BreakerState): void {
+    void [before, after]
+  }
+
   #keep(state: BreakerState): void {
     if (state === this.#state) return
+    const before = this.#state
     this.#state = state
     this.ctx.storage.kv.put('breaker', state)
+    this.noted(before, state)
   }
 }
 

@@ -8,7 +8,6 @@ import { findBeyond, forgetCounted, whatIsWatched } from './ledger/canary-watch.
 import { endWatches, findWorse } from './ledger/configuration-watch.ts'
 import { consume, type LedgerPorts } from './ledger/consume.ts'
 import { listDeadLetters, replayDeadLetter } from './ledger/dead-letters.ts'
-import { metricsText } from './ledger/metrics.ts'
 import { reconcile } from './ledger/reconcile.ts'
 import { type Auditable, type UpkeepEnv, upkeep } from './ledger/upkeep.ts'
 import type { TellingEnv } from './telemetry.ts'
@@ -136,7 +135,12 @@ const operatorRoutes = Router<IRequest, [ConsumerEnv]>({
   .all('*', refuseStrangers)
   .get('/metrics', async (_, env) => {
     const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
-    return new Response(await metricsText(env.DB), { headers })
+    const { metricsText } = await import('./ledger/metrics.ts')
+    const standing = async (tenantId: string) => {
+      const limiter = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId))
+      return (await limiter.live?.()) ?? null
+    }
+    return new Response(await metricsText(env.DB, standing, Date.now()), { headers })
   })
   .get('/dead-letters', async (_, env) => Response.json({ rows: await listDeadLetters(env.DB) }))
   .post('/replay/:id', replay)

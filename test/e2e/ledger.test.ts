@@ -22,8 +22,9 @@ import {
   simulatedTarget,
   usageBy,
 } from '../support/account.ts'
+import { readExposition } from '../support/exposition-reader.ts'
 import { type ReadSpan, readMetrics, readSpans } from '../support/otlp-reader.ts'
-import { type TestSystem, startTestSystem } from '../support/system.ts'
+import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
 
 let folder: string
 let system: TestSystem
@@ -277,6 +278,22 @@ describe('a collector', () => {
     expect(found).toBe(cost)
     const tokens = rows.reduce((sum, row) => sum + row.input_tokens + row.output_tokens, 0)
     expect(sumOf('gen_ai.client.token.usage')).toBe(tokens)
+  })
+})
+
+describe('a scraper', () => {
+  test('reads the sums of the ledger, and nothing that its format forbids', async () => {
+    const headers = { authorization: `Bearer ${TEST_ADMIN_TOKEN}` }
+    const rows = (await latestAttempts(system)).filter((row) => row.tenant === key.tenantId)
+    const families = readExposition(await (await fetch(`${system.usageUrl}/metrics`, { headers })).text())
+    const sumOf = (name: string): number =>
+      families.find((family) => family.name === name)?.samples.reduce((sum, { value }) => sum + value, 0) ?? NaN
+    const cost = rows.reduce((sum, row) => sum + Number(row.cost_nano_usd), 0)
+    expect(Math.round(sumOf('tidegate_cost_usd_total') * 1e9)).toBe(cost)
+    expect(sumOf('tidegate_requests_total')).toBe(rows.filter((row) => row.is_final).length)
+    expect(sumOf('tidegate_exporter_failures_total')).toBe(1)
+    expect(sumOf('tidegate_limiters_silent')).toBe(0)
+    expect(families.map(({ name }) => name)).toContain('tidegate_outbox_age_seconds')
   })
 })
 

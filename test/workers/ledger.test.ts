@@ -10,10 +10,15 @@ import type { ApiRequests, ApiUsage } from '../../src/dashboard/api-types.ts'
 import { applyBatch } from '../../src/ledger/apply-batch.ts'
 import { consume, retryDelaySeconds, type Delivery, type LedgerPorts } from '../../src/ledger/consume.ts'
 import { listDeadLetters } from '../../src/ledger/dead-letters.ts'
+import { noteBreaker } from '../../src/ledger/breaker-states.ts'
 import { latestRequests, readCursor } from '../../src/ledger/latest-requests.ts'
+import { metricsText } from '../../src/ledger/metrics.ts'
+import { PAIRS_MAX } from '../../src/ledger/metrics/totals.ts'
+import { noteRuns } from '../../src/ledger/telemetry/health.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import { reconcile } from '../../src/ledger/reconcile.ts'
 import { usageReport, type UsageQuery, type UsageReport } from '../../src/ledger/usage-report.ts'
+import { readExposition } from '../support/exposition-reader.ts'
 import { answerOperator, consumeQueue, recheckLedger, type ConsumerEnv } from '../../src/usage-consumer.ts'
 
 declare global {
@@ -30,7 +35,17 @@ declare global {
 
 const HOUR_MS = 3_600_000
 const NOON_MS = Date.UTC(2026, 10, 20, 12)
-const TABLES = ['applied', 'usage_events', 'usage_hourly', 'usage_daily', 'usage_zones', 'usage_late', 'dead_letters']
+const TABLES = [
+  'applied',
+  'usage_events',
+  'usage_hourly',
+  'usage_daily',
+  'usage_zones',
+  'usage_late',
+  'dead_letters',
+  'exporters',
+  'breakers',
+]
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
 beforeEach(async () => {
@@ -389,21 +404,78 @@ describe('usage consumer', () => {
     expect((await ask('/nothing', asOperator)).status).toBe(404)
   })
 
-  it('shows the totals as Prometheus text', async () => {
+  it('shows how everything stands as Prometheus text, as strictly as its format is written', async () => {
     await deliver([
       message(1, [
-        usageEvent({ requestId: 'r1' }),
+        usageEvent({ requestId: 'r1', latencyMs: 1200, ttftMs: 250 }),
         usageEvent({ requestId: 'r2', model: 'a"b', cache: 'hit', status: 500 }),
       ]),
     ])
     await deliver([{ id: 'bad', body: 'x' }])
-    const text = await (await ask('/metrics', asOperator)).text()
-    expect(text).toContain('tidegate_requests_total{provider="openai",model="gpt-4o"} 1\n')
-    expect(text).toContain('tidegate_errors_total{provider="openai",model="a\\"b"} 1\n')
-    expect(text).toContain('tidegate_cache_hits_total{provider="openai",model="a\\"b"} 1\n')
-    expect(text).toContain('tidegate_tokens_total{provider="openai",model="gpt-4o",type="output"} 20\n')
-    expect(text).toContain('tidegate_cost_nano_usd_total{provider="openai",model="gpt-4o"} 1000\n')
-    expect(text).toContain('tidegate_dead_letters 1\n')
+    const ran = { exporter: 'traces', sent: 3, dropped: 1, failed: 2, error: 'away' } as const
+    for (const error of ['away', null]) await noteRuns(env.DB, [{ ...ran, error }], NOON_MS)
+    await env.DB.prepare(
+      `INSERT OR IGNORE INTO targets (id, provider, model, compiled, created_at_ms)
+      VALUES ('told', 'p', 'm', '{}', 0)`,
+    ).run()
+    const noted = { name: 'eu/told', state: 'open', hasOpened: true, atMs: 2 } as const
+    for (const name of ['eu/told', 'eu/gone']) await noteBreaker(env.DB, { ...noted, name })
+    // A note that comes late.
+    await noteBreaker(env.DB, { ...noted, state: 'closed', hasOpened: false, atMs: 1 })
+    const node = { scope: 'tenant', id: 'ten_a', model: null, period: 'day', windowStartMs: 0, windowEndMs: 1 } as const
+    const budget = { ...node, spentNanoUsd: 1_500_000_001, heldNanoUsd: 5, limitNanoUsd: 4_000_000_000 }
+    const live = async () => ({ nodes: [budget], unconfirmed: 3, oldestUnconfirmedMs: NOON_MS + 60_000 - 7_000 })
+    const text = await metricsText(env.DB, live, NOON_MS + 60_000)
+    const families = new Map(readExposition(text).map((family) => [family.name, family]))
+    const valueOf = (name: string, labels: Record<string, string> = {}, suffix = ''): number | undefined =>
+      families
+        .get(name)
+        ?.samples.find(
+          (sample) =>
+            sample.name === name + suffix &&
+            Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
+        )?.value
+    const [served, failed] = [
+      { provider: 'openai', model: 'gpt-4o' },
+      { provider: 'openai', model: 'a"b' },
+    ]
+    expect(valueOf('tidegate_requests_total', { ...served, outcome: 'answered' })).toBe(1)
+    expect(valueOf('tidegate_requests_total', { ...failed, outcome: 'failed' })).toBe(1)
+    expect(valueOf('tidegate_requests_total', { ...failed, outcome: 'cached' })).toBe(0)
+    expect(valueOf('tidegate_tokens_total', { ...served, type: 'output' })).toBe(20)
+    expect(text).toContain('tidegate_cost_usd_total{provider="openai",model="gpt-4o"} 0.000001000\n')
+    const buckets = ['1', '1.5', '+Inf'].map((le) =>
+      valueOf('tidegate_request_duration_seconds', { ...served, le }, '_bucket'),
+    )
+    expect(buckets).toEqual([0, 1, 1])
+    expect(valueOf('tidegate_request_duration_seconds', served, '_sum')).toBe(1.2)
+    expect(valueOf('tidegate_time_to_first_content_seconds', { ...served, le: '0.3' }, '_bucket')).toBe(1)
+    expect(valueOf('tidegate_dead_letters')).toBe(1)
+    expect(valueOf('tidegate_exporter_failures_total', { exporter: 'traces' })).toBe(4)
+    expect(valueOf('tidegate_exporter_dropped_total', { exporter: 'traces' })).toBe(2)
+    expect(valueOf('tidegate_breaker_state', { target: 'told', region: 'eu', state: 'open' })).toBe(1)
+    expect(valueOf('tidegate_breaker_opened_total', { target: 'told', region: 'eu' })).toBe(1)
+    expect(families.get('tidegate_breaker_opened_total')?.samples).toHaveLength(1)
+    expect(text).toContain(
+      'tidegate_budget_spent_usd{tenant="ten_a",scope="tenant",id="ten_a",model="",period="day"} 1.500000001\n',
+    )
+    expect(valueOf('tidegate_budget_limit_usd', { tenant: 'ten_a' })).toBe(4)
+    expect([valueOf('tidegate_outbox_rows'), valueOf('tidegate_outbox_age_seconds')]).toEqual([3, 7])
+    expect(valueOf('tidegate_newest_event_age_seconds')).toBeGreaterThan(0)
+    const away = await metricsText(env.DB, () => Promise.reject(new Error('away')), NOON_MS)
+    expect(away).toContain('tidegate_limiters_silent 1\n')
+    expect((await ask('/metrics', asOperator)).headers.get('content-type')).toContain('version=0.0.4')
+  })
+
+  it('tells a bounded number of models apart, and all others together', async () => {
+    const events = Array.from({ length: PAIRS_MAX + 3 }, (_, at) =>
+      usageEvent({ requestId: `r${at}`, model: `m${at}` }),
+    )
+    await deliver([message(1, events)])
+    const [requests] = readExposition(await metricsText(env.DB, async () => null, NOON_MS))
+    const answered = requests?.samples.filter(({ labels }) => labels['outcome'] === 'answered') ?? []
+    expect(answered).toHaveLength(PAIRS_MAX + 1)
+    expect(answered.find(({ labels }) => labels['model'] === 'other')?.value).toBe(3)
   })
 
   it('lists dead letters and replays one when it can be applied', async () => {

@@ -4,7 +4,14 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type GrantedLease, expireDue, nextExpiryMs, noteInFlight } from '../src/core/authority.ts'
 import { answer, takeReports } from '../src/core/exchange.ts'
-import { type EventChunk, LEASE_TTL_MS, type LimiterCall, type LimiterReply } from '../src/core/limits.ts'
+import { limitsOn } from '../src/core/grant.ts'
+import {
+  type EventChunk,
+  LEASE_TTL_MS,
+  type LimiterCall,
+  type LimiterPath,
+  type LimiterReply,
+} from '../src/core/limits.ts'
 import {
   NO_SIDE_CONFIG,
   type SideAuthority,
@@ -18,6 +25,7 @@ import {
   takeChanged,
   writeOff,
 } from '../src/core/side-limits.ts'
+import type { LimitState } from '../src/core/standing.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import { type SideHolder, SideStorage } from './side-storage.ts'
 
@@ -68,6 +76,15 @@ export class SideLimiter extends DurableObject<GatewayEnv> implements SideObject
     this.#save(nowMs)
     await this.#arm(nowMs)
     return { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said }
+  }
+
+  /** Every limit of an owner as it stands. Changes nothing. */
+  async limits(path: LimiterPath): Promise<readonly LimitState[]> {
+    const nowMs = Date.now()
+    this.#bringIn(path.keyId, nowMs)
+    const states = limitsOn(this.#side.authority, path, nowMs)
+    this.#save(nowMs)
+    return states
   }
 
   /** Replaces what is enforced. An older revision changes nothing. */

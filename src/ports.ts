@@ -116,11 +116,7 @@ export interface Limiter {
   /** Every limit on a path as it stands, outermost first, in one call; `unavailable` where that doesn't succeed. */
   limits(path: LimiterPath): Promise<readonly LimitState[] | 'revoked' | 'unavailable'>
   /** The same of an end user and of a target, as far as they have any. Missing: nobody can say. */
-  limitsBeside?(
-    tenantId: string,
-    model: string | null,
-    beside: Beside,
-  ): Promise<readonly LimitState[] | 'unavailable'>
+  limitsBeside?(tenantId: string, model: string | null, beside: Beside): Promise<readonly LimitState[] | 'unavailable'>
   /** What this isolate may admit on a path without asking anybody; null for nothing. Missing: nobody can say. */
   inHand?(path: LimiterPath): LeaseInHand | null
 }

@@ -22,6 +22,7 @@ import { publishedPreset } from './preset-record.ts'
 import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
 import { readSwitches } from './publish-switches.ts'
 import { readRouteChoice } from './route-choice.ts'
+import { pushShadowBudgets } from './shadow-record.ts'
 import { readRules } from './side-limits-record.ts'
 import {
   findRow,
@@ -69,6 +70,7 @@ export function publishRouting(env: PublishEnv): Promise<void> {
       ...(prices.length === 0 ? {} : { prices: prices.map(ruleOf) }),
       ...(presets.length === 0 ? {} : { presets: presets.map(publishedPreset) }),
     }
+    await pushShadowBudgets(env, snapshot.routes, revision)
     await put(env.DIRECTORY, DIRECTORY_ROUTING_NAME, JSON.stringify(snapshot))
   })
 }

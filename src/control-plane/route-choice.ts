@@ -9,10 +9,11 @@ import type { ChoiceInput, GroupInput, MemberInput, RampInput, WatchInput } from
 import { readDataPolicy } from './data-policy-record.ts'
 import { type RouteResilience, readResilience } from './route-resilience.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
+import { shadowAfter } from './shadow-record.ts'
 import type { RouteRow } from './store.ts'
 
 /** What a route says besides its targets, as it is kept. */
-export interface RouteChoice extends RouteResilience, Pick<Route, 'dataPolicy'> {
+export interface RouteChoice extends RouteResilience, Pick<Route, 'dataPolicy' | 'shadow'> {
   readonly group?: RouteGroup
   readonly rules?: readonly RouteRule[]
 }
@@ -51,6 +52,7 @@ export function readChoice(
     ...(rules === undefined || rules.length === 0 ? {} : { rules }),
     ...readResilience(input, before?.choice ?? {}),
     ...dataPolicyAfter(input, before?.choice ?? {}),
+    ...shadowAfter(input, before?.choice.shadow),
   }
   return ok({ targets: [...targets, ...others], choice })
 }

@@ -5,6 +5,7 @@ import { STRATEGY_NAMES } from '../core/strategies/index.ts'
 import { DATA_POLICY } from './data-policy-record.ts'
 import { RESILIENCE_FIELDS } from './route-resilience.ts'
 import { MODEL, NAME, OBJECT, text, texts } from './schemas.ts'
+import { SHADOW } from './shadow-record.ts'
 
 const GROUP_DEPTH = 3
 const CONDITION_DEPTH = 4
@@ -172,6 +173,7 @@ const CHOICE_FIELDS = {
   allowed_gaps: z.optional(texts(50, 100)),
   ...RESILIENCE_FIELDS,
   data_policy: z.optional(DATA_POLICY),
+  shadow: z.optional(SHADOW),
 }
 
 export const NEW_ROUTE = z.strictObject(

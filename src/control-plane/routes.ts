@@ -21,6 +21,7 @@ import {
 } from './route-choice.ts'
 import { viewResilience } from './route-resilience.ts'
 import { NEW_ROUTE, ROUTE_CHANGE } from './route-schemas.ts'
+import { checkShadow, viewShadow } from './shadow-record.ts'
 import {
   commit,
   deleteRow,
@@ -56,6 +57,8 @@ export function routeEndpoints(ports: AdminPorts) {
         watched_since_ms: isWatched(chosen.value.choice) ? ports.nowMs() : null,
         created_at_ms: ports.nowMs(),
       }
+      const shadow = await checkShadow(c.env.DB, chosen.value.choice.shadow, row)
+      if (!shadow.ok) return refuse(c, shadow.error)
       if (await isUnwatchable(c.env.DB, row)) return refuse(c, TOO_MANY_WATCHED)
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'routes', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, modelTaken(row.model)))
@@ -82,6 +85,8 @@ export function routeEndpoints(ports: AdminPorts) {
         watched_since_ms: watchedSince(before, chosen.value.choice, ports.nowMs()),
         allowed_gaps: body.allowed_gaps === undefined ? before.allowed_gaps : JSON.stringify(body.allowed_gaps),
       }
+      const shadow = await checkShadow(c.env.DB, chosen.value.choice.shadow, row)
+      if (!shadow.ok) return refuse(c, shadow.error)
       if (await isUnwatchable(c.env.DB, row)) return refuse(c, TOO_MANY_WATCHED)
       await commit(c.env.DB, updateRow(c.env.DB, 'routes', row), entryBy(c))
       const problem = await announce(() => publishRouting(c.env))
@@ -139,6 +144,7 @@ export function viewRoute(row: RouteRow) {
     rules: viewRules(rules ?? []),
     ...viewResilience(choice),
     data_policy: viewDataPolicy(choice),
+    shadow: viewShadow(choice.shadow),
     allowed_gaps: readTexts(row.allowed_gaps),
     created_at_ms: row.created_at_ms,
   }

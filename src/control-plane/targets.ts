@@ -166,7 +166,10 @@ export function readProbe(row: TargetRow): ProbeResult | null {
 
 async function routesTo(db: D1Database, targetId: string): Promise<readonly string[]> {
   const found = await db
-    .prepare(`SELECT DISTINCT routes.model FROM routes, json_each(routes.targets) WHERE json_each.value = ?1 LIMIT 10`)
+    .prepare(
+      `SELECT DISTINCT model FROM routes
+       WHERE choice ->> '$.shadow.target' = ?1 OR EXISTS (SELECT 1 FROM json_each(targets) WHERE value = ?1) LIMIT 10`,
+    )
     .bind(targetId)
     .all<{ model: string }>()
   return found.results.map((route) => route.model)

@@ -5,6 +5,7 @@ import type { Route, Target } from './directory.ts'
 import type { Gap } from './failure.ts'
 import { orderGroup } from './route-group.ts'
 import type { Ruling } from './route-rules.ts'
+import { shadowText } from './shadow.ts'
 import type { Candidate, Situation } from './strategies/strategy.ts'
 
 /** Why a target is no candidate. */
@@ -102,7 +103,8 @@ export function summaryOf({ route, rule, candidates, excluded }: Plan): string {
   const how = rule === undefined ? (route.group?.strategy ?? 'priority') : `rule ${rule}`
   const order = candidates.map(({ target }) => target.id).join(' > ')
   const others = excluded.map(({ targetId, reason }) => `${targetId} (${reason})`).join(', ')
-  return `${how}: ${order}${others === '' ? '' : `; not ${others}`}`
+  const shadow = route.shadow === undefined ? '' : `; ${shadowText(route.shadow)}`
+  return `${how}: ${order}${others === '' ? '' : `; not ${others}`}${shadow}`
 }
 
 const CHOICE_CHARS_MAX = 500
@@ -111,7 +113,8 @@ const written = new WeakMap<Plan, string>()
 
 /** The plan in one line, where there was a choice: null for a route with one target and nothing to say. */
 export function choiceOf(plan: Plan): string | null {
-  const isChosen = plan.candidates.length + plan.excluded.length > 1 || plan.rule !== undefined
+  const { candidates, excluded, rule, route } = plan
+  const isChosen = candidates.length + excluded.length > 1 || rule !== undefined || route.shadow !== undefined
   if (!isChosen) return null
   const known = written.get(plan)
   if (known !== undefined) return known

@@ -14,6 +14,8 @@ export interface RouteTable {
   models(tenantId: string): readonly Route[]
   /** A route by its id, whoever's it is. */
   byId(id: string): Route | null
+  /** A target by its id, whether a route names it or not. */
+  target(id: string): Target | null
   /** A preset as this tenant sees it: its own before everybody's. */
   preset(tenantId: string, name: string): Preset | null
 }
@@ -50,6 +52,7 @@ export function routeTable(snapshot: RoutingSnapshot): RouteTable {
         .filter((route) => route.tenantId === null || route.tenantId === tenantId)
         .toSorted((a, b) => (a.model < b.model ? -1 : 1)),
     byId: (id) => snapshot.routes.find((route) => route.id === id) ?? null,
+    target: (id) => (Object.hasOwn(snapshot.targets, id) ? (snapshot.targets[id] ?? null) : null),
     preset: (tenantId, wanted) => {
       const all = snapshot.presets?.filter((preset) => preset.name === wanted) ?? []
       return (

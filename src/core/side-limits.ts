@@ -255,6 +255,11 @@ export function targetObjectName(targetId: string): string {
   return `target/${targetId}`
 }
 
+/** The object that has the budget of a route's shadow. */
+export function shadowObjectName(routeId: string): string {
+  return `shadow/${routeId}`
+}
+
 /** The remote surface of such an object: the limiter's for isolates, and its own for the control plane. */
 export interface SideObject {
   configure(config: SideConfig): Promise<void>

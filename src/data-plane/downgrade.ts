@@ -25,7 +25,8 @@ export function downgrade(exchange: ReadExchange, table: RouteTable, model: stri
   return routed.ok ? { renamed, routed: routed.value } : null
 }
 
-function renamedTo({ facts, text, body, short }: ReadExchange, model: string): Renamed {
+/** The request as if it had asked for `model`. */
+export function renamedTo({ facts, text, body, short }: ReadExchange, model: string): Renamed {
   const renamedBody = () => ({ ...body(), model })
   return {
     facts: { ...facts, model },

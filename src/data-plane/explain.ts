@@ -4,22 +4,27 @@
 import type { Target } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type Exclusion, type Plan, summaryOf } from '../core/plan.ts'
-import { ok } from '../core/result.ts'
-import type { Later, Services } from '../ports.ts'
+import type { DataPolicy } from '../core/data-policy.ts'
+import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
+import { err, ok } from '../core/result.ts'
+import type { RouteTable } from '../core/route-table.ts'
+import type { CachedReply, Later, Services } from '../ports.ts'
 import { protocols } from '../protocols/index.ts'
 import type { Protocol } from '../protocols/protocol.ts'
 import { dialects } from '../dialects/index.ts'
 import { authenticate } from './authenticate.ts'
 import { clientsGaps } from './dropped.ts'
-import { endUserOf } from './end-user.ts'
+import { endUserMissing, endUserOf } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { tellHealth, tellLateness } from './explain-health.ts'
+import { tellLimits } from './explain-limits.ts'
 import { withPreset } from './presets.ts'
 import { readRequest } from './read-request.ts'
 import { recall } from './recall.ts'
 import { refuse } from './refuse.ts'
 import { type PlannedRequest, route } from './route.ts'
 import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
+import { isPlanned, planShadow } from './shadow.ts'
 import { situationOf } from './situation.ts'
 import { demandOf } from './sizing.ts'
 
@@ -42,7 +47,8 @@ export async function explain(request: Request, services: Services, later: Later
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
   const preset = withPreset(given, routes)
   const exchange = preset.ok ? preset.value : given
-  const routed = preset.ok ? route(exchange, routes) : preset
+  const unnamed = endUserMissing(exchange)
+  const routed = !preset.ok ? preset : unnamed === null ? route(exchange, routes) : err(unnamed)
   const told = {
     object: 'route.explanation',
     request_id: exchange.requestId,
@@ -51,7 +57,7 @@ export async function explain(request: Request, services: Services, later: Later
     preset: exchange.preset ?? null,
     caller: tellCaller(exchange),
   }
-  if (routed.ok) return Response.json({ ...told, ...(await tellPlan(exchange, routed.value)) })
+  if (routed.ok) return Response.json({ ...told, ...(await tellPlan(exchange, routed.value, routes)) })
   const { status, body } = protocol.fail(routed.error, exchange.requestId)
   return Response.json({ ...told, candidates: [], would_answer: { status, body } })
 }
@@ -76,14 +82,26 @@ function tellCaller(exchange: ReadExchange) {
     cost_center: caller.costCenter,
     tags: caller.tags,
     end_user: endUserOf(exchange),
+    cache: { mode: caller.cache.mode, ttl_seconds: caller.cache.ttlSeconds },
+    data_policies: (caller.dataPolicies ?? []).map(({ of, policy }) => ({ of, ...tellDataPolicy(policy) })),
+    pass_through: caller.passThrough ?? PASS_THROUGH_USUAL,
   }
 }
 
-async function tellPlan(exchange: ReadExchange, routed: PlannedRequest) {
+function tellDataPolicy({ regions, noTraining, zeroRetention }: DataPolicy) {
+  return {
+    data_region: regions ?? null,
+    data_collection: noTraining === true ? 'deny' : 'allow',
+    zdr: zeroRetention === true,
+  }
+}
+
+async function tellPlan(exchange: ReadExchange, routed: PlannedRequest, table: RouteTable) {
   const { plan } = routed
   const recalled = await recall(exchange, routed)
   const targets = await Promise.all(plan.candidates.map(async ({ target }) => calledTarget(target, exchange)))
   const health = tellHealth(exchange, targets)
+  const [first] = targets
   const candidates = targets.map((target, index) => ({
     ...tellCandidate(exchange, routed, target),
     health: health[index],
@@ -91,16 +109,40 @@ async function tellPlan(exchange: ReadExchange, routed: PlannedRequest) {
   return {
     prompt_tokens: routed.promptTokens(),
     max_output_tokens: exchange.facts.maxOutputTokens,
-    route: { ...tellRoute(plan), ...tellLateness(exchange, plan.route, targets[0]) },
+    route: { ...tellRoute(plan), ...tellLateness(exchange, plan.route, first) },
     cache: recalled.state,
+    cached: recalled.state === 'hit' ? tellCached(exchange, recalled.entry) : null,
+    limits: first === undefined ? null : await tellLimits(exchange, routed.promptTokens(), first),
     candidates,
     excluded: plan.excluded.map((exclusion) => ({
       target: exclusion.targetId,
       reason: exclusion.reason,
       detail: detailOf(exclusion),
     })),
+    shadow: tellShadow(exchange, plan, table),
     summary: summaryOf(plan),
   }
+}
+
+/** The reply that the request would get in place of a provider's. */
+function tellCached({ services }: ReadExchange, { targetId, provider, model, storedAtMs, costNanoUsd }: CachedReply) {
+  const age_seconds = Math.max(0, Math.floor((services.nowMs() - storedAtMs) / 1000))
+  return { target: targetId, provider, model, age_seconds, saves_usd: costNanoUsd / NANO_PER_USD }
+}
+
+/** Where the request would be mirrored, or why it wouldn't; null where its route has no shadow. */
+function tellShadow(exchange: ReadExchange, { route: found }: Plan, table: RouteTable) {
+  const { shadow } = found
+  if (shadow === undefined) return null
+  const planned = planShadow(exchange, found, shadow, table)
+  const { percent, budgetNanoUsd } = shadow
+  const told = { percent, budget_usd: budgetNanoUsd === undefined ? null : budgetNanoUsd / NANO_PER_USD }
+  if (isPlanned(planned)) {
+    const [candidate] = planned.plan.candidates
+    return { ...told, target: candidate?.target.id ?? null, model: planned.exchange.facts.model, excluded: null }
+  }
+  const detail = planned.reason === 'gone' ? 'there is no such target or route' : detailOf(planned)
+  return { ...told, target: null, model: null, excluded: { target: planned.targetId, reason: planned.reason, detail } }
 }
 
 function tellRoute({ route: found, rule }: Plan) {

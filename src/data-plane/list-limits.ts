@@ -25,10 +25,11 @@ export async function listLimits(request: Request, services: Services, later: La
     'x-tidegate-request-id': exchange.requestId,
     'cache-control': 'no-store',
   }
-  return Response.json({ object: 'list', data: states.map(viewOf) }, { headers })
+  return Response.json({ object: 'list', data: states.map(viewLimit) }, { headers })
 }
 
-function viewOf(state: LimitState): JsonObject {
+/** A limit as it stands, as clients are told of it. */
+export function viewLimit(state: LimitState): JsonObject {
   const { scope, model, limit, policy, resetsAtMs } = state
   return {
     object: 'limit',

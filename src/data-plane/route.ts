@@ -1,10 +1,11 @@
 // Which targets may serve a request, and in which order.
-import { type Caller, type Target, modelMatches } from '../core/directory.ts'
+import { type Caller, type Route, type Target, modelMatches } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
 import { late } from '../core/late.ts'
 import type { Failure, Gap, InvalidRequest } from '../core/failure.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { type Exclusion, type Plan, type PlanChecks, gapsOf, plan } from '../core/plan.ts'
+import type { Preferences } from '../core/preferences.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { ruling } from '../core/route-rules.ts'
 import type { RouteTable } from '../core/route-table.ts'
@@ -64,14 +65,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
   const ruled = found.rules === undefined ? null : ruling(found.rules, routeFacts(exchange, length))
   if (ruled !== null && ruled.refusal !== null)
     return err({ kind: 'refused-by-rule', model: facts.model, ...ruled.refusal })
-  const checks: PlanChecks = {
-    gaps: (target) => gapsAt(exchange, neutral.value, target),
-    against: (target) =>
-      switchedOff(exchange, target) ??
-      outOfBounds(caller, found, target) ??
-      tooLong(target, length) ??
-      (preferences === null ? null : unwanted(target, preferences)),
-  }
+  const checks = checksOf(exchange, { route: found, neutral: neutral.value, length, preferences })
   const situation = (): Situation => situationOf(exchange, length)
   const made = plan(found, targets, checks, situation, ruled)
   const planned = preferences === null ? made : asPreferred(made, preferences, situation)
@@ -92,8 +86,29 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
   return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null, suggestions })
 }
 
+/** What is asked of each target of a route for this request. */
+export function checksOf(
+  exchange: ReadExchange,
+  given: {
+    readonly route: Route
+    readonly neutral: NeutralRequest | null
+    readonly length: () => number
+    readonly preferences: Preferences | null
+  },
+): PlanChecks {
+  const { route: found, neutral, length, preferences } = given
+  return {
+    gaps: (target) => gapsAt(exchange, neutral, target),
+    against: (target) =>
+      switchedOff(exchange, target) ??
+      outOfBounds(exchange.caller, found, target) ??
+      tooLong(target, length) ??
+      (preferences === null ? null : unwanted(target, preferences)),
+  }
+}
+
 /** The request in neutral form, null where every target is on the native lane. */
-function neutralFor(
+export function neutralFor(
   { protocol, body }: ReadExchange,
   targets: readonly Target[],
 ): Result<NeutralRequest | null, InvalidRequest> {

@@ -12,6 +12,7 @@ import { readRequest } from './read-request.ts'
 import { recall, replay } from './recall.ts'
 import { refuse } from './refuse.ts'
 import { route } from './route.ts'
+import { shadowOf } from './shadow-draw.ts'
 
 const presets = late(() => import('./presets.ts'))
 
@@ -28,8 +29,9 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   const routes = await services.directory.routes(later)
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
   if (mayNamePreset(exchange.facts.model, settingsOf(exchange)['preset'])) {
-    const { withPreset } = presets.now() ?? (await presets.load())
-    const preset = withPreset(exchange, routes)
+    const loaded = presets.now() ?? (await presets.load().catch(() => null))
+    if (loaded === null) return refuse(begun, { kind: 'not-loaded' })
+    const preset = loaded.withPreset(exchange, routes)
     if (!preset.ok) return refuse(begun, preset.error)
     exchange = preset.value
   }
@@ -37,8 +39,11 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   if (!routed.ok) return refuse(begun, routed.error)
   const recalled = await recall(exchange, routed.value)
   if (recalled.state === 'hit') return replay(exchange, routed.value, recalled.entry)
+  const shadow = shadowOf(routed.value.plan.route, exchange, routes)
+  if (shadow !== null) exchange = shadow.live
   const answer = exchange.facts.isStreamed ? answerStream : answerWhole
   const answered = answer(exchange, routed.value, routed.value.promptTokens(), recalled)
   exchange.client.finish(answered)
+  shadow?.after(answered)
   return answered
 }

@@ -2,6 +2,7 @@
 // events into the ledger, so that each counts once, and finds those that fail more than they may. What is done about one is
 // the control plane's. A route's calls are counted from the moment at which its choice was written.
 import { type CanaryFinding, type Tally, errorRate, isBeyond } from '../core/canary.ts'
+import { IS_LIVE_KEY } from '../core/shadow.ts'
 import { type RouteGroups, type WatchedMember, watchedMembers } from '../core/watched-members.ts'
 
 /** A route that somebody has to look after. */
@@ -18,7 +19,8 @@ const MINUTE_MS = 60_000
 const KEPT_MS = 30 * 86_400_000
 
 // Nobody's fault, and no word about the target: the client left, its limits ended it, the isolate died.
-export const IS_CALL = `kind = 'cost' AND attempt > 0 AND target_id IS NOT NULL
+export // What mirrors a request is about its route's shadow.
+const IS_CALL = `kind = 'cost' AND attempt > 0 AND target_id IS NOT NULL AND ${IS_LIVE_KEY}
   AND ending NOT IN ('client-left', 'cut-by-limit', 'lost')`
 export const IS_FAILED = `(ending IN ('provider-cut', 'timed-out', 'failed') AND coalesce(failure, '') <> 'client')`
 

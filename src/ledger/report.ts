@@ -1,6 +1,7 @@
 // Reports: some metrics, by some groups, in a stretch of time. Sums are taken in SQL; money leaves as text, because a sum
 // of nano-USD may exceed what a JS number holds.
 import { err, ok, type Result } from '../core/result.ts'
+import { IS_LIVE_KEY, SHADOW_KEY_ID } from '../core/shadow.ts'
 import { type GROUP_DIMENSIONS, timeColumns } from './columns.ts'
 import { type FacetName, facetSource } from './report-facets.ts'
 import { percentile } from './percentile.ts'
@@ -21,13 +22,16 @@ const DIMENSION_COLUMNS = {
   route: 'route',
 } as const satisfies Readonly<Record<string, keyof typeof GROUP_DIMENSIONS>>
 type Dimension = keyof typeof DIMENSION_COLUMNS
-export type Group = Dimension | FacetName | 'hour' | 'day'
+export type Group = Dimension | FacetName | 'hour' | 'day' | 'traffic'
 export const DIMENSIONS = ['tenant', 'team', 'key', 'cost_center', 'provider', 'model', 'route'] as const
 export const FACETS = ['end_user', 'tag'] as const
-export const GROUPS: readonly Group[] = ['hour', 'day', ...DIMENSIONS, ...FACETS]
+export const GROUPS: readonly Group[] = ['hour', 'day', ...DIMENSIONS, 'traffic', ...FACETS]
 
-/** Only rows of one of these values; '' for rows that have none. */
-export type Filters = Readonly<Partial<Record<Dimension | FacetName, readonly string[]>>>
+/** Whether clients asked for it, or it mirrors what they asked for. */
+const TRAFFIC = `iif(${IS_LIVE_KEY}, 'live', 'shadow')`
+
+/** Only rows of one of these values; '' for rows that have none. `traffic`: `live`, unless it is a group or a filter. */
+export type Filters = Readonly<Partial<Record<Dimension | FacetName | 'traffic', readonly string[]>>>
 
 export interface ReportQuery {
   readonly fromMs: number
@@ -149,6 +153,7 @@ async function sumsOf(
   const where = filters.map(([name], at) => {
     return `${columnOf(name)} IN (SELECT value FROM json_each(?${parameters.length + at + 1}))`
   })
+  if (!hasFacet(query) && !mayMirror(query)) where.push(IS_LIVE_KEY)
   const values = [...parameters, ...filters.map(([, allowed]) => JSON.stringify(allowed))]
   const from = `FROM (${sql}) ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}`
   const sums = [...sumNames(query).map(sumSql), ...(query.metrics.includes('feedback') ? FEEDBACK_SUMS : [])]
@@ -184,7 +189,18 @@ function isDimension(name: string): name is Dimension {
   return Object.hasOwn(DIMENSION_COLUMNS, name)
 }
 
+/** Whether what mirrors clients' requests is asked for: as such, or by the key that it has. */
+function mayMirror({ groupBy, filters }: ReportQuery): boolean {
+  return groupBy.includes('traffic') || filters.traffic !== undefined || filters.key?.includes(SHADOW_KEY_ID) === true
+}
+
+/** What is by end user or tag: mirrored requests have neither. */
+function hasFacet({ groupBy, filters }: ReportQuery): boolean {
+  return FACETS.some((name) => groupBy.includes(name) || filters[name] !== undefined)
+}
+
 function columnOf(name: string): string {
+  if (name === 'traffic') return TRAFFIC
   return isDimension(name) ? DIMENSION_COLUMNS[name] : 'facet'
 }
 
@@ -200,7 +216,9 @@ function sourceFor(query: ReportQuery, state: LedgerState): Result<Source, strin
     fromMs: query.fromMs,
     toMs: query.toMs,
     time,
-    dimensions: DIMENSIONS.filter((name) => names.has(name)).map((name) => DIMENSION_COLUMNS[name]),
+    dimensions: DIMENSIONS.filter((name) => names.has(name) || (name === 'key' && facets.length === 0)).map(
+      (name) => DIMENSION_COLUMNS[name],
+    ),
     sums: sumNames(query),
     withFeedback: query.metrics.includes('feedback'),
   }

@@ -2,10 +2,11 @@
 // limits, and one reservation out of them and the tenant's. Loaded with the first request that needs it.
 import { NOTHING } from '../core/limits.ts'
 import type { LimiterCall, LimiterPath, LimiterReply } from '../core/limits.ts'
-import { shardOf, sidePath, targetObjectName, userShardName, userText } from '../core/side-limits.ts'
+import { shadowObjectName, shardOf, sidePath, targetObjectName, userShardName, userText } from '../core/side-limits.ts'
+import type { LimitState } from '../core/standing.ts'
 import type { UsageEvent } from '../core/usage-event.ts'
 import type { Amounts } from '../core/limits.ts'
-import type { Beside, Later, Refusal, Reservation } from '../ports.ts'
+import { type Beside, type Later, type Refusal, type Reservation, type ShadowAsk, isAdmitted } from '../ports.ts'
 import { type Answer, type Ask, admitJointly } from './joint.ts'
 import { type HeldReservation, type HolderManner, LeaseHolder } from './lease-holder.ts'
 import { QuietJournal } from './quiet-journal.ts'
@@ -13,6 +14,8 @@ import { QuietJournal } from './quiet-journal.ts'
 export interface BesidePorts {
   /** Takes a message to the side limiter of that name. */
   readonly sendBeside: (objectName: string, message: LimiterCall) => Promise<LimiterReply>
+  /** How the limits of an owner stand, by its object's name. Missing: nobody can say. */
+  readonly limitsBeside?: (objectName: string, path: LimiterPath) => Promise<readonly LimitState[]>
   /** A keyed digest, in hex. */
   readonly digest: (text: string) => Promise<string>
   readonly nowMs: () => number
@@ -32,11 +35,21 @@ export interface Asked {
 export interface BesideLimits {
   /** Admission by the tenant, whom `tenant` asks, and by all that `beside` names. */
   admit(asked: Asked, beside: Beside, tenant: Ask): Reservation | Promise<Reservation | Refusal>
+  /** How the limits of all that `beside` names stand. */
+  limits(tenantId: string, model: string | null, beside: Beside): Promise<readonly LimitState[]>
+  /** Admission by a shadow's budget in the tenant's place. `record` gets the event once it is settled. */
+  admitShadow(
+    asked: ShadowAsk,
+    later: Later,
+    record: (event: UsageEvent) => void,
+  ): Reservation | Promise<Reservation | Refusal>
 }
 
 /** An end user's requests are few, and there are many users: next to nothing is held ahead. */
 const AHEAD_OF_USER = 2
 const AHEAD_OF_TARGET = 8
+/** A shadow's budget is small beside what it mirrors. */
+const AHEAD_OF_SHADOW = 1
 /** What little there was of goes back after this. */
 const FLUSH_DELAY_MS = 100
 const HOLDERS_MAX = 5_000
@@ -92,6 +105,76 @@ export function besideLimits(ports: BesidePorts): BesideLimits {
       if (target !== null) asks.push(() => admitTarget(asked, target))
       return admitJointly(asks, tenant, (granted) => granted.settle(NOTHING, asked.template, asked.later))
     },
+    limits: (tenantId, model, beside) => standing(ports, tenantId, model, beside),
+    admitShadow({ budgetOf, path, amounts, template, beside }, later, record) {
+      const asked: Asked = { path, amounts, template, later, leastNanoUsd: undefined }
+      const target = beside?.target ?? null
+      const asks: Ask<HeldReservation>[] = target === null ? [] : [() => admitTarget(asked, target)]
+      const own: Ask = () => {
+        if (budgetOf === null) return unbounded(amounts)
+        const holder = holderOf(shadowObjectName(budgetOf), AHEAD_OF_SHADOW)
+        return holder.admit(sidePath(budgetOf, null), amounts, template, later)
+      }
+      const granted = admitJointly(asks, own, (held) => held.settle(NOTHING, template, later))
+      if (!(granted instanceof Promise)) return recorded(granted, record)
+      return granted.then((answer) => (isAdmitted(answer) ? recorded(answer, record) : answer))
+    },
+  }
+}
+
+async function standing(
+  { digest, limitsBeside }: BesidePorts,
+  tenantId: string,
+  model: string | null,
+  { endUser, target }: Beside,
+): Promise<readonly LimitState[]> {
+  if (limitsBeside === undefined) throw new Error('nobody can say how limits stand')
+  const ofUser = async (user: string): Promise<readonly LimitState[]> => {
+    const hex = await digest(userText(tenantId, user))
+    return limitsBeside(userShardName(tenantId, shardOf(hex)), sidePath(hex, model))
+  }
+  const all = await Promise.all([
+    endUser === null ? [] : ofUser(endUser),
+    target === null ? [] : limitsBeside(targetObjectName(target.id), sidePath(target.id, target.model)),
+  ])
+  return all.flat()
+}
+
+/** Nothing bounds it. */
+function unbounded(amounts: Amounts): Reservation {
+  return {
+    amounts,
+    limitsMoney: false,
+    limitsTokens: false,
+    settle: () => {},
+    extend: () => true,
+    keepAliveMs: 60_000,
+    keepAlive: () => {},
+    hasLostSlot: () => false,
+    isRevoked: () => false,
+  }
+}
+
+/** The same reservation, whose event is recorded: those of end users and targets have no journal of their own. */
+function recorded(held: Reservation, record: (event: UsageEvent) => void): Reservation {
+  let isSettled = false
+  return {
+    get amounts() {
+      return held.amounts
+    },
+    limitsMoney: held.limitsMoney,
+    limitsTokens: held.limitsTokens,
+    settle(actual, event, later) {
+      if (isSettled) return
+      isSettled = true
+      held.settle(actual, event, later)
+      record(event)
+    },
+    extend: (more, later) => held.extend(more, later),
+    keepAliveMs: held.keepAliveMs,
+    keepAlive: (later) => held.keepAlive(later),
+    hasLostSlot: () => held.hasLostSlot(),
+    isRevoked: () => held.isRevoked(),
   }
 }
 

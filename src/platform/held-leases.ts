@@ -5,6 +5,7 @@ import {
   type HeldLease,
   accept,
   emptyLease,
+  free,
   giveBack,
   heard,
   report,
@@ -13,6 +14,7 @@ import {
   want,
   wantsRenewal,
 } from '../core/lease.ts'
+import type { LeaseInHand } from '../ports.ts'
 import { type LeaseReport, type LeaseWant, type LimiterPath, type LimiterReply, matchesModel } from '../core/limits.ts'
 
 /** What a message tells of the leases, and asks for. */
@@ -73,6 +75,17 @@ export class HeldLeases {
 
   of(path: LimiterPath): HeldLease | undefined {
     return this.#leases.get(this.nameOf(path))
+  }
+
+  /** What a path's lease has left, without taking any of it; null where it admits nothing. */
+  inHand(path: LimiterPath, nowMs: number): LeaseInHand | null {
+    const lease = this.of(path)
+    const expiresInMs = (lease?.deadlineMs ?? 0) - nowMs
+    if (lease === undefined || lease.isClosing || expiresInMs <= 0) return null
+    const left = free(lease)
+    // Of money only so much may be reserved before the limiter has heard of it.
+    const nanoUsd = Math.min(left.nanoUsd, lease.blindNanoUsd - lease.unheardNanoUsd)
+    return { free: { ...left, nanoUsd }, limited: lease.limited, expiresInMs }
   }
 
   /** What there is to say. `shortages` in order of arrival. */

@@ -14,7 +14,7 @@ import {
   type LimiterReply,
 } from '../core/limits.ts'
 import type { UsageEvent } from '../core/usage-event.ts'
-import type { Later, Refusal, Reservation } from '../ports.ts'
+import type { Later, LeaseInHand, Refusal, Reservation } from '../ports.ts'
 import { Denials, denialFor } from './denials.ts'
 import { EventJournal, type Journal } from './event-journal.ts'
 import { EXCHANGE_MS_MAX, ExchangeTurns } from './exchange-turns.ts'
@@ -74,6 +74,8 @@ export class LeaseHolder {
   #idleDueMs: number | null = null
   #lastUseMs = 0
   #lastHeardMs = 0
+  /** What could be admitted on a path without asking anybody; null for nothing. Takes nothing. */
+  readonly inHand = (path: LimiterPath): LeaseInHand | null => this.#leases.inHand(path, this.#ports.nowMs())
 
   constructor(tenantId: string, holder: string, ports: HolderPorts, manner: HolderManner | null = null) {
     this.#tenantId = tenantId

@@ -59,8 +59,22 @@ export function leasedLimiter(ports: LimiterPorts): Limiter {
       if (beside === null) return holderOf(path.tenantId).admit(path, amounts, template, later, leastNanoUsd)
       return admitByAll({ path, amounts, template, later, leastNanoUsd }, beside)
     },
+    async admitShadow(asked, later) {
+      const { admitShadow } = await besides.load()
+      return admitShadow(asked, later, (event) => holderOf(event.tenantId).record(event, later))
+    },
     record: (event, later) => holderOf(event.tenantId).record(event, later),
     limits: (path) => limitsInTime(ports, path),
+    async limitsBeside(tenantId, model, beside) {
+      const late = ports.sleep(LIMITS_MS_MAX).then(() => 'unavailable' as const)
+      try {
+        const { limits } = await besides.load()
+        return await Promise.race([limits(tenantId, model, beside), late])
+      } catch {
+        return 'unavailable'
+      }
+    },
+    inHand: (path) => holders.get(path.tenantId)?.inHand(path) ?? null,
   }
 }
 

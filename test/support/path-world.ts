@@ -7,7 +7,7 @@ import type { Caller, Route, Target } from '../../src/core/directory.ts'
 import type { UpstreamClass } from '../../src/core/failure.ts'
 import type { Amounts } from '../../src/core/limits.ts'
 import { type RouteTable, routeTable } from '../../src/core/route-table.ts'
-import type { ToldStandings } from '../../src/core/standing.ts'
+import type { LimitState, ToldStandings } from '../../src/core/standing.ts'
 import { PriceBook } from '../../src/core/price-book.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
 import type { UsageEvent } from '../../src/core/usage-event.ts'
@@ -22,6 +22,7 @@ import type {
   Closed,
   KeyProblem,
   Later,
+  LeaseInHand,
   OutgoingCall,
   Refusal,
   Reservation,
@@ -67,6 +68,10 @@ export interface PathWorld {
   readonly credentials: CredentialPools
   /** How the caller's limits stand. */
   standings: ToldStandings | null
+  /** What the limiter says of the limits on a path, those beside it, and what is in hand. */
+  limits: readonly LimitState[] | 'unavailable'
+  limitsBeside: readonly LimitState[] | 'unavailable'
+  inHand: LeaseInHand | null
   /** Why what runs has to end. */
   mustEnd: 'slot-lost' | 'revoked' | 'cancelled' | null
   readonly calibration: Calibration
@@ -83,6 +88,11 @@ export interface PathWorld {
   readonly steps: string[]
   readonly calls: SentCall[]
   readonly admitted: Admitted[]
+  /** Admissions of mirrored requests, which a test may refuse. */
+  readonly shadows: (Admitted & { readonly budgetOf: string | null })[]
+  shadowRefusal: Refusal | null
+  /** What chance says. */
+  draw: number
   readonly permits: Permitted[]
   readonly recorded: UsageEvent[]
   readonly cache: Map<string, CachedReply>
@@ -130,6 +140,9 @@ export function pathWorld(targets: readonly Target[], route: Partial<Route> = {}
     mayExtend: () => true,
     grantNanoUsd: (wanted) => wanted,
     standings: null,
+    limits: 'unavailable',
+    limitsBeside: 'unavailable',
+    inHand: null,
     speeds: targetSpeeds({ nowMs: () => Date.now(), draw: () => 0.5, log: { warn: () => undefined } }),
     credentials: credentialPools(() => Date.now(), { warn: () => undefined }),
     mustEnd: null,
@@ -144,6 +157,9 @@ export function pathWorld(targets: readonly Target[], route: Partial<Route> = {}
     steps: [],
     calls: [],
     admitted: [],
+    shadows: [],
+    shadowRefusal: null,
+    draw: 0.5,
     permits: [],
     recorded: [],
     cache: new Map(),
@@ -215,8 +231,11 @@ export function servicesOf(world: PathWorld): Services {
         step('admit').then(() =>
           admission(world, { ...wanted, nanoUsd: world.grantNanoUsd(wanted.nanoUsd, least ?? undefined) }, beside),
         ),
+      admitShadow: async ({ budgetOf, amounts, beside }) => shadowAdmission(world, amounts, beside, budgetOf),
       record: (event) => void world.recorded.push(event),
-      limits: async () => 'unavailable',
+      limits: async () => world.limits,
+      limitsBeside: async () => world.limitsBeside,
+      inHand: () => world.inHand,
     },
     breakers: {
       permit: (target) => step('permit').then(() => permission(world, target)),
@@ -252,7 +271,7 @@ export function servicesOf(world: PathWorld): Services {
     prices: world.prices,
     log: { warn: () => undefined },
     nowMs: () => Date.now(),
-    draw: () => 0.5,
+    draw: () => world.draw,
     newId: () => `id-${(id += 1)}`,
     async sleep(ms) {
       world.waits.push(ms)
@@ -270,11 +289,27 @@ function admission(world: PathWorld, amounts: Amounts, beside: Beside | null): R
   if (refusal !== null) return refusal
   const admitted: Admitted = { amounts, beside, settled: [] }
   world.admitted.push(admitted)
+  return reservation(world, admitted)
+}
+
+function shadowAdmission(
+  world: PathWorld,
+  amounts: Amounts,
+  beside: Beside | null,
+  budgetOf: string | null,
+): Reservation | Refusal {
+  if (world.shadowRefusal !== null) return world.shadowRefusal
+  const admitted = { amounts, beside, budgetOf, settled: [] }
+  world.shadows.push(admitted)
+  return reservation(world, admitted)
+}
+
+function reservation(world: PathWorld, { amounts, settled }: Admitted): Reservation {
   return {
     amounts,
     limitsMoney: world.limitsMoney,
     limitsTokens: world.limitsTokens,
-    settle: (actual, event) => void admitted.settled.push({ actual, event }),
+    settle: (actual, event) => void settled.push({ actual, event }),
     keepAliveMs: 1_000,
     keepAlive: () => undefined,
     extend: (more) => world.mayExtend(more),

@@ -15,6 +15,7 @@ import { percentile } from '../../src/ledger/percentile.ts'
 import { sumFacets } from '../../src/ledger/report-facets.ts'
 import { type Group, type Report, type ReportQuery, report } from '../../src/ledger/report.ts'
 import { CSV, NDJSON, tableStream } from '../../src/ledger/table-text.ts'
+import { usageReport } from '../../src/ledger/usage-report.ts'
 import { deliverAll, eventAt, messagesOf } from '../support/ledger-events.ts'
 import { node } from '../support/limiter-receiver.ts'
 
@@ -253,6 +254,40 @@ describe('reports', () => {
       [null, 1],
     ])
     expect((await reported({ filters: { model: ['m2'], cost_center: ['cc'] } })).total['requests']).toBe(1)
+  })
+
+  it('leave out what mirrors requests unless it is asked for, and then tell it beside what it mirrors', async () => {
+    const shadow = {
+      keyId: 'shadow',
+      model: 'new',
+      costNanoUsd: 300,
+      latencyMs: 400,
+      status: 502,
+      ending: 'failed',
+    } as const
+    const events = [
+      ...Array.from({ length: 40 }, (_, at) => eventAt(NOON_MS - 30 * HOUR_MS + at * HOUR_MS, at)),
+      ...Array.from({ length: 4 }, (_, at) => eventAt(NOON_MS - 29 * HOUR_MS + at * 9 * HOUR_MS, 100 + at, shadow)),
+    ]
+    await deliverAll(env.DB, messagesOf(events, 11), NOON_MS)
+    await sumDays(env.DB, NOON_MS)
+    const metrics = ['spend', 'requests', 'errors', 'latency', 'tokens'] as const
+    const usual = await reported({ metrics, groupBy: ['model'] })
+    expect(usual.rows.map(({ values }) => values['model'])).toEqual(['gpt-4o'])
+    expect(usual.total).toMatchObject({ cost_nano_usd: '40000', requests: 40, errors: 0 })
+    const compared = await reported({ metrics, groupBy: ['route', 'traffic'] })
+    expect(compared.rows.map(({ values }) => values)).toMatchObject([
+      { route: 'route_1', traffic: 'live', requests: 40, cost_nano_usd: '40000', error_rate: 0, output_tokens: 800 },
+      { route: 'route_1', traffic: 'shadow', requests: 4, cost_nano_usd: '1200', error_rate: 1, output_tokens: 80 },
+    ])
+    const alone = await reported({ groupBy: ['traffic'], filters: { traffic: ['shadow'], route: ['route_1'] } })
+    expect(alone.rows.map(({ values }) => values['requests'])).toEqual([4])
+    expect((await reported({ filters: { key: ['shadow'] } })).total['requests']).toBe(4)
+    const stretch = { fromMs: NOON_MS - 40 * HOUR_MS, toMs: NOON_MS + 20 * HOUR_MS }
+    const usage = await usageReport(env.DB, { ...stretch, groupBy: ['model'] })
+    expect(usage).toMatchObject({ ok: true, value: { total: { requests: 40, cost_nano_usd: '40000' } } })
+    expect(usage.ok && usage.value.rows).toHaveLength(1)
+    expect(await env.DB.prepare(`SELECT count(*) AS n FROM provider_minutes`).first('n'), 'nobody is alarmed').toBe(0)
   })
 
   it('compare with the stretch before, those that moved furthest first', async () => {

@@ -14,7 +14,14 @@ import type { SideLimiter } from '../../durable-objects/side-limiter.ts'
 import type { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { type AdmissionRecord, type Limit, type LimiterCall, NOTHING } from '../../src/core/limits.ts'
 import type { RoutingSnapshot, TenantRecord } from '../../src/core/directory.ts'
-import { type SideConfig, USER_SHARDS, sidePath, targetObjectName, userShardName } from '../../src/core/side-limits.ts'
+import {
+  type SideConfig,
+  USER_SHARDS,
+  shadowObjectName,
+  sidePath,
+  targetObjectName,
+  userShardName,
+} from '../../src/core/side-limits.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { budget, rate, slots } from '../support/limiter-receiver.ts'
 import { sideConfig } from '../support/side-receiver.ts'
@@ -249,6 +256,40 @@ describe('what an operator sets', () => {
     await admin('PATCH', '/targets/pool', { limits: [PER_MINUTE] })
     expect((await admin('DELETE', '/targets/pool')).status).toBe(204)
     expect(await configOf(targetObjectName('pool'))).toMatchObject({ usual: [] })
+  })
+
+  it('for the shadow of a route in a day is enforced before anybody can spend it', async () => {
+    await admin('POST', '/targets', { id: 'live', provider: 'openai', model: 'gpt-4o' })
+    await admin('POST', '/targets', { id: 'new', provider: 'openai', model: 'gpt-4o-mini' })
+    const shadow = { target: 'new', percent: 12.5, budget_usd: '0.01' }
+    const made = await admin('POST', '/routes', { model: 'm', targets: ['live'], shadow })
+    expect(made).toMatchObject({ status: 201, body: { targets: ['live'], shadow: { ...shadow, budget_usd: '0.01' } } })
+    const id: string = made.body['id'] ?? ''
+    const { targets, routes } = (await env.DIRECTORY.get<RoutingSnapshot>('routing', 'json')) ?? {}
+    expect(Object.keys(targets ?? {})).toContain('new')
+    expect(routes).toMatchObject([{ shadow: { target: 'new', percent: 12.5, budgetNanoUsd: 10_000_000 } }])
+    const object = objectOf(shadowObjectName(id))
+    expect((await object.call(wants(id, { nanoUsd: 20_000_000 }))).denials).toMatchObject([
+      { denial: { kind: 'budget', limitNanoUsd: 10_000_000 } },
+    ])
+    expect((await object.call(wants(id, { nanoUsd: 9_000_000 }, { holder: 'other' }))).grants).toHaveLength(1)
+    expect(await object.limits(sidePath(id, null)), 'as an explanation tells it').toMatchObject([
+      { scope: 'target', id, limit: { kind: 'budget', amountNanoUsd: 10_000_000 }, used: 0, left: 1_000_000 },
+    ])
+    expect((await admin('DELETE', '/targets/new')).status, 'it serves a route').toBe(409)
+    for (const [wrong, field] of [
+      [{ target: 'none', percent: 1 }, 'shadow.target'],
+      [{ route: id, percent: 1 }, 'shadow.route'],
+      [{ target: 'new', percent: 0 }, 'shadow.percent'],
+      [{ target: 'new', route: id, percent: 1 }, 'shadow'],
+      [{ target: 'new', percent: 1, budget_usd: 'much' }, 'shadow.budget_usd'],
+    ] as const) {
+      const refused = await admin('PATCH', `/routes/${id}`, { shadow: wrong })
+      expect(refused, field).toMatchObject({ status: 422, body: { error: { field } } })
+    }
+    expect((await admin('PATCH', `/routes/${id}`, { timeout_ms: 500 })).body).toMatchObject({ shadow })
+    expect((await admin('PATCH', `/routes/${id}`, { shadow: null })).body).toMatchObject({ shadow: null })
+    expect((await admin('DELETE', '/targets/new')).status).toBe(204)
   })
 
   it('is published again, all of it', async () => {

@@ -1,5 +1,6 @@
 // Looks at the latest calls, every minute: who fails too much, which provider does nothing but fail, which model has no
 // price. A look reads a bounded number of events, the newest; of providers, counts by the minute.
+import { IS_LIVE_KEY } from '../../core/shadow.ts'
 import { ROLLUP_SUMS } from '../columns.ts'
 import { inOrder } from '../event-times.ts'
 import type { AlertScope, NewAlert } from './alert.ts'
@@ -30,7 +31,7 @@ const IS_UNPRICED = `(is_unpriced AND attempt > 0)`
 const RECENT = `WITH recent AS (SELECT tenant_id, key_id, provider, model, started_at_ms,
     ${IS_REQUEST} AS is_request, ${IS_ERROR} AS is_error, ${HAS_FAILED} AS has_failed,
     ${IS_UNPRICED} AS is_unpriced, attempt > 0 AS is_call
-  FROM usage_events WHERE ${inOrder('?1', '?2')} AND kind = 'cost' ORDER BY request_id DESC LIMIT ${EVENTS_MAX})`
+  FROM usage_events WHERE ${inOrder('?1', '?2')} AND kind = 'cost' AND ${IS_LIVE_KEY} ORDER BY request_id DESC LIMIT ${EVENTS_MAX})`
 
 // Keys by what their clients got, models and providers by what they answered.
 const ERRORS = `${RECENT}
@@ -53,14 +54,14 @@ const DOWN = `WITH last AS (
   GROUP BY m.provider LIMIT ${FOUND_MAX}`
 
 /** What of an event is counted. */
-export const PROVIDER_COLUMNS = ['kind', 'attempt', 'started_at_ms', 'provider', 'ending', 'failure'] as const
+export const PROVIDER_COLUMNS = ['kind', 'attempt', 'started_at_ms', 'key_id', 'provider', 'ending', 'failure'] as const
 
 /** To follow the CTE `event`, those columns of a batch of events: counts a provider's calls by the minute from its first failure
  *  on, until it has had none for an hour. Providers that never fail cost no row. */
 export const COUNT_PROVIDERS = `INSERT INTO provider_minutes (provider, minute_ms, failures, successes, failure)
   SELECT provider, started_at_ms - started_at_ms % ${MINUTE_MS} AS minute_ms, sum(${HAS_FAILED}) AS failures,
     sum(${HAS_SUCCEEDED}) AS successes, max(iif(${HAS_FAILED}, failure, NULL))
-  FROM event WHERE provider IS NOT NULL AND kind = 'cost' AND attempt > 0 GROUP BY 1, 2
+  FROM event WHERE provider IS NOT NULL AND kind = 'cost' AND attempt > 0 AND ${IS_LIVE_KEY} GROUP BY 1, 2
   HAVING provider IN (SELECT f.provider FROM event f WHERE ${HAS_FAILED}) OR EXISTS (SELECT 1 FROM provider_minutes p
     WHERE p.provider = event.provider AND p.minute_ms >= event.started_at_ms - ${DOWN_MINUTES_MAX * MINUTE_MS})
   ON CONFLICT DO UPDATE SET failures = failures + excluded.failures, successes = successes + excluded.successes,

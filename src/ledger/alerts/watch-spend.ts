@@ -1,6 +1,7 @@
 // Looks at what is spent by the hour: hours that cost a key far more than such hours usually do, and months that won't be
 // enough for their budget. Reads roll-ups only.
 import { type Json, isJsonObject, parseJson } from '../../core/json.ts'
+import { IS_LIVE_KEY } from '../../core/shadow.ts'
 import { isTimeZone, windowAt } from '../../core/window.ts'
 import type { NewAlert } from './alert.ts'
 import type { RuleBook } from './rules.ts'
@@ -20,7 +21,7 @@ const FORECAST_FROM_SHARE = 0.1
 const HOURS = `SELECT tenant_id, key_id, CAST(sum(iif(hour_ms = ?1, cost_nano_usd, 0)) AS REAL) AS spent,
     CAST(sum(iif(hour_ms < ?1, cost_nano_usd, 0)) AS REAL) AS before,
     count(DISTINCT iif(hour_ms < ?1 AND cost_nano_usd > 0, hour_ms, NULL)) AS weeks
-  FROM usage_hourly WHERE hour_ms IN (SELECT value FROM json_each(?2))
+  FROM usage_hourly WHERE hour_ms IN (SELECT value FROM json_each(?2)) AND ${IS_LIVE_KEY}
   GROUP BY tenant_id, key_id HAVING spent > 0 AND weeks >= ${WEEKS_MIN} ORDER BY spent DESC LIMIT ${KEYS_MAX}`
 
 interface HourRow {
@@ -82,7 +83,7 @@ const BUDGETS = `SELECT * FROM (
 
 // Of whole hours: where midnight isn't at a full hour, the one that it cuts is left out.
 const SPENT = `SELECT tenant_id, team_id, key_id, CAST(sum(cost_nano_usd) AS REAL) AS spent
-  FROM usage_hourly WHERE hour_ms >= ?1 GROUP BY tenant_id, team_id, key_id`
+  FROM usage_hourly WHERE hour_ms >= ?1 AND ${IS_LIVE_KEY} GROUP BY tenant_id, team_id, key_id`
 
 interface SpentRow {
   readonly tenant_id: string

@@ -1,0 +1,305 @@
+// Explanations: they say beforehand what the request then does, take nothing, and leave out nothing that it would meet.
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { DataPolicy } from '../../src/core/data-policy.ts'
+import type { Route, Target } from '../../src/core/directory.ts'
+import type { Preset } from '../../src/core/preset.ts'
+import type { RouteRule } from '../../src/core/route-rules.ts'
+import { routeTable } from '../../src/core/route-table.ts'
+import type { ShadowPolicy } from '../../src/core/shadow.ts'
+import type { LimitState } from '../../src/core/standing.ts'
+import { NOTHING } from '../../src/core/limits.ts'
+import { NONE } from '../../src/core/amounts.ts'
+import { STRATEGY_NAMES } from '../../src/core/strategies/index.ts'
+import { explain } from '../../src/data-plane/explain.ts'
+import { heldTenant } from '../support/held-tenant.ts'
+import { configOf, node } from '../support/limiter-receiver.ts'
+import { type PathWorld, callerOf, caching, ended, holdTime, pathWorld } from '../support/path-world.ts'
+import { fails, says } from '../support/scripted-provider.ts'
+import { costingPicoUsd, someTarget } from '../support/targets.ts'
+
+beforeEach(holdTime)
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+interface Told {
+  readonly preset: string | null
+  readonly summary?: string
+  readonly candidates: readonly { readonly target: string }[]
+  readonly shadow?: { readonly target: string | null; readonly excluded: { readonly reason: string } | null } | null
+  readonly would_answer?: { readonly status: number; readonly body: unknown }
+  readonly [name: string]: unknown
+}
+
+async function explained(world: PathWorld, body: object): Promise<Told> {
+  const asked = new Request('https://gateway.test/v1/route/explain', {
+    method: 'POST',
+    headers: { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const response = await world.serve((services, later) => explain(asked, services, later))
+  expect(response.status).toBe(200)
+  const told: Told = await response.json()
+  return told
+}
+
+const MESSAGES = [{ role: 'user', content: 'Hello?' }]
+const PRICE = { price: costingPicoUsd(1_000_000, 2_000_000), priceVersion: 'p' }
+
+describe('an explanation', () => {
+  const IDS = ['a', 'b', 'c', 'd'] as const
+  const id = fc.constantFrom(...IDS)
+  const region = fc.constantFrom('eu', 'us')
+  const target = fc.record({
+    dataRegion: region,
+    trains: fc.boolean(),
+    labels: fc.subarray(['zdr', 'x']),
+    price: fc.integer({ min: 1, max: 9 }).map((usd) => costingPicoUsd(usd * 1e6, usd * 1e6)),
+    provider: fc.constantFrom('openai', 'groq'),
+    dialect: fc.oneof(
+      { weight: 5, arbitrary: fc.constant('openai-chat' as const) },
+      { weight: 1, arbitrary: fc.constant('anthropic-messages' as const) },
+    ),
+  })
+  const policy: fc.Arbitrary<DataPolicy> = fc.record(
+    { regions: fc.uniqueArray(region, { minLength: 1 }), noTraining: fc.constant(true) },
+    { requiredKeys: [] },
+  )
+  const provider = fc.record(
+    {
+      order: fc.uniqueArray(fc.constantFrom('openai', 'groq', 'b'), { maxLength: 2 }),
+      ignore: fc.uniqueArray(fc.constantFrom('groq', 'a'), { maxLength: 1 }),
+      sort: fc.constantFrom('price'),
+      data_region: region,
+      allow_fallbacks: fc.boolean(),
+    },
+    { requiredKeys: [] },
+  )
+  const rule: fc.Arbitrary<RouteRule['do']> = fc.oneof(
+    id.map((one) => ({ kind: 'exclude', targets: [one] }) as const),
+    fc.constant({ kind: 'require-labels', labels: ['x'] } as const),
+    fc.constant({ kind: 'refuse', message: 'No.' } as const),
+  )
+  const shadow: fc.Arbitrary<ShadowPolicy> = fc.oneof(
+    fc.constantFrom(...IDS, 'none').map((one) => ({ target: one, percent: 100 })),
+    fc.constantFrom('r', 'other', 'none').map((route) => ({ route, percent: 100 })),
+  )
+  interface Policies {
+    readonly tenant?: DataPolicy
+    readonly key?: DataPolicy
+    readonly route?: DataPolicy
+  }
+  const given = fc.record({
+    targets: fc.tuple(target, target, target, target),
+    named: fc.shuffledSubarray([...IDS], { minLength: 1 }),
+    strategy: fc.constantFrom(...STRATEGY_NAMES),
+    weights: fc.tuple(...IDS.map(() => fc.integer({ min: 0, max: 3 }))),
+    draw: fc.integer({ min: 0, max: 99 }).map((percent) => percent / 100),
+    rule: fc.option(rule, { freq: 1 }),
+    policies: fc.oneof(
+      fc.constant<Policies>({}),
+      fc.record({ tenant: policy, key: policy, route: policy }, { requiredKeys: [] }),
+    ),
+    shadow: fc.option(shadow),
+    model: fc.constantFrom('asked', 'asked@preset/p', '@preset/p', '@preset/none'),
+    preset: fc.record({ provider, temperature: fc.constant(0.5), n: fc.constant(2) }, { requiredKeys: [] }),
+    wishes: fc.option(provider),
+    system: fc.boolean(),
+  })
+  type Given = typeof given extends fc.Arbitrary<infer T> ? T : never
+
+  function worldOf(one: Given): PathWorld {
+    const world = pathWorld([])
+    const targets = Object.fromEntries(
+      IDS.map((name, at): [string, Target] => [name, someTarget(name, one.targets[at] ?? {})]),
+    )
+    const members = one.named.map((name, at) => ({ target: name, weight: one.weights[at] ?? 1 }))
+    const routes: readonly Route[] = [
+      {
+        id: 'r',
+        model: 'asked',
+        tenantId: null,
+        targets: one.named,
+        allowedGaps: [],
+        group: { strategy: one.strategy, members },
+        ...(one.rule === null ? {} : { rules: [{ name: 'rule', when: { all: [] }, do: one.rule }] }),
+        ...(one.policies.route === undefined ? {} : { dataPolicy: one.policies.route }),
+        ...(one.shadow === null ? {} : { shadow: one.shadow }),
+      },
+      { id: 'other', model: 'another', tenantId: null, targets: ['c', 'd'], allowedGaps: ['n'] },
+    ]
+    const preset: Preset = {
+      name: 'p',
+      tenantId: null,
+      members: { model: 'asked', ...plain(one.preset) },
+      ...(one.system ? { system: 'Be brief.' } : {}),
+    }
+    world.table = routeTable({ revision: 1, targets, routes, presets: [preset] })
+    const { tenant, key } = one.policies
+    world.caller = {
+      ...callerOf(world),
+      dataPolicies: [
+        ...(tenant === undefined ? [] : [{ of: 'tenant', policy: tenant } as const]),
+        ...(key === undefined ? [] : [{ of: 'key', policy: key } as const]),
+      ],
+    }
+    world.draw = one.draw
+    world.mayRetry = () => false
+    return world
+  }
+
+  const plain = (value: object) => JSON.parse(JSON.stringify(value))
+
+  test('says who is asked, in which order, and what is mirrored, with presets, rules, policies and wishes', async () => {
+    const seen = { planned: 0, refused: 0, mirrored: 0, unmirrored: 0 }
+    await fc.assert(
+      fc.asyncProperty(given, async (one) => {
+        const body = {
+          model: one.model,
+          messages: MESSAGES,
+          ...(one.wishes === null ? {} : { provider: plain(one.wishes) }),
+        }
+        const told = await explained(worldOf(one), body)
+        const failing = worldOf(one)
+        failing.upstream = (call) => fails(call, 'overloaded')
+        const failed = await failing.ask(body)
+        await ended(failing, failed)
+        expect(failing.calls.map((call) => call.target.id)).toEqual(told.candidates.map((each) => each.target))
+        if (told.would_answer !== undefined) {
+          seen.refused += 1
+          expect(failed.status).toBe(told.would_answer.status)
+          return
+        }
+        seen.planned += 1
+        const served = worldOf(one)
+        served.upstream = (call) => (call.target.dialect === 'openai-chat' ? says(call) : fails(call, 'overloaded'))
+        const response = await served.ask(body)
+        const line = response.headers.get('x-tidegate-plan')
+        if (line !== null) expect(line).toBe(told.summary)
+        expect(response.headers.get('x-tidegate-preset')).toBe(response.ok ? told.preset : null)
+        await ended(served, response)
+        const mirrors = served.shadows.map(({ settled }) => settled[0]?.event.targetId)
+        const expected = response.ok ? (told.shadow?.target ?? null) : null
+        expect(mirrors).toEqual(expected === null ? [] : [expected])
+        if (expected === null) seen.unmirrored += 1
+        else seen.mirrored += 1
+      }),
+      { numRuns: 120 },
+    )
+    // The examples are the same in every run: that all of this is among them is known.
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(5)
+  })
+
+  test('takes nothing, asks no provider, and draws on nobody', async () => {
+    const world = pathWorld([someTarget('a', PRICE)], { shadow: { target: 'a', percent: 100 } })
+    const told = await explained(world, { model: 'asked', messages: MESSAGES })
+    expect(told.shadow).toMatchObject({ target: 'a', percent: 100, budget_usd: null, excluded: null })
+    expect([world.calls, world.admitted, world.shadows, world.permits, world.recorded]).toEqual([[], [], [], [], []])
+  })
+
+  test('tells whether the cache has an answer, and whose', async () => {
+    const world = caching(pathWorld([someTarget('a', PRICE)]))
+    world.upstream = says
+    const body = { model: 'asked', messages: MESSAGES, temperature: 0 }
+    expect(await explained(world, body)).toMatchObject({ cache: 'miss', cached: null })
+    await ended(world, await world.ask(body))
+    await vi.advanceTimersByTimeAsync(5_000)
+    const age: unknown = expect.any(Number)
+    expect(await explained(world, body)).toMatchObject({
+      cache: 'hit',
+      cached: { target: 'a', provider: 'simulated', age_seconds: age, saves_usd: 0.00002 },
+      caller: { cache: { mode: 'all' }, data_policies: [], pass_through: 'models' },
+    })
+    expect(await explained(world, { ...body, temperature: 0.1 })).toMatchObject({ cache: 'miss' })
+  })
+
+  test('of a request without its end user says what it would be answered', async () => {
+    const world = pathWorld([someTarget('a')])
+    world.caller = { ...callerOf(world), endUsers: { isRequired: true, isLimited: false } }
+    const told = await explained(world, { model: 'asked', messages: MESSAGES })
+    expect(told).toMatchObject({ candidates: [], would_answer: { status: 400, body: { error: { param: 'user' } } } })
+  })
+})
+
+describe('limits in an explanation', () => {
+  const LIMIT = { id: 'k', model: null, policy: { kind: 'refuse' }, used: 0, held: 0, resetsAtMs: null } as const
+  const requests = (left: number): LimitState => {
+    const limit = { kind: 'rate', unit: 'requests', perMinute: 60, burst: null, increase: null } as const
+    return { ...LIMIT, scope: 'key', limit, size: 60, left }
+  }
+  const budget = (left: number): LimitState => {
+    const limit = { kind: 'budget', amountNanoUsd: 1e9, period: 'day', alertsPercent: [], increase: null } as const
+    return { ...LIMIT, scope: 'tenant', limit, size: 1e9, left, resetsAtMs: Date.now() }
+  }
+  const slots = (left: number): LimitState => {
+    return { ...LIMIT, scope: 'target', id: 'a', limit: { kind: 'slots', most: 4, increase: null }, size: 4, left }
+  }
+  const BODY = { model: 'asked', messages: MESSAGES, max_tokens: 100 }
+
+  async function limitsOf(prepare: (world: PathWorld) => void, fields: Partial<Target> = {}) {
+    const world = pathWorld([someTarget('a', { ...PRICE, ...fields })])
+    prepare(world)
+    return (await explained(world, BODY))['limits']
+  }
+
+  test('are told one by one, with what the request needs of each', async () => {
+    const told = await limitsOf(
+      (world) => {
+        world.limits = [budget(1e9), requests(3)]
+        world.limitsBeside = [slots(0)]
+      },
+      { hasLimits: true },
+    )
+    expect(told).toMatchObject({
+      is_available: true,
+      in_hand: null,
+      needs: { requests: 1, output_tokens: 100, concurrency: 1 },
+      would_admit: false,
+      limits: [
+        { scope: 'tenant', kind: 'budget', remaining_usd: '1.00', fits: true },
+        { scope: 'key', kind: 'rate', remaining: 3, needs: 1, fits: true },
+        { scope: 'target', id: 'a', kind: 'concurrency', remaining: 0, needs: 1, fits: false },
+      ],
+    })
+  })
+
+  test.each([
+    ['room everywhere', [budget(1e9), requests(1)], null, true],
+    ['no room for another request', [requests(0)], null, false],
+    ['no money', [budget(0)], null, false],
+    ['no room but what is in hand', [requests(0)], { requests: 1 }, true],
+    ['too little in hand, and nothing beyond', [requests(0)], { requests: 0 }, false],
+    ['nobody to ask, but enough in hand', 'unavailable', { requests: 2 }, true],
+    ['nobody to ask', 'unavailable', null, null],
+  ] as const)('with %s', async (_, limits, free, expected) => {
+    const told = await limitsOf((world) => {
+      world.limits = limits
+      if (free === null) return
+      world.inHand = { free: { ...NOTHING, ...free }, limited: { ...NONE, requests: true }, expiresInMs: 9_000 }
+    })
+    expect(told).toMatchObject({ would_admit: expected, is_available: limits !== 'unavailable' })
+    if (free !== null) {
+      const isEnough = free.requests > 0
+      expect(told).toMatchObject({ in_hand: { expires_in_ms: 9_000, is_enough: isEnough, free } })
+    }
+  })
+})
+
+test('what an isolate has in hand is what it then admits without asking', async () => {
+  const world = heldTenant(configOf([node('key', 'k', { tokensPerMinute: 6_000 })]))
+  const path = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }
+  expect(world.holder.inHand(path)).toBeNull()
+  world.finish(await world.admitted('r1', { tokens: 100 }), 'r1')
+  const told = world.holder.inHand(path)
+  expect(told?.limited).toMatchObject({ tokens: true, nanoUsd: false })
+  expect(told?.expiresInMs).toBeGreaterThan(0)
+  const { tokens = 0 } = told?.free ?? {}
+  expect(tokens).toBeGreaterThan(0)
+  expect(world.holder.inHand(path)).toEqual(told)
+  const all = world.ask('r2', { tokens })
+  expect(all).not.toBeInstanceOf(Promise)
+  expect(world.holder.inHand(path)?.free.tokens).toBe(0)
+  await world.clock.advance(120_000)
+  expect(world.holder.inHand(path)).toBeNull()
+})

@@ -1,0 +1,283 @@
+// Mirrored requests: sent after the client's answer is under way, by the same checks, on nobody's budget, and told apart from
+// what clients asked for.
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Route, Target } from '../../src/core/directory.ts'
+import { routeTable } from '../../src/core/route-table.ts'
+import type { ShadowPolicy } from '../../src/core/shadow.ts'
+import { shadowObjectName, targetObjectName } from '../../src/core/side-limits.ts'
+import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { besideLimits } from '../../src/platform/beside.ts'
+import { type Beside, isAdmitted } from '../../src/ports.ts'
+import { budget, slots } from '../support/limiter-receiver.ts'
+import { sideConfig, sideReceiver } from '../support/side-receiver.ts'
+import { usageEvent } from '../support/usage-events.ts'
+import { virtualClock } from '../support/virtual-clock.ts'
+import { serve } from '../../src/data-plane/serve.ts'
+import { type PathWorld, WAYS, callerOf, ended, holdTime, pathWorld, servicesOf } from '../support/path-world.ts'
+import { contentEvent } from '../support/raw-provider.ts'
+import { protocols } from '../support/registries.ts'
+import { ending, fails, says, silence, streamed } from '../support/scripted-provider.ts'
+import { costingPicoUsd, someTarget } from '../support/targets.ts'
+
+beforeEach(holdTime)
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const PRICE = { price: costingPicoUsd(1_000_000, 2_000_000), priceVersion: 'p' }
+const TARGETS = [
+  someTarget('live', PRICE),
+  someTarget('other', PRICE),
+  someTarget('mirror', { ...PRICE, maxRetries: 2, dataRegion: 'us' }),
+]
+
+function world(
+  shadow: Partial<ShadowPolicy> = {},
+  route: Partial<Route> = {},
+  more: readonly Target[] = [],
+): PathWorld {
+  const made = pathWorld([])
+  const policy: ShadowPolicy = {
+    percent: 100,
+    ...(shadow.route === undefined ? { target: 'mirror' } : {}),
+    ...shadow,
+  }
+  const routes: readonly Route[] = [
+    { id: 'r', model: 'asked', tenantId: null, targets: ['live', 'other'], allowedGaps: [], shadow: policy, ...route },
+    { id: 'r2', model: 'new', tenantId: null, targets: ['gone', 'mirror', 'other'], allowedGaps: [] },
+    { id: 'theirs', model: 'new', tenantId: 'somebody', targets: ['mirror'], allowedGaps: [] },
+  ]
+  const targets = Object.fromEntries([...TARGETS, ...more].map((target) => [target.id, target]))
+  made.table = routeTable({ revision: 1, targets, routes })
+  made.upstream = says
+  return made
+}
+
+const asked = (made: PathWorld) => made.calls.map(({ target }) => target.id)
+/** The mirrored attempts' events. */
+const mirrored = (made: PathWorld) =>
+  made.shadows.flatMap(({ settled }) => settled.map(({ event, actual }) => ({ event, actual })))
+
+describe.each(WAYS)('a mirror of a request that is %s', (way, body) => {
+  test('is sent once the answer is under way, and is in the ledger by itself', async () => {
+    const made = world({ percent: 100, budgetNanoUsd: 5 })
+    const response = await made.ask({ ...body, user: 'somebody' }, { headers: { 'x-tidegate-tags': 'mine' } })
+    expect(asked(made)[0]).toBe('live')
+    expect(response.headers.get('x-tidegate-plan')).toBe('priority: live > other; shadow mirror (100%)')
+    expect(await ended(made, response)).toContain('Hello.')
+    expect(asked(made)).toEqual(['live', 'mirror'])
+    const [live, shadow] = made.calls.map(({ text }): Record<string, unknown> => JSON.parse(text))
+    expect({ ...shadow, model: '' }).toEqual({ ...live, model: '' })
+    const [{ event, actual } = { event: null, actual: null }] = mirrored(made)
+    expect(event).toMatchObject({
+      keyId: 'shadow',
+      teamId: null,
+      tenantId: 'tenant',
+      endUser: null,
+      tags: [],
+      traceId: 'id-1',
+      route: 'r',
+      targetId: 'mirror',
+      status: 200,
+      ending: 'finished',
+      isFinal: true,
+      streamed: way === 'streamed',
+      costNanoUsd: 20_000,
+    })
+    expect(event?.ttftMs).toEqual(way === 'streamed' ? expect.any(Number) : null)
+    expect(actual?.nanoUsd).toBe(20_000)
+    expect(made.shadows[0]).toMatchObject({ budgetOf: 'r' })
+    expect(made.admitted, 'the client’s limits pay for the client alone').toHaveLength(1)
+    expect(made.speeds.of(someTarget('mirror', PRICE))).toBeNull()
+    expect(made.permits.map(({ targetId, heard }) => [targetId, heard])).toEqual([
+      ['live', [null]],
+      ['mirror', [null]],
+    ])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('that fails tells its target’s breaker, and nobody else', async () => {
+    const made = world()
+    made.upstream = (call) => (call.target.id === 'mirror' ? fails(call, 'server') : says(call))
+    const response = await made.ask(body)
+    expect(await ended(made, response)).toContain('Hello.')
+    expect(made.permits.at(-1)).toEqual({ targetId: 'mirror', heard: ['server'] })
+    expect(mirrored(made).at(-1)?.event).toMatchObject({ ending: 'failed', failure: 'server', isFinal: true })
+    expect(asked(made), 'it is not tried again').toEqual(['live', 'mirror'])
+    expect(made.recorded).toEqual([])
+  })
+
+  test('goes along another route by that one’s own choice', async () => {
+    const made = world({ route: 'r2' })
+    await ended(made, await made.ask(body))
+    expect(asked(made)).toEqual(['live', 'mirror'])
+    expect(mirrored(made)[0]?.event).toMatchObject({ route: 'r', requestedModel: 'new' })
+  })
+
+  test.each([
+    ['is not drawn', (made: PathWorld): void => void (made.draw = 0.5), { percent: 50 }],
+    ['has no target', () => undefined, { target: 'gone' }],
+    ['has another tenant’s route', () => undefined, { route: 'theirs' }],
+    ['was not answered well', (made: PathWorld): void => void (made.upstream = (call) => fails(call, 'client')), {}],
+    ['has no money left', (made: PathWorld): void => void (made.shadowRefusal = { kind: 'unavailable' }), {}],
+    [
+      'finds its breaker open',
+      (made: PathWorld): void => void (made.permit = ({ id }) => (id === 'mirror' ? { retryAfterMs: 9 } : null)),
+      {},
+    ],
+    [
+      'may not leave its region',
+      (made: PathWorld): void =>
+        void (made.caller = { ...callerOf(made), dataPolicies: [{ of: 'tenant', policy: { regions: ['eu'] } }] }),
+      {},
+    ],
+    [
+      'finds it switched off',
+      (made: PathWorld): void => made.switches.take({ revision: 1, off: { target: ['mirror'] } }),
+      {},
+    ],
+  ] as const)('is not sent where it %s', async (_, prepare, shadow) => {
+    const made = world(shadow, {}, [])
+    const inEurope = TARGETS.map((target) => (target.id === 'mirror' ? target : { ...target, dataRegion: 'eu' }))
+    const { table } = made
+    made.table = routeTable({
+      revision: 2,
+      targets: Object.fromEntries(inEurope.map((target) => [target.id, target])),
+      routes: [...table.models('tenant'), ...table.models('somebody').filter(({ id }) => id === 'theirs')],
+    })
+    prepare(made)
+    await ended(made, await made.ask(body))
+    expect(asked(made)).not.toContain('mirror')
+    expect(made.calls.length).toBeGreaterThan(0)
+    expect(mirrored(made)).toEqual([])
+  })
+
+  test('does not go where the client does not want it, nor where a rule of the route says no', async () => {
+    const unwanted = world()
+    await ended(unwanted, await unwanted.ask({ ...body, provider: { ignore: ['mirror'] } }))
+    expect(asked(unwanted)).toEqual(['live'])
+    const rules: Route['rules'] = [{ name: 'no', when: { all: [] }, do: { kind: 'exclude', targets: ['mirror'] } }]
+    const ruled = world({}, { rules })
+    await ended(ruled, await ruled.ask(body))
+    expect(asked(ruled)).toEqual(['live'])
+  })
+
+  test('is bounded in number and in length, and nobody waits for one that hangs', async () => {
+    const patient = { timeouts: { firstContentMs: 500_000, idleMs: 500_000, totalMs: 500_000 } }
+    const made = world({ target: 'patient' }, {}, [someTarget('patient', patient)])
+    const services = servicesOf(made)
+    const ask = (asking: object) =>
+      made.serve((_, later) => serve(chatRequest(asking), protocols.chat, services, later))
+    made.upstream = (call) => (call.target.id === 'patient' ? silence(call) : says(call))
+    const startMs = Date.now()
+    for (let sent = 0; sent < 7; sent += 1) expect(await (await ask(body)).text()).toContain('Hello.')
+    expect(Date.now() - startMs).toBeLessThan(5_000)
+    const mirrors = () => asked(made).filter((id) => id === 'patient')
+    expect(mirrors()).toHaveLength(4)
+    await made.finish()
+    for (const { event } of mirrored(made)) expect(event.ending).toBe('client-left')
+    made.upstream = says
+    await ended(made, await ask(body))
+    expect(mirrors(), 'there is room again').toHaveLength(5)
+    await ended(made, await ask({ ...body, messages: [{ role: 'user', content: 'x'.repeat(1_100_000) }] }))
+    expect(mirrors()).toHaveLength(5)
+  })
+})
+
+function chatRequest(body: object): Request {
+  const headers = { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json' }
+  return new Request('https://gateway.test/v1/chat/completions', {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  })
+}
+
+test('a mirror that goes on long after the client’s answer is stopped, as if its client had left', async () => {
+  const slow = { timeouts: { firstContentMs: 500_000, idleMs: 500_000, totalMs: 500_000 } }
+  const made = world({ target: 'slow' }, {}, [someTarget('slow', { ...PRICE, ...slow })])
+  made.upstream = (call) =>
+    call.target.id === 'slow'
+      ? streamed(call, [contentEvent('So far')], 'hangs')
+      : streamed(call, [contentEvent('Hi'), ending()])
+  const startMs = Date.now()
+  await ended(made, await made.ask(WAYS[1][1]))
+  const [{ event } = { event: null }] = mirrored(made)
+  expect(event).toMatchObject({ ending: 'client-left', targetId: 'slow' })
+  expect(Date.now() - startMs).toBeGreaterThanOrEqual(20_000)
+  expect(Date.now() - startMs).toBeLessThan(30_000)
+  expect(made.permits.at(-1)?.heard, 'no fault of the target').toEqual([null])
+})
+
+describe('the budget of a shadow', () => {
+  const LATER = (work: Promise<void>) => void work
+  const PATH = { tenantId: 't', teamId: null, keyId: 'shadow', model: 'm' }
+  const COST = { requests: 1, inputTokens: 5, outputTokens: 5, slots: 1, nanoUsd: 400 }
+
+  /** A day's budget of 1,000 nano-USD for route `r`, and one attempt at once at target `full`. */
+  function limits() {
+    const clock = virtualClock()
+    const { nowMs, sleep } = clock
+    const purse = sideReceiver(
+      sideConfig([{ model: null, limits: [budget(1_000, 'day')] }], { scope: 'target' }),
+      nowMs(),
+    )
+    const pool = sideReceiver(sideConfig([{ model: null, limits: [slots(1)] }], { scope: 'target' }), nowMs())
+    const sides = new Map([
+      [shadowObjectName('r'), purse],
+      [targetObjectName('full'), pool],
+    ])
+    const recorded: UsageEvent[] = []
+    const beside = besideLimits({
+      nowMs,
+      sleep,
+      newId: () => 'h',
+      digest: async (text) => text,
+      async sendBeside(name, message) {
+        await sleep(2)
+        const side = sides.get(name)
+        if (side === undefined) throw new Error('away')
+        return side.call(structuredClone(message), nowMs())
+      },
+    })
+    const ask = async (id: string, budgetOf: string | null, target: Beside['target'] = null) => {
+      const asked = { budgetOf, path: PATH, amounts: COST, template: usageEvent(id), beside: { endUser: null, target } }
+      const answer = beside.admitShadow(asked, LATER, (event) => recorded.push(event))
+      return clock.until(Promise.resolve(answer))
+    }
+    return { ask, clock, recorded }
+  }
+
+  test('is never overspent, and what was not spent is there again', async () => {
+    const { ask, clock, recorded } = limits()
+    const [first, second] = [await ask('1', 'r'), await ask('2', 'r')]
+    if (!isAdmitted(first) || !isAdmitted(second)) throw new Error('refused')
+    expect([first.limitsMoney, first.amounts.nanoUsd]).toEqual([true, 400])
+    expect(await ask('3', 'r')).toMatchObject({ kind: 'budget', limitNanoUsd: 1_000 })
+    second.settle({ ...COST, nanoUsd: 0 }, usageEvent('2', { costNanoUsd: 0 }), LATER)
+    second.settle(COST, usageEvent('2 again'), LATER)
+    await clock.advance(30_000)
+    const third = await ask('4', 'r')
+    expect(isAdmitted(third)).toBe(true)
+    first.settle(COST, usageEvent('1', { costNanoUsd: 400 }), LATER)
+    expect(
+      recorded.map(({ requestId }) => requestId),
+      'each event once',
+    ).toEqual(['2', '1'])
+  })
+
+  test('may be none; what limits the target counts all the same, and nothing is taken where something refuses', async () => {
+    const { ask, recorded } = limits()
+    const full = { id: 'full', model: 'm' }
+    const free = await ask('1', null)
+    if (!isAdmitted(free)) throw new Error('refused')
+    expect([free.limitsMoney, free.extend(COST, LATER)]).toEqual([false, true])
+    const held = await ask('2', null, full)
+    expect(isAdmitted(held)).toBe(true)
+    expect(await ask('3', 'r', full)).toMatchObject({ kind: 'slots' })
+    for (const id of ['4', '5']) expect(isAdmitted(await ask(id, 'r')), 'nothing was taken by 3').toBe(true)
+    expect(await ask('6', 'unknown')).toEqual({ kind: 'unavailable' })
+    free.settle(COST, usageEvent('1'), LATER)
+    expect(recorded).toHaveLength(1)
+  })
+})

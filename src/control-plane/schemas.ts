@@ -213,7 +213,8 @@ export const NEW_KEY = z.strictObject({ tenant: NAME, team: z.optional(z.nullabl
 export const KEY_CHANGE = z.strictObject({ name: z.optional(NAME), ...KEY }, OBJECT)
 
 const PROVIDER_ALLOWED = `must be one of ${PROVIDERS.map((provider) => provider.name).join(', ')}`
-const PROVIDER = z
+/** A provider of the catalogue. */
+export const PROVIDER = z
   .string(PROVIDER_ALLOWED)
   .check(z.refine((value) => PROVIDERS.some((provider) => provider.name === value), PROVIDER_ALLOWED))
 /** Only secrets of such names can be credentials, so that no other secret can be sent to an endpoint. */

@@ -24,13 +24,15 @@ async function newestMs(folder: string): Promise<number> {
   return Math.max(0, ...times)
 }
 
-/** Builds the dashboard into `dist/assets` unless what stands there is newer than every source file. */
+/** Builds the dashboard, and the schema of the configuration's file, into `dist/assets` unless what stands there is newer than every source file. */
 export async function buildDashboardIfStale(): Promise<void> {
   const built = await stat(path.join(ASSETS, 'dashboard/index.html')).catch(() => undefined)
   if (built !== undefined && built.mtimeMs >= (await newestMs(SOURCES))) return
   const vite = path.join(ROOT, 'node_modules/vite/bin/vite.js')
   const config = path.join(SOURCES, 'vite.config.ts')
   await promisify(execFile)(process.execPath, [vite, 'build', '--config', config, '--logLevel', 'warn'], { cwd: ROOT })
+  const { writeSchema } = await import('./cli/json-schema.ts')
+  await writeSchema()
 }
 
 /** The file that a path names, or nothing; folders have an `index.html`, and no path leaves the assets' folder. */

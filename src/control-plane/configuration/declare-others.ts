@@ -16,6 +16,7 @@ import type { ConfigurationDocument, RulesEntry, SwitchEntry } from './schemas.t
 import { channelItem, isSame, rulesItem } from './view.ts'
 
 export function declarePrices(declaring: Declaring, entries: readonly NewPrice[]): void {
+  const claimed = new Set<string>()
   for (const [index, body] of entries.entries()) {
     const at = `prices[${index}]`
     if ((body.price === undefined) === (body.adjust_percent === undefined)) {
@@ -24,17 +25,26 @@ export function declarePrices(declaring: Declaring, entries: readonly NewPrice[]
     }
     const tenant = body.tenant == null ? null : declaring.tenant(body.tenant, at)
     if (tenant === undefined) continue
-    declarePrice(declaring, body, tenant?.id ?? null)
+    const subject = `${body.provider}/${body.model}`
+    const isDated = body.from !== undefined
+    if (!isDated && !declaring.once('prices', `${subject}/${tenant?.id ?? ''}`, at, subject)) continue
+    declarePrice(declaring, body, tenant?.id ?? null, claimed)
   }
 }
 
-function declarePrice(declaring: Declaring, body: NewPrice, tenantId: string | null): void {
+function declarePrice(
+  declaring: Declaring,
+  body: NewPrice,
+  tenantId: string | null,
+  /** Rows that are what an entry before this one says. */
+  claimed: Set<string>,
+): void {
   const { ports } = declaring.context
   const fromMs = body.from === undefined ? null : readInstant(body.from)
   const ofSubject = [...declaring.before.prices.values()].filter(
     (row) => row.provider === body.provider && row.model === body.model && row.tenant_id === tenantId,
   )
-  const free = ofSubject.filter((row) => !declaring.isDeclared('prices', row.id))
+  const free = ofSubject.filter((row) => !claimed.has(row.id))
   const sameTime =
     fromMs === null
       ? free
@@ -45,13 +55,16 @@ function declarePrice(declaring: Declaring, body: NewPrice, tenantId: string | n
   const same = sameTime.find((row) => isCharged(row, body))
   if (same !== undefined) {
     declaring.note('prices', same.id)
+    claimed.add(same.id)
     // What held before what is said without a date is history.
     if (fromMs === null) for (const row of ofSubject) declaring.note('prices', row.id)
     return
   }
   const replaced = fromMs === null ? undefined : sameTime[0]
-  if (replaced !== undefined) declaring.draft.prices.delete(replaced.id)
-  else if (fromMs === null) for (const row of ofSubject) declaring.note('prices', row.id)
+  if (replaced !== undefined) {
+    declaring.draft.prices.delete(replaced.id)
+    claimed.add(replaced.id)
+  } else if (fromMs === null) for (const row of ofSubject) declaring.note('prices', row.id)
   const id = `prc_${randomBase62(14, ports.randomBytes)}`
   const from = fromMs ?? ports.nowMs()
   declaring.draft.prices.set(id, {

@@ -3,6 +3,7 @@
 import { useState } from 'preact/hooks'
 import { ApiFailure } from './api.ts'
 import { formatDuration, formatUsd } from './format.ts'
+import { type ExplainedLimits, LimitsExplained } from './explain-limits.tsx'
 import { Field, Form, TextField, useSending } from './forms.tsx'
 import { Panel } from './panel.tsx'
 
@@ -26,6 +27,15 @@ interface Explanation {
   readonly route?: { readonly model: string; readonly strategy: string; readonly rule: string | null }
   readonly excluded?: readonly { readonly target: string; readonly reason: string; readonly detail: string }[]
   readonly would_answer?: { readonly status: number; readonly body: unknown }
+  readonly preset: string | null
+  readonly cache?: string
+  readonly cached?: { readonly target: string; readonly age_seconds: number } | null
+  readonly limits?: ExplainedLimits | null
+  readonly shadow?: {
+    readonly target: string | null
+    readonly percent: number
+    readonly excluded: { readonly target: string; readonly detail: string } | null
+  } | null
 }
 
 export function ExplainBox({ exampleModel }: { exampleModel: string }) {
@@ -106,7 +116,7 @@ async function explain(key: string, body: string): Promise<Explanation> {
 }
 
 function Explained({ explanation }: { explanation: Explanation }) {
-  const { candidates, excluded = [], route, would_answer: refused } = explanation
+  const { candidates, excluded = [], route, would_answer: refused, limits = null } = explanation
   return (
     <>
       <p>
@@ -115,6 +125,11 @@ function Explained({ explanation }: { explanation: Explanation }) {
           <>
             {' '}
             → route <code>{route.model}</code>, {route.rule === null ? route.strategy : `rule “${route.rule}”`}
+          </>
+        )}
+        {explanation.preset !== null && (
+          <>
+            , preset <code>{explanation.preset}</code>
           </>
         )}
       </p>
@@ -149,6 +164,8 @@ function Explained({ explanation }: { explanation: Explanation }) {
           ))}
         </ol>
       )}
+      {explanation.cache !== undefined && <p class="muted">{besideText(explanation)}</p>}
+      {limits !== null && <LimitsExplained limits={limits} />}
       {excluded.length > 0 && (
         <>
           <h3>Not asked</h3>
@@ -165,6 +182,26 @@ function Explained({ explanation }: { explanation: Explanation }) {
     </>
   )
 }
+
+/** What the cache has to do with it, and the mirror. */
+function besideText({ cache = '', cached = null, shadow = null }: Explanation): string {
+  const known = CACHE_TEXTS.get(cache) ?? cache
+  const age = cached === null ? '' : ` ${formatDuration(cached.age_seconds * 1000)} old, from ${cached.target}`
+  if (shadow === null) return `Cache: ${known}${age}.`
+  const { target, percent, excluded } = shadow
+  const mirrored =
+    excluded === null
+      ? `${percent} % go to ${target ?? ''} as well`
+      : `not mirrored to ${excluded.target}: ${excluded.detail}`
+  return `Cache: ${known}${age}. Shadow: ${mirrored}.`
+}
+
+const CACHE_TEXTS: ReadonlyMap<string, string> = new Map([
+  ['off', 'off for this tenant'],
+  ['bypass', 'not for this request'],
+  ['miss', 'nothing there yet'],
+  ['hit', 'would be answered from it,'],
+])
 
 function costText({ estimated_cost_usd: usd, is_unpriced: isUnpriced }: Candidate): string {
   if (isUnpriced || usd === null) return 'no price known'

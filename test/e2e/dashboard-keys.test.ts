@@ -290,6 +290,8 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     await page.getByLabel('Request body').fill(JSON.stringify({ model: MODEL, messages: says('Hello') }))
     await page.getByRole('button', { name: 'Explain' }).click()
     await page.locator('.explanation').getByText('in good standing').waitFor()
+    await page.locator('.explanation').getByText('would be admitted').waitFor()
+    expect(await page.locator('.explanation').textContent()).toMatch(/Cache: .+\. *Limits/)
     expect(await page.locator('.explanation').textContent()).toContain(`${MODEL} by chat → route sim-gpt*`)
     await page.getByLabel('Request body').fill(JSON.stringify({ model: 'unheard-of', messages: says('Hello') }))
     await page.getByRole('button', { name: 'Explain' }).click()

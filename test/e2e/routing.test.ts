@@ -1,15 +1,26 @@
 // Routes that choose: strategies, rules and what doesn't fit, as an operator writes them and as a client meets them; and
 // explanations, which say beforehand what the request then does.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ask, create, createTenant, eventually, says, simulatedTarget } from '../support/account.ts'
+import {
+  ask,
+  create,
+  createTenant,
+  eventually,
+  idOf,
+  latestAttempts,
+  says,
+  simulatedTarget,
+} from '../support/account.ts'
 import { type TestSystem, startTestSystem } from '../support/system.ts'
 
 let system: TestSystem
 let key: string
+let shadowed: string
 
 beforeAll(async () => {
   system = await startTestSystem()
-  key = (await createTenant(system, 'routing')).key
+  const limits = { budget: { amount_usd: '5', period: 'day' } }
+  key = (await createTenant(system, 'routing', { limits })).key
   const targets = [
     simulatedTarget('dear', 'sim-gpt-4o-fast', {
       price: { input_usd_per_million: '10', output_usd_per_million: '40' },
@@ -51,6 +62,14 @@ beforeAll(async () => {
       { name: 'batch', when: { text: 'tag', in: ['batch-*'] }, do: { use: { members: ['claude'] } } },
       { name: 'europe', when: { text: 'metadata.zone', in: ['eu'] }, do: { require_labels: ['eu'] } },
     ],
+  })
+  const shadow = { target: 'cheap', percent: 100, budget_usd: '1' }
+  shadowed = idOf(await create(system, '/admin/routes', { model: 'shadowed', targets: ['claude'], shadow }))
+  await create(system, '/admin/presets', {
+    name: 'brief',
+    tenant: 'routing',
+    parameters: { model: 'shadowed', max_tokens: 9 },
+    system: 'Be brief.',
   })
 })
 afterAll(() => system.dispose())
@@ -165,6 +184,54 @@ describe('a rule', () => {
     expect((await answered(body('ruled', { tools }))).status).toBe(403)
     expect(await explain(body('ruled', { tools }))).toMatchObject({
       would_answer: { status: 403, body: { error: { code: 'refused_by_rule', message: 'No tools here.' } } },
+    })
+  })
+})
+
+describe('a preset and a shadow', () => {
+  test('give a request its members, and mirror it beside the client’s budget and reports', async () => {
+    const asked = { model: '@preset/brief', messages: says('Hello'), stream: true }
+    const response = await eventually(
+      () => ask(system, key, asked),
+      ({ status }) => status !== 404,
+    )
+    expect(await response.text()).toContain('[DONE]')
+    expect(response.headers.get('x-tidegate-preset')).toBe('brief')
+    expect(response.headers.get('x-tidegate-plan')).toBe('priority: claude; shadow cheap (100%)')
+    const own = (
+      await eventually(
+        () => latestAttempts(system),
+        (rows) => rows.some((row) => row.key === 'shadow' && row.route === shadowed),
+      )
+    ).filter((row) => row.route === shadowed)
+    const live = own.find((row) => row.key !== 'shadow')
+    const mirror = own.find((row) => row.key === 'shadow')
+    expect(live).toMatchObject({ target: 'claude', tags: ['tidegate:preset:brief'], streamed: true })
+    expect(mirror).toMatchObject({ target: 'cheap', status: 200, ending: 'finished', trace_id: live?.request_id })
+    expect(Number(mirror?.cost_nano_usd)).toBeGreaterThan(0)
+    expect(mirror?.ttft_ms).not.toBeNull()
+    const { body: report } = await system.admin(
+      'GET',
+      `/admin/reports?group_by=traffic&route=${shadowed}&metrics=requests,spend,latency`,
+    )
+    expect(report).toMatchObject({
+      rows: expect.arrayContaining([expect.objectContaining({ traffic: 'shadow', requests: 1 })]),
+    })
+  })
+
+  test('are told beforehand, with the limits that the request would take from', async () => {
+    const told = await explain({ model: '@preset/brief', messages: says('Hello') })
+    expect(told).toMatchObject({
+      preset: 'brief',
+      model: 'shadowed',
+      max_output_tokens: 9,
+      shadow: { target: 'cheap', percent: 100, budget_usd: 1, excluded: null },
+      limits: {
+        would_admit: true,
+        is_available: true,
+        in_hand: { is_enough: true },
+        limits: [{ scope: 'tenant', kind: 'budget', limit_usd: '5.00', fits: true }],
+      },
     })
   })
 })

@@ -5,7 +5,16 @@ import { COUNT_PROVIDERS, PROVIDER_COLUMNS } from './alerts/watch-calls.ts'
 import type { ReadableBatch } from './read-batch.ts'
 import { COUNT_CALLS } from './canary-watch.ts'
 import { COUNT_REVISIONS } from './configuration-watch.ts'
-import { EVENT_COLUMNS, ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList, sumList } from './columns.ts'
+import {
+  EVENT_COLUMNS,
+  GROUP_DIMENSIONS,
+  JUDGED,
+  JUDGED_SUMS,
+  ROLLUP_DIMENSIONS,
+  SUMMED_COLUMNS,
+  selectList,
+  sumList,
+} from './columns.ts'
 import { LATE_AFTER_MS, QUARTER_MS } from './days.ts'
 
 /** What became of a message, or of messages that were applied together. */
@@ -24,12 +33,14 @@ const COLUMNS = Object.keys(EVENT_COLUMNS)
 
 // ?1 is one bound parameter, however many events there are (D1 allows 100). Materialised, or SQLite would write and read
 // the JSON again for every value that is taken from it, and in the sums for each of the many uses of a value.
+const ROWS = `row AS MATERIALIZED (SELECT jsonb(value) AS fields FROM json_each(?1))`
+const fieldsOf = (columns: readonly string[]): string =>
+  columns.map((column) => `fields ->> ${COLUMNS.indexOf(column)} AS ${column}`).join(', ')
 const eventsOf = (columns: readonly string[]): string =>
-  `row AS MATERIALIZED (SELECT jsonb(value) AS fields FROM json_each(?1)), event AS MATERIALIZED
-    (SELECT ${columns.map((column) => `fields ->> ${COLUMNS.indexOf(column)} AS ${column}`).join(', ')} FROM row)`
+  `${ROWS}, event AS MATERIALIZED (SELECT ${fieldsOf(columns)} FROM row)`
 const EVENTS = eventsOf(COLUMNS)
 
-const INSERT_EVENTS = `WITH ${EVENTS} INSERT INTO usage_events (${COLUMNS.join(', ')}) SELECT ${COLUMNS.join(', ')} FROM event`
+const INSERT_EVENTS = `WITH ${ROWS} INSERT INTO usage_events (${COLUMNS.join(', ')}) SELECT ${fieldsOf(COLUMNS)} FROM row`
 
 const COUNT_FAILING = `WITH ${eventsOf(PROVIDER_COLUMNS)} ${COUNT_PROVIDERS}`
 
@@ -37,13 +48,13 @@ const COUNT_WATCHED = `WITH ${EVENTS} ${COUNT_CALLS}`
 
 const COUNT_WATCHED_REVISIONS = `WITH ${EVENTS} ${COUNT_REVISIONS}`
 
-const SUMS = Object.keys(ROLLUP_SUMS)
+const SUMS = Object.keys(JUDGED_SUMS)
 
 // Aggregated before it is written: one row per group, not one per event.
-const UPSERT_HOURS = `WITH ${EVENTS}
+const UPSERT_HOURS = `WITH ${eventsOf(['started_at_ms', ...Object.keys(GROUP_DIMENSIONS), ...SUMMED_COLUMNS])}, ${JUDGED}
   INSERT INTO usage_hourly (${[...Object.keys(ROLLUP_DIMENSIONS), ...SUMS].join(', ')})
-  SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${sumList(ROLLUP_SUMS)}
-  FROM event
+  SELECT ${selectList(ROLLUP_DIMENSIONS)}, ${sumList(JUDGED_SUMS)}
+  FROM judged
   WHERE true
   GROUP BY ${Object.values(ROLLUP_DIMENSIONS).join(', ')}
   ON CONFLICT DO UPDATE SET ${SUMS.map((column) => `${column} = ${column} + excluded.${column}`).join(', ')}`

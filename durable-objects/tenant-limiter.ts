@@ -10,6 +10,7 @@ import {
   newAuthority,
   nextExpiryMs,
   noteInFlight,
+  noteSettled,
   presumedSpentNanoUsd,
 } from '../src/core/authority.ts'
 import { type OpenAdmission, adjusted, lost } from '../src/core/booking.ts'
@@ -216,14 +217,22 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
 
   #takeChunk(holder: HolderState, chunk: EventChunk, nowMs: number): void {
     if (chunk.to <= holder.acknowledged) return
-    this.#outbox.add(this.#corrected(chunk), nowMs + OUTBOX_DELAY_MS)
-    for (const id of chunk.settles) holder.inFlight.delete(id)
+    this.#outbox.add(this.#corrected(chunk, nowMs), nowMs + OUTBOX_DELAY_MS)
+    for (const id of chunk.settles) {
+      const record = holder.inFlight.get(id)
+      if (record === undefined) continue
+      noteSettled(this.#authority, record.leaseId, record.reserved.nanoUsd, nowMs)
+      holder.inFlight.delete(id)
+    }
     holder.acknowledged = chunk.to
   }
 
   /** Events of attempts that had been written off become corrections of the write-off. */
-  #corrected(chunk: EventChunk): string {
+  #corrected(chunk: EventChunk, nowMs: number): string {
     const booked = this.#hasBooked ? this.#storage.takeBooked(chunk.settles) : []
+    for (const { leaseId = '', reservedNanoUsd } of booked) {
+      noteSettled(this.#authority, leaseId, reservedNanoUsd, nowMs)
+    }
     return booked.length === 0 ? chunk.events : adjusted(chunk.events, booked)
   }
 
@@ -272,8 +281,8 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
 
   #book(holder: HolderState, records: readonly AdmissionRecord[], nowMs: number): void {
     if (records.length === 0) return
-    const booked = records.map(({ id, reserved, event }): OpenAdmission => {
-      return { id, reservedNanoUsd: reserved.nanoUsd, event, bookedAtMs: nowMs }
+    const booked = records.map(({ id, leaseId, reserved, event }): OpenAdmission => {
+      return { id, leaseId, reservedNanoUsd: reserved.nanoUsd, event, bookedAtMs: nowMs }
     })
     for (const admission of booked) {
       holder.inFlight.delete(admission.id)

@@ -164,6 +164,17 @@ export function noteInFlight(authority: Authority, leaseId: string, nanoUsd: num
   authority.dirty.leases.add(leaseId)
 }
 
+/** An attempt that was in flight under a lease that has expired is over: what it had reserved is in doubt no more. What it came to
+ *  is in the report that arrives with it. */
+export function noteSettled(authority: Authority, leaseId: string, nanoUsd: number, nowMs: number): void {
+  const lease = authority.leases.get(leaseId)
+  if (lease === undefined || lease.state === 'open') return
+  lease.knownNanoUsd = Math.max(0, lease.knownNanoUsd - nanoUsd)
+  // What was kept for it when the lease was reconciled is released after the report.
+  lease.reconcileAtMs ??= nowMs
+  authority.dirty.leases.add(leaseId)
+}
+
 /** The holder says how much it reserves without telling, in its latest message: what it was told before is past. */
 export function noteBlind(authority: Authority, { leaseId, blindNanoUsd }: LeaseReport): void {
   const lease = authority.leases.get(leaseId)

@@ -7,6 +7,8 @@ import { type Usage, addUnits } from './usage.ts'
 export interface OpenAdmission {
   /** `<request id>#<attempt>` */
   readonly id: string
+  /** Under which it was admitted; missing where it was booked by an earlier version. */
+  readonly leaseId?: string
   readonly reservedNanoUsd: number
   /** JSON text of its usage event as it stood at admission. */
   readonly event: string

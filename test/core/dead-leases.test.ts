@@ -86,6 +86,12 @@ class Story {
     for (const message of this.#heldBack) this.#end.call(message, START_MS)
   }
 
+  /** The limiter takes the lease for dead, and has reconciled it if that is so; its holder goes on. */
+  writeOff(isReconciled: boolean): void {
+    this.#end.expire(START_MS + 30_000)
+    if (isReconciled) this.#end.expire(START_MS + 60_000)
+  }
+
   /** What is held for the holder long after its death. */
   heldAfterDeath(): number {
     this.#end.expire(START_MS + 30_000)
@@ -206,5 +212,24 @@ describe('of a lease whose holder dies, what it may have spent stays held when',
     const faulty = new Story([fault])
     tell(faulty)
     expect(faulty.heldAfterDeath(), 'the fault shows').toBeLessThan(faulty.reserved)
+  })
+})
+
+describe('of a lease that was written off, nothing stays held for an attempt whose end was told after all', () => {
+  test.each([false, true])('though its holder dies with another (reconciled before: %s)', (isReconciled) => {
+    const heldAfter = (isTold: boolean): number => {
+      const story = new Story([])
+      story.exchange([2_000, 3_000])
+      for (const nanoUsd of [2_000, 3_000]) expect(story.reserve(nanoUsd)).toBe(true)
+      story.exchange(null)
+      story.writeOff(isReconciled)
+      if (isTold) {
+        story.release(2_000)
+        story.exchange(null)
+      }
+      return story.heldAfterDeath()
+    }
+    expect(heldAfter(true)).toBeGreaterThanOrEqual(3_000)
+    expect(heldAfter(false) - heldAfter(true)).toBe(2_000)
   })
 })

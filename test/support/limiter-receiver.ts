@@ -9,6 +9,7 @@ import {
   exposure,
   newAuthority,
   noteInFlight,
+  noteSettled,
 } from '../../src/core/authority.ts'
 import { answer, takeReports } from '../../src/core/exchange.ts'
 import type { CalendarPeriod } from '../../src/core/failure.ts'
@@ -31,11 +32,20 @@ export interface AuthorityMachine {
   readonly configure: typeof configure
   readonly expireDue: typeof expireDue
   readonly noteInFlight: typeof noteInFlight
+  readonly noteSettled: typeof noteSettled
   readonly takeReports: typeof takeReports
   readonly answer: typeof answer
 }
 
-export const AUTHORITY: AuthorityMachine = { newAuthority, configure, expireDue, noteInFlight, takeReports, answer }
+export const AUTHORITY: AuthorityMachine = {
+  newAuthority,
+  configure,
+  expireDue,
+  noteInFlight,
+  noteSettled,
+  takeReports,
+  answer,
+}
 
 interface KnownHolder {
   acknowledged: number
@@ -71,13 +81,20 @@ export function receiver(config: LimiterConfig, nowMs: number, ttlMs = 30_000, m
   const holders = new Map<string, KnownHolder>()
   const runs: string[] = []
   const inFlight = new Map<string, AdmissionRecord>()
+  const booked = new Map<string, AdmissionRecord>()
   const crossings: ThresholdCrossing[] = []
 
-  function takeChunks(message: LimiterCall, holder: KnownHolder): void {
+  function takeChunks(message: LimiterCall, holder: KnownHolder, atMs: number): void {
     for (const chunk of message.chunks) {
       if (chunk.to <= holder.acknowledged) continue
       runs.push(chunk.events)
-      for (const id of chunk.settles) inFlight.delete(id)
+      for (const id of chunk.settles) {
+        const record = inFlight.get(id) ?? booked.get(id)
+        if (record === undefined) continue
+        machine.noteSettled(authority, record.leaseId, record.reserved.nanoUsd, atMs)
+        inFlight.delete(id)
+        booked.delete(id)
+      }
       holder.acknowledged = chunk.to
     }
   }
@@ -88,6 +105,7 @@ export function receiver(config: LimiterConfig, nowMs: number, ttlMs = 30_000, m
       for (const [id, record] of inFlight) {
         if (record.leaseId !== lease.id) continue
         inFlight.delete(id)
+        booked.set(id, record)
         machine.noteInFlight(authority, lease.id, record.reserved.nanoUsd)
       }
     }
@@ -106,11 +124,13 @@ export function receiver(config: LimiterConfig, nowMs: number, ttlMs = 30_000, m
       holders.set(message.holder, holder)
       const isStraggler = message.number <= holder.number
       const time = { nowMs: atMs, ttlMs }
-      takeChunks(message, holder)
+      takeChunks(message, holder, atMs)
       bookLost(machine.takeReports(authority, message, time))
-      if (!isStraggler) for (const record of message.admissions) inFlight.set(record.id, record)
+      const isNews = ({ id }: AdmissionRecord): boolean => !isStraggler && !inFlight.has(id) && !booked.has(id)
+      const admissions = message.admissions.filter(isNews)
+      for (const record of admissions) inFlight.set(record.id, record)
       holder.number = Math.max(holder.number, message.number)
-      const said = machine.answer(authority, message, isStraggler, time)
+      const said = machine.answer(authority, { ...message, admissions }, isStraggler, time)
       crossings.push(...takeCrossings(authority))
       authority.dirty.gauges.clear()
       authority.dirty.leases.clear()

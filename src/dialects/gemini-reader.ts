@@ -216,7 +216,9 @@ class Candidates {
     const name = Object.keys(part).find((key) => !BESIDE.has(key) && isJsonObject(part[key]))
     if (typeof part['text'] === 'string' || name === undefined) return this.say(candidate, part, signature)
     candidate.open = null
-    const media = name === 'inlineData' || name === 'fileData' ? objectOf(part[name]) : {}
+    // A picture on the way to another is no part of the answer.
+    const isAnswer = part['thought'] !== true
+    const media = isAnswer && (name === 'inlineData' || name === 'fileData') ? objectOf(part[name]) : {}
     if (!this.show(candidate.number, media)) this.events.other(candidate.number, 'gemini', name, part)
     // Pictures have no place for a signature: it becomes a part of its own, as it also comes from the provider.
     else if (signature !== null) this.sign(candidate, 'text', signature)

@@ -63,21 +63,21 @@ export class ChatChoices {
     arrayOf(body['choices']).forEach((value, position) => {
       const choice = objectOf(value)
       const number = choiceNumber(choice, position)
-      this.readChoice(choice, number, objectOf(choice[member]))
+      this.readChoice(choice, number, objectOf(choice[member]), member === 'message')
       for (const source of sources) this.addSource(number, source)
     })
   }
 
-  private readChoice(choice: JsonObject, number: number, message: JsonObject): void {
+  private readChoice(choice: JsonObject, number: number, message: JsonObject, isWhole: boolean): void {
     this.events.touch(number)
-    for (const piece of readPieces(message)) this.place(number, piece)
+    for (const piece of readPieces(message)) this.place(number, piece, isWhole)
     const tokens = choice['logprobs']
     if (isJsonObject(tokens)) this.events.logprobs(number, readLogprobs(tokens))
     const finish = stringOf(choice['finish_reason'])
     if (finish !== null) this.events.finish(number, readChatFinish(finish), stopSequenceOf(choice))
   }
 
-  private place(choice: number, piece: ChatPiece): void {
+  private place(choice: number, piece: ChatPiece, isWhole: boolean): void {
     switch (piece.kind) {
       case 'reasoning':
         return this.addReasoning(choice, piece)
@@ -97,7 +97,7 @@ export class ChatChoices {
       case 'audio':
         return this.events.audio(choice, { ...piece, mediaType: '' })
       case 'tool':
-        return this.addCall(choice, piece)
+        return this.addCall(choice, piece, isWhole)
       default:
         return this.events.text(choice, piece.kind, piece.text)
     }
@@ -154,17 +154,21 @@ export class ChatChoices {
     this.early.set(choice, waiting.set(callId, signature))
   }
 
-  private addCall(choice: number, piece: ChatToolPiece): void {
+  /** Of a whole reply every entry is a call of its own, whatever its id. */
+  private addCall(choice: number, piece: ChatToolPiece, isWhole: boolean): void {
     const slots = this.calls.get(choice) ?? []
     this.calls.set(choice, slots)
-    const known = findSlot(slots, piece)
+    const known = isWhole ? undefined : findSlot(slots, piece)
     if (known !== undefined && piece.signature !== null) this.events.toolSignature(choice, known.part, piece.signature)
     const part = known?.part ?? this.beginCall(choice, slots, piece)
     this.events.toolArguments(choice, part, piece.argumentsText)
   }
 
   private beginCall(choice: number, slots: ToolSlot[], piece: ChatToolPiece): number {
-    const id = piece.id ?? synthesisedId(this.replyId, choice, slots.length)
+    // An id that an earlier call has would leave a client with two results for one call.
+    const isTaken = slots.some(({ id: taken }) => taken !== null && taken === piece.id)
+    const own = isTaken ? null : piece.id
+    const id = own ?? synthesisedId(this.replyId, choice, slots.length)
     const waiting = this.early.get(choice)
     const signature = piece.signature ?? waiting?.get(id) ?? null
     waiting?.delete(id)
@@ -210,7 +214,11 @@ function findSlot(slots: readonly ToolSlot[], piece: ChatToolPiece): ToolSlot | 
     const isOther = piece.name !== null && piece.id !== null && slot?.id !== null && slot?.id !== piece.id
     return isOther ? undefined : slot
   }
-  const sameId = piece.id === null ? undefined : slots.findLast((candidate) => candidate.id === piece.id)
+  const isNamed = piece.name !== null
+  // Some give every call the same id: then those that stand beside each other, each with a name, are several.
+  const sameId = slots.findLast(
+    ({ id, position }) => piece.id !== null && id === piece.id && !(isNamed && position !== piece.position),
+  )
   if (sameId !== undefined || piece.name !== null) return sameId
   return slots.findLast((candidate) => candidate.position === piece.position) ?? slots.at(-1)
 }

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
 import { hidesReasoning } from '../core/quirk.ts'
 import { type Usage, withTier } from '../core/usage.ts'
-import { DONE_DATA, readChatUsage } from '../wire/openai-chat.ts'
+import { BROKEN_FINISHES, DONE_DATA, readChatUsage } from '../wire/openai-chat.ts'
 import { arrayOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 import type { Frame } from './dialect.ts'
 import type { WatchedReader } from './event-meter.ts'
@@ -67,7 +67,7 @@ export function errorIn(chunk: JsonObject, event: string): JsonObject | undefine
   for (const choice of arrayOf(chunk['choices'])) {
     const inner = objectOf(choice)['error']
     if (isJsonObject(inner)) return { error: inner }
-    if (objectOf(choice)['finish_reason'] === 'error')
+    if (BROKEN_FINISHES.has(objectOf(choice)['finish_reason']))
       return { error: { message: 'The provider ended its reply with an error.' } }
   }
   return undefined

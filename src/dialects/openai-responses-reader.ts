@@ -84,6 +84,8 @@ class ResponsesReader implements WatchedReader {
       case 'response.in_progress':
         return this.ends.start(objectOf(message['response']))
       case 'response.completed':
+      // Some end every response with it, however it went: its status says.
+      case 'response.done':
       case 'response.incomplete':
       case 'response.failed':
       case 'response.cancelled':

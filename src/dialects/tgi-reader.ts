@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Usage } from '../core/usage.ts'
-import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
+import { arrayOf, countOf, isJsonArray, isCount, objectOf, stringOf } from '../wire/read.ts'
 import type { WatchedReader } from './event-meter.ts'
 import { JsonReader, ONLY_CHOICE } from './json-reader.ts'
 import { brokenStream, readErrorBody } from './provider-error.ts'
@@ -71,7 +71,7 @@ class TgiReader extends JsonReader {
 
 /** A stream says how long the prompt was; whole, it is listed token by token where that was asked for. */
 function readUsage(details: JsonObject): Usage | null {
-  if (numberOf(details['generated_tokens']) === null) return null
-  const input = numberOf(details['input_length']) ?? arrayOf(details['prefill']).length
-  return { ...NO_USAGE, input: countOf(input), output: countOf(details['generated_tokens']) }
+  const output = countOf(details['generated_tokens'])
+  const input = isCount(details['input_length']) ? countOf(details['input_length']) : arrayOf(details['prefill']).length
+  return input + output === 0 ? null : { ...NO_USAGE, input, output }
 }

@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
 import { NO_USAGE, USAGE_BUCKETS, withTier, withUnits } from '../core/usage.ts'
 import type { Usage } from '../core/usage.ts'
-import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from './read.ts'
+import { arrayOf, countOf, isCount, isJsonArray, objectOf, stringOf } from './read.ts'
 
 /** The version of the API that is asked for; it names a behaviour, not a release. */
 export const ANTHROPIC_VERSION = '2023-06-01'
@@ -62,7 +62,7 @@ export function mergeMessagesUsage(earlier: JsonObject, later: Json | undefined)
   const merged: Record<string, Json | undefined> = { ...earlier }
   for (const [name, value] of Object.entries(objectOf(later))) {
     const before = merged[name]
-    if (typeof value === 'number') merged[name] = Math.max(value, countOf(before))
+    if (isCount(value)) merged[name] = Math.max(countOf(value), countOf(before))
     else if (isJsonArray(value)) merged[name] = value
     else if (isJsonObject(value)) merged[name] = mergeMessagesUsage(objectOf(before), value)
   }

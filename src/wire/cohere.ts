@@ -20,9 +20,9 @@ export function readCohereUsage(value: Json | undefined): Usage | null {
   const usage = objectOf(value)
   const tokens = objectOf(usage['tokens'])
   const billed = isJsonObject(usage['billed_units']) ? usage['billed_units'] : tokens
-  if (numberOf(billed['input_tokens']) === null && numberOf(billed['output_tokens']) === null) return null
   const prompt = countOf(billed['input_tokens'])
   const completion = countOf(billed['output_tokens'])
+  if (prompt + completion === 0) return null
   const added = Math.max(0, countOf(tokens['input_tokens']) - prompt)
   const cacheRead = Math.min(prompt, Math.max(0, countOf(usage['cached_tokens']) - added))
   const reasoning = Math.min(completion, countOf(tokens['reasoning_tokens']))

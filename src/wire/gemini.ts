@@ -61,15 +61,15 @@ export function geminiModelPath(model: string, target: Target): string {
  */
 export function readGeminiUsage(value: Json | undefined): Usage | null {
   if (!isJsonObject(value)) return null
-  const prompt = count(value['promptTokenCount'])
-  const toolPrompt = count(value['toolUsePromptTokenCount'])
-  const candidates = count(value['candidatesTokenCount'])
-  const thoughts = count(value['thoughtsTokenCount'])
-  const total = count(value['totalTokenCount'])
+  const prompt = countOf(value['promptTokenCount'])
+  const toolPrompt = countOf(value['toolUsePromptTokenCount'])
+  const candidates = countOf(value['candidatesTokenCount'])
+  const thoughts = countOf(value['thoughtsTokenCount'])
+  const total = countOf(value['totalTokenCount'])
   if (prompt + toolPrompt + candidates + thoughts + total === 0) return null
   const isInside = thoughts > 0 && thoughts <= candidates && total === prompt + toolPrompt + candidates
   const said = isInside ? candidates - thoughts : candidates
-  const cacheRead = Math.min(prompt, count(value['cachedContentTokenCount']))
+  const cacheRead = Math.min(prompt, countOf(value['cachedContentTokenCount']))
   const heard = audioIn(value['promptTokensDetails']) - audioIn(value['cacheTokensDetails'])
   const audioInput = Math.min(prompt - cacheRead, Math.max(0, heard))
   const audioOutput = Math.min(said, audioIn(value['candidatesTokensDetails']))
@@ -85,10 +85,6 @@ export function readGeminiUsage(value: Json | undefined): Usage | null {
   }
 }
 
-function count(value: Json | undefined): number {
-  return countOf(typeof value === 'string' ? Number(value) : value)
-}
-
 /** `Modality.AUDIO` where enums are numbers. */
 const AUDIO_NUMBER = 4
 
@@ -97,7 +93,7 @@ function audioIn(details: Json | undefined): number {
   for (const value of arrayOf(details)) {
     const detail = objectOf(value)
     const isAudio = detail['modality'] === 'AUDIO' || detail['modality'] === AUDIO_NUMBER
-    if (isAudio) tokens += count(detail['tokenCount'])
+    if (isAudio) tokens += countOf(detail['tokenCount'])
   }
   return tokens
 }

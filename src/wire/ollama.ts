@@ -9,8 +9,9 @@ import { countOf } from './read.ts'
 /** Usage of a last message; null where it has no counts. A prompt that was found in the cache isn't counted at all, so
  *  `prompt_eval_count` may be missing: nothing was read afresh then. */
 export function readOllamaUsage(message: JsonObject): Usage | null {
-  if (message['prompt_eval_count'] === undefined && message['eval_count'] === undefined) return null
-  return { ...NO_USAGE, input: countOf(message['prompt_eval_count']), output: countOf(message['eval_count']) }
+  const input = countOf(message['prompt_eval_count'])
+  const output = countOf(message['eval_count'])
+  return input + output === 0 ? null : { ...NO_USAGE, input, output }
 }
 
 /** Why it stopped: `stop`, `length`, `load` and `unload`, or a reason of a runner's own. */

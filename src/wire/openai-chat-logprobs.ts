@@ -3,7 +3,7 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { TokenLogprob } from '../core/neutral.ts'
-import { arrayOf, codeOf, isJsonArray, numberOf, objectOf, stringOf } from './read.ts'
+import { arrayOf, codeOf, isJsonArray, numberOf, objectOf } from './read.ts'
 
 /** The tokens that a choice's `logprobs` tell of, in either form: those of its content, then those of its refusal. */
 export function readLogprobs(value: JsonObject): readonly TokenLogprob[] {
@@ -50,7 +50,7 @@ function readOlder(value: JsonObject, tokens: readonly Json[]): readonly TokenLo
   const probabilities = arrayOf(value['token_logprobs'])
   const tops = arrayOf(value['top_logprobs'])
   return tokens.flatMap((token, at): readonly TokenLogprob[] => {
-    const text = stringOf(token)
+    const text = typeof token === 'string' ? token : null
     if (text === null) return []
     const top = Object.entries(objectOf(tops[at])).map(([name, logprob]) => ({
       token: name,

@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import type { Citation, MediaSource, Signature } from '../core/neutral.ts'
 import { readAnnotation } from './openai-chat-citation.ts'
 import { mediaOfUrl } from './media-url.ts'
-import { readExtraContent, readReasoning } from './openai-chat-reasoning.ts'
+import { readExtraContent, readReasoning, readReasoningItem } from './openai-chat-reasoning.ts'
 import type { ReasoningPiece } from './openai-chat-reasoning.ts'
 import { arrayOf, countOf, isJsonArray, objectOf, stringOf } from './read.ts'
 
@@ -61,7 +61,9 @@ export function readPieces(message: JsonObject): readonly ChatPiece[] {
     })
   }
   const legacy = message['function_call']
-  if (isJsonObject(legacy) && (stringOf(legacy['name']) ?? stringOf(legacy['arguments'])) !== null) {
+  // Some say the same call in both ways.
+  const isSaid = arrayOf(message['tool_calls']).length > 0
+  if (!isSaid && isJsonObject(legacy) && (stringOf(legacy['name']) ?? stringOf(legacy['arguments'])) !== null) {
     pieces.push(readToolPiece({ index: 0, function: legacy }, 0))
   }
   return pieces
@@ -105,6 +107,8 @@ function readReasoningInto(message: JsonObject, pieces: ChatPiece[]): void {
     message['reasoning'] === undefined &&
     message['reasoning_details'] === undefined &&
     message['thinking'] === undefined &&
+    message['reasoning_text'] === undefined &&
+    message['reasoning_opaque'] === undefined &&
     message['thinking_blocks'] === undefined
   )
     return
@@ -134,6 +138,12 @@ function readContentItem(item: Json, pieces: ChatPiece[]): void {
   switch (part['type']) {
     case 'thinking':
       return readThinking(part['thinking'], pieces)
+    case 'reasoning': {
+      const found: ReasoningPiece[] = []
+      readReasoningItem(part, found)
+      pieces.push(...found)
+      return
+    }
     case 'refusal':
       return push(pieces, 'refusal', part['refusal'])
     case 'image_url':

@@ -31,11 +31,25 @@ export function readReasoning(message: JsonObject, pieces: ReasoningPiece[]): vo
   const details = isJsonArray(message['reasoning_details']) ? message['reasoning_details'] : message['thinking_blocks']
   const list = arrayOf(details).map((detail) => objectOf(detail))
   if (list.every((detail) => detailText(detail) === null)) {
-    const { reasoning_content: content, reasoning, thinking } = message
-    const text = stringOf(content) ?? stringOf(reasoning) ?? stringOf(thinking)
+    const { reasoning_content: content, reasoning, thinking, reasoning_text: told } = message
+    const text = stringOf(content) ?? stringOf(reasoning) ?? stringOf(thinking) ?? stringOf(told)
     if (text !== null) pieces.push({ kind: 'reasoning', text, block: null, isSummary: false })
   }
   for (const detail of list) readDetail(detail, pieces)
+  const opaque = stringOf(message['reasoning_opaque'])
+  if (opaque !== null) pieces.push({ kind: 'signature', signature: { maker: 'copilot', value: opaque } })
+}
+
+/** Reasoning as an item of a content list: Databricks' summaries, each with its signature.
+ *  https://docs.databricks.com/aws/en/machine-learning/model-serving/query-reason-models (read 2026-11-21) */
+export function readReasoningItem(item: JsonObject, pieces: ReasoningPiece[]): void {
+  for (const value of [...arrayOf(item['summary']), ...arrayOf(item['content'])]) {
+    const piece = objectOf(value)
+    const text = stringOf(piece['text'])
+    const signature = stringOf(piece['signature'])
+    if (text !== null) pieces.push({ kind: 'reasoning', text, block: null, isSummary: false })
+    if (signature !== null) pieces.push({ kind: 'signature', signature: { maker: 'anthropic', value: signature } })
+  }
 }
 
 function detailText(detail: JsonObject): string | null {

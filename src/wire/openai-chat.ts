@@ -129,21 +129,34 @@ export function readChatFinish(value: string): FinishReason {
     case 'length':
     case 'max_tokens':
     case 'max_output_tokens':
+    case 'max_length':
     case 'model_length':
+    case 'token_limit':
+    case 'model_context_window_exceeded':
       return 'length'
     case 'tool_calls':
     case 'tool_use':
     case 'function_call':
       return 'tool-calls'
     case 'content_filter':
+    case 'content_filtered':
     case 'safety':
     case 'recitation':
+    case 'blocklist':
+    case 'prohibited_content':
+    case 'sensitive':
+    case 'guardrail_intervened':
     case 'refusal':
       return 'filtered'
     default:
       return 'stop'
   }
 }
+
+/** Reasons that are none to end for: the provider gave up. `insufficient_system_resource` is DeepSeek's, `network_error`
+ *  Z.AI's. https://api-docs.deepseek.com/api/create-chat-completion, https://docs.z.ai/api-reference/llm/chat-completion
+ *  (read 2026-11-21) */
+export const BROKEN_FINISHES: ReadonlySet<unknown> = new Set(['error', 'insufficient_system_resource', 'network_error'])
 
 /** The wire's word for a finish reason. */
 export function writeChatFinish(reason: FinishReason): string {

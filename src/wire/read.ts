@@ -30,10 +30,15 @@ export function numberOf(value: Json | undefined): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null
 }
 
-/** A count: a non-negative integer; 0 for anything else, fractions rounded down. */
+/** A count: a non-negative integer, which some write as text; 0 for anything else, fractions rounded down. */
 export function countOf(value: Json | undefined): number {
-  const number = numberOf(value)
+  const number = isCount(value) ? Number(value) : null
   return number === null || number < 0 ? 0 : Math.min(Math.floor(number), Number.MAX_SAFE_INTEGER)
+}
+
+/** True for a number, and for digits that stand for one. */
+export function isCount(value: Json | undefined): boolean {
+  return typeof value === 'string' ? /^\d{1,15}(?:\.\d+)?$/.test(value) : numberOf(value) !== null
 }
 
 /** A string, or a number written as one: how codes come. Null for anything else. */

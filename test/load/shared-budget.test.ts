@@ -12,15 +12,13 @@ const CLIENTS = 500
 const BUDGET_USD = '0.50'
 const BUDGET_NANO_USD = 500_000_000
 const LEAST_SHARE = 0.97
-/** With instances killed: what they had reserved and can't have told of stays presumed spent. */
-const LEAST_SHARE_STRUCK = 0.95
 const LEASE_TTL_MS = 2_000
 /** After a lease has expired, what its dead holder can't have spent is free again; and a little for the alarm. */
 const RECONCILED_MS = 20_000 + 1_000
-/** Nothing was served for so long: nothing is left. */
-const QUIET_MS = 2_500
+/** Nothing was served for so long: nothing is left, also of leases that ran out since the machine was busy. */
+const QUIET_MS = LEASE_TTL_MS + RECONCILED_MS
 /** On a machine that has other things to do. */
-const END_MS_MAX = 120_000
+const END_MS_MAX = 240_000
 
 /** Output prices in USD per million tokens; input costs a tenth. */
 const MODELS = {
@@ -80,7 +78,7 @@ async function usedNanoUsd(model: keyof typeof MODELS): Promise<number> {
   return Math.round(Number(data[0]?.used_usd) * 1e9)
 }
 
-/** Clients that ask again and again until nobody was served for a while, not before `untilMs` says. */
+/** Clients that ask again and again until nobody was served for a while. */
 class Crowd {
   served = 0
   refused = 0
@@ -89,7 +87,6 @@ class Crowd {
   open = 0
   readonly statuses = new Set<number>()
   #lastServedMs = Date.now()
-  #notBeforeMs = 0
   readonly #model: keyof typeof MODELS
   readonly #maxTokens: (client: number) => object
 
@@ -103,14 +100,9 @@ class Crowd {
     const isOver = (): boolean => {
       const nowMs = Date.now()
       if (nowMs > endMs) throw new Error('the budget was never used up')
-      return this.open === 0 && nowMs > this.#notBeforeMs && nowMs - this.#lastServedMs > QUIET_MS
+      return this.open === 0 && nowMs - this.#lastServedMs > QUIET_MS
     }
     await Promise.all(Array.from({ length: CLIENTS }, (_, client) => this.#client(client, isOver)))
-  }
-
-  /** There may be something left until then. */
-  goOnUntil(atMs: number): void {
-    this.#notBeforeMs = atMs
   }
 
   async #client(client: number, isOver: () => boolean): Promise<void> {
@@ -169,7 +161,6 @@ describe('a budget that four instances share', { timeout: END_MS_MAX + 30_000 },
       await wait(afterMs)
       expect(crowd.open).toBeGreaterThan(0)
       await instances[at]?.kill()
-      crowd.goOnUntil(Date.now() + LEASE_TTL_MS + RECONCILED_MS)
       instances[at] = await shared.startInstance()
     }
     await running
@@ -177,7 +168,7 @@ describe('a budget that four instances share', { timeout: END_MS_MAX + 30_000 },
     const used = await usedNanoUsd('struck')
     expect(crowd.broken).toBeGreaterThan(0)
     expect(nanoUsd).toBeLessThanOrEqual(BUDGET_NANO_USD)
-    expect(nanoUsd).toBeGreaterThanOrEqual(BUDGET_NANO_USD * LEAST_SHARE_STRUCK)
+    expect(nanoUsd).toBeGreaterThanOrEqual(BUDGET_NANO_USD * LEAST_SHARE)
     expect(calls).toBeGreaterThan(crowd.served)
     // Of a dead instance's streams, what was reserved counts.
     expect(used).toBeGreaterThanOrEqual(nanoUsd)

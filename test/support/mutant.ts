@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import type { AuthorityMachine } from './limiter-receiver.ts'
 import type { HolderMachine } from './lease-world.ts'
+import type { RegionMachine } from './region-world.ts'
 
 const CORE = path.resolve(import.meta.dirname, '../../src/core')
 const FILES = [
@@ -20,6 +21,7 @@ const FILES = [
   'window.ts',
   'failure.ts',
   'limit-policy.ts',
+  'regional-limits.ts',
   'runaway.ts',
   'standing.ts',
 ] as const
@@ -35,6 +37,7 @@ export interface Fault {
 export function mutant(faults: readonly Fault[]): {
   readonly authority: AuthorityMachine
   readonly holder: HolderMachine
+  readonly region: RegionMachine
 } {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tidegate-mutant-'))
   try {
@@ -48,7 +51,8 @@ export function mutant(faults: readonly Fault[]): {
     const authority: AuthorityMachine = load('./authority.ts')
     const exchange: Pick<AuthorityMachine, 'takeReports' | 'answer'> = load('./exchange.ts')
     const holder: HolderMachine = load('./lease.ts')
-    return { authority: { ...authority, ...exchange }, holder: { ...holder } }
+    const region: RegionMachine = load('./regional-limits.ts')
+    return { authority: { ...authority, ...exchange }, holder: { ...holder }, region: { ...region } }
   } finally {
     rmSync(folder, { recursive: true })
   }

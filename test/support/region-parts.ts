@@ -1,0 +1,89 @@
+// What a simulated world of regions is made of: isolates with one lease each, regions, and messages on their way.
+import type { Counts } from '../../src/core/amounts.ts'
+import type { HeldLease } from '../../src/core/lease.ts'
+import type { AdmissionRecord, EventChunk, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
+import type { RegionalLimits } from '../../src/core/regional-limits.ts'
+
+export interface Attempt {
+  readonly id: string
+  readonly lease: HeldLease
+  readonly reserved: Counts
+  readonly actual: Counts
+}
+
+export interface Isolate {
+  readonly name: string
+  readonly offsetMs: number
+  readonly place: Place
+  lease: HeldLease | null
+  readonly closing: Set<HeldLease>
+  attempts: Attempt[]
+  untold: Set<string>
+  chunks: EventChunk[]
+  chunkCount: number
+  leaseCount: number
+  attemptCount: number
+  messageCount: number
+  waitingSinceMs: number | null
+}
+
+/** A region, with what its object keeps besides. */
+export interface Place {
+  readonly region: RegionalLimits
+  readonly offsetMs: number
+  readonly numbers: Map<string, number>
+  readonly acknowledged: Map<string, number>
+  readonly inFlight: Map<string, AdmissionRecord>
+  messageCount: number
+  isSilent: boolean
+}
+
+export type Packet =
+  | { kind: 'ask'; isolate: Isolate; message: LimiterCall; sentAtMs: number; held: readonly HeldLease[] }
+  | {
+      kind: 'say'
+      isolate: Isolate
+      message: LimiterCall
+      sentAtMs: number
+      held: readonly HeldLease[]
+      reply: LimiterReply
+    }
+  | { kind: 'up'; place: Place; message: LimiterCall; sentAtMs: number }
+  | { kind: 'down'; place: Place; message: LimiterCall; sentAtMs: number; reply: LimiterReply }
+
+export function newPlace(region: RegionalLimits, offsetMs: number): Place {
+  return {
+    region,
+    offsetMs,
+    numbers: new Map(),
+    acknowledged: new Map(),
+    inFlight: new Map(),
+    messageCount: 0,
+    isSilent: false,
+  }
+}
+
+export function newIsolate(name: string, offsetMs: number, place: Place): Isolate {
+  return {
+    name,
+    offsetMs,
+    place,
+    lease: null,
+    closing: new Set(),
+    attempts: [],
+    untold: new Set(),
+    chunks: [],
+    chunkCount: 0,
+    leaseCount: 0,
+    attemptCount: 0,
+    messageCount: 0,
+    waitingSinceMs: null,
+  }
+}
+
+/** Attempts that the region hasn't said it knows of. */
+export function untoldOf({ attempts, untold }: Isolate): readonly AdmissionRecord[] {
+  return attempts
+    .filter(({ id }) => untold.has(id))
+    .map(({ id, lease, reserved }) => ({ id, leaseId: lease.id, reserved, event: '{}' }))
+}

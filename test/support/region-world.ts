@@ -1,0 +1,401 @@
+// A simulation of a tenant's limiter, regions that hold leases of it, and isolates that hold leases of those. On both levels
+// messages are lost, doubled, delayed and overtaken; isolates crash with attempts in flight, regions fall silent for ever,
+// clocks are off. It knows what was really spent, and objects as soon as a limit is passed or the books contradict each
+// other. Everything follows from one seed.
+import { strict as assert } from 'node:assert'
+import { type Counts, RESOURCES, counted, each } from '../../src/core/amounts.ts'
+import type { HeldLease } from '../../src/core/lease.ts'
+import * as leases from '../../src/core/lease.ts'
+import {
+  LIMITS_VERSION,
+  type LeaseWant,
+  type Limit,
+  type LimiterCall,
+  type LimiterReply,
+} from '../../src/core/limits.ts'
+import * as regions from '../../src/core/regional-limits.ts'
+import { type Chance, chance } from './chance.ts'
+import { type Receiver, budget, configOf, node, rate, receiver, slots } from './limiter-receiver.ts'
+import { type Attempt, type Isolate, type Packet, type Place, newIsolate, newPlace, untoldOf } from './region-parts.ts'
+
+/** The machine under test. */
+export type RegionMachine = typeof regions
+
+export interface RegionWorldOptions {
+  readonly seed: number
+  readonly steps: number
+  readonly kind: Limit['kind']
+  /** Isolates never die, and no region falls silent. */
+  readonly isCalm?: boolean
+  readonly machine?: RegionMachine
+}
+
+const PATH = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' } as const
+const TTL_MS = 30_000
+const SUB_TTL_MS = 10_000
+const EXCHANGE_MS_MAX = 5_000
+
+export class RegionWorld {
+  readonly root: Receiver
+  admitted = 0
+  denied = 0
+  readonly #chance: Chance
+  readonly #machine: RegionMachine
+  readonly #options: RegionWorldOptions
+  readonly #limit: Limit
+  readonly #spent = new Map<number, number>()
+  #fill = { parts: 0, atMs: 0 }
+  #nowMs: number
+  #places: Place[] = []
+  #isolates: Isolate[] = []
+  #count = 0
+  #net: Packet[] = []
+
+  constructor(options: RegionWorldOptions) {
+    this.#options = options
+    this.#chance = chance(options.seed)
+    this.#machine = options.machine ?? regions
+    const units = this.#chance.pick([500, 5_000, 50_000])
+    const made: Readonly<Record<Limit['kind'], Limit>> = {
+      budget: budget(units, 'hour'),
+      rate: rate('tokens', this.#chance.pick([units, Math.ceil(units / 50)]), units),
+      slots: slots(this.#chance.pick([3, 8, 20])),
+    }
+    this.#limit = made[options.kind]
+    this.#nowMs = Date.UTC(2026, 4, 4, 12) + this.#chance.below(3_600_000)
+    this.#fill.atMs = this.#nowMs
+    this.root = receiver(configOf([node('tenant', 't', { more: [this.#limit] })]), this.#nowMs, TTL_MS)
+    for (let count = 1 + this.#chance.below(3); count > 0; count--) this.#addPlace()
+    for (let count = 2 + this.#chance.below(4); count > 0; count--) this.#addIsolate()
+  }
+
+  run(): this {
+    for (let step = 0; step < this.#options.steps; step++) {
+      this.#step()
+      this.#check()
+    }
+    return this
+  }
+
+  /** What is held or lent once everything has ended and everybody who lives has said so. */
+  close(): number {
+    this.#net = []
+    for (const isolate of this.#isolates) {
+      for (const attempt of [...isolate.attempts]) this.#end(isolate, attempt)
+      if (isolate.lease !== null) this.#closeLease(isolate, isolate.lease)
+      this.#deliver(this.#ask(isolate, []))
+    }
+    this.#nowMs += 2 * TTL_MS
+    for (const place of this.#places) {
+      this.#machine.expireSubs(place.region, this.#nowMs + place.offsetMs)
+      this.#machine.restRegion(place.region)
+      for (let round = 0; round < 2; round++) {
+        const up = this.#talkUp(place, [])
+        const reply = this.root.call(structuredClone(up.message), this.#nowMs)
+        this.#deliver({ kind: 'down', place, message: up.message, sentAtMs: up.sentAtMs, reply })
+        this.#nowMs += 2 * TTL_MS
+      }
+    }
+    this.root.expire(this.#nowMs)
+    return [...this.root.authority.leases.values()].reduce(
+      (sum, { granted, settled, returned }) => sum + granted.nanoUsd - settled.nanoUsd - returned.nanoUsd,
+      0,
+    )
+  }
+
+  #step(): void {
+    const draw = this.#chance.below(100)
+    const isolate = this.#chance.pick(this.#isolates)
+    if (draw < 34) this.#admit(isolate)
+    else if (draw < 46) this.#finish(isolate)
+    else if (draw < 84) this.#network()
+    else if (draw < 86) this.#net.push(...this.#asks(isolate, []))
+    else if (draw < 87) this.#crash(isolate)
+    else if (draw < 88 && this.#chance.below(8) === 0) this.#silence()
+    else if (draw < 89) this.root.expire(this.#nowMs)
+    else if (draw < 90 && isolate.lease !== null) leases.giveBack(isolate.lease)
+    else this.#wait()
+    this.#cutOverdue()
+  }
+
+  #wait(): void {
+    const isLong = this.#chance.below(20) === 0
+    this.#nowMs += this.#chance.below(
+      isLong ? this.#chance.pick([29_900, 60_000, 2_000_000]) : this.#chance.pick([2, 100, 1_500]),
+    )
+    for (const place of this.#places) this.#expire(place)
+  }
+
+  #expire(place: Place): void {
+    const expired = this.#machine.expireSubs(place.region, this.#nowMs + place.offsetMs)
+    for (const { id } of expired) this.#noteLost(place, id)
+  }
+
+  #noteLost(place: Place, leaseId: string): void {
+    for (const [id, record] of place.inFlight) {
+      if (record.leaseId !== leaseId) continue
+      place.inFlight.delete(id)
+      this.#machine.noteSubInFlight(place.region, leaseId, record.reserved.nanoUsd)
+    }
+  }
+
+  #admit(isolate: Isolate): void {
+    const largest = this.#chance.pick([10, 100, 400])
+    const [inputTokens = 0, nanoUsd = 0] = [1, 2].map(() => this.#chance.below(largest))
+    const reserved = counted({ requests: 1, inputTokens, outputTokens: 0, slots: 1, nanoUsd })
+    const { lease } = isolate
+    if (lease === null || !leases.reserve(lease, reserved, this.#nowMs + isolate.offsetMs)) {
+      this.denied += 1
+      const waiting = Array.from({ length: 1 + this.#chance.below(3) }, () => reserved)
+      this.#net.push(...this.#asks(isolate, waiting))
+      return
+    }
+    this.admitted += 1
+    isolate.attemptCount += 1
+    const isMoney = this.#options.kind === 'budget'
+    const actual = each((resource) => (isMoney ? this.#chance.below(reserved[resource] + 1) : reserved[resource]))
+    const id = `${isolate.name}-${isolate.attemptCount}`
+    isolate.attempts.push({ id, lease, reserved, actual: { ...actual, slots: 0 } })
+    isolate.untold.add(id)
+    this.#spend(isolate, lease, reserved, actual)
+  }
+
+  /** Spent as soon as the attempt runs, whatever becomes of its isolate or its region; at most what was reserved. */
+  #spend(isolate: Isolate, lease: HeldLease, reserved: Counts, actual: Counts): void {
+    if (this.#limit.kind === 'budget') {
+      const upper = this.#upperOf(isolate.place, lease)
+      const startMs = Object.values(this.root.authority.leases.get(upper)?.charged ?? {})[0] ?? 0
+      const spent = (this.#spent.get(startMs) ?? 0) + actual.nanoUsd
+      this.#spent.set(startMs, spent)
+      assert(this.#nowMs < startMs + 3_600_000, 'an attempt is admitted after its window')
+      assert(spent <= this.#limit.amountNanoUsd, `overshot: ${spent}`)
+    }
+    if (this.#limit.kind === 'rate') {
+      const { perMinute, burst } = this.#limit
+      this.#fill.parts = Math.max(0, this.#fill.parts - (this.#nowMs - this.#fill.atMs) * perMinute)
+      this.#fill.parts += reserved.tokens * 60_000
+      this.#fill.atMs = this.#nowMs
+      assert(this.#fill.parts <= (burst ?? perMinute) * 60_000, 'admits more than its bucket allows')
+    }
+  }
+
+  #uppers = new Map<string, string>()
+  #upperOf(place: Place, lease: HeldLease): string {
+    const sub = place.region.subs.get(lease.id)
+    if (sub !== undefined) this.#uppers.set(lease.id, sub.upper.id)
+    return this.#uppers.get(lease.id) ?? ''
+  }
+
+  #finish(isolate: Isolate): void {
+    const attempt = isolate.attempts[this.#chance.below(isolate.attempts.length)]
+    if (attempt !== undefined) this.#end(isolate, attempt)
+  }
+
+  #end(isolate: Isolate, attempt: Attempt): void {
+    isolate.attempts = isolate.attempts.filter((other) => other !== attempt)
+    leases.settle(attempt.lease, attempt.reserved, attempt.actual)
+    leases.giveBackTail(attempt.lease)
+    isolate.untold.delete(attempt.id)
+    isolate.chunkCount += 1
+    const at = isolate.chunkCount
+    isolate.chunks.push({ from: at, to: at, events: '[]', settles: [attempt.id] })
+  }
+
+  #cutOverdue(): void {
+    for (const isolate of this.#isolates) {
+      for (const attempt of isolate.attempts) {
+        if (leases.hasLostSlots(attempt.lease, this.#nowMs + isolate.offsetMs)) this.#end(isolate, attempt)
+      }
+    }
+  }
+
+  #crash(isolate: Isolate): void {
+    if (this.#options.isCalm === true) return
+    this.#isolates = this.#isolates.filter((other) => other !== isolate)
+    this.#addIsolate()
+  }
+
+  /** A region is never heard of again: its isolates go on from what they have. */
+  #silence(): void {
+    if (this.#options.isCalm === true) return
+    const place = this.#chance.pick(this.#places)
+    place.isSilent = true
+    this.#places = this.#places.filter((other) => other !== place)
+    this.#addPlace()
+    this.#addIsolate()
+  }
+
+  #addPlace(): void {
+    this.#count += 1
+    const region = this.#machine.newRegionalLimits(`region-${this.#count}`)
+    this.#places.push(newPlace(region, this.#chance.below(2e9) - 1e9))
+  }
+
+  #addIsolate(): void {
+    this.#count += 1
+    this.#isolates.push(newIsolate(`h${this.#count}`, this.#chance.below(2e9) - 1e9, this.#chance.pick(this.#places)))
+  }
+
+  #closeLease(isolate: Isolate, lease: HeldLease): void {
+    leases.giveBack(lease)
+    lease.isClosing = true
+    isolate.lease = null
+    isolate.closing.add(lease)
+  }
+
+  #asks(isolate: Isolate, waiting: readonly Counts[]): readonly Packet[] {
+    if (isolate.waitingSinceMs !== null && this.#nowMs < isolate.waitingSinceMs + EXCHANGE_MS_MAX) return []
+    isolate.waitingSinceMs = this.#nowMs
+    return [this.#ask(isolate, waiting)]
+  }
+
+  #ask(isolate: Isolate, waiting: readonly Counts[]): Packet {
+    const nowMs = this.#nowMs + isolate.offsetMs
+    const { lease } = isolate
+    if (lease !== null && lease.deadlineMs !== 0 && nowMs >= lease.deadlineMs) this.#closeLease(isolate, lease)
+    const wants: LeaseWant[] = []
+    if (waiting.length > 0) {
+      if (isolate.lease === null) {
+        isolate.leaseCount += 1
+        isolate.lease = leases.emptyLease(`${isolate.name}:${isolate.leaseCount}`, PATH, nowMs)
+      }
+      wants.push(leases.want(isolate.lease, waiting, nowMs))
+    }
+    const held = [...(isolate.lease === null ? [] : [isolate.lease]), ...isolate.closing]
+    for (const one of held) leases.tell(one)
+    isolate.messageCount += 1
+    const message: LimiterCall = {
+      v: LIMITS_VERSION,
+      tenantId: 't',
+      holder: isolate.name,
+      number: isolate.messageCount,
+      reports: held.map(leases.report),
+      admissions: untoldOf(isolate),
+      chunks: [...isolate.chunks],
+      wants,
+    }
+    return { kind: 'ask', isolate, message, sentAtMs: nowMs, held }
+  }
+
+  #network(): void {
+    const index = this.#chance.below(this.#net.length)
+    const packet = this.#net[index]
+    if (packet === undefined) return
+    const fate = this.#chance.below(100)
+    if (fate >= 13) this.#net.splice(index, 1)
+    if (fate < 88) this.#deliver(packet)
+  }
+
+  #deliver(packet: Packet): void {
+    switch (packet.kind) {
+      case 'ask':
+        return packet.isolate.place.isSilent ? undefined : this.#arrive(packet)
+      case 'say':
+        return this.#hear(packet)
+      case 'up': {
+        const reply = this.root.call(structuredClone(packet.message), this.#nowMs)
+        this.#net.push({ ...packet, kind: 'down', reply })
+        return
+      }
+      case 'down': {
+        const { place, message, reply, sentAtMs } = packet
+        if (place.isSilent || message.number !== place.messageCount) return
+        this.#machine.takeUpper(place.region, message.reports, reply, sentAtMs)
+        this.denied += reply.denials.length
+      }
+    }
+  }
+
+  /** An isolate's message reaches its region, which answers at once with what it has and asks the limiter for more. */
+  #arrive(packet: Packet & { kind: 'ask' }): void {
+    const { isolate, message } = packet
+    const { place } = isolate
+    const { region } = place
+    const time = { nowMs: this.#nowMs + place.offsetMs, ttlMs: SUB_TTL_MS }
+    const isStraggler = message.number <= (place.numbers.get(isolate.name) ?? 0)
+    const acknowledged = place.acknowledged.get(isolate.name) ?? 0
+    for (const { to, settles } of message.chunks)
+      if (to > acknowledged) for (const id of settles) place.inFlight.delete(id)
+    place.acknowledged.set(isolate.name, Math.max(acknowledged, ...message.chunks.map(({ to }) => to)))
+    this.#expire(place)
+    this.#machine.takeIsolate(region, structuredClone(message), isStraggler, time)
+    if (!isStraggler) for (const record of message.admissions) place.inFlight.set(record.id, record)
+    place.numbers.set(isolate.name, Math.max(message.number, place.numbers.get(isolate.name) ?? 0))
+    const wants = isStraggler ? [] : message.wants
+    const lacking = this.#machine.lackingIn(region, wants, time.nowMs)
+    if (lacking.length > 0 || this.#chance.below(4) === 0) this.#net.push(this.#talkUp(place, lacking))
+    const said = this.#machine.lend(region, { ...message, wants }, new Map(), time)
+    for (const { leaseId } of said.grants) {
+      const sub = region.subs.get(leaseId)
+      if (sub !== undefined) this.#uppers.set(leaseId, sub.upper.id)
+    }
+    const reply: LimiterReply = {
+      acknowledged: place.acknowledged.get(isolate.name) ?? 0,
+      revokedKeyIds: [],
+      ...structuredClone(said),
+    }
+    this.#net.push({ ...packet, kind: 'say', reply })
+  }
+
+  #talkUp(place: Place, lacking: readonly LeaseWant[]): Packet & { kind: 'up' } {
+    const sentAtMs = this.#nowMs + place.offsetMs
+    const { reports, wants } = this.#machine.upperTalk(place.region, lacking, sentAtMs)
+    place.messageCount += 1
+    const head = { v: LIMITS_VERSION, tenantId: 't', holder: place.region.name, number: place.messageCount } as const
+    const message = structuredClone({ ...head, reports, wants, admissions: [], chunks: [] })
+    return { kind: 'up', place, message, sentAtMs }
+  }
+
+  #hear({ isolate, message, reply, sentAtMs, held }: Packet & { kind: 'say' }): void {
+    if (isolate.waitingSinceMs === null || message.number !== isolate.messageCount) return
+    const isInTime = this.#nowMs < isolate.waitingSinceMs + EXCHANGE_MS_MAX
+    isolate.waitingSinceMs = null
+    if (!isInTime) return
+    for (const lease of held) if (!reply.slotsLost.includes(lease.id)) leases.heard(lease, sentAtMs, reply.ttlMs)
+    for (const { id } of message.admissions) isolate.untold.delete(id)
+    isolate.chunks = isolate.chunks.filter(({ to }) => to > reply.acknowledged)
+    for (const { leaseId, isDone } of message.reports) {
+      for (const lease of isolate.closing) if (isDone && lease.id === leaseId) isolate.closing.delete(lease)
+    }
+    for (const grant of reply.grants) {
+      if (isolate.lease?.id === grant.leaseId) leases.accept(isolate.lease, grant, sentAtMs)
+    }
+    const gone = [...(reply.closedLeases ?? []), ...reply.denials.map(({ leaseId }) => leaseId)]
+    if (isolate.lease !== null && gone.includes(isolate.lease.id)) this.#closeLease(isolate, isolate.lease)
+  }
+
+  #check(): void {
+    for (const place of this.#places) this.#checkPlace(place)
+    const running = this.#isolates.reduce((sum, { attempts }) => sum + attempts.length, 0)
+    if (this.#limit.kind === 'slots') assert(running <= this.#limit.most, `${running} run at once`)
+    for (const gauge of this.root.authority.gauges.values()) {
+      if (gauge.kind !== 'budget' || this.#limit.kind !== 'budget') continue
+      assert(gauge.spentNanoUsd + gauge.heldNanoUsd <= this.#limit.amountNanoUsd, 'I1')
+      const spent = this.#spent.get(gauge.window.startMs) ?? 0
+      assert(spent <= gauge.spentNanoUsd + gauge.heldNanoUsd, 'money was spent that nobody holds')
+    }
+  }
+
+  /** A region's lease is what it lent, what was settled, what went back and what is free; nothing of it is negative. */
+  #checkPlace({ region }: Place): void {
+    const lent = new Map<HeldLease, Counts>()
+    for (const sub of region.subs.values()) {
+      const exposed = this.#machine.exposureOf(sub)
+      const before = lent.get(sub.upper)
+      lent.set(sub.upper, before === undefined ? exposed : each((resource) => before[resource] + exposed[resource]))
+    }
+    for (const lease of [...region.leases.values(), ...region.closing]) {
+      const known = this.root.authority.leases.get(lease.id)
+      for (const kind of RESOURCES) {
+        assert.equal(
+          lease.reserved[kind],
+          lent.get(lease)?.[kind] ?? 0,
+          `${lease.id}: ${kind} lent is not what is exposed`,
+        )
+        const used = lease.settled[kind] + lease.reserved[kind] + lease.returned[kind]
+        if (lease.limited[kind]) assert(used <= lease.granted[kind], `${lease.id} lent more ${kind} than it has (I2)`)
+        if (known !== undefined) assert(lease.granted[kind] <= known.granted[kind], `${lease.id} (I4)`)
+      }
+    }
+  }
+}

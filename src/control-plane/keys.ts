@@ -155,6 +155,17 @@ async function draft(
 
 type Owner = Pick<KeyRow, 'tenant_id' | 'team_id'>
 
+/** What a key says of which nothing is said. */
+export const BLANK_KEY = {
+  cost_center: null,
+  tags: '[]',
+  models: '[]',
+  pass_through: null,
+  data_policy: null,
+  ...NO_LIMITS,
+  expires_at_ms: null,
+} as const satisfies Partial<KeyRow>
+
 /** A key without limits that nobody has seen yet. The secret KEY_PEPPER has to be there. */
 export async function mintKey(
   name: string,
@@ -171,12 +182,7 @@ export async function mintKey(
     ...owner,
     name,
     hashes: JSON.stringify([hash]),
-    cost_center: null,
-    tags: '[]',
-    models: '[]',
-    pass_through: null,
-    data_policy: null,
-    ...NO_LIMITS,
+    ...BLANK_KEY,
     created_at_ms: ports.nowMs(),
     expires_at_ms: null,
     revoked_at_ms: null,

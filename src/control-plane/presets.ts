@@ -19,7 +19,7 @@ import { unknownTenant } from './teams.ts'
 import { jsonBody } from './validate.ts'
 
 /** Presets of all tenants. */
-const PRESETS_MAX = 500
+export const PRESETS_MAX = 500
 /** Of one preset's JSON. */
 const PRESET_CHARS_MAX = 16_384
 
@@ -30,7 +30,7 @@ const SYSTEM = z
   .string(SYSTEM_ALLOWED)
   .check(z.minLength(1, SYSTEM_ALLOWED), z.maxLength(PRESET_CHARS_MAX, SYSTEM_ALLOWED))
 const FIELDS = { parameters: z.optional(PARAMETERS), system: z.optional(z.nullable(SYSTEM)) }
-const NEW_PRESET = z.strictObject({ name: SLUG, tenant: z.optional(z.nullable(NAME)), ...FIELDS }, OBJECT)
+export const NEW_PRESET = z.strictObject({ name: SLUG, tenant: z.optional(z.nullable(NAME)), ...FIELDS }, OBJECT)
 const PRESET_CHANGE = z.strictObject(FIELDS, OBJECT)
 type PresetChange = z.infer<typeof PRESET_CHANGE>
 
@@ -81,7 +81,7 @@ export function presetEndpoints(ports: AdminPorts) {
 }
 
 /** What is left out stays; parameters are replaced as a whole, a system prompt is taken away by null. */
-function readPreset(body: PresetChange, before: StoredPreset): Result<StoredPreset, Refusal> {
+export function readPreset(body: PresetChange, before: StoredPreset): Result<StoredPreset, Refusal> {
   const members = body.parameters ?? before.members
   const system = body.system === undefined ? before.system : (body.system ?? undefined)
   const own = Object.keys(members).find((name) => NOT_PRESET.has(name))
@@ -113,7 +113,8 @@ function nameTaken(name: string): Refusal {
   return exists('name', `There is a preset ${JSON.stringify(name)} already: change that one.`)
 }
 
-function viewPreset(row: PresetRow) {
+/** A preset as the API shows it. */
+export function viewPreset(row: PresetRow) {
   const { members, system } = storedPreset(row)
   return {
     id: row.id,

@@ -131,6 +131,7 @@ const routeOf = (ids: readonly string[]) =>
       timeout_ms: fc.option(fc.constant(1000)),
       hedge: fc.option(fc.constant({ after_ms: 'p95', max: 1 })),
       mid_stream_failover: fc.boolean(),
+      shadow: fc.constantFrom({ target: ids[0], percent: 5, budget_usd: '1.00' }, { target: ids[0], percent: 1 }),
       group: fc.constant({ strategy: 'weighted', members: member(ids) }),
       rules: fc.constantFrom(
         [],
@@ -202,6 +203,13 @@ const document = fc.uniqueArray(target, { minLength: 1, maxLength: 3, selector: 
       [],
       [{ kind: 'email', name: 'ops', address: 'a@example.com', tenants: ['beta'], on: false }],
       [{ kind: 'slack', name: 'ops', secret_name: 'A_WEBHOOK_URL', kinds: ['forecast'] }],
+    ),
+    presets: fc.constantFrom(
+      [],
+      [
+        { name: 'brief', parameters: { temperature: 0 } },
+        { name: 'brief', tenant: 'acme', system: 'Be brief.' },
+      ],
     ),
     alert_rules: fc.constantFrom(
       [],

@@ -16,6 +16,7 @@ const UNIQUE: Readonly<Partial<Record<TableName, readonly string[]>>> = {
   teams: ['name'],
   virtual_keys: ['name'],
   routes: ['model'],
+  presets: ['name'],
   alert_channels: ['name'],
 }
 

@@ -1,6 +1,6 @@
 // Tenants, teams and keys of a document. A tenant is told by its name, teams and keys by theirs within it; ids stay.
 import { formatVirtualKey, randomBase62 } from '../../core/virtual-key.ts'
-import { NO_PEPPER, PEPPER_LENGTH_MIN, changeKey, mintKey, tooWide } from '../keys.ts'
+import { BLANK_KEY, NO_PEPPER, PEPPER_LENGTH_MIN, changeKey, mintKey, tooWide } from '../keys.ts'
 import { NO_LIMITS, changeLimits } from '../limits-record.ts'
 import { unacceptable } from '../refusal.ts'
 import { readInstant } from '../schemas.ts'
@@ -90,13 +90,12 @@ async function declareKey(
   const made = before === undefined ? await minted(declaring, body.name, tenant, teamId, at) : null
   const blank = before ?? made
   if (blank === null) return
-  const unsaid = { cost_center: null, tags: '[]', models: '[]', pass_through: null, ...NO_LIMITS }
   const expiresAtMs = body.expires_at == null ? null : readInstant(body.expires_at)
   // What has expired meanwhile may go on standing in a file.
   const isAsBefore = before !== undefined && before.expires_at_ms === expiresAtMs
   const { expires_at: _expires, ...rest } = body
   const changed = changeKey(
-    { ...blank, ...unsaid, team_id: teamId, expires_at_ms: isAsBefore ? expiresAtMs : null },
+    { ...blank, ...BLANK_KEY, team_id: teamId, expires_at_ms: isAsBefore ? expiresAtMs : null },
     isAsBefore ? rest : body,
     ports.nowMs(),
   )

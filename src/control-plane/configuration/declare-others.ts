@@ -6,14 +6,42 @@ import { randomBase62 } from '../../core/virtual-key.ts'
 import { blankChannel, changeSecret } from '../alert-channels.ts'
 import { keptRules } from '../alert-rules.ts'
 import { readBasisPoints } from '../amount.ts'
+import { readPreset } from '../presets.ts'
 import { priceOfRow, readPrice } from '../price-record.ts'
 import { type NewPrice, chargeOf } from '../prices.ts'
 import { unacceptable } from '../refusal.ts'
 import { readInstant } from '../schemas.ts'
-import type { PriceRow, SwitchRow } from '../store.ts'
+import type { PresetRow, PriceRow, SwitchRow } from '../store.ts'
 import type { Declaring } from './declaring.ts'
 import type { ConfigurationDocument, RulesEntry, SwitchEntry } from './schemas.ts'
-import { channelItem, isSame, rulesItem } from './view.ts'
+import { channelItem, isSame, presetItem, rulesItem } from './view.ts'
+
+export function declarePresets(declaring: Declaring, entries: NonNullable<ConfigurationDocument['presets']>): void {
+  const rows = new Map([...declaring.before.presets.values()].map((row) => [`${row.tenant_id}/${row.name}`, row]))
+  for (const [index, body] of entries.entries()) {
+    const at = `presets[${index}]`
+    const tenant = body.tenant == null ? null : declaring.tenant(body.tenant, at)
+    if (tenant === undefined) continue
+    const name = `${tenant?.id ?? ''}/${body.name}`
+    const before = rows.get(name)
+    if (!declaring.once('presets', before?.id ?? name, at, body.name)) continue
+    const preset = readPreset(body, { members: {} })
+    if (!preset.ok) {
+      declaring.refuse(at, preset.error)
+      continue
+    }
+    const row: PresetRow = {
+      id: before?.id ?? `preset_${randomBase62(14, declaring.context.ports.randomBytes)}`,
+      tenant_id: tenant?.id ?? '',
+      name: body.name,
+      preset: JSON.stringify(preset.value),
+      created_at_ms: before?.created_at_ms ?? declaring.context.ports.nowMs(),
+    }
+    declaring.draft.presets.set(row.id, declaring.settled(before, row, presetItem))
+    declaring.note('presets', row.id)
+    rows.set(name, row)
+  }
+}
 
 export function declarePrices(declaring: Declaring, entries: readonly NewPrice[]): void {
   const claimed = new Set<string>()
@@ -26,8 +54,10 @@ export function declarePrices(declaring: Declaring, entries: readonly NewPrice[]
     const tenant = body.tenant == null ? null : declaring.tenant(body.tenant, at)
     if (tenant === undefined) continue
     const subject = `${body.provider}/${body.model}`
+    // Of a price and of a margin on it each the latest counts.
+    const kind = body.price === undefined ? 'margin' : 'price'
     const isDated = body.from !== undefined
-    if (!isDated && !declaring.once('prices', `${subject}/${tenant?.id ?? ''}`, at, subject)) continue
+    if (!isDated && !declaring.once('prices', `${subject}/${tenant?.id ?? ''}/${kind}`, at, subject)) continue
     declarePrice(declaring, body, tenant?.id ?? null, claimed)
   }
 }
@@ -42,7 +72,11 @@ function declarePrice(
   const { ports } = declaring.context
   const fromMs = body.from === undefined ? null : readInstant(body.from)
   const ofSubject = [...declaring.before.prices.values()].filter(
-    (row) => row.provider === body.provider && row.model === body.model && row.tenant_id === tenantId,
+    (row) =>
+      row.provider === body.provider &&
+      row.model === body.model &&
+      row.tenant_id === tenantId &&
+      (row.price === null) === (body.price === undefined),
   )
   const free = ofSubject.filter((row) => !claimed.has(row.id))
   const sameTime =

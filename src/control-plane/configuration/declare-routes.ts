@@ -1,7 +1,7 @@
 // Routes of a document, told by their model and their tenant. A ramp goes on from when it began, and a watch counts on, where
 // the file says of them what it said before.
 import { randomBase62 } from '../../core/virtual-key.ts'
-import { isWatched, readChoice, readRouteChoice, viewGroup, viewRules } from '../route-choice.ts'
+import { type RouteChoice, isWatched, readChoice, readRouteChoice, viewGroup, viewRules } from '../route-choice.ts'
 import { watchedSince } from '../routes.ts'
 import type { GroupInput, MemberInput } from '../route-schemas.ts'
 import type { RouteRow } from '../store.ts'
@@ -15,7 +15,9 @@ type NewRoute = NonNullable<ConfigurationDocument['routes']>[number]
 
 export function declareRoutes(declaring: Declaring, entries: readonly Placed<NewRoute>[]): void {
   const rows = new Map([...declaring.before.routes.values()].map((row) => [nameOf(row.model, row.tenant_id), row]))
-  for (const { body, at, renamed } of entries) {
+  // What others lead to is there before them.
+  const leading = ({ body }: Placed<NewRoute>) => (body.shadow?.route === undefined ? 0 : 1)
+  for (const { body, at, renamed } of entries.toSorted((a, b) => leading(a) - leading(b))) {
     const tenant = body.tenant == null ? null : declaring.tenant(body.tenant, at)
     if (tenant === undefined) continue
     const name = nameOf(body.model, tenant?.id ?? '')
@@ -27,8 +29,16 @@ export function declareRoutes(declaring: Declaring, entries: readonly Placed<New
       declaring.refuse(at, chosen.error, renamed)
       continue
     }
-    const { targets, choice } = chosen.value
+    const { targets } = chosen.value
     if (!areThere(declaring, body, targets, at)) continue
+    const shadow = shadowTarget(
+      declaring,
+      chosen.value.choice.shadow,
+      at,
+      (model) => rows.get(nameOf(model, tenant?.id ?? '')) ?? rows.get(nameOf(model, '')),
+    )
+    if (shadow === null) continue
+    const choice = { ...chosen.value.choice, ...shadow }
     const row: RouteRow = {
       ...before,
       id: before?.id ?? `route_${randomBase62(14, ports.randomBytes)}`,
@@ -49,6 +59,27 @@ export function declareRoutes(declaring: Declaring, entries: readonly Placed<New
 
 function nameOf(model: string, tenantId: string): string {
   return `${tenantId}/${model}`
+}
+
+/** A shadow with the id of what it leads to; null, and a problem, where that isn't there. */
+function shadowTarget(
+  declaring: Declaring,
+  shadow: RouteChoice['shadow'],
+  at: string,
+  routeOf: (model: string) => RouteRow | undefined,
+): Pick<RouteChoice, 'shadow'> | null {
+  if (shadow === undefined) return {}
+  if (shadow.route === undefined) {
+    if (declaring.draft.targets.has(shadow.target ?? '')) return { shadow }
+    const message = `shadow.target must be a target that is declared or there; there is no ${JSON.stringify(shadow.target)}.`
+    declaring.refuse(at, unacceptable('shadow.target', 'unknown_target', message))
+    return null
+  }
+  const found = routeOf(shadow.route) ?? declaring.draft.routes.get(shadow.route)
+  if (found !== undefined) return { shadow: { ...shadow, route: found.id } }
+  const message = `shadow.route must be the model of another route; there is none for ${JSON.stringify(shadow.route)}.`
+  declaring.refuse(at, unacceptable('shadow.route', 'unknown_route', message))
+  return null
 }
 
 function areThere(declaring: Declaring, body: NewRoute, targets: readonly string[], at: string): boolean {

@@ -4,17 +4,18 @@ import type * as z from 'zod/mini'
 import { PRICE_RULES_MAX } from '../../core/price-book.ts'
 import { SWITCHES_MAX } from '../../core/switches.ts'
 import { WATCHED_MAX } from '../../ledger/canary-watch.ts'
-import { readTexts } from '../store.ts'
-import { ROWS_MAX } from '../store.ts'
+import { PRESETS_MAX } from '../presets.ts'
+import { ROWS_MAX, readTexts } from '../store.ts'
+import { readRouteChoice } from '../route-choice.ts'
 import { refusalOf } from '../validate.ts'
 import { declareKeys, declareTeams, declareTenants } from './declare-accounts.ts'
-import { declareChannels, declarePrices, declareRules, declareSwitches } from './declare-others.ts'
+import { declareChannels, declarePresets, declarePrices, declareRules, declareSwitches } from './declare-others.ts'
 import { declareRoutes } from './declare-routes.ts'
 import { declareTargets, expandModel } from './declare-targets.ts'
 import { type DeclareContext, Declaring, type Problem } from './declaring.ts'
 import { prune } from './prune.ts'
 import { type ConfigurationDocument, DOCUMENT } from './schemas.ts'
-import { type State, TABLES, rowsOf } from './state.ts'
+import { type State, TABLES, type TableName, rowsOf } from './state.ts'
 
 /** Problems of one document that are told. */
 const PROBLEMS_MAX = 100
@@ -50,6 +51,7 @@ export async function declare(
   await declareKeys(declaring, document.keys ?? [])
   await declareTargets(declaring, [...models.map(({ target }) => target), ...placed('targets', document.targets)])
   declareRoutes(declaring, [...models.map(({ route }) => route), ...placed('routes', document.routes)])
+  declarePresets(declaring, document.presets ?? [])
   declarePrices(declaring, document.prices ?? [])
   await declareChannels(declaring, document.alert_channels ?? [], origin)
   declareRules(declaring, document.alert_rules ?? [])
@@ -63,7 +65,9 @@ export async function declare(
 /** What refers to something that isn't there. */
 export function brokenLinks(state: State): readonly Problem[] {
   return [...state.routes.values()].flatMap((row) => {
-    const missing = readTexts(row.targets).filter((id) => !state.targets.has(id))
+    const { shadow } = readRouteChoice(row)
+    const needed = [...readTexts(row.targets), ...(shadow?.target === undefined ? [] : [shadow.target])]
+    const missing = needed.filter((id) => !state.targets.has(id))
     return missing.map((id) => ({
       field: null,
       code: 'referenced',
@@ -72,11 +76,17 @@ export function brokenLinks(state: State): readonly Problem[] {
   })
 }
 
+const MOST: Readonly<Partial<Record<TableName, number>>> = {
+  prices: PRICE_RULES_MAX,
+  presets: PRESETS_MAX,
+  switches: SWITCHES_MAX,
+}
+
 /** Tables that would have more rows than they may. */
 function overfull(state: State): readonly Problem[] {
   const watched = [...state.routes.values()].filter((row) => row.watched_since_ms !== null).length
   const counted = TABLES.map((table) => {
-    const most = table === 'prices' ? PRICE_RULES_MAX : table === 'switches' ? SWITCHES_MAX : ROWS_MAX
+    const most = MOST[table] ?? ROWS_MAX
     return [table, rowsOf(state, table).size, most] as const
   })
   return [...counted, ['watched routes', watched, WATCHED_MAX] as const].flatMap(([what, count, most]) => {

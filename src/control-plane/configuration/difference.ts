@@ -24,6 +24,7 @@ const SECTIONS = [
   'targets',
   'keys',
   'routes',
+  'presets',
   'prices',
   'alert_channels',
   'alert_rules',
@@ -59,6 +60,8 @@ export function nameOf(section: keyof DocumentView, item: Item): string {
       return of('id').join('')
     case 'routes':
       return [...of('model'), ...of('tenant').map((tenant) => `(${tenant})`)].join(' ')
+    case 'presets':
+      return [...of('name'), ...of('tenant').map((tenant) => `(${tenant})`)].join(' ')
     case 'prices':
       return [of('provider', 'model').join('/'), ...of('tenant').map((tenant) => `(${tenant})`), ...of('from')].join(
         ' ',

@@ -13,6 +13,7 @@ export function prune(declaring: Declaring, document: ConfigurationDocument): vo
     [...draft[table].keys()].filter((id) => !declaring.isDeclared(table, id))
   if (document.routes !== undefined || hasModels) for (const id of others('routes')) draft.routes.delete(id)
   if (document.targets !== undefined || hasModels) for (const id of others('targets')) draft.targets.delete(id)
+  if (document.presets !== undefined) for (const id of others('presets')) draft.presets.delete(id)
   if (document.prices !== undefined) for (const id of others('prices')) draft.prices.delete(id)
   if (document.alert_channels !== undefined) {
     for (const id of others('alert_channels')) draft.alert_channels.delete(id)
@@ -49,6 +50,7 @@ function pruneTenants({ draft, problems }: Declaring, ids: readonly string[]): v
     }
     draft.tenants.delete(id)
     draft.alert_rules.delete(id)
+    for (const row of [...draft.presets.values()]) if (row.tenant_id === id) draft.presets.delete(row.id)
     for (const row of [...draft.prices.values()]) if (row.tenant_id === id) draft.prices.delete(row.id)
     for (const row of [...draft.alert_channels.values()]) {
       const left = readTexts(row.tenants).filter((tenant) => tenant !== id)

@@ -2,6 +2,7 @@
 // takes for each thing by itself, so that whatever those learn to say, a file can say, too.
 import * as z from 'zod/mini'
 import { DECLARED_CHANNEL, RULES } from '../alert-schemas.ts'
+import { NEW_PRESET } from '../presets.ts'
 import { NEW_PRICE } from '../prices.ts'
 import { NEW_ROUTE } from '../route-schemas.ts'
 import { MODEL_ENTRY, NAME, NEW_KEY, NEW_TARGET, NEW_TEAM, NEW_TENANT, OBJECT, text } from '../schemas.ts'
@@ -34,6 +35,7 @@ export const SECTIONS = {
   targets: list(NEW_TARGET),
   keys: list(NEW_KEY),
   routes: list(NEW_ROUTE),
+  presets: list(NEW_PRESET),
   prices: list(NEW_PRICE),
   alert_channels: list(DECLARED_CHANNEL),
   alert_rules: list(RULES_ENTRY),

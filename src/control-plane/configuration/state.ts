@@ -2,11 +2,12 @@
 // keeps and what is compared are such states.
 import type { ChannelRow } from '../../ledger/alerts/channel.ts'
 import type { RulesRow } from '../../ledger/alerts/rules.ts'
-import type { KeyRow, PriceRow, RouteRow, SwitchRow, TargetRow, TeamRow, TenantRow } from '../store.ts'
+import type { KeyRow, PresetRow, PriceRow, RouteRow, SwitchRow, TargetRow, TeamRow, TenantRow } from '../store.ts'
 
 /** The tables, in an order in which rows can be added: what is referred to comes first. */
 export const TABLES = [
   'tenants',
+  'presets',
   'teams',
   'targets',
   'virtual_keys',
@@ -26,6 +27,7 @@ export interface AnyRow {
 /** The rows of a state, each under its id. */
 export interface State {
   readonly tenants: ReadonlyMap<string, TenantRow>
+  readonly presets: ReadonlyMap<string, PresetRow>
   readonly teams: ReadonlyMap<string, TeamRow>
   readonly targets: ReadonlyMap<string, TargetRow>
   readonly virtual_keys: ReadonlyMap<string, KeyRow>

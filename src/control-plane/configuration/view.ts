@@ -8,11 +8,12 @@ import type { ChannelRow } from '../../ledger/alerts/channel.ts'
 import type { RulesRow } from '../../ledger/alerts/rules.ts'
 import { EVERYBODY } from '../../ledger/alerts/rules.ts'
 import { writeUsd } from '../amount.ts'
-import { viewKey } from '../keys.ts'
+import { BLANK_KEY, viewKey } from '../keys.ts'
+import { viewPreset } from '../presets.ts'
 import { defaultPriceOf, priceOfRow } from '../price-record.ts'
 import { readCompiled } from '../publish.ts'
 import { viewRoute } from '../routes.ts'
-import type { KeyRow, PriceRow, RouteRow, SwitchRow, TargetRow, TeamRow, TenantRow } from '../store.ts'
+import type { KeyRow, PresetRow, PriceRow, RouteRow, SwitchRow, TargetRow, TeamRow, TenantRow } from '../store.ts'
 import { readTexts } from '../store.ts'
 import { providerOptions, viewOptions } from '../target-options.ts'
 import { viewTarget } from '../targets.ts'
@@ -42,6 +43,7 @@ export function documentOf(state: State): DocumentView {
     targets: sorted([...state.targets.values()].map(targetItem)),
     keys: sorted(keys.map((row) => keyItem(row, state))),
     routes: sorted([...state.routes.values()].map((row) => routeItem(row, state))),
+    presets: sorted([...state.presets.values()].map((row) => presetItem(row, state))),
     prices: sorted([...state.prices.values()].map((row) => priceItem(row, state))),
     alert_channels: sorted([...state.alert_channels.values()].map((row) => channelItem(row, state))),
     alert_rules: sorted([...state.alert_rules.values()].map((row) => rulesItem(row, state))),
@@ -83,12 +85,26 @@ export function keyItem(row: KeyRow, state: State): Item {
   } = shown(viewKey(row, 0))
   const team = row.team_id === null ? null : (state.teams.get(row.team_id)?.name ?? row.team_id)
   const expires_at = typeof expires_at_ms === 'number' ? new Date(expires_at_ms).toISOString() : null
-  const usual = { team: null, expires_at: null, limits: NO_LIMITS_SHOWN, cost_center: null, tags: [], models: [] }
-  return {
-    tenant: tenantName(row.tenant_id, state),
-    name,
-    ...unlessUsual({ team, ...said, expires_at }, { ...usual, pass_through: null }),
-  }
+  return { tenant: tenantName(row.tenant_id, state), name, ...unlessUsual({ team, ...said, expires_at }, USUAL_KEY) }
+}
+
+const USUAL_KEY: Item = {
+  ...viewKey(
+    {
+      ...BLANK_KEY,
+      id: '',
+      kid: '',
+      tenant_id: '',
+      team_id: null,
+      name: '',
+      hashes: '',
+      created_at_ms: 0,
+      revoked_at_ms: null,
+    },
+    0,
+  ),
+  team: null,
+  expires_at: null,
 }
 
 export function targetItem(row: TargetRow): Item {
@@ -139,7 +155,8 @@ function usualTarget(target: Target): Item {
 }
 
 export function routeItem(row: RouteRow, state: State): Item {
-  const { model, tenant_id, targets, ...said } = shown(viewRoute(row))
+  const { model, tenant_id, targets, shadow, ...rest } = shown(viewRoute(row))
+  const said: Record<string, unknown> = { ...rest, shadow: shadowOf(shadow, state) }
   const tenant = typeof tenant_id === 'string' ? { tenant: tenantName(tenant_id, state) } : {}
   const listed = said.group === null ? { targets } : {}
   const {
@@ -151,7 +168,19 @@ export function routeItem(row: RouteRow, state: State): Item {
   return { model, ...tenant, ...listed, ...unlessUsual(said, usual) }
 }
 
+/** A shadow that leads to another route names it by its model. */
+function shadowOf(shadow: unknown, state: State): unknown {
+  if (!isItem(shadow) || typeof shadow.route !== 'string') return shadow
+  return { ...shadow, route: state.routes.get(shadow.route)?.model ?? shadow.route }
+}
+
 const BLANK_ROUTE = { choice: '{}', allowed_gaps: '[]' }
+
+export function presetItem(row: PresetRow, state: State): Item {
+  const { name, tenant_id, ...said } = shown(viewPreset(row))
+  const tenant = typeof tenant_id === 'string' ? { tenant: tenantName(tenant_id, state) } : {}
+  return { name, ...tenant, ...unlessUsual(said, { parameters: {}, system: null }) }
+}
 
 export function priceItem(row: PriceRow, state: State): Item {
   const price = priceOfRow(row)

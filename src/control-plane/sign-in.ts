@@ -36,6 +36,10 @@ const ASKED_SECONDS = 600
 /** The admin API's `/sign-in`. */
 export function signInEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
+    .use(async (c, next) => {
+      await next()
+      c.header('cache-control', 'no-store')
+    })
     .get('/', (c) => c.json({ methods: signInMethods(c.env) }))
     .get('/access', async (c) => {
       const settings = accessSettings(c.env)

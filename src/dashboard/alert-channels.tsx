@@ -13,9 +13,10 @@ import { Panel, Pending } from './panel.tsx'
 interface AlertChannelsProps {
   readonly api: AdminApi
   readonly feed: Feed<ApiChannels>
+  readonly mayChange: boolean
 }
 
-export function AlertChannels({ api, feed }: AlertChannelsProps) {
+export function AlertChannels({ api, feed, mayChange }: AlertChannelsProps) {
   const [isMaking, setIsMaking] = useState(false)
   const rows = feed.data?.rows ?? null
   return (
@@ -23,9 +24,11 @@ export function AlertChannels({ api, feed }: AlertChannelsProps) {
       title="Channels"
       name="channels"
       aside={
-        <button type="button" class="button" onClick={() => setIsMaking(true)}>
-          Add a channel
-        </button>
+        mayChange && (
+          <button type="button" class="button" onClick={() => setIsMaking(true)}>
+            Add a channel
+          </button>
+        )
       }
     >
       {rows === null && <Pending feed={feed} lines={3} />}
@@ -39,7 +42,7 @@ export function AlertChannels({ api, feed }: AlertChannelsProps) {
       )}
       <ul class="channels">
         {rows?.map((channel) => (
-          <Channel key={channel.id} api={api} channel={channel} onChanged={feed.refresh} />
+          <Channel key={channel.id} api={api} channel={channel} mayChange={mayChange} onChanged={feed.refresh} />
         ))}
       </ul>
       {isMaking && <NewChannel api={api} onClose={() => setIsMaking(false)} onMade={feed.refresh} />}
@@ -50,6 +53,7 @@ export function AlertChannels({ api, feed }: AlertChannelsProps) {
 interface ChannelProps {
   readonly api: AdminApi
   readonly channel: ApiChannel
+  readonly mayChange: boolean
   readonly onChanged: () => void
 }
 
@@ -95,7 +99,7 @@ function saidOf({ ok, status, saw, latency_ms: latencyMs }: ApiChannelTest): Sai
 }
 
 function Channel(props: ChannelProps) {
-  const { channel } = props
+  const { channel, mayChange } = props
   const { said, isBusy, test, turn } = useChannel(props)
   const [isRemoving, setIsRemoving] = useState(false)
   return (
@@ -113,19 +117,21 @@ function Channel(props: ChannelProps) {
           {said?.text}
         </span>
       </div>
-      <div class="actions">
-        <button type="button" class="button" disabled={isBusy} onClick={test}>
-          {isBusy ? 'One moment…' : 'Test'}
-          <span class="visually-hidden"> {channel.name}</span>
-        </button>
-        <button type="button" class="button" disabled={isBusy} onClick={turn}>
-          {channel.on ? 'Switch off' : 'Switch on'}
-          <span class="visually-hidden"> {channel.name}</span>
-        </button>
-        <button type="button" class="button danger-quiet" disabled={isBusy} onClick={() => setIsRemoving(true)}>
-          Remove<span class="visually-hidden"> {channel.name}</span>
-        </button>
-      </div>
+      {mayChange && (
+        <div class="actions">
+          <button type="button" class="button" disabled={isBusy} onClick={test}>
+            {isBusy ? 'One moment…' : 'Test'}
+            <span class="visually-hidden"> {channel.name}</span>
+          </button>
+          <button type="button" class="button" disabled={isBusy} onClick={turn}>
+            {channel.on ? 'Switch off' : 'Switch on'}
+            <span class="visually-hidden"> {channel.name}</span>
+          </button>
+          <button type="button" class="button danger-quiet" disabled={isBusy} onClick={() => setIsRemoving(true)}>
+            Remove<span class="visually-hidden"> {channel.name}</span>
+          </button>
+        </div>
+      )}
       {isRemoving && <RemoveDialog {...props} onClose={() => setIsRemoving(false)} />}
     </li>
   )

@@ -4,20 +4,22 @@ import { AlertHistory, useAlerts } from './alert-history.tsx'
 import { AlertChannels } from './alert-channels.tsx'
 import type { ApiChannels } from './alerts-data.ts'
 import { useFeed } from './feed.ts'
+import { mayCall } from './me.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
 
 export function AlertsPage({ desk }: { readonly desk: Desk }) {
-  const { api, isPaused } = desk
+  const { api, isPaused, me } = desk
+  const maySee = mayCall(me, 'GET /alert-channels')
   const [kind, setKind] = useState('')
   const log = useAlerts(desk, { kind, keyId: null })
   const channels = useFeed({
-    key: 'channels',
-    load: (signal) => api.read<ApiChannels>('/admin/alert-channels', ['rows'], signal),
+    key: `channels ${maySee}`,
+    load: async (signal) => (maySee ? api.read<ApiChannels>('/admin/alert-channels', ['rows'], signal) : { rows: [] }),
     isPaused,
   })
   return (
     <PageFrame desk={desk} title="Alerts" feeds={[log.feed, channels]}>
-      <AlertChannels api={api} feed={channels} />
+      {maySee && <AlertChannels api={api} feed={channels} mayChange={mayCall(me, 'POST /alert-channels')} />}
       <AlertHistory
         log={log}
         kind={kind}

@@ -1,6 +1,8 @@
 // The one place that talks to the admin API. Every failure becomes an `ApiFailure` whose kind says what the page should
 // do about it; a deadline bounds every call. Shapes are checked just as far as the page relies on them.
+import type { ApiMe } from './access-data.ts'
 import type { ApiErrorBody, ApiOverview, ApiRequests, ApiUsage, UsageBucket, UsageDimension } from './api-types.ts'
+import type { Credential } from './session.ts'
 
 const DEADLINE_MS = 30_000
 /** Tokens are visible ASCII; anything else can't be sent in a header at all. */
@@ -38,6 +40,7 @@ export interface RequestsQuery {
 }
 
 export interface AdminApi {
+  me(signal: AbortSignal): Promise<ApiMe>
   overview(signal: AbortSignal): Promise<ApiOverview>
   usage(query: UsageQuery, signal: AbortSignal): Promise<ApiUsage>
   requests(query: RequestsQuery, signal: AbortSignal): Promise<ApiRequests>
@@ -47,26 +50,34 @@ export interface AdminApi {
   send<Shape>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Shape>
 }
 
-/** A client that sends `token` with every call. */
-export function adminApi(token: string): AdminApi {
+/** A client that speaks by `credential`. */
+export function adminApi(credential: Credential): AdminApi {
   return {
+    async me(signal) {
+      return shaped<ApiMe>(await get('/admin/me', credential, signal), ['may'])
+    },
     async overview(signal) {
-      return shaped<ApiOverview>(await get('/admin/overview', token, signal), ['tenants', 'teams', 'keys', 'routes'])
+      return shaped<ApiOverview>(await get('/admin/overview', credential, signal), [
+        'tenants',
+        'teams',
+        'keys',
+        'routes',
+      ])
     },
     async usage({ fromMs, toMs, groupBy }, signal) {
       const query = new URLSearchParams({ from: String(fromMs), to: String(toMs), group_by: groupBy.join(',') })
-      return shaped<ApiUsage>(await get(`/admin/usage?${query}`, token, signal), ['rows', 'group_by'])
+      return shaped<ApiUsage>(await get(`/admin/usage?${query}`, credential, signal), ['rows', 'group_by'])
     },
     async requests({ limit, before }, signal) {
       const query = new URLSearchParams({ limit: String(limit) })
       if (before !== null) query.set('before', before)
-      return shaped<ApiRequests>(await get(`/admin/requests?${query}`, token, signal), ['rows'])
+      return shaped<ApiRequests>(await get(`/admin/requests?${query}`, credential, signal), ['rows'])
     },
     async read<Shape>(path: string, lists: readonly (keyof Shape & string)[], signal: AbortSignal) {
-      return shaped<Shape>(await get(path, token, signal), lists)
+      return shaped<Shape>(await get(path, credential, signal), lists)
     },
     async send<Shape>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object) {
-      return shaped<Shape>(await call({ method, path, body }, token, new AbortController().signal), [])
+      return shaped<Shape>(await call({ method, path, body }, credential, new AbortController().signal), [])
     },
   }
 }
@@ -81,8 +92,8 @@ export function asFailure(thrown: unknown): ApiFailure {
   return new ApiFailure('failed', 'unexpected', thrown instanceof Error ? thrown.message : String(thrown))
 }
 
-function get(path: string, token: string, signal: AbortSignal): Promise<unknown> {
-  return call({ method: 'GET', path }, token, signal)
+function get(path: string, credential: Credential, signal: AbortSignal): Promise<unknown> {
+  return call({ method: 'GET', path }, credential, signal)
 }
 
 interface Call {
@@ -91,12 +102,14 @@ interface Call {
   readonly body?: object | undefined
 }
 
-async function call({ method, path, body }: Call, token: string, signal: AbortSignal): Promise<unknown> {
-  if (!SENDABLE_TOKEN.test(token)) throw new ApiFailure('signed-out', 'unauthorized', 'This is not an admin token.')
+async function call({ method, path, body }: Call, credential: Credential, signal: AbortSignal): Promise<unknown> {
+  if (credential.kind === 'token' && !SENDABLE_TOKEN.test(credential.token)) {
+    throw new ApiFailure('signed-out', 'unauthorized', 'This is not a token.')
+  }
   const response = await fetch(path, {
     method,
     headers: {
-      authorization: `Bearer ${token}`,
+      ...(credential.kind === 'token' ? { authorization: `Bearer ${credential.token}` } : wordOf(credential, method)),
       accept: 'application/json',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     },
@@ -109,6 +122,11 @@ async function call({ method, path, body }: Call, token: string, signal: AbortSi
   if (!response.ok) throw failureOf(response.status, answer)
   if (answer === undefined) throw unreadable()
   return answer
+}
+
+/** A session's word goes with every change: no other page knows it. */
+function wordOf({ csrf }: { readonly csrf: string }, method: string): Readonly<Record<string, string>> {
+  return method === 'GET' ? {} : { 'x-tidegate-csrf': csrf }
 }
 
 function failureOf(status: number, body: unknown): ApiFailure {

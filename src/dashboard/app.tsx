@@ -1,6 +1,6 @@
-// Who is looking, and at what: without a token the sign-in, with one the page that the address means. A token that stops
+// Who is looking, and at what: without a token or a session the sign-in, with one the page that the address means. What stops
 // being accepted leads back to the sign-in, which says so.
-import { useCallback, useMemo, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { type AdminApi, adminApi } from './api.ts'
 import { useFeed } from './feed.ts'
 import { lazyPage } from './lazy-page.tsx'
@@ -8,25 +8,46 @@ import { namesFrom } from './names.ts'
 import { OverviewPage } from './overview-page.tsx'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { BASE, Link, pathOf, usePlace } from './router.tsx'
-import { forgetToken, keepToken, readToken } from './session.ts'
-import { SignIn } from './sign-in.tsx'
+import { COOKIE, type Credential, forgetToken, keepToken, readToken } from './session.ts'
+import { SignIn, takeReason } from './sign-in.tsx'
 
 export function App() {
-  const [token, setToken] = useState<string | null>(readToken)
-  const [notice, setNotice] = useState<string | null>(null)
+  const [credential, setCredential] = useState<Credential | 'unknown' | null>(() => {
+    const token = readToken()
+    return token === null ? 'unknown' : { kind: 'token', token }
+  })
+  const [notice, setNotice] = useState<string | null>(takeReason)
 
-  const signIn = useCallback((accepted: string) => {
-    keepToken(accepted)
+  useEffect(() => {
+    if (credential !== 'unknown') return
+    adminApi(COOKIE)
+      .me(new AbortController().signal)
+      .then(
+        ({ csrf }) => setCredential({ kind: 'session', csrf: csrf ?? '' }),
+        () => setCredential(null),
+      )
+  }, [])
+  const signIn = useCallback((accepted: Credential) => {
+    if (accepted.kind === 'token') keepToken(accepted.token)
     setNotice(null)
-    setToken(accepted)
+    setCredential(accepted)
   }, [])
   const signOut = useCallback((reason: string | null) => {
     forgetToken()
     setNotice(reason)
-    setToken(null)
+    setCredential(null)
   }, [])
 
-  const api = useMemo(() => (token === null ? null : adminApi(token)), [token])
+  const api = useMemo(
+    () => (credential === null || credential === 'unknown' ? null : adminApi(credential)),
+    [credential],
+  )
+  if (credential === 'unknown')
+    return (
+      <p class="visually-hidden" role="status">
+        Loading…
+      </p>
+    )
   if (api === null) return <SignIn notice={notice} onSignIn={signIn} />
   return <Pages api={api} onSignOut={signOut} />
 }
@@ -35,6 +56,8 @@ const KeysPage = lazyPage('Keys', async () => (await import('./keys-page.tsx')).
 const KeyPage = lazyPage('Key', async () => (await import('./key-page.tsx')).KeyPage)
 const RoutesPage = lazyPage('Routes', async () => (await import('./routes-page.tsx')).RoutesPage)
 const AlertsPage = lazyPage('Alerts', async () => (await import('./alerts-page.tsx')).AlertsPage)
+const AccessPage = lazyPage('Access', async () => (await import('./access-page.tsx')).AccessPage)
+const AuditPage = lazyPage('Audit', async () => (await import('./audit-page.tsx')).AuditPage)
 
 const PAGES = {
   overview: OverviewPage,
@@ -42,6 +65,8 @@ const PAGES = {
   key: KeyPage,
   routes: RoutesPage,
   alerts: AlertsPage,
+  access: AccessPage,
+  audit: AuditPage,
   unknown: NoPage,
 } as const
 
@@ -50,12 +75,14 @@ function Pages({ api, onSignOut }: Pick<Desk, 'api' | 'onSignOut'> & { readonly 
   const path = pathOf(place)
   const first = useRef(path)
   const [isPaused, onPause] = useState(false)
+  const me = useFeed({ key: 'me', load: (signal) => api.me(signal), isPaused })
   const overview = useFeed({ key: 'overview', load: (signal) => api.overview(signal), isPaused })
   const names = useMemo(() => namesFrom(overview.data), [overview.data])
   const isGoneTo = first.current !== path
   if (isGoneTo) first.current = ''
   const Page = PAGES[place.page]
-  return <Page key={path} desk={{ api, place, overview, names, isPaused, isGoneTo, onPause, onSignOut }} />
+  const desk: Desk = { api, place, me: me.data, overview, names, isPaused, isGoneTo, onPause, onSignOut }
+  return <Page key={path} desk={desk} />
 }
 
 function NoPage({ desk }: { readonly desk: Desk }) {

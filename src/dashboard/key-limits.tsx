@@ -15,7 +15,8 @@ interface KeyLimitsProps {
   readonly apiKey: ApiKey
   readonly feed: Feed<ApiKeyLimits>
   readonly names: Names
-  readonly onChange: () => void
+  /** Null for who may not. */
+  readonly onChange: (() => void) | null
 }
 
 export function KeyLimits({ apiKey, feed, names, onChange }: KeyLimitsProps) {
@@ -30,9 +31,11 @@ export function KeyLimits({ apiKey, feed, names, onChange }: KeyLimitsProps) {
           ) : (
             <>
               <p>Nothing limits this key: not itself, not its team, not its tenant. It may spend without end.</p>
-              <button type="button" class="button" onClick={onChange}>
-                Give it a budget
-              </button>
+              {onChange !== null && (
+                <button type="button" class="button" onClick={onChange}>
+                  Give it a budget
+                </button>
+              )}
             </>
           )}
         </div>

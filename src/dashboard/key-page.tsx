@@ -9,6 +9,7 @@ import { ExpiryDialog, IncreaseDialog, type KeyDialogProps, LimitsDialog, Revoke
 import { KeyLimits } from './key-limits.tsx'
 import { KeySpend } from './key-spend.tsx'
 import { KeyState } from './keys-table.tsx'
+import { mayCall } from './me.ts'
 import type { Names } from './names.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { Nothing, Pending } from './panel.tsx'
@@ -65,6 +66,7 @@ type DialogName = keyof typeof DIALOGS
 function KeyBody({ desk, apiKey, data }: { desk: Desk; apiKey: ApiKey; data: KeyData }) {
   const [open, setOpen] = useState<DialogName | null>(null)
   const [said, setSaid] = useState('')
+  const mayChange = mayCall(desk.me, 'PATCH /keys/:id')
   const alerts = useAlerts(desk, { kind: '', keyId: apiKey.id })
   const answer = data.usage.data
   const total = useMemo(() => (answer === null ? null : readCounters(answer.total)), [answer])
@@ -79,13 +81,18 @@ function KeyBody({ desk, apiKey, data }: { desk: Desk; apiKey: ApiKey; data: Key
     <>
       <section class="card key-card" aria-label="The key">
         <KeyFacts apiKey={apiKey} names={desk.names} />
-        <KeyActions apiKey={apiKey} onOpen={setOpen} />
+        {mayChange && <KeyActions apiKey={apiKey} onOpen={setOpen} />}
         <p class="said" role="status">
           {said}
         </p>
       </section>
       <Tiles total={total} isStale={data.usage.isStale} />
-      <KeyLimits apiKey={apiKey} feed={data.limits} names={desk.names} onChange={() => setOpen('limits')} />
+      <KeyLimits
+        apiKey={apiKey}
+        feed={data.limits}
+        names={desk.names}
+        onChange={mayChange ? () => setOpen('limits') : null}
+      />
       <AlertHistory
         log={alerts}
         nothing="No alert of this key. Its budgets announce themselves at their thresholds, which are among its limits."

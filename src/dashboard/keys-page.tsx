@@ -15,6 +15,7 @@ import {
   writeKeysView,
 } from './keys-data.ts'
 import { KeysTable } from './keys-table.tsx'
+import { mayCall } from './me.ts'
 import { MintDialog } from './mint-dialog.tsx'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { Nothing, Panel, Pending } from './panel.tsx'
@@ -41,14 +42,16 @@ export function KeysPage({ desk }: { readonly desk: Desk }) {
       title="Keys"
       feeds={data.feeds}
       aside={
-        <button
-          type="button"
-          class="button primary"
-          disabled={overview.data === null || overview.data.tenants.length === 0}
-          onClick={() => setIsMinting(true)}
-        >
-          Mint a key
-        </button>
+        mayCall(desk.me, 'POST /keys') && (
+          <button
+            type="button"
+            class="button primary"
+            disabled={overview.data === null || overview.data.tenants.length === 0}
+            onClick={() => setIsMinting(true)}
+          >
+            Mint a key
+          </button>
+        )
       }
     >
       <Panel title="Virtual keys" name="keys" aside={<KeysTools view={view} onView={setView} />}>

@@ -2,6 +2,7 @@
 // gone to, and one line for whatever can't be refreshed.
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
+import type { ApiMe } from './access-data.ts'
 import type { AdminApi } from './api.ts'
 import type { ApiOverview } from './api-types.ts'
 import type { Feed } from './feed.ts'
@@ -13,6 +14,8 @@ import type { Place } from './router.tsx'
 export interface Desk {
   readonly api: AdminApi
   readonly place: Place
+  /** Who is looking; null until that is known. */
+  readonly me: ApiMe | null
   /** The configuration, with the live spend of budgets. */
   readonly overview: Feed<ApiOverview>
   readonly names: Names
@@ -20,7 +23,7 @@ export interface Desk {
   /** False for the page that was loaded: the browser has the focus then. */
   readonly isGoneTo: boolean
   onPause(isPaused: boolean): void
-  /** Called with a reason when the token is no longer accepted, with null when the reader leaves. */
+  /** Called with a reason when the token or session is no longer accepted, with null when the reader leaves. */
   onSignOut(reason: string | null): void
 }
 
@@ -41,7 +44,7 @@ export function PageFrame({ desk, title, trail, aside, feeds = [], children }: P
   const all = [desk.overview, ...feeds]
   const isRefused = all.some((feed) => feed.failure?.kind === 'signed-out')
   useEffect(() => {
-    if (isRefused) desk.onSignOut('The admin token is no longer accepted. Sign in again.')
+    if (isRefused) desk.onSignOut('Your token or session is no longer accepted. Sign in again.')
   }, [isRefused])
   useEffect(() => {
     document.title = `${title} · Tidegate`

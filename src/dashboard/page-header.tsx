@@ -1,8 +1,10 @@
 // The bar at the top: what this is, the ways to its pages, how fresh it is, and the two things to do about it (pause, sign
 // out).
+import { ROLE_TEXTS } from './access-data.ts'
 import { Brand } from './brand.tsx'
 import type { Feed } from './feed.ts'
 import { formatInstant } from './format.ts'
+import { grantText } from './me.ts'
 import type { Desk } from './page-frame.tsx'
 import { Link, type PageName, pathOf } from './router.tsx'
 
@@ -16,6 +18,8 @@ const WAYS: readonly { readonly page: PageName; readonly text: string; readonly 
   { page: 'keys', text: 'Keys', of: ['keys', 'key'] },
   { page: 'alerts', text: 'Alerts', of: ['alerts'] },
   { page: 'routes', text: 'Routes', of: ['routes'] },
+  { page: 'audit', text: 'Audit', of: ['audit'] },
+  { page: 'access', text: 'Access', of: ['access'] },
 ]
 
 export function PageHeader({ desk, feeds }: PageHeaderProps) {
@@ -41,10 +45,26 @@ export function PageHeader({ desk, feeds }: PageHeaderProps) {
       <button type="button" class="button quiet" aria-pressed={isPaused} onClick={() => desk.onPause(!isPaused)}>
         {isPaused ? 'Resume' : 'Pause'}
       </button>
-      <button type="button" class="button quiet" onClick={() => desk.onSignOut(null)}>
+      <Who desk={desk} />
+      <button type="button" class="button quiet" onClick={() => void signOut(desk)}>
         Sign out
       </button>
     </header>
+  )
+}
+
+/** A session ends on both sides; should the gateway not hear of it, it ends by itself. */
+async function signOut({ api, me, onSignOut }: Desk): Promise<void> {
+  if (me?.by === 'session') await api.send('POST', '/admin/sign-out').catch(() => undefined)
+  onSignOut(null)
+}
+
+function Who({ desk: { me, names } }: { readonly desk: Desk }) {
+  if (me === null) return null
+  return (
+    <span class="who" title={`${me.who}, ${grantText(me, names)}`}>
+      <span class="who-name">{me.who}</span> <span class="badge">{ROLE_TEXTS[me.role]}</span>
+    </span>
   )
 }
 

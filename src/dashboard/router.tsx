@@ -5,13 +5,16 @@ import { useEffect, useState } from 'preact/hooks'
 
 export const BASE = '/dashboard/'
 
-export type PageName = 'overview' | 'keys' | 'key' | 'routes' | 'alerts' | 'unknown'
+export type PageName = 'overview' | 'keys' | 'key' | 'routes' | 'alerts' | 'access' | 'audit' | 'unknown'
 
 export interface Place {
   readonly page: PageName
   /** Of the one thing that the page is about; '' where it isn't about one. */
   readonly id: string
 }
+
+/** Pages about no one thing. */
+const SINGLE = ['routes', 'alerts', 'access', 'audit'] as const
 
 /** The page that a path means. */
 export function placeOf(path: string): Place {
@@ -22,7 +25,8 @@ export function placeOf(path: string): Place {
   if (rest.length > 0) return { page: 'unknown', id: '' }
   if (page === '' && id === undefined) return { page: 'overview', id: '' }
   if (page === 'keys') return id === undefined ? { page: 'keys', id: '' } : { page: 'key', id: readPart(id) }
-  if ((page === 'routes' || page === 'alerts') && id === undefined) return { page, id: '' }
+  const single = SINGLE.find((name) => name === page)
+  if (single !== undefined && id === undefined) return { page: single, id: '' }
   return { page: 'unknown', id: '' }
 }
 

@@ -1,5 +1,12 @@
-// Where the admin token lives while the page is open: this tab's sessionStorage, so that it is gone with the tab and
-// never sent by the browser on its own.
+// By what the page speaks to the admin API: a token, which lives in this tab's sessionStorage, so that it is gone with the tab
+// and never sent by the browser on its own; or a session, whose secret is in a cookie that no script can read.
+
+/** Of a session, the word that goes with every change. */
+export type Credential =
+  { readonly kind: 'token'; readonly token: string } | { readonly kind: 'session'; readonly csrf: string }
+
+/** A session whose word isn't known yet: good for reading. */
+export const COOKIE: Credential = { kind: 'session', csrf: '' }
 
 const TOKEN_NAME = 'tidegate.admin-token'
 

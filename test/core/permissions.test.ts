@@ -42,7 +42,7 @@ const EXPECTED = `
   OAVav  GET /tenants/:id, GET /tenants/:tenant/end-users, GET /tenants/:tenant/end-users/:user, GET /alert-rules/:tenant
   OAa    PUT /tenants/:tenant/end-users/:user, DELETE /tenants/:tenant/end-users/:user
   OAa    PUT /alert-rules/:tenant, DELETE /alert-rules/:tenant, POST /teams, DELETE /teams/:id
-  OAa    GET /access/tokens, POST /access/tokens, POST /access/tokens/:id/rotate, POST /access/tokens/:id/revoke
+  OAa    GET /requests/:id/bodies, GET /access/tokens, POST /access/tokens, POST /access/tokens/:id/rotate, POST /access/tokens/:id/revoke
   OAV    GET /targets, GET /targets/:id, GET /routes, GET /routes/:id, GET /presets, GET /presets/:id, GET /switches
   OAV    GET /prices, GET /prices/:id, GET /alert-channels, GET /alert-channels/:id, GET /alert-rules
   OAV    GET /configuration, GET /configuration/revisions, GET /configuration/revisions/:revision

@@ -1,16 +1,23 @@
 // A real browser on the real gateway: who signs in at its `/dashboard` sees what was just spent, and what is spent while
-// they look. How the page deals with data of every kind is tested in dashboard.test.ts.
+// they look; who signs in with a provider, what their role lets them see and do. How the page deals with data of every kind is
+// tested in dashboard.test.ts.
+import { createServer, type Server } from 'node:http'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ask, bookOf, createTenant, routeSimulated, says } from '../support/account.ts'
 import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
+import { CLIENT_ID, CLIENT_SECRET, OidcProvider } from '../support/oidc-provider.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
+import { barriers, overflowOf } from './dashboard-page.ts'
 
 const MODEL = 'sim-gpt-4o-fast'
 /** Nano-USD per token of that model. */
 const PRICE = { input: 2_500, output: 10_000 } as const
 /** Longer than the way into the ledger and a refresh together. */
 const WAIT_MS = 12_000
+const SCREENSHOTS = path.resolve(import.meta.dirname, '../../dist/screenshots')
 
 const noBrowser = whyNoBrowser()
 if (noBrowser !== null) console.warn(`dashboard tests skipped: ${noBrowser}`)
@@ -19,16 +26,31 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
   let system: TestSystem
   let browser: Browser
   let key: string
+  let provider: OidcProvider
+  let providerServer: Server
 
   beforeAll(async () => {
-    system = await startTestSystem({ dashboard: true })
+    const served = await serveProvider()
+    provider = served.provider
+    providerServer = served.server
+    system = await startTestSystem({
+      dashboard: true,
+      secrets: {
+        OIDC_ISSUER: provider.issuer,
+        OIDC_CLIENT_ID: CLIENT_ID,
+        OIDC_CLIENT_SECRET: CLIENT_SECRET,
+        OIDC_NAME: 'Harbour login',
+      },
+    })
+    mkdirSync(SCREENSHOTS, { recursive: true })
     key = (await createTenant(system, 'acme')).key
     await routeSimulated(system)
     browser = await launchBrowser()
   })
   afterAll(async () => {
     await browser?.close()
-    await system.dispose()
+    await system?.dispose()
+    providerServer?.close()
   })
 
   async function spend(): Promise<void> {
@@ -74,4 +96,122 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await expectFigure(page, 'spend', await billed())
     expect(complaints).toEqual([])
   })
+
+  test('who signs in with a provider sees and may do what their role says, and the log says that it was them', async () => {
+    const [rule = ''] = await rules(['viewer'])
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-US' })
+    const page = await context.newPage()
+    page.setDefaultTimeout(WAIT_MS)
+    const complaints: string[] = []
+    page.on('pageerror', (error) => complaints.push(error.message))
+
+    // As somebody does on their own machine, where there is no https.
+    const origin = system.url.replace('127.0.0.1', 'localhost')
+    await page.goto(`${origin}/dashboard/`)
+    const way = page.getByRole('link', { name: 'Sign in with Harbour login' })
+    await way.waitFor()
+    expect(await barriers(page)).toEqual([])
+    provider.claims = { sub: 'eve', email: 'eve@elsewhere.test', email_verified: true }
+    await way.click()
+    await page.getByRole('alert').getByText('have no role here').waitFor()
+    expect(new URL(page.url()).search).toBe('')
+    provider.claims = { sub: 'ann', email: 'ann@example.com', email_verified: true }
+    await way.click()
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.locator('.who', { hasText: 'ann@example.com' }).getByText('Viewer').waitFor()
+    const [cookie] = await context.cookies()
+    expect(cookie).toMatchObject({ name: 'tidegate-session', httpOnly: true, sameSite: 'Strict' })
+
+    await page.getByRole('link', { name: 'Keys' }).click()
+    await page.locator('.keys-table tbody tr').first().waitFor()
+    expect(await page.getByRole('button', { name: 'Mint a key' }).count()).toBe(0)
+    await page.getByRole('link', { name: 'Access' }).click()
+    await page.getByText('this one').waitFor()
+    expect(await page.getByRole('heading', { name: 'API tokens' }).count()).toBe(0)
+
+    // Another role is theirs with the next look, without a new sign-in.
+    await rules(['admin'], rule)
+    await page.getByRole('button', { name: 'Mint a token' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Name').fill('pipeline')
+    expect(await barriers(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Mint the token' }).click()
+    const token = (await dialog.locator('.command code').textContent()) ?? ''
+    await dialog.getByRole('button', { name: 'Close' }).click()
+    const as = (method: string, at: string) => {
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const body = method === 'GET' ? null : JSON.stringify({ name: 'x' })
+      return fetch(`${system.url}/admin${at}`, { method, headers, body }).then(({ status }) => status)
+    }
+    expect([await as('GET', '/keys'), await as('POST', '/tenants')]).toEqual([200, 403])
+    await page.screenshot({ path: path.join(SCREENSHOTS, 'access.png'), fullPage: true })
+    await page.getByRole('button', { name: 'Revoke pipeline' }).click()
+    await dialog.getByRole('button', { name: 'Revoke it' }).click()
+    await page.getByText('revoked', { exact: true }).waitFor()
+    expect(await as('GET', '/keys')).toBe(401)
+
+    await page.getByRole('link', { name: 'Audit' }).click()
+    await page.getByLabel('Who').fill('ann@')
+    await page.getByLabel('What').selectOption({ label: 'API tokens' })
+    await expect.poll(() => page.locator('.audit-entry').count(), { timeout: WAIT_MS }).toBe(2)
+    const made = page.locator('.audit-entry', { hasText: 'created api tokens' })
+    await made.locator('summary').click()
+    await made.locator('ins', { hasText: 'pipeline' }).waitFor()
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      expect(await barriers(page)).toEqual([])
+    }
+    await page.screenshot({ path: path.join(SCREENSHOTS, 'audit-dark.png'), fullPage: true })
+    await page.setViewportSize({ width: 390, height: 844 })
+    expect(await overflowOf(page)).toBe(0)
+    await page.screenshot({ path: path.join(SCREENSHOTS, 'audit-phone.png'), fullPage: true })
+    await page.getByRole('link', { name: 'Access' }).click()
+    await page.getByText('this one').waitFor()
+    expect([await overflowOf(page), ...(await barriers(page))]).toEqual([0])
+
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await way.waitFor()
+    await page.reload()
+    await way.waitFor()
+    expect(complaints).toEqual([])
+    await context.close()
+  })
+
+  /** Rules that give ann a role, after those of before are gone. */
+  async function rules(roles: readonly string[], ...gone: readonly string[]): Promise<readonly string[]> {
+    const ids: string[] = []
+    for (const role of roles) {
+      const { body } = await system.admin('POST', '/admin/access/rules', {
+        claim: 'email',
+        value: 'ann@example.com',
+        role,
+      })
+      if (typeof body === 'object' && body !== null && 'id' in body) ids.push(String(body.id))
+    }
+    for (const id of gone) await system.admin('DELETE', `/admin/access/rules/${id}`)
+    return ids
+  }
 })
+
+/** The provider at a port of its own. */
+async function serveProvider(): Promise<{ readonly provider: OidcProvider; readonly server: Server }> {
+  const asked: { provider: OidcProvider | null } = { provider: null }
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => void answer(Buffer.concat(chunks)))
+    async function answer(body: Buffer): Promise<void> {
+      const { method = 'GET', headers, url = '/' } = request
+      const init = { method, headers: { authorization: headers.authorization ?? '' } }
+      const at = `http://127.0.0.1${url}`
+      const said = await asked.provider?.handle(new Request(at, method === 'GET' ? init : { ...init, body }))
+      response.writeHead(said?.status ?? 500, Object.fromEntries(said?.headers ?? []))
+      response.end(await said?.text())
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  asked.provider = await OidcProvider.at(`http://127.0.0.1:${address.port}`, Date.now)
+  return { provider: asked.provider, server }
+}

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { extname, join, normalize } from 'node:path'
+import type { ApiMe } from '../../src/dashboard/access-data.ts'
 import type { ApiOverview, ApiRequestRow, ApiUsageCounters, ApiUsageRow } from '../../src/dashboard/api-types.ts'
 
 export const ADMIN_TOKEN = 'tg_admin_right'
@@ -71,10 +72,12 @@ async function answerFile(request: IncomingMessage, response: ServerResponse, { 
 
 async function answerAdmin(request: IncomingMessage, response: ServerResponse, { script }: Site): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://localhost')
+  if (url.pathname === '/admin/sign-in') return sendJson(response, { methods: [] })
   if (script.refusal !== null) return sendRefusal(response, script.refusal)
   if (request.headers.authorization !== `Bearer ${ADMIN_TOKEN}`) {
     return sendRefusal(response, { status: 401, code: 'unauthorized', message: 'wrong admin token' })
   }
+  if (url.pathname === '/admin/me') return sendJson(response, ME)
   script.calls.push(url.pathname + url.search)
   await script.gate
   const answers: Readonly<Record<string, () => unknown>> = {
@@ -87,7 +90,21 @@ async function answerAdmin(request: IncomingMessage, response: ServerResponse, {
   const answer = answers[url.pathname]
   if (answer === undefined)
     return sendRefusal(response, { status: 404, code: 'not_found', message: 'no such endpoint' })
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer()))
+  sendJson(response, answer())
+}
+
+/** Somebody who may only look. */
+const ME: ApiMe = {
+  who: 'ADMIN_TOKEN',
+  by: 'admin-token',
+  role: 'owner',
+  scope: { kind: 'deployment', tenant_id: null, team_id: null },
+  csrf: null,
+  may: [],
+}
+
+function sendJson(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
 function sendRefusal(response: ServerResponse, { status, code, message }: NonNullable<Script['refusal']>): void {

@@ -3,6 +3,7 @@
 // https://openrouter.ai/docs/features/presets
 import type { ProtocolName } from './directory.ts'
 import type { Json, JsonObject } from './json.ts'
+import { PRESET_MARK } from './preset-mark.ts'
 
 export interface Preset {
   readonly name: string
@@ -27,8 +28,6 @@ export const NOT_PRESET: ReadonlySet<string> = new Set([
   'tidegate',
 ])
 
-const MARK = '@preset/'
-
 /** Which preset a request names, and by what. */
 export interface PresetReference {
   readonly name: string
@@ -37,16 +36,11 @@ export interface PresetReference {
   readonly model: string | null
 }
 
-/** Whether a request may name a preset: the quick look that every request gets. */
-export function mayNamePreset(model: string, preset: Json | undefined): boolean {
-  return preset !== undefined || model.includes(MARK)
-}
-
 /** Which preset a request names; null for none, undefined for a name that is none. In the model it comes before the member. */
 export function presetReference(model: string, preset: Json | undefined): PresetReference | null | undefined {
-  const at = model.lastIndexOf(MARK)
+  const at = model.lastIndexOf(PRESET_MARK)
   if (at !== -1) {
-    return { name: model.slice(at + MARK.length), field: 'model', model: at === 0 ? null : model.slice(0, at) }
+    return { name: model.slice(at + PRESET_MARK.length), field: 'model', model: at === 0 ? null : model.slice(0, at) }
   }
   if (preset === undefined || preset === null) return null
   return typeof preset === 'string' && preset !== '' ? { name: preset, field: 'preset', model } : undefined

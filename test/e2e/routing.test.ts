@@ -198,14 +198,12 @@ describe('a preset and a shadow', () => {
     expect(await response.text()).toContain('[DONE]')
     expect(response.headers.get('x-tidegate-preset')).toBe('brief')
     expect(response.headers.get('x-tidegate-plan')).toBe('priority: claude; shadow cheap (100%)')
-    const own = (
-      await eventually(
-        () => latestAttempts(system),
-        (rows) => rows.some((row) => row.key === 'shadow' && row.route === shadowed),
-      )
-    ).filter((row) => row.route === shadowed)
-    const live = own.find((row) => row.key !== 'shadow')
-    const mirror = own.find((row) => row.key === 'shadow')
+    const rows = await eventually(
+      async () => (await latestAttempts(system)).filter((row) => row.route === shadowed),
+      ({ length }) => length >= 2,
+    )
+    const live = rows.find((row) => row.key !== 'shadow')
+    const mirror = rows.find((row) => row.key === 'shadow')
     expect(live).toMatchObject({ target: 'claude', tags: ['tidegate:preset:brief'], streamed: true })
     expect(mirror).toMatchObject({ target: 'cheap', status: 200, ending: 'finished', trace_id: live?.request_id })
     expect(Number(mirror?.cost_nano_usd)).toBeGreaterThan(0)

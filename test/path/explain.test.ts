@@ -282,6 +282,7 @@ describe('limits in an explanation', () => {
     if (free !== null) {
       const isEnough = free.requests > 0
       expect(told).toMatchObject({ in_hand: { expires_in_ms: 9_000, is_enough: isEnough, free } })
+      if (limits !== 'unavailable') expect(told).toMatchObject({ limits: [{ needs: 1, fits: isEnough }] })
     }
   })
 })

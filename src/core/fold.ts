@@ -47,8 +47,17 @@ export function unfold(reply: NeutralReply): readonly NeutralEvent[] {
   const tier = serviceTier === undefined ? {} : { serviceTier }
   const events: NeutralEvent[] = [{ type: 'reply-start', id, model, createdSeconds, ...tier }]
   reply.choices.forEach((choice, number) => {
-    choice.parts.forEach((part, index) => unfoldPart(events, number, index, part))
-    if (choice.logprobs !== undefined) events.push({ type: 'logprobs', choice: number, tokens: choice.logprobs })
+    const { logprobs } = choice
+    // They belong to the text: while its part is open there is a place for them.
+    const lastOf = (sought: NeutralPart['kind']): number => choice.parts.findLastIndex(({ kind }) => kind === sought)
+    const last = lastOf('text') === -1 ? lastOf('refusal') : lastOf('text')
+    choice.parts.forEach((part, index) => {
+      unfoldPart(events, number, index, part)
+      const end = index === last && logprobs !== undefined ? events.pop() : undefined
+      if (end === undefined || logprobs === undefined) return
+      events.push({ type: 'logprobs', choice: number, tokens: logprobs }, end)
+    })
+    if (last === -1 && logprobs !== undefined) events.push({ type: 'logprobs', choice: number, tokens: logprobs })
   })
   reply.choices.forEach(({ finish, stopSequence, isAssumed }, choice) => {
     if (finish === null) return

@@ -183,8 +183,14 @@ class Candidates {
   private readCandidate(value: JsonObject, position: number): void {
     const candidate = this.candidateOf(typeof value['index'] === 'number' ? countOf(value['index']) : position)
     this.events.touch(candidate.number)
-    for (const part of arrayOf(objectOf(value['content'])['parts'])) this.readPart(candidate, objectOf(part))
-    this.cite(candidate, value)
+    const parts = arrayOf(objectOf(value['content'])['parts']).map((part) => objectOf(part))
+    // Sources are those of the text: what comes behind it is another part.
+    const lastText = parts.findLastIndex((part) => stringOf(part['text']) !== null && part['thought'] !== true)
+    parts.forEach((part, at) => {
+      this.readPart(candidate, part)
+      if (at === lastText) this.cite(candidate, value)
+    })
+    if (lastText === -1) this.cite(candidate, value)
     this.events.logprobs(candidate.number, readLogprobs(objectOf(value['logprobsResult'])))
     const finish = readGeminiFinish(value['finishReason'])
     if (finish === null) return
@@ -284,7 +290,9 @@ class Candidates {
     this.events.endToolCall(number, partial.part)
   }
 
+  /** Sources of a reply without text are nobody's. */
   private cite(candidate: Candidate, value: JsonObject): void {
+    if (candidate.text === '') return
     for (const citation of readCitations(value, candidate.text)) {
       const key = JSON.stringify(citation)
       if (candidate.cited.has(key)) continue

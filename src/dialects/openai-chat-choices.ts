@@ -70,9 +70,17 @@ export class ChatChoices {
 
   private readChoice(choice: JsonObject, number: number, message: JsonObject, isWhole: boolean): void {
     this.events.touch(number)
-    for (const piece of readPieces(message)) this.place(number, piece, isWhole)
     const tokens = choice['logprobs']
-    if (isJsonObject(tokens)) this.events.logprobs(number, readLogprobs(tokens))
+    let logprobs = isJsonObject(tokens) ? readLogprobs(tokens) : null
+    for (const piece of readPieces(message)) {
+      // They are those of the text, which these end.
+      if (logprobs !== null && (piece.kind === 'tool' || piece.kind === 'image' || piece.kind === 'audio')) {
+        this.events.logprobs(number, logprobs)
+        logprobs = null
+      }
+      this.place(number, piece, isWhole)
+    }
+    if (logprobs !== null) this.events.logprobs(number, logprobs)
     const finish = stringOf(choice['finish_reason'])
     if (finish !== null) this.events.finish(number, readChatFinish(finish), stopSequenceOf(choice))
   }

@@ -104,7 +104,7 @@ describe('an alert', () => {
   })
 })
 
-describe('an attempt that is announced when its lease has expired already', () => {
+describe('what isolates tell', () => {
   const call: LimiterCall = {
     v: LIMITS_VERSION,
     tenantId: 'ten_belated',
@@ -119,7 +119,7 @@ describe('an attempt that is announced when its lease has expired already', () =
   const announced = { id: 'req-1#1', leaseId: 'gone', reserved: { ...NOTHING, nanoUsd: 1_500 }, event: event(0) }
   const settled = { from: 1, to: 1, events: `[${event(400)}]`, settles: ['req-1#1'] }
 
-  it('is booked when its isolate stays silent, once however often it was announced, and corrected when it is told of', async () => {
+  it('too late for the expiry of its lease is booked when they stay silent, once however often, and corrected when it ends', async () => {
     const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_belated'))
     await runInDurableObject(stub, async (_, state) => {
       // Every holder has been silent for long enough, whenever it is asked.
@@ -140,7 +140,16 @@ describe('an attempt that is announced when its lease has expired already', () =
     })
   })
 
-  it('is booked by an object that starts anew, too', async () => {
+  it('is taken once, from a call that comes twice and from one that was overtaken', async () => {
+    const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_twice'))
+    const told = { ...call, tenantId: 'ten_twice', number: 2, chunks: [settled] }
+    for (const message of [told, told, { ...told, number: 1 }]) {
+      expect(await stub.call(message)).toMatchObject({ acknowledged: 1 })
+    }
+    expect(await stub.live()).toMatchObject({ unconfirmed: 1 })
+  })
+
+  it('too late is booked by an object that starts anew, too', async () => {
     const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_belated_anew'))
     await runInDurableObject(stub, async (_, state) => {
       await new TenantLimiter(state, env).call({ ...call, tenantId: 'ten_belated_anew', admissions: [announced] })

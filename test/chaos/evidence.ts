@@ -1,0 +1,173 @@
+// What three parties say of the same attempts when everything has settled: the providers' own books, the ledger, and the limiter.
+import { setTimeout as wait } from 'node:timers/promises'
+import * as z from 'zod/mini'
+import type { Asked } from './clients.ts'
+import type { Control, Told } from './control.ts'
+import { TENANTS, type TenantName } from './features.ts'
+import type { Centre } from './processes.ts'
+import type { Keys } from './setup.ts'
+
+const CALL = z.object({
+  model: z.string(),
+  tokensIn: z.number(),
+  tokensOut: z.number(),
+  ending: z.nullable(z.string()),
+  reference: z.nullable(z.string()),
+})
+/** A call in a provider's books. */
+export type ProviderCall = z.infer<typeof CALL>
+
+const ROW = z.object({
+  id: z.string(),
+  kind: z.string(),
+  attempt: z.number(),
+  tenant_id: z.string(),
+  tags: z.string(),
+  model: z.nullable(z.string()),
+  ending: z.string(),
+  is_estimated: z.number(),
+  cost: z.number(),
+  latency_ms: z.number(),
+  units: z.nullable(z.string()),
+})
+/** A row of the ledger. */
+export type LedgerRow = z.infer<typeof ROW>
+
+const GAUGE = z.object({
+  kind: z.string(),
+  spentNanoUsd: z.optional(z.number()),
+  heldNanoUsd: z.optional(z.number()),
+})
+const MONEY = z.object({ nanoUsd: z.number() })
+const LEASE = z.object({
+  holder: z.string(),
+  state: z.string(),
+  granted: MONEY,
+  settled: MONEY,
+  returned: MONEY,
+  knownNanoUsd: z.number(),
+  reconcileAtMs: z.nullable(z.number()),
+})
+/** A lease that the limiter remembers: in the end, what a dead gateway may have spent. */
+export type Hold = z.infer<typeof LEASE>
+
+/** A tenant's limiter, as it is stored. */
+export interface LimiterBooks {
+  readonly tenant: TenantName
+  readonly spentNanoUsd: number
+  readonly heldNanoUsd: number
+  readonly holds: readonly Hold[]
+  readonly outbox: number
+}
+
+export interface Evidence {
+  readonly asked: readonly Asked[]
+  /** Gateways that were killed. */
+  readonly killed: ReadonlySet<number>
+  readonly told: ReadonlyMap<string, Told>
+  /** Of which gateway a holder of leases was. */
+  readonly serialOf: ReadonlyMap<string, number>
+  readonly calls: readonly ProviderCall[]
+  readonly rows: readonly LedgerRow[]
+  readonly limiters: readonly LimiterBooks[]
+  readonly tenantOf: ReadonlyMap<string, TenantName>
+  /** Of the hourly sums. */
+  readonly summedNanoUsd: number
+  readonly deadLetters: number
+}
+
+const SETTLED_MS_MAX = 120_000
+
+/** Waits until nothing is on its way any more and what dead gateways held is reconciled; gives what there is after that time. */
+export async function settled(centre: Centre, keys: Keys): Promise<readonly LimiterBooks[]> {
+  const deadlineMs = Date.now() + SETTLED_MS_MAX
+  let calm = 0
+  for (;;) {
+    const limiters = await limiterBooks(centre, keys).catch(() => [])
+    const isSettled = limiters.length > 0 && limiters.every(isAtRest)
+    calm = isSettled ? calm + 1 : 0
+    if (calm >= 3 || Date.now() > deadlineMs) return limiters
+    await wait(500)
+  }
+}
+
+export function isAtRest({ outbox, holds }: LimiterBooks): boolean {
+  return outbox === 0 && holds.every(({ state, reconcileAtMs }) => state === 'expired' && reconcileAtMs === null)
+}
+
+/** A tenant's name by its id. */
+export function tenantNames(keys: Keys): ReadonlyMap<string, TenantName> {
+  return new Map(Object.keys(TENANTS).flatMap((name) => (isTenant(name) ? [[keys[name].tenantId, name] as const] : [])))
+}
+
+function isTenant(name: string): name is TenantName {
+  return Object.hasOwn(TENANTS, name)
+}
+
+const BOOKS = z.object({
+  result: z.object({ gauges: z.array(z.string()), leases: z.array(z.string()), outbox: z.number() }),
+})
+
+async function limiterBooks(centre: Centre, keys: Keys): Promise<readonly LimiterBooks[]> {
+  return Promise.all(
+    [...tenantNames(keys)].map(async ([tenantId, tenant]) => {
+      const body = JSON.stringify({ name: tenantId, method: 'books', args: [] })
+      const answer = await fetch(centre.doorUrl ?? '', { method: 'POST', body })
+      const { result } = BOOKS.parse(await answer.json())
+      const gauges = result.gauges.map((text) => GAUGE.parse(JSON.parse(text))).filter(({ kind }) => kind === 'budget')
+      return {
+        tenant,
+        spentNanoUsd: sum(gauges.map(({ spentNanoUsd = 0 }) => spentNanoUsd)),
+        heldNanoUsd: sum(gauges.map(({ heldNanoUsd = 0 }) => heldNanoUsd)),
+        holds: result.leases.map((text) => LEASE.parse(JSON.parse(text))),
+        outbox: result.outbox,
+      }
+    }),
+  )
+}
+
+const ROWS = `SELECT request_id || '#' || attempt AS id, kind, attempt, tenant_id, tags, model, ending, is_estimated,
+  cost_nano_usd AS cost, latency_ms, units FROM usage_events ORDER BY request_id, attempt, kind`
+
+/** Everything, as it stands now. */
+export async function evidenceOf(
+  {
+    asked,
+    killed,
+    control,
+    keys,
+  }: {
+    readonly asked: readonly Asked[]
+    readonly killed: ReadonlyMap<number, number>
+    readonly control: Control
+    readonly keys: Keys
+  },
+  { centre, providersUrl }: { readonly centre: Centre; readonly providersUrl: string },
+): Promise<Evidence> {
+  const limiters = await settled(centre, keys)
+  const db = await centre.mf.getD1Database('DB', 'tidegate')
+  const { results } = await db.prepare(ROWS).all()
+  const sums = await db
+    .prepare(
+      `SELECT (SELECT sum(cost_nano_usd) FROM usage_hourly) AS cost, (SELECT count(*) FROM dead_letters) AS letters`,
+    )
+    .first()
+  const { cost, letters } = z.object({ cost: z.number(), letters: z.number() }).parse(sums)
+  const books: unknown = await (await fetch(`${providersUrl}/books/calls`)).json()
+  return {
+    asked,
+    killed: new Set(killed.keys()),
+    told: control.told,
+    serialOf: control.serialOf,
+    calls: z.object({ calls: z.array(CALL) }).parse(books).calls,
+    rows: z.array(ROW).parse(results),
+    limiters,
+    tenantOf: tenantNames(keys),
+    summedNanoUsd: cost,
+    deadLetters: letters,
+  }
+}
+
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

@@ -1,0 +1,64 @@
+// The Worker with the limiter objects: the real class, with a queue that asks the control what is to happen to it, its books to
+// read, and a door through which gateways in other processes call it.
+import { TenantLimiter as Real } from '../../durable-objects/index.ts'
+import type { GatewayEnv } from '../../src/env.ts'
+import { askControl } from './ask-control.ts'
+
+interface Env extends GatewayEnv {
+  readonly CONTROL_URL: string
+}
+
+export class TenantLimiter extends Real {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, { ...env, USAGE: faultyQueue(env) })
+  }
+
+  /** Rows of this object's storage. */
+  async books(): Promise<{
+    readonly gauges: readonly string[]
+    readonly leases: readonly string[]
+    readonly holders: readonly string[]
+    readonly outbox: number
+  }> {
+    const { sql } = this.ctx.storage
+    const states = (table: string): string[] =>
+      [...sql.exec<{ state: string }>(`SELECT state FROM ${table}`)].map(({ state }) => state)
+    const [outbox] = [...sql.exec<{ n: number }>('SELECT count(*) AS n FROM outbox')]
+    return { gauges: states('gauge'), leases: states('lease'), holders: states('holder'), outbox: outbox?.n ?? 0 }
+  }
+}
+
+function faultyQueue(env: Env): Env['USAGE'] {
+  return new Proxy(env.USAGE, {
+    get(queue, name) {
+      if (name !== 'sendBatch') return Reflect.get(queue, name)
+      return async (messages: Parameters<Env['USAGE']['sendBatch']>[0]) => {
+        if ((await askControl(env, 'send')) === 'fail') throw new Error('Queue sendBatch failed: Too Many Requests')
+        const sent = await queue.sendBatch(messages)
+        await askControl(env, 'sent')
+        return sent
+      }
+    },
+  })
+}
+
+interface Call {
+  readonly name: string
+  readonly method: string
+  readonly args: readonly unknown[]
+  /** Where in this call the process is to die. */
+  readonly strike?: 'before' | 'after'
+}
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    const { name, method, args, strike } = await request.json<Call>()
+    if (strike === 'before') await askControl(env, 'before-commit')
+    const stub: object = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(name))
+    const called: unknown = Reflect.get(stub, method)
+    if (typeof called !== 'function') return new Response(null, { status: 404 })
+    const result: unknown = await Reflect.apply(called, stub, args)
+    if (strike === 'after') await askControl(env, 'before-reply')
+    return Response.json({ result })
+  },
+} satisfies ExportedHandler<Env>

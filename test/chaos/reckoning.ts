@@ -1,0 +1,288 @@
+// Holds the books against the ledger, attempt by attempt, and the limiter against both. What differs has to have a reason that can
+// be told from the outside; whatever hasn't is a problem.
+import type { Asked } from './clients.ts'
+import { type Evidence, type LedgerRow, type LimiterBooks, type ProviderCall, isAtRest, sum } from './evidence.ts'
+import { HARDWARE_NANO_USD_PER_MS, TARGETS, type TenantName, priceOf } from './features.ts'
+
+/** An attempt, as the ledger has it: its charge, with its correction where there is one. */
+export interface Booked {
+  readonly id: string
+  readonly reference: string
+  readonly tenant: TenantName
+  readonly model: string
+  readonly ending: string
+  readonly isEstimated: boolean
+  readonly isCorrected: boolean
+  readonly nanoUsd: number
+  readonly units: string | null
+}
+
+/** Attempts of one kind on both sides. */
+export interface Pile {
+  attempts: number
+  booksNanoUsd: number
+  ledgerNanoUsd: number
+}
+
+/** Why books and ledger say the same of an attempt, or don't. */
+export const PILES = {
+  reported: 'usage told by the provider',
+  seen: 'usage not told: what was seen',
+  timed: 'own hardware, by its time',
+  stopped: 'ended early: what was still under way is not seen',
+  lost: 'died with its gateway: at its reservation',
+  unheard: 'died before the limiter heard of it: held, not booked',
+} as const
+
+export type PileName = keyof typeof PILES
+
+export interface LimiterLine {
+  readonly tenant: TenantName
+  readonly spentNanoUsd: number
+  /** The ledger, without what was lost. */
+  readonly ledgerNanoUsd: number
+  readonly heldNanoUsd: number
+  /** Of that, for attempts that the limiter knew of; the ledger's charges for them. */
+  readonly knownNanoUsd: number
+  readonly lostNanoUsd: number
+  /** What providers bill for attempts it never heard of. */
+  readonly unheardNanoUsd: number
+  readonly holds: number
+}
+
+export interface Reckoning {
+  readonly piles: Readonly<Record<PileName, Pile>>
+  readonly limiters: readonly LimiterLine[]
+  readonly booked: readonly Booked[]
+  readonly corrected: number
+  /** Ids or references, each with what is wrong with it. Empty where all is well. */
+  readonly problems: readonly string[]
+}
+
+/** Of our own making: the provider may have gone on for a moment. Or it broke off, with its last word under way. */
+const STOPPED = /^(?:client-left|cut-by-limit|overtaken|provider-cut)$/
+/** What a provider may say for that long, in tokens of ten milliseconds. */
+const UNSEEN_TOKENS_MAX = 300
+
+export function reckon(evidence: Evidence): Reckoning {
+  const reckoner = new Reckoner(evidence)
+  reckoner.compareAttempts()
+  reckoner.compareLimiters()
+  reckoner.compareSums()
+  return reckoner.result
+}
+
+class Reckoner {
+  readonly #evidence: Evidence
+  readonly #booked: readonly Booked[]
+  readonly #askedBy: ReadonlyMap<string, readonly Asked[]>
+  readonly #piles: Record<PileName, Pile> = {
+    reported: newPile(),
+    seen: newPile(),
+    timed: newPile(),
+    stopped: newPile(),
+    lost: newPile(),
+    unheard: newPile(),
+  }
+  readonly #unheard = new Map<TenantName, number>()
+  readonly #problems: string[] = []
+  #lines: readonly LimiterLine[] = []
+
+  constructor(evidence: Evidence) {
+    this.#evidence = evidence
+    this.#booked = bookedOf(evidence)
+    this.#askedBy = groups(evidence.asked, ({ reference }) => reference)
+  }
+
+  get result(): Reckoning {
+    return {
+      piles: this.#piles,
+      limiters: this.#lines,
+      booked: this.#booked,
+      corrected: this.#booked.filter(({ isCorrected }) => isCorrected).length,
+      problems: this.#problems,
+    }
+  }
+
+  compareAttempts(): void {
+    const calls = groups(
+      this.#evidence.calls.filter(({ reference }) => reference !== null),
+      ({ reference, model }) => `${reference} ${model}`,
+    )
+    const booked = groups(
+      this.#booked.filter(({ id }) => !id.endsWith('#0')),
+      ({ reference, model }) => `${reference} ${model}`,
+    )
+    for (const name of new Set([...calls.keys(), ...booked.keys()])) {
+      this.#compareGroup(calls.get(name) ?? [], booked.get(name) ?? [])
+    }
+    const ids = new Set(this.#booked.map(({ id }) => id))
+    for (const [id, { isAnnounced, isReported }] of this.#evidence.told) {
+      if ((isAnnounced || isReported) && !ids.has(id)) this.#problem(id, 'the limiter had it, the ledger has not')
+    }
+  }
+
+  /** Calls and attempts of one reference to one model: those that cost the same are each other's. */
+  #compareGroup(calls: readonly ProviderCall[], booked: readonly Booked[]): void {
+    const left = [...booked]
+    const unequal: ProviderCall[] = []
+    for (const call of calls) {
+      const at = left.findIndex((one) => isEqual(call, one))
+      const [equal] = at === -1 ? [] : left.splice(at, 1)
+      if (equal === undefined) unequal.push(call)
+      else this.#pile(equal.isEstimated ? 'seen' : 'reported', billedNanoUsd(call, equal.tenant), equal.nanoUsd)
+    }
+    for (const call of unequal) {
+      const one = left.shift()
+      if (one === undefined) this.#missing(call)
+      else this.#differs(call, one)
+    }
+    for (const one of left) this.#unasked(one)
+  }
+
+  #differs(call: ProviderCall, one: Booked): void {
+    const billed = billedNanoUsd(call, one.tenant)
+    if (one.ending === 'lost') return this.#lost(one, billed)
+    if (one.model === TARGETS.hardware.model) return this.#timed(one)
+    const unseenMax = (priceOf(one.tenant, one.model).output * UNSEEN_TOKENS_MAX) / 1_000
+    const isStopped = STOPPED.test(one.ending) && one.nanoUsd <= billed && billed - one.nanoUsd <= unseenMax
+    if (isStopped) return this.#pile('stopped', billed, one.nanoUsd)
+    this.#problem(one.id, `${one.ending}: billed ${billed}, booked ${one.nanoUsd} (${JSON.stringify(call)})`)
+  }
+
+  #timed(one: Booked): void {
+    const { busyMilliseconds = 0 }: { readonly busyMilliseconds?: number } = JSON.parse(one.units ?? '{}')
+    const due = busyMilliseconds * HARDWARE_NANO_USD_PER_MS
+    if (due !== one.nanoUsd || due === 0) this.#problem(one.id, `${due} for its time, booked ${one.nanoUsd}`)
+    this.#pile('timed', due, one.nanoUsd)
+  }
+
+  /** A charge that no provider's book explains. */
+  #unasked(one: Booked): void {
+    if (one.ending === 'lost') this.#lost(one, 0)
+    else if (one.nanoUsd !== 0) this.#problem(one.id, `${one.ending}: booked ${one.nanoUsd}, and nobody was called`)
+  }
+
+  #lost(one: Booked, billed: number): void {
+    this.#pile('lost', billed, one.nanoUsd)
+    const told = this.#evidence.told.get(one.id)
+    if (told === undefined || told.reservedNanoUsd !== one.nanoUsd) {
+      this.#problem(one.id, `lost at ${one.nanoUsd}, reserved were ${told?.reservedNanoUsd}`)
+    }
+    if (told !== undefined && !this.#evidence.killed.has(told.serial)) this.#problem(one.id, 'lost, but nobody died')
+  }
+
+  /** A call that the ledger has nothing of. It may be unheard of only where its gateway was killed. */
+  #missing(call: ProviderCall): void {
+    const asked = this.#askedBy.get(call.reference ?? '') ?? []
+    const victim = asked.find(({ serial }) => this.#evidence.killed.has(serial))
+    const billed = billedNanoUsd(call, asked[0]?.tenant ?? 'wide')
+    if (victim === undefined) return this.#problem(call.reference ?? '', `not in the ledger: ${JSON.stringify(call)}`)
+    this.#pile('unheard', billed, 0)
+    this.#unheard.set(victim.tenant, (this.#unheard.get(victim.tenant) ?? 0) + billed)
+  }
+
+  compareLimiters(): void {
+    this.#lines = this.#evidence.limiters
+      .filter(({ tenant }) => tenant !== 'admitted')
+      .map((books) => this.#lineOf(books))
+    for (const books of this.#evidence.limiters) {
+      if (!isAtRest(books)) this.#problem(books.tenant, `is not at rest: ${JSON.stringify(books).slice(0, 600)}`)
+      for (const { holder } of books.holds) {
+        const serial = this.#evidence.serialOf.get(holder) ?? -1
+        if (!this.#evidence.killed.has(serial)) this.#problem(books.tenant, `holds for ${serial}, which lives`)
+      }
+    }
+    for (const line of this.#lines) {
+      const { tenant, spentNanoUsd, ledgerNanoUsd, heldNanoUsd, knownNanoUsd, lostNanoUsd, unheardNanoUsd } = line
+      if (spentNanoUsd !== ledgerNanoUsd) {
+        this.#problem(tenant, `the limiter has spent ${spentNanoUsd}, the ledger ${ledgerNanoUsd}`)
+      }
+      if (knownNanoUsd !== lostNanoUsd) this.#problem(tenant, `known ${knownNanoUsd}, booked as lost ${lostNanoUsd}`)
+      if (heldNanoUsd < knownNanoUsd + unheardNanoUsd)
+        this.#problem(tenant, `holds too little: ${JSON.stringify(line)}`)
+    }
+  }
+
+  #lineOf({ tenant, spentNanoUsd, heldNanoUsd, holds }: LimiterBooks): LimiterLine {
+    const own = this.#booked.filter((one) => one.tenant === tenant)
+    const costOf = (isLost: boolean): number =>
+      sum(own.filter(({ ending }) => (ending === 'lost') === isLost).map(({ nanoUsd }) => nanoUsd))
+    return {
+      tenant,
+      spentNanoUsd,
+      ledgerNanoUsd: costOf(false),
+      heldNanoUsd,
+      knownNanoUsd: sum(holds.map(({ knownNanoUsd }) => knownNanoUsd)),
+      lostNanoUsd: costOf(true),
+      unheardNanoUsd: this.#unheard.get(tenant) ?? 0,
+      holds: holds.length,
+    }
+  }
+
+  compareSums(): void {
+    const { rows, summedNanoUsd, deadLetters } = this.#evidence
+    const nanoUsd = sum(rows.map(({ cost }) => cost))
+    if (nanoUsd !== summedNanoUsd) this.#problem('hours', `come to ${summedNanoUsd}, the events to ${nanoUsd}`)
+    if (deadLetters > 0) this.#problem('dead letters', String(deadLetters))
+  }
+
+  #pile(name: PileName, booksNanoUsd: number, ledgerNanoUsd: number): void {
+    const pile = this.#piles[name]
+    pile.attempts += 1
+    pile.booksNanoUsd += booksNanoUsd
+    pile.ledgerNanoUsd += ledgerNanoUsd
+  }
+
+  #problem(what: string, why: string): void {
+    this.#problems.push(`${what}: ${why}`)
+  }
+}
+
+function newPile(): Pile {
+  return { attempts: 0, booksNanoUsd: 0, ledgerNanoUsd: 0 }
+}
+
+function isEqual(call: ProviderCall, one: Booked): boolean {
+  return one.ending !== 'lost' && billedNanoUsd(call, one.tenant) === one.nanoUsd
+}
+
+/** What the provider asks for a call, by our catalogue: nothing for one that failed before its first token. */
+function billedNanoUsd({ model, tokensIn, tokensOut, ending }: ProviderCall, tenant: TenantName): number {
+  if (ending === 'errors' && tokensOut === 0) return 0
+  const { input, output } = priceOf(tenant, model)
+  return Math.ceil((tokensIn * input + tokensOut * output) / 1_000)
+}
+
+function bookedOf({ rows, tenantOf }: Evidence): readonly Booked[] {
+  return [...groups(rows, ({ id }) => id).values()].flatMap((own) => {
+    const last = own.find(({ kind }) => kind === 'adj') ?? own[0]
+    const tenant = tenantOf.get(last?.tenant_id ?? '')
+    return last === undefined || tenant === undefined ? [] : [bookedAs(last, own, tenant)]
+  })
+}
+
+function bookedAs(last: LedgerRow, own: readonly LedgerRow[], tenant: TenantName): Booked {
+  const tags: readonly string[] = JSON.parse(last.tags)
+  return {
+    id: last.id,
+    reference: tags.find((tag) => tag.startsWith('ref-')) ?? '',
+    tenant,
+    model: last.model ?? '',
+    ending: last.ending,
+    isEstimated: last.is_estimated === 1,
+    isCorrected: own.length > 1,
+    nanoUsd: sum(own.map(({ cost }) => cost)),
+    units: last.units,
+  }
+}
+
+function groups<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T[]> {
+  const all = new Map<string, T[]>()
+  for (const item of items) {
+    const group = all.get(nameOf(item))
+    if (group === undefined) all.set(nameOf(item), [item])
+    else group.push(item)
+  }
+  return all
+}

@@ -1,8 +1,12 @@
 // What a client says of its targets in the request itself: who is asked, in which order, and what the provider is sent.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Condition } from '../../src/core/condition.ts'
 import type { Price } from '../../src/core/price.ts'
+import type { RouteRule } from '../../src/core/route-rules.ts'
 import { routeTable } from '../../src/core/route-table.ts'
+import { serve } from '../../src/data-plane/serve.ts'
 import { type PathWorld, holdTime, pathWorld } from '../support/path-world.ts'
+import { protocols } from '../support/registries.ts'
 import { fails, says } from '../support/scripted-provider.ts'
 import { someTarget } from '../support/targets.ts'
 
@@ -97,6 +101,42 @@ describe('provider', () => {
     const response = await world().ask({ ...BODY, provider })
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({ error: { param: field } })
+  })
+})
+
+describe('where the client is', () => {
+  test.each([
+    ['nowhere', undefined, 'dear'],
+    ['in Europe and the EU', { continent: 'EU', country: 'FR', isEUCountry: '1' }, 'free'],
+    ['in Europe alone', { continent: 'EU', country: 'CH' }, 'cheap'],
+    ['in the country that the platform names, whatever a header says', { continent: 'NA', country: 'US' }, 'dear'],
+  ])('%s decides by rules', async (_, cf, target) => {
+    const made = world()
+    const [asked] = made.table.models('tenant').filter(({ model }) => model === 'asked')
+    const use = (when: Condition, id: string): RouteRule => {
+      const group = { strategy: 'priority', members: [{ target: id, weight: 1 }] } as const
+      return { name: id, when, do: { kind: 'use', group } }
+    }
+    const rules = [
+      use({ flag: 'in_eu', is: true }, 'free'),
+      use({ text: 'continent', in: ['EU'] }, 'cheap'),
+      use({ text: 'country', in: ['XX'] }, 'router'),
+    ]
+    made.table = routeTable({
+      revision: 2,
+      targets: Object.fromEntries(TARGETS.map((one) => [one.id, one])),
+      routes: asked === undefined ? [] : [{ ...asked, targets: TARGETS.map(({ id }) => id), rules }],
+    })
+    made.upstream = says
+    const headers = { authorization: 'Bearer k', ...(cf === undefined ? {} : { 'cf-ipcountry': 'XX' }) }
+    const request = new Request('https://gateway.test/v1/chat/completions', {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(BODY),
+    })
+    if (cf !== undefined) Object.defineProperty(request, 'cf', { value: cf })
+    await (await made.serve((services, later) => serve(request, protocols.chat, services, later))).text()
+    expect(made.calls.map((call) => call.target.id)).toEqual([target])
   })
 })
 

@@ -1,6 +1,14 @@
 // `npm run simulate`: our leases beside other ways of holding a budget, in the same traffic, with several seeds. Ends with
 // code 1 when ours overshoot in any run, or miss what is aimed at.
-import { type Setting, type Strategy, central, checkThenCharge, eventual, leased } from './strategies.ts'
+import {
+  type Setting,
+  type Strategy,
+  central,
+  checkThenCharge,
+  eventual,
+  leased,
+  leasedByRegion,
+} from './strategies.ts'
 import { type Outcome, type Scenario, simulate } from './world.ts'
 
 const SEEDS = [1, 2, 3, 4, 5, 6] as const
@@ -37,6 +45,7 @@ const CASES: readonly Case[] = [
 
 const STRATEGIES: readonly ((setting: Setting) => Strategy)[] = [
   leased,
+  leasedByRegion,
   central,
   checkThenCharge,
   (setting) => eventual(setting, 2_000),
@@ -80,6 +89,7 @@ for (const one of CASES) {
     const outcomes: Outcome[] = []
     for (const seed of SEEDS) outcomes.push(await simulate({ ...one.scenario, seed }, strategy))
     if (strategy === leased) misses.push(...missed(one, outcomes))
+    if (strategy === leasedByRegion) misses.push(...missed({ ...one, aims: {} }, outcomes))
     console.log(line(outcomes))
   }
 }

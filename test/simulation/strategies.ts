@@ -6,6 +6,7 @@ import { type Reservation, isAdmitted } from '../../src/ports.ts'
 import { budget, configOf, node, receiver } from '../support/limiter-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'
 import type { EventLoop } from './event-loop.ts'
+import { regionalEnd } from './regional-end.ts'
 
 /** One request, in nano-USD. */
 export interface Ask {
@@ -28,21 +29,33 @@ export interface Gate {
 
 export interface Strategy {
   readonly name: string
-  gate(isolate: string, call: Caller): Gate
+  /** `near`: the isolate's region, and how an object there is called. */
+  gate(isolate: string, call: Caller, near: { readonly region: number; readonly call: Caller }): Gate
 }
 
 /** A call to the object: `work` runs there, the promise resolves with its answer; rejects when a message was lost. */
-export type Caller = <T>(work: () => T) => Promise<T>
+export type Caller = <T>(work: () => T) => Promise<Awaited<T>>
 
 export interface Setting {
   readonly loop: EventLoop
   readonly limitNanoUsd: number
   readonly startMs: number
   readonly isAlive: (isolate: string) => boolean
+  /** How each region's object calls the tenant's. */
+  readonly regions: readonly Caller[]
 }
 
 /** Leases from the object: what the gateway does. */
-export function leased({ loop, limitNanoUsd, startMs }: Setting): Strategy {
+export function leased(setting: Setting): Strategy {
+  return leasing(setting, false)
+}
+
+/** Leases from an object of the region, which has leases from the object. */
+export function leasedByRegion(setting: Setting): Strategy {
+  return leasing(setting, true)
+}
+
+function leasing({ loop, limitNanoUsd, startMs, regions }: Setting, isByRegion: boolean): Strategy {
   const config = configOf([node('tenant', 't', { more: [budget(limitNanoUsd, 'month')] })])
   const nowMs = (): number => startMs + loop.nowMs()
   const end = receiver(config, nowMs(), LEASE_TTL_MS)
@@ -51,14 +64,21 @@ export function leased({ loop, limitNanoUsd, startMs }: Setting): Strategy {
     loop.after(1_000, expire)
   }
   loop.after(1_000, expire)
+  const between = regions.map((call, region) =>
+    regionalEnd(`region-${region}`, { loop, nowMs, send: (message) => call(() => end.call(message, nowMs())) }),
+  )
   return {
-    name: 'leases',
-    gate(isolate, call) {
+    name: isByRegion ? 'leases by region' : 'leases',
+    gate(isolate, call, near) {
+      const regional = between[near.region]
       const holder = new LeaseHolder('t', isolate, {
         nowMs,
         sleep: loop.sleep,
         onRevoked: () => undefined,
-        send: (message: LimiterCall) => call(() => end.call(message, nowMs())),
+        send: (message: LimiterCall) =>
+          isByRegion && regional !== undefined
+            ? near.call(() => regional.call(message))
+            : call(() => end.call(message, nowMs())),
       })
       const later = (work: Promise<void>): void => void work
       const path = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }

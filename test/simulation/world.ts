@@ -29,21 +29,23 @@ export interface Outcome {
   readonly callsPerRequest: number
 }
 
-/** Round trip to the object, and share of the traffic. */
-const POPS: readonly (readonly [rttMs: number, weight: number])[] = [
-  [4, 22],
-  [22, 10],
-  [34, 8],
-  [65, 10],
-  [78, 12],
-  [90, 12],
-  [120, 5],
-  [160, 8],
-  [220, 6],
-  [205, 3],
-  [200, 3],
-  [230, 1],
+/** Round trip to the object, share of the traffic, the region, and the round trip to an object there. */
+const POPS: readonly (readonly [rttMs: number, weight: number, region: number, toRegionMs: number])[] = [
+  [4, 22, 0, 4],
+  [22, 10, 0, 22],
+  [34, 8, 0, 34],
+  [65, 10, 1, 12],
+  [78, 12, 1, 5],
+  [90, 12, 1, 16],
+  [120, 5, 2, 5],
+  [160, 8, 2, 30],
+  [220, 6, 3, 25],
+  [205, 3, 3, 8],
+  [200, 3, 3, 12],
+  [230, 1, 3, 30],
 ]
+/** Round trips of the regions' objects to the tenant's. */
+const REGION_RTT_MS: readonly number[] = [4, 75, 125, 205]
 const INPUT_NANO_USD = 2_500
 const OUTPUT_NANO_USD = 10_000
 const OUTPUT_MAX = 1_024
@@ -67,12 +69,12 @@ export async function simulate(scenario: Scenario, make: (setting: Setting) => S
   const fate = distributions(scenario.seed + 2_000)
   const limitNanoUsd = Math.floor(((requestsPerSecond * lastsMs) / 1_000) * budgetShare * MEAN_NANO_USD)
   const dead = new Set<string>()
-  const strategy = make({ loop, limitNanoUsd, startMs: START_MS, isAlive: (isolate) => !dead.has(isolate) })
-  const tally = { requests: 0, admitted: 0, spent: 0, calls: 0, isolates: 0, freeAtMs: 0 }
+  const tally = { requests: 0, admitted: 0, spent: 0, calls: 0, isolates: 0 }
+  const freeAtMs = new Map<string, number>()
   const waits: number[] = []
 
   /** There and back, through the object's single thread; either way may lose it, and the late is taken for lost. */
-  const callerOf = (rttMs: number, name: string): Caller => {
+  const callerOf = (rttMs: number, name: string, object = ''): Caller => {
     return (work) =>
       new Promise((resolve, reject) => {
         if (dead.has(name)) return
@@ -82,19 +84,33 @@ export async function simulate(scenario: Scenario, make: (setting: Setting) => S
         if (isLost || isReplyLost) loop.after(2_000, () => reject(new Error('lost')))
         if (isLost) return
         loop.after(network.jittered(rttMs / 2), () => {
-          tally.freeAtMs = Math.max(loop.nowMs(), tally.freeAtMs) + OBJECT_MS
-          loop.after(tally.freeAtMs - loop.nowMs(), () => {
-            const answer = work()
-            if (!isReplyLost) loop.after(network.jittered(rttMs / 2), () => void (dead.has(name) || resolve(answer)))
+          const turnMs = Math.max(loop.nowMs(), freeAtMs.get(object) ?? 0) + OBJECT_MS
+          freeAtMs.set(object, turnMs)
+          loop.after(turnMs - loop.nowMs(), () => {
+            const answered = async (): Promise<void> => {
+              const answer = await work()
+              if (!isReplyLost) loop.after(network.jittered(rttMs / 2), () => void (dead.has(name) || resolve(answer)))
+            }
+            answered().catch(reject)
           })
         })
       })
   }
 
+  const strategy = make({
+    loop,
+    limitNanoUsd,
+    startMs: START_MS,
+    isAlive: (isolate) => !dead.has(isolate),
+    regions: REGION_RTT_MS.map((rttMs, region) => callerOf(rttMs, `region-${region}`)),
+  })
+
   const born = (pop: number): Isolate => {
     tally.isolates += 1
     const name = `isolate-${tally.isolates}`
-    return { name, gate: strategy.gate(name, callerOf(POPS[pop]?.[0] ?? 0, name)), isDead: false }
+    const [rttMs, , region, toRegionMs] = POPS[pop] ?? [0, 0, 0, 0]
+    const near = { region, call: callerOf(toRegionMs, name, `region-${region}`) }
+    return { name, gate: strategy.gate(name, callerOf(rttMs, name), near), isDead: false }
   }
   const isolates = POPS.map((_, pop) => Array.from({ length: isolatesPerPop }, () => born(pop)))
 

@@ -25,7 +25,7 @@ export interface RegionWorldOptions {
   readonly seed: number
   readonly steps: number
   readonly kind: Limit['kind']
-  /** Isolates never die, and no region falls silent. */
+  /** Nobody dies or falls silent. */
   readonly isCalm?: boolean
   readonly machine?: RegionMachine
 }
@@ -70,10 +70,7 @@ export class RegionWorld {
   }
 
   run(): this {
-    for (let step = 0; step < this.#options.steps; step++) {
-      this.#step()
-      this.#check()
-    }
+    for (let step = 0; step < this.#options.steps; step++) this.#step()
     return this
   }
 
@@ -116,6 +113,7 @@ export class RegionWorld {
     else if (draw < 90 && isolate.lease !== null) leases.giveBack(isolate.lease)
     else this.#wait()
     this.#cutOverdue()
+    this.#check()
   }
 
   #wait(): void {
@@ -141,7 +139,7 @@ export class RegionWorld {
 
   #admit(isolate: Isolate): void {
     const largest = this.#chance.pick([10, 100, 400])
-    const [inputTokens = 0, nanoUsd = 0] = [1, 2].map(() => this.#chance.below(largest))
+    const [inputTokens, nanoUsd] = [this.#chance.below(largest), this.#chance.below(largest)]
     const reserved = counted({ requests: 1, inputTokens, outputTokens: 0, slots: 1, nanoUsd })
     const { lease } = isolate
     if (lease === null || !leases.reserve(lease, reserved, this.#nowMs + isolate.offsetMs)) {
@@ -348,9 +346,9 @@ export class RegionWorld {
 
   #hear({ isolate, message, reply, sentAtMs, held }: Packet & { kind: 'say' }): void {
     if (isolate.waitingSinceMs === null || message.number !== isolate.messageCount) return
-    const isInTime = this.#nowMs < isolate.waitingSinceMs + EXCHANGE_MS_MAX
+    const waitedMs = this.#nowMs - isolate.waitingSinceMs
     isolate.waitingSinceMs = null
-    if (!isInTime) return
+    if (waitedMs >= EXCHANGE_MS_MAX) return
     for (const lease of held) if (!reply.slotsLost.includes(lease.id)) leases.heard(lease, sentAtMs, reply.ttlMs)
     for (const { id } of message.admissions) isolate.untold.delete(id)
     isolate.chunks = isolate.chunks.filter(({ to }) => to > reply.acknowledged)

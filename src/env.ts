@@ -62,6 +62,8 @@ export interface GatewayEnv extends AlertBindings {
   readonly OIDC_TRUST_EMAIL?: string
   /** Secret under which virtual keys and API tokens are hashed. */
   readonly KEY_PEPPER?: string
+  /** Secret under which prompts and replies are encrypted that tenants want kept; without it none are. */
+  readonly BODIES_KEY?: string
   readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 }

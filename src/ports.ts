@@ -3,6 +3,7 @@
 import type { PriceList } from './catalog/price-catalogue.ts'
 import type { Caller, DialectName, Target } from './core/directory.ts'
 import type { Failure, UpstreamClass } from './core/failure.ts'
+import type { JsonObject } from './core/json.ts'
 import type { Batcher } from './core/batch.ts'
 import type { Counts, Flags } from './core/amounts.ts'
 import type { Calibration } from './core/calibration.ts'
@@ -240,6 +241,17 @@ export interface ReplyCache {
   put(key: string, reply: CachedReply, ttlSeconds: number): Promise<void>
 }
 
+/** Keeps what a tenant wants kept of its prompts and replies. */
+export interface BodyKeeper {
+  /** Keeps `body` for so many days. Rejects where it can't be kept. */
+  keep(
+    requestId: string,
+    owner: { readonly tenantId: string; readonly teamId: string | null },
+    body: JsonObject,
+    ttlDays: number,
+  ): Promise<void>
+}
+
 /** A dialect's call as it leaves: its body may be the client's own bytes. */
 export interface OutgoingCall extends Omit<UpstreamCall, 'body'> {
   readonly body: string | ArrayBuffer
@@ -276,6 +288,8 @@ export interface Services {
   /** What operators have switched off, as far as this isolate has heard. */
   readonly switches: SwitchBoard
   readonly replies: ReplyCache
+  /** Missing where nothing can be kept. */
+  readonly bodies?: BodyKeeper
   readonly upstream: Upstream
   /** Where small requests meet, by name: those of a tenant for a target. Missing: nowhere but in this isolate. */
   readonly batcher?: (tenantId: string, targetId: string) => Batcher

@@ -9,6 +9,7 @@ import { alertEndpoints } from './alerts.ts'
 import { analyticsEndpoints } from './analytics.ts'
 import { ledgerAuditEndpoints } from './audit-ledger.ts'
 import { announce } from './announce.ts'
+import { bodyEndpoints } from './bodies.ts'
 import { apiTokenEndpoints } from './api-tokens.ts'
 import { auditEndpoints } from './audit.ts'
 import { authorized } from './authorize.ts'
@@ -72,6 +73,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/configuration', configurationEndpoints(ports))
     .route('/audit', auditEndpoints())
     .route('/requests', inFlightEndpoints())
+    .route('/requests', bodyEndpoints())
     .route('/alert-channels', alertChannelEndpoints(ports))
     .route('/alert-rules', alertRuleEndpoints(ports))
     .route('/alerts', alertEndpoints())

@@ -78,6 +78,7 @@ const JSON_COLUMNS = new Set([
   'price',
   'default_price',
   'data_policy',
+  'bodies',
   'preset',
 ])
 

@@ -131,6 +131,7 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'GET /requests': permission('viewer', 'scoped'),
   'GET /requests/in-flight': permission('viewer', 'scoped'),
   'POST /requests/:id/cancel': permission('lead', 'scoped'),
+  'GET /requests/:id/bodies': permission('admin', 'scoped'),
 
   'GET /alerts': permission('viewer', 'scoped'),
   'GET /alert-channels': permission('viewer', 'everything'),

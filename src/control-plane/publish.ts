@@ -16,6 +16,7 @@ import { LIMITS_VERSION, type LimiterConfig } from '../core/limits.ts'
 import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import type { GatewayEnv } from '../env.ts'
 import { dataPolicyOf } from './data-policy-record.ts'
+import { bodiesOf } from './bodies-record.ts'
 import { hasBudget, limiterNodes } from './limits-record.ts'
 import { ruleOf, unpricedOf } from './price-record.ts'
 import { publishedPreset } from './preset-record.ts'
@@ -258,6 +259,7 @@ function tenantRecord(row: TenantRow, isUserLimited: boolean, unchecked: TenantR
     ...(unchecked === undefined ? {} : { unchecked }),
     ...(unpriced === undefined ? {} : { unpriced }),
     ...dataPolicyOf(row.data_policy),
+    ...bodiesOf(row.bodies),
     ...(isRequired || isUserLimited ? { endUsers: { isRequired, isLimited: isUserLimited } } : {}),
   }
 }

@@ -9,6 +9,7 @@ import { QUIRKS } from '../core/quirk.ts'
 import { readDay } from '../core/window.ts'
 import { dialects } from '../dialects/index.ts'
 import { AMOUNT_USD_MAX, readUsd } from './amount.ts'
+import { BODIES } from './bodies-record.ts'
 import { DATA_POLICY, DATA_REGION } from './data-policy-record.ts'
 import { PRICES } from './price-schemas.ts'
 
@@ -175,6 +176,7 @@ const TENANT = {
   cors_origins: z.optional(ORIGINS),
   pass_through: z.optional(PASS_THROUGH),
   data_policy: z.optional(DATA_POLICY),
+  bodies: z.optional(BODIES),
 }
 export const NEW_TENANT = z.strictObject({ name: NAME, ...TENANT }, OBJECT)
 export const TENANT_CHANGE = z.strictObject({ name: z.optional(NAME), ...TENANT }, OBJECT)

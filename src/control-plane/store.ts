@@ -30,6 +30,8 @@ export interface TenantRow extends LimitColumns {
   readonly default_price: string | null
   /** JSON of a `DataPolicy`. */
   readonly data_policy: string | null
+  /** JSON of a `BodyPolicy`; null where no bodies are kept. */
+  readonly bodies: string | null
   readonly created_at_ms: number
 }
 

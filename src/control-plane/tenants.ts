@@ -4,6 +4,9 @@ import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
+import { NO_BODIES_KEY } from './bodies.ts'
+import { changeBodies, viewBodies } from './bodies-record.ts'
+import { BODIES_KEY_LENGTH_MIN } from '../ledger/bodies.ts'
 import { changeDataPolicy, dataPolicyOf, viewDataPolicy } from './data-policy-record.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import { entryBy, scopeOf } from './caller.ts'
@@ -24,6 +27,7 @@ export function tenantEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
     .post('/', jsonBody(NEW_TENANT), async (c) => {
       const body = c.req.valid('json')
+      if (lacksKey(c.env, body)) return refuse(c, NO_BODIES_KEY)
       const id = `ten_${randomBase62(14, ports.randomBytes)}`
       const changed = changeTenant({ ...BLANK_TENANT, id, name: body.name, created_at_ms: ports.nowMs() }, body)
       if (!changed.ok) return refuse(c, changed.error)
@@ -42,6 +46,7 @@ export function tenantEndpoints(ports: AdminPorts) {
     })
     .patch('/:id', jsonBody(TENANT_CHANGE), async (c) => {
       const body = c.req.valid('json')
+      if (lacksKey(c.env, body)) return refuse(c, NO_BODIES_KEY)
       const before = await findTenant(c.env.DB, c.req.param('id'))
       if (before === null) return refuse(c, notFound('tenant', c.req.param('id')))
       const changed = changeTenant(before, body)
@@ -95,6 +100,7 @@ export const BLANK_TENANT: Omit<TenantRow, 'id' | 'name' | 'created_at_ms'> = {
   unpriced: null,
   default_price: null,
   data_policy: null,
+  bodies: null,
 }
 
 /** The tenant after a change: what is left out stays. */
@@ -119,6 +125,7 @@ export function changeTenant(before: TenantRow, body: TenantChange): Result<Tena
     pass_through: body.pass_through ?? before.pass_through,
     limits_unavailable: body.limits_unavailable ?? before.limits_unavailable,
     data_policy: changeDataPolicy(before.data_policy, body.data_policy),
+    bodies: changeBodies(before.bodies, body.bodies),
   })
 }
 
@@ -127,6 +134,11 @@ const NO_DEFAULT_PRICE = unacceptable(
   'invalid_field',
   'default_price is needed where unpriced is default.',
 )
+
+/** Whether bodies are to be kept where there is no secret to encrypt them under. */
+function lacksKey({ BODIES_KEY: key = '' }: AdminTypes['Bindings'], { bodies }: TenantChange): boolean {
+  return bodies != null && key.length < BODIES_KEY_LENGTH_MIN
+}
 
 /** A tenant as the API shows it. `spentNanoUsd`: in its running budget window, where known. */
 export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
@@ -145,6 +157,7 @@ export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
     unpriced: row.unpriced,
     default_price: defaultPrice === null ? null : viewPrice(defaultPrice),
     data_policy: viewDataPolicy(dataPolicyOf(row.data_policy)),
+    bodies: viewBodies(row.bodies),
     created_at_ms: row.created_at_ms,
   }
 }

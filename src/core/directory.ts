@@ -4,6 +4,7 @@ import type { JsonObject } from './json.ts'
 import type { PassThroughPolicy } from './pass-through-policy.ts'
 import type { PriceRule, UnpricedPolicy } from './price-book.ts'
 import type { Price } from './price.ts'
+import type { BodyPolicy } from './redact.ts'
 import type { RouteGroup } from './route-group.ts'
 import type { Preset } from './preset.ts'
 import type { RouteRule } from './route-rules.ts'
@@ -94,6 +95,8 @@ export interface Caller {
   readonly endUsers?: EndUserPolicy
   /** What `/{provider}/…` reaches. Missing: as usual (`PASS_THROUGH_USUAL`). */
   readonly passThrough?: PassThroughPolicy
+  /** What is kept of its prompts and replies. Missing: nothing. */
+  readonly bodies?: BodyPolicy
   /** Of the tenant and of the key. Missing: neither has one. */
   readonly dataPolicies?: readonly OwnedDataPolicy[]
 }
@@ -272,6 +275,8 @@ export interface TenantRecord {
   /** As in `Caller`. */
   readonly passThrough?: PassThroughPolicy
   readonly dataPolicy?: DataPolicy
+  /** As in `Caller`. */
+  readonly bodies?: BodyPolicy
 }
 
 /** Where the directory keeps the routing snapshot. */

@@ -6,6 +6,7 @@ import { answerWhole } from './answer-whole.ts'
 import { late } from '../core/late.ts'
 import { mayNamePreset } from '../core/preset-mark.ts'
 import { authenticate } from './authenticate.ts'
+import { withBodies } from './body-draw.ts'
 import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin, settingsOf } from './exchange.ts'
 import { readRequest } from './read-request.ts'
@@ -38,12 +39,12 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   const routed = route(exchange, routes)
   if (!routed.ok) return refuse(begun, routed.error)
   const recalled = await recall(exchange, routed.value)
-  if (recalled.state === 'hit') return replay(exchange, routed.value, recalled.entry)
+  if (recalled.state === 'hit') return withBodies(exchange, replay(exchange, routed.value, recalled.entry))
   const shadow = shadowOf(routed.value.plan.route, exchange, routes)
   if (shadow !== null) exchange = shadow.live
   const answer = exchange.facts.isStreamed ? answerStream : answerWhole
   const answered = answer(exchange, routed.value, routed.value.promptTokens(), recalled)
   exchange.client.finish(answered)
   shadow?.after(answered)
-  return answered
+  return withBodies(exchange, answered)
 }

@@ -178,6 +178,7 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
     ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
     ...(tenant.endUsers === undefined ? {} : { endUsers: tenant.endUsers }),
     ...dataPolicies(record, tenant),
+    ...(tenant.bodies === undefined ? {} : { bodies: tenant.bodies }),
   }
   return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }
 }

@@ -9,7 +9,7 @@ import { type Region, breakerName, regionOf } from '../core/region.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import type { TaskBatcher } from '../../durable-objects/task-batcher.ts'
 import type { GatewayEnv } from '../env.ts'
-import type { Log, Services } from '../ports.ts'
+import type { BodyKeeper, Log, Services } from '../ports.ts'
 import { isolateBreakers } from './breakers.ts'
 import { credentialPools } from './credential-pools.ts'
 import { type EdgeDirectory, kvDirectory } from './directory.ts'
@@ -84,6 +84,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
     priceList: () => readPriceList(env.DIRECTORY, log),
     switches,
     replies: replyCache(replyStore(env, log), { log, sleep }),
+    ...bodyKeeper(env),
     upstream: fetchUpstream({ ...env }),
     ...(env.TASK_BATCHER === undefined ? {} : { batcher: batcherIn(env.TASK_BATCHER, () => region ?? regionOf(null)) }),
     log,
@@ -104,6 +105,16 @@ async function readPriceList(directory: KVNamespace, log: Log): Promise<PriceLis
     log.warn('price-list-unavailable', { error: String(error) })
     return null
   }
+}
+
+/** Loaded with the first body that is kept. */
+function bodyKeeper({ REPLIES: store, BODIES_KEY: key = '' }: GatewayEnv): Pick<Services, 'bodies'> {
+  if (key === '') return {}
+  const keep: BodyKeeper['keep'] = async (requestId, owner, body, ttlDays) => {
+    const { putBody } = await import('../ledger/bodies.ts')
+    await putBody(store, key, requestId, owner, body, ttlDays)
+  }
+  return { bodies: { keep } }
 }
 
 function replyStore(env: GatewayEnv, log: Log): () => Promise<ReplyStore> {

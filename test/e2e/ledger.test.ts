@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod/mini'
 import type { RequestRow } from '../../src/ledger/latest-requests.ts'
 import {
   type MintedKey,
@@ -13,6 +14,7 @@ import {
   bookOf,
   create,
   createRoute,
+  createTenant,
   eventually,
   idOf,
   latestAttempts,
@@ -39,7 +41,8 @@ const answers: number[] = [503]
 
 const start = (): Promise<TestSystem> => {
   const otlp = { OTLP_ENDPOINT: collectorUrl, OTLP_HEADERS: 'authorization=Bearer%20let-me-in' }
-  return startTestSystem({ stateDir: folder, vars: { LEASE_TTL_MS: '3000', ...otlp } })
+  const secrets = { BODIES_KEY: 'bodies-key-of-the-tests' }
+  return startTestSystem({ stateDir: folder, vars: { LEASE_TTL_MS: '3000', ...otlp }, secrets })
 }
 
 beforeAll(async () => {
@@ -314,5 +317,97 @@ describe('a restart', () => {
     const after = await usageBy(system, 'key,model')
     expect(after.rows.filter((row) => row.model !== 'sim-gpt-4o-last')).toEqual(usage.rows)
     expect(await attemptsOf(await served({ model: 'sim-claude-fast' }))).toMatchObject([{ ending: 'finished' }])
+  })
+})
+
+describe('prompts and replies', () => {
+  const KEPT = z.object({
+    prompt: z.object({ messages: z.array(z.object({ content: z.string() })) }),
+    reply: z.object({ choices: z.array(z.unknown()) }),
+    reply_is_whole: z.boolean(),
+  })
+  const secretOf = (text: string) => `${text} sk-Ab12Cd34Ef56Gh78, joe@example.com`
+  const policy = { sample_percent: 100, redact: ['keys', 'emails'], ttl_days: 1 }
+  let keeping: MintedKey
+  let store: Awaited<ReturnType<TestSystem['mf']['getKVNamespace']>>
+
+  const read = (id: string) => system.admin('GET', `/admin/requests/${id}/bodies`)
+  const kept = async (id: string) => {
+    const { body } = await eventually(
+      () => read(id),
+      ({ status }) => status === 200,
+    )
+    return KEPT.parse(body)
+  }
+  async function asked(body: object, headers: Record<string, string> = {}, by = keeping): Promise<[string, string]> {
+    const messages = says(secretOf('Hello'))
+    const response = await ask(system, by.key, { model: 'sim-gpt-4o-fast', messages, ...body }, { headers })
+    return [response.headers.get('x-tidegate-request-id') ?? '', await response.text()]
+  }
+
+  beforeAll(async () => {
+    keeping = await createTenant(system, 'keeping', { bodies: policy })
+    store = await system.mf.getKVNamespace('REPLIES', 'tidegate')
+  })
+
+  test.each([true, false])(
+    'are kept without what is to be hidden, and whoever reads them is noted; streamed: %s',
+    async (stream) => {
+      const [id, answered] = await asked({ stream })
+      const found = await kept(id)
+      expect(found.prompt.messages.map(({ content }) => content)).toEqual(['Hello [redacted], [redacted]'])
+      expect(found.reply_is_whole).toBe(true)
+      // The answer quotes the prompt, streamed in many pieces.
+      if (!stream) expect(answered).toContain('sk-Ab12Cd34Ef56Gh78')
+      expect(JSON.stringify(found.reply)).toContain('[redacted]')
+      expect(JSON.stringify(found.reply)).not.toMatch(/sk-Ab12|example/)
+      const entries = JSON.stringify((await system.admin('GET', `/admin/audit?subject=${id}`)).body)
+      expect(entries).toContain('bodies.read')
+      expect(entries).not.toContain('Hello')
+    },
+  )
+
+  test('are sealed where they lie', async () => {
+    const [id] = await asked({})
+    await kept(id)
+    const { value, metadata } = await store.getWithMetadata(`body:${id}`, 'arrayBuffer')
+    const lies = Buffer.from(value ?? new ArrayBuffer(0)).toString('latin1')
+    expect(lies.length).toBeGreaterThan(100)
+    expect(lies).not.toMatch(/Hello|messages|choices/)
+    expect(metadata).toEqual({ tenantId: keeping.tenantId, teamId: null })
+  })
+
+  test('of a client that leaves are what it saw, and its leaving is noticed', async () => {
+    const leaving = new AbortController()
+    const body = { model: 'sim-gpt-tokens20000-left', stream: true, messages: says('Hello') }
+    const response = await ask(system, keeping.key, body, { signal: leaving.signal })
+    await response.body?.getReader().read()
+    leaving.abort()
+    const id = response.headers.get('x-tidegate-request-id') ?? ''
+    expect((await kept(id)).reply_is_whole).toBe(false)
+    expect((await attemptsOf(id))[0]).toMatchObject({ ending: 'client-left' })
+  })
+
+  test('are asked for in words that can be kept to', async () => {
+    for (const [field, rules] of [
+      ['bodies.redact.0', [{ pattern: '*' }]],
+      ['bodies.redact.0', ['everything']],
+    ]) {
+      const { status, body } = await system.admin('POST', '/admin/tenants', {
+        name: 'wrong',
+        bodies: { ...policy, redact: rules },
+      })
+      expect([status, JSON.stringify(body)]).toEqual([422, expect.stringContaining(String(field))])
+    }
+    const { body } = await system.admin('GET', '/admin/tenants/keeping')
+    expect(body).toMatchObject({ bodies: policy })
+  })
+
+  test('are not kept of who does not want that', async () => {
+    const [optedOut] = await asked({}, { 'x-tidegate-bodies': 'off' })
+    const [others] = await asked({}, { 'x-tidegate-cache': 'off' }, key)
+    const [id] = await asked({})
+    await kept(id)
+    for (const none of [optedOut, others]) expect((await read(none)).status).toBe(404)
   })
 })

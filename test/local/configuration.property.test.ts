@@ -245,7 +245,7 @@ describe('a document', () => {
       const same = await stateAfter(plain(written), first, true)
       expect(same && differences(exported, documentOf(same))).toEqual([])
     })
-    await fc.assert(property, { numRuns: 40 })
+    await fc.assert(property, { numRuns: 25 })
     expect(taken, 'documents that are taken at all').toBeGreaterThan(10)
   })
 
@@ -258,7 +258,7 @@ describe('a document', () => {
       const withoutSwitches = (view: DocumentView) => ({ ...view, switches: [] })
       expect(withoutSwitches(documentOf(state))).toEqual(withoutSwitches(documentOf(before)))
     })
-    await fc.assert(property, { numRuns: 30 })
+    await fc.assert(property, { numRuns: 20 })
   })
 
   it('is written as JSON and as YAML, and read again as the same', () => {
@@ -287,7 +287,7 @@ describe('the schema for editors', () => {
         const value = plain(written)
         expect([readDocument(value).ok, validate(value)]).toEqual([true, true])
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     )
   })
 

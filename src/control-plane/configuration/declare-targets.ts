@@ -64,7 +64,7 @@ export async function declareTargets(declaring: Declaring, entries: readonly Pla
     const isCalledOtherwise = before === undefined || needsProbe(readCompiled(before), target)
     if (isCalledOtherwise) {
       const probe = { probeModel: body.probe_model, isForced: body.force === true }
-      declaring.toProbe.push({ id: target.id, at, ...probe })
+      declaring.toProbe.push({ id: target.id, at, renamed: renamed ?? {}, ...probe })
     }
     const kept = {
       name: body.name ?? null,

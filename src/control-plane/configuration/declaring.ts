@@ -27,6 +27,7 @@ export interface MintedKey {
 export interface ToProbe {
   readonly id: string
   readonly at: string
+  readonly renamed: Renamed
   readonly probeModel: string | undefined
   readonly isForced: boolean
 }

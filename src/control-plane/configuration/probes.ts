@@ -46,11 +46,16 @@ async function probe(declaring: Declaring, { id, probeModel }: ToProbe): Promise
   return row === undefined ? null : probeTarget(readCompiled(row), probeModel, env, ports)
 }
 
-function note(declaring: Declaring, { id, at, isForced }: ToProbe, result: ProbeResult | null, force: boolean): void {
+function note(
+  declaring: Declaring,
+  { id, at, renamed, isForced }: ToProbe,
+  result: ProbeResult | null,
+  force: boolean,
+): void {
   const row = declaring.draft.targets.get(id)
   if (row !== undefined && result !== null) {
     declaring.draft.targets.set(id, { ...row, probe: JSON.stringify(result) })
   }
   if (result?.ok === true || isForced || force) return
-  declaring.refuse(at, result === null ? NO_PROBE_MODEL : probeRefusal(result))
+  declaring.refuse(at, result === null ? NO_PROBE_MODEL : probeRefusal(result), renamed)
 }

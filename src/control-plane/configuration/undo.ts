@@ -40,7 +40,20 @@ function withNeeded(state: State, present: State, left: string[]): State {
       left.push(`targets: ${id} is needed by another route since: it stays.`)
     }
   }
-  return withOwners(draft, present, left)
+  return withOwners(whereLeading(draft, present, left), present, left)
+}
+
+/** A route that would lead to what somebody has taken away since stays as it is. */
+function whereLeading(state: State, present: State, left: string[]): State {
+  const draft = draftOf(state)
+  for (const row of state.routes.values()) {
+    if (brokenLinks(stateOf({ routes: [row], targets: [...state.targets.values()] })).length === 0) continue
+    const now = present.routes.get(row.id)
+    if (now === undefined) draft.routes.delete(row.id)
+    else draft.routes.set(row.id, now)
+    left.push(`routes: ${row.model} led to a target that is gone since: it is left as it is.`)
+  }
+  return draft
 }
 
 /** Tenants and teams that were made and have keys or routes by now stay. */

@@ -13,8 +13,9 @@ import { type RowChange, readState, rowChanges } from './state.ts'
 import { undone } from './undo.ts'
 
 const WHO = 'configuration watch'
-const ERROR_RATE_DEFAULT = 0.1
-const REQUESTS_DEFAULT = 20
+/** One failure of five is bad luck. A target that is dead has no more calls than five before its breaker opens. */
+const ERROR_RATE_DEFAULT = 0.2
+const REQUESTS_DEFAULT = 5
 /** Changes that may happen while one is taken back. */
 const ROUNDS_MAX = 10
 /** KV may be away for a moment, and nobody is there who would ask again. */
@@ -126,7 +127,8 @@ export async function takeBack(env: PublishEnv, finding: RevisionFinding, nowMs:
       more: (after) => [ended(db, watch, 'rolled-back'), ...noteStatements(db, [alert(after)], nowMs)],
     })
     if (!committed.ok && committed.error === 'moved-on') continue
-    if (!committed.ok) throw new Error(`revision ${watch.revision} can't be taken back: ${committed.error}`)
+    // A name that is taken by now, say: nobody but people can tell what to do.
+    if (!committed.ok) return giveUp(db, watch, finding, nowMs)
     await publishAll(env, changes)
     console.warn(JSON.stringify({ event: 'revision-taken-back', revision: watch.revision, left: left.length }))
     return true

@@ -23,7 +23,7 @@ TIDEGATE_URL and TIDEGATE_TOKEN say which gateway, and who asks. Without a file:
 --force            accept targets that don't answer
 --expect <n>       of apply: only from this revision, as plan told it
 --watch <10m>      of apply: for so long, take the revision back if what it touched fails
-                   (--max-error-rate 0.1, --min-requests 20)
+                   (--max-error-rate 0.2, --min-requests 5)
 --reason <text>    for the audit log
 --format <f>       of export and import: jsonc or yaml
 --output <file>    of export and import; --report <file> of import

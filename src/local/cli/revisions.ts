@@ -28,7 +28,8 @@ export async function listRevisions(flags: Flags, ask: AskAdmin, write: Write): 
     return DONE
   }
   const lines = (answer.rows ?? []).map(({ revision, at_ms, who, made_by, from_revision, changes, reason, watch }) => {
-    const made = made_by === 'found' ? 'as it was found' : `${String(made_by)} from ${String(from_revision)}`
+    if (made_by === 'found') return `${String(revision)}  ${new Date(Number(at_ms)).toISOString()}  as it was found`
+    const made = `${String(made_by)} from ${String(from_revision)}`
     const state = typeof watch === 'object' && watch !== null && 'state' in watch ? `, ${String(watch.state)}` : ''
     const why = typeof reason === 'string' ? `: ${reason}` : ''
     const when = new Date(Number(at_ms)).toISOString()

@@ -2,7 +2,7 @@
 // limiter and a client of its own, so that nothing of the client's is touched: neither its limits nor what is known of it.
 import { type Caller, type Route, modelMatches } from '../core/directory.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
-import { type Plan, plan } from '../core/plan.ts'
+import { type Plan, type PlanChecks, plan } from '../core/plan.ts'
 import { type Ruling, ruling } from '../core/route-rules.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { SHADOW_KEY_ID, type ShadowExclusion, type ShadowPolicy } from '../core/shadow.ts'
@@ -10,6 +10,7 @@ import type { Limiter, Services, Speeds } from '../ports.ts'
 import { answerStream } from './answer-stream.ts'
 import { answerWhole } from './answer-whole.ts'
 import { Client } from './client.ts'
+import { outOfBounds } from './data-policy.ts'
 import { renamedTo } from './downgrade.ts'
 import type { ReadExchange } from './exchange.ts'
 import { promptTokens } from './large-body.ts'
@@ -38,7 +39,7 @@ export interface ShadowPlan {
 /** The plan of a mirror: with one candidate, or with what speaks against it. Asks nobody and takes nothing. */
 export function planShadow(
   exchange: ReadExchange,
-  { id: liveId, rules }: Route,
+  live: Route,
   shadow: ShadowPolicy,
   table: RouteTable,
 ): ShadowPlan | ShadowExclusion {
@@ -61,14 +62,16 @@ export function planShadow(
   const facts = routeFacts(asked, length)
   const ruled = ruling(route.rules, facts)
   // What the client's own route keeps from a target, it keeps from its mirror.
-  const { excludedBy } = ruling(rules, facts)
+  const { excludedBy } = ruling(live.rules, facts)
+  const against: PlanChecks['against'] = (target) =>
+    outOfBounds(exchange.caller, live, target) ?? checks.against?.(target) ?? null
   const both: Ruling = { ...ruled, excludedBy: (target) => excludedBy(target) ?? ruled.excludedBy(target) }
-  const made = plan(route, targets, checks, () => situationOf(asked, length), both)
+  const made = plan(route, targets, { ...checks, against }, () => situationOf(asked, length), both)
   const [candidate] = made.candidates
   if (candidate === undefined || ruled.refusal !== null) {
     return made.excluded[0] ?? { targetId: first.id, reason: 'rule', rule: ruled.refusal?.rule ?? '' }
   }
-  const own: Route = { ...routeTo(candidate.target.id), id: liveId, allowedGaps: route.allowedGaps }
+  const own: Route = { ...routeTo(candidate.target.id), id: live.id, allowedGaps: route.allowedGaps }
   // What fails isn't tried again: that is what is to be seen.
   const once = { target: { ...candidate.target, maxRetries: 0 } }
   return { exchange: asked, plan: { route: own, candidates: [once], excluded: [] }, neutral: neutral.value }

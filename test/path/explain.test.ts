@@ -1,7 +1,7 @@
 // Explanations: they say beforehand what the request then does, take nothing, and leave out nothing that it would meet.
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { DataPolicy } from '../../src/core/data-policy.ts'
+import { type DataPolicy, unmet } from '../../src/core/data-policy.ts'
 import type { Route, Target } from '../../src/core/directory.ts'
 import type { Preset } from '../../src/core/preset.ts'
 import type { RouteRule } from '../../src/core/route-rules.ts'
@@ -182,6 +182,11 @@ describe('an explanation', () => {
         const mirrors = served.shadows.map(({ settled }) => settled[0]?.event.targetId)
         const expected = response.ok ? (told.shadow?.target ?? null) : null
         expect(mirrors).toEqual(expected === null ? [] : [expected])
+        const reached = [...served.calls.map((call) => call.target.id), ...(expected === null ? [] : [expected])]
+        for (const name of reached) {
+          const fields = one.targets[IDS.findIndex((known) => known === name)]
+          for (const own of Object.values(one.policies)) expect(unmet(own, someTarget(name, fields))).toBeNull()
+        }
         if (expected === null) seen.unmirrored += 1
         else seen.mirrored += 1
       }),

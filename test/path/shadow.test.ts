@@ -157,6 +157,12 @@ describe.each(WAYS)('a mirror of a request that is %s', (way, body) => {
     await ended(unwanted, await unwanted.ask({ ...body, provider: { ignore: ['mirror'] } }))
     expect(asked(unwanted)).toEqual(['live'])
     const rules: Route['rules'] = [{ name: 'no', when: { all: [] }, do: { kind: 'exclude', targets: ['mirror'] } }]
+    const kept = world({}, { dataPolicy: { noTraining: true } }, [
+      someTarget('live', { ...PRICE, trains: false }),
+      someTarget('other', { ...PRICE, trains: false }),
+    ])
+    await ended(kept, await kept.ask(body))
+    expect(asked(kept)).toEqual(['live'])
     const ruled = world({}, { rules })
     await ended(ruled, await ruled.ask(body))
     expect(asked(ruled)).toEqual(['live'])

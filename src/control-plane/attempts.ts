@@ -1,6 +1,7 @@
 // Bounds how often a wrong token may be tried: for each address, and for all together. What is wrong is counted before it is
-// looked at, in D1 and in one statement, so that a thousand tries at once are bounded as well as one after another. Whoever
-// sends a token that this isolate has seen to be right isn't counted. Where D1 is away nobody comes in: it has the tokens, too.
+// looked at, in D1 and in one statement, so that a thousand tries at once are bounded as well as one after another. The same
+// token again is no other guess: a page that begins with ten calls has made one try. Whoever sends a token that this isolate
+// has seen to be right isn't counted. Where D1 is away nobody comes in: it has the tokens, too.
 import { parseIpv6 } from '../core/ip-address.ts'
 
 /** Counts begin anew after this long. */
@@ -11,13 +12,16 @@ export const WRONG_MAX = 20
 export const WRONG_MAX_OF_ALL = 300
 /** How long an address that sent a right token is known by it. */
 const KNOWN_MS = 30 * 86_400_000
+/** Characters of a digest by which a token is known again. */
+const TRIED_CHARS = 16
 /** Digests and addresses that an isolate remembers. */
 const REMEMBERED_MAX = 1_000
 /** The row of all together. */
 const ALL = ''
 
-/** May be tried, or not before then. */
-export type Attempt = { readonly may: true } | { readonly may: false; readonly untilMs: number }
+/** May be tried, as another try or as the one before; or not before then. */
+export type Attempt =
+  { readonly may: true; readonly isCounted: boolean } | { readonly may: false; readonly untilMs: number }
 
 /** Digests of tokens that were right here. Whether they still are is asked of D1 every time. */
 const right = new Set<string>()
@@ -32,55 +36,70 @@ export function wasRight(digest: string): boolean {
 const OVERALL = `INSERT INTO sign_in_attempts (address, until_ms, wrong)
   SELECT '${ALL}', ?2 + ${WINDOW_MS}, 1 WHERE NOT EXISTS (
     SELECT 1 FROM sign_in_attempts WHERE address = ?1
-      AND (right_at_ms > ?2 - ${KNOWN_MS} OR (until_ms > ?2 AND wrong >= ${WRONG_MAX})))
+      AND (right_at_ms > ?2 - ${KNOWN_MS} OR (until_ms > ?2 AND (wrong >= ${WRONG_MAX} OR tried = ?3))))
   ON CONFLICT (address) DO UPDATE SET
     wrong = iif(until_ms <= ?2, 1, wrong + 1), until_ms = iif(until_ms <= ?2, excluded.until_ms, until_ms)
   WHERE until_ms <= ?2 OR wrong < ${WRONG_MAX_OF_ALL}`
 
-const OF_ADDRESS = `INSERT INTO sign_in_attempts (address, until_ms, wrong)
-  SELECT ?1, ?2 + ${WINDOW_MS}, 1 WHERE changes() > 0 OR EXISTS (
+const OF_ADDRESS = `INSERT INTO sign_in_attempts (address, until_ms, wrong, tried)
+  SELECT ?1, ?2 + ${WINDOW_MS}, 1, ?3 WHERE changes() > 0 OR EXISTS (
     SELECT 1 FROM sign_in_attempts WHERE address = ?1 AND right_at_ms > ?2 - ${KNOWN_MS})
   ON CONFLICT (address) DO UPDATE SET
-    wrong = iif(until_ms <= ?2, 1, wrong + 1), until_ms = iif(until_ms <= ?2, excluded.until_ms, until_ms)
-  WHERE until_ms <= ?2 OR wrong < ${WRONG_MAX}
+    wrong = iif(until_ms <= ?2, 1, wrong + 1), until_ms = iif(until_ms <= ?2, excluded.until_ms, until_ms), tried = ?3
+  WHERE until_ms <= ?2 OR (wrong < ${WRONG_MAX} AND tried IS NOT ?3)
   RETURNING wrong`
 
-const SHUT = `SELECT max(until_ms) AS until_ms FROM sign_in_attempts WHERE until_ms > ?2
+const SHUT = `SELECT max(until_ms) AS until_ms,
+    EXISTS (SELECT 1 FROM sign_in_attempts WHERE address = ?1 AND until_ms > ?2 AND tried = ?3) AS is_same
+  FROM sign_in_attempts WHERE until_ms > ?2
   AND ((address = ?1 AND wrong >= ${WRONG_MAX}) OR (address = '${ALL}' AND wrong >= ${WRONG_MAX_OF_ALL}))`
 
+/** Who tries what: a token by its digest, of which a few letters are enough to know it again. */
+export interface Try {
+  readonly digest: string
+  readonly address: string | null
+  readonly nowMs: number
+}
+
 /** Counts a try before anybody looks whether it is right. Throws when D1 fails. */
-export async function takeAttempt(db: D1Database, address: string | null, nowMs: number): Promise<Attempt> {
+export async function takeAttempt(db: D1Database, { digest, address, nowMs }: Try): Promise<Attempt> {
   const counted = countedAs(address)
   const shutUntilMs = shut.get(counted) ?? 0
   if (shutUntilMs > nowMs) return { may: false, untilMs: shutUntilMs }
-  const [, taken, asked] = await db.batch<{ readonly until_ms: number | null }>(
-    [OVERALL, OF_ADDRESS, SHUT].map((sql) => db.prepare(sql).bind(counted, nowMs)),
-  )
-  if ((taken?.results.length ?? 0) > 0) return { may: true }
-  const untilMs = asked?.results[0]?.until_ms ?? nowMs + WINDOW_MS
+  const bound = [counted, nowMs, digest.slice(0, TRIED_CHARS)]
+  const [, taken, asked] = await db.batch<{ readonly until_ms: number | null; readonly is_same: number }>([
+    db.prepare(OVERALL).bind(...bound),
+    db.prepare(OF_ADDRESS).bind(...bound),
+    db.prepare(SHUT).bind(...bound),
+  ])
+  if ((taken?.results.length ?? 0) > 0) return { may: true, isCounted: true }
+  const found = asked?.results[0]
+  if (found?.is_same === 1) return { may: true, isCounted: false }
+  const untilMs = found?.until_ms ?? nowMs + WINDOW_MS
   if (shut.size >= REMEMBERED_MAX) shut.clear()
   shut.set(counted, untilMs)
   return { may: false, untilMs }
 }
 
-/** The token was right: its try doesn't count, and its address is known from now on. What is old is forgotten with it. */
-export async function noteRight(
-  db: D1Database,
-  { digest, address, nowMs }: { readonly digest: string; readonly address: string | null; readonly nowMs: number },
-): Promise<void> {
+/** The token was right: a try that was counted for it isn't one, and its address is known from now on. Nothing of a right
+ *  token is kept. What is old is forgotten with it. */
+export async function noteRight(db: D1Database, { digest, address, nowMs }: Try, isCounted: boolean): Promise<void> {
   if (right.size >= REMEMBERED_MAX) right.clear()
   right.add(digest)
   const counted = countedAs(address)
+  const less = isCounted ? 1 : 0
   await db.batch([
     db
       .prepare(
-        `UPDATE sign_in_attempts SET wrong = max(wrong - 1, 0) WHERE address = '${ALL}' AND NOT EXISTS (
+        `UPDATE sign_in_attempts SET wrong = max(wrong - ?3, 0) WHERE address = '${ALL}' AND NOT EXISTS (
           SELECT 1 FROM sign_in_attempts WHERE address = ?1 AND right_at_ms > ?2)`,
       )
-      .bind(counted, nowMs - KNOWN_MS),
+      .bind(counted, nowMs - KNOWN_MS, less),
     db
-      .prepare(`UPDATE sign_in_attempts SET wrong = max(wrong - 1, 0), right_at_ms = ?2 WHERE address = ?1`)
-      .bind(counted, nowMs),
+      .prepare(
+        `UPDATE sign_in_attempts SET wrong = max(wrong - ?3, 0), right_at_ms = ?2, tried = NULL WHERE address = ?1`,
+      )
+      .bind(counted, nowMs, less),
     db
       .prepare(`DELETE FROM sign_in_attempts WHERE until_ms < ?1 AND coalesce(right_at_ms, 0) < ?2`)
       .bind(nowMs, nowMs - KNOWN_MS),

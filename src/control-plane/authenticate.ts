@@ -32,17 +32,15 @@ async function byToken(c: Context<AdminTypes>, token: string, nowMs: number): Pr
   if (token === '' || (!isOpen && !token.startsWith('tgt_'))) return null
   const address = addressOf(c)
   const digest = await sha256Hex(token)
-  const isKnown = wasRight(digest)
-  if (!isKnown) {
-    const attempt = await takeAttempt(c.env.DB, address, nowMs)
-    if (!attempt.may) {
-      c.header('retry-after', String(Math.max(1, Math.ceil((attempt.untilMs - nowMs) / 1000))))
-      return err(TOO_MANY)
-    }
+  const tried = { digest, address, nowMs }
+  const attempt = wasRight(digest) ? null : await takeAttempt(c.env.DB, tried)
+  if (attempt?.may === false) {
+    c.header('retry-after', String(Math.max(1, Math.ceil((attempt.untilMs - nowMs) / 1000))))
+    return err(TOO_MANY)
   }
   const caller = await callerOf(c, token, nowMs)
   if (caller === null) return null
-  if (!isKnown) await noteRight(c.env.DB, { digest, address, nowMs })
+  if (attempt !== null) await noteRight(c.env.DB, tried, attempt.isCounted)
   return ok({ ...caller, address })
 }
 

@@ -20,12 +20,11 @@ export async function operatorAccess(headers: Headers, { db, adminToken, nowMs }
   if (adminToken === undefined || adminToken.length < ADMIN_TOKEN_LENGTH_MIN) return 'closed'
   const offered = bearerOf(headers.get('authorization'))
   if (offered === '') return 'denied'
-  const address = headers.get('cf-connecting-ip')
-  const digest = await sha256Hex(offered)
-  const isKnown = wasRight(digest)
-  if (!isKnown && !(await takeAttempt(db, address, nowMs)).may) return 'shut'
+  const tried = { digest: await sha256Hex(offered), address: headers.get('cf-connecting-ip'), nowMs }
+  const attempt = wasRight(tried.digest) ? null : await takeAttempt(db, tried)
+  if (attempt?.may === false) return 'shut'
   if (!(await isSame(adminToken, offered))) return 'denied'
-  if (!isKnown) await noteRight(db, { digest, address, nowMs })
+  if (attempt !== null) await noteRight(db, tried, attempt.isCounted)
   return 'granted'
 }
 

@@ -2,7 +2,7 @@
 // whom the gateway lets see it.
 import { useFeed } from './feed.ts'
 import type { ApiRoleRule, ApiRows, ApiSession, ApiToken } from './access-data.ts'
-import { mayCall } from './me.ts'
+import { grantText, mayCall } from './me.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { RoleRules } from './role-rules.tsx'
 import { Sessions } from './sessions.tsx'
@@ -13,8 +13,13 @@ export function AccessPage({ desk }: { readonly desk: Desk }) {
   const tokens = useRows<ApiToken>(desk, 'tokens')
   const rules = useRows<ApiRoleRule>(desk, 'rules')
   const sessions = useRows<ApiSession>(desk, 'sessions')
+  const you = me !== null && (
+    <p class="muted">
+      You are {me.who}, {grantText(me, desk.names)}.
+    </p>
+  )
   return (
-    <PageFrame desk={desk} title="Access" feeds={[tokens, rules, sessions]}>
+    <PageFrame desk={desk} title="Access" feeds={[tokens, rules, sessions]} aside={you}>
       {mayCall(me, 'GET /access/tokens') && <Tokens desk={desk} feed={tokens} />}
       {mayCall(me, 'GET /access/rules') && <RoleRules desk={desk} feed={rules} />}
       <Sessions desk={desk} feed={sessions} />

@@ -57,7 +57,7 @@ const VERBS: Readonly<Record<string, string>> = {
 export function whatText(what: string): string {
   const [table = '', verb = ''] = what.split('.')
   const kind = AUDIT_KINDS.find(({ value }) => value === table)?.text ?? table.replaceAll('_', ' ')
-  return `${VERBS[verb] ?? verb} ${kind.toLowerCase()}`
+  return `${VERBS[verb] ?? verb} ${/^[A-Z]{2}/.test(kind) ? kind : kind.toLowerCase()}`
 }
 
 export interface AuditChange {

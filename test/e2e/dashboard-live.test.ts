@@ -154,7 +154,7 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await page.getByLabel('Who').fill('ann@')
     await page.getByLabel('What').selectOption({ label: 'API tokens' })
     await expect.poll(() => page.locator('.audit-entry').count(), { timeout: WAIT_MS }).toBe(2)
-    const made = page.locator('.audit-entry', { hasText: 'created api tokens' })
+    const made = page.locator('.audit-entry', { hasText: 'created API tokens' })
     await made.locator('summary').click()
     await made.locator('ins', { hasText: 'pipeline' }).waitFor()
     for (const colorScheme of ['light', 'dark'] as const) {

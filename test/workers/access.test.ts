@@ -12,6 +12,7 @@ import { IDLE_MS, LONGEST_MS } from '../../src/control-plane/session-record.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
 import { answerOperator } from '../../src/usage-consumer.ts'
 import { emptied } from '../support/admin-api.ts'
+import { QUERIES, pathTo } from '../support/endpoint-paths.ts'
 import { deliverAll, eventAt, messagesOf } from '../support/ledger-events.ts'
 import { ACCESS_AUDIENCE, CLIENT_ID, CLIENT_SECRET, type Fault, OidcProvider } from '../support/oidc-provider.ts'
 
@@ -180,33 +181,6 @@ function grantsOf({ id }: World): Readonly<Record<keyof World['tokens'], Grant>>
   }
 }
 
-/** A path of an endpoint that names what isn't there. */
-function pathTo(endpoint: string, named = 'none'): { readonly method: string; readonly path: string } {
-  const [method = '', pattern = ''] = endpoint.split(' ')
-  let isFirst = true
-  const path = pattern.replace(/:(\w+)(\{[^}]*\})?/g, (_, name: string, choice?: string) => {
-    if (choice?.includes('|') === true) return choice.slice(1, choice.indexOf('|'))
-    const value = isFirst && name !== 'kind' ? named : 'none'
-    isFirst = false
-    return value
-  })
-  return { method, path }
-}
-
-const QUERIES: Readonly<Record<string, readonly string[]>> = {
-  'GET /usage': ['?group_by=tenant,team,key,model,cost_center', '?from=0&to=1'],
-  'GET /reports': [
-    '?group_by=tenant,team,key,model,cost_center&metrics=spend,tokens,requests,errors,latency,savings,feedback',
-    '?group_by=tag',
-    '?group_by=end_user',
-    '?group_by=team&tenant=globex',
-    '?group_by=team&compare=previous',
-    '?group_by=hour,team',
-  ],
-  'GET /alerts': ['', '?team=x'],
-  'GET /requests/in-flight': ['?tenant=acme'],
-}
-
 /** Everything that can be read, of what is acme's where something has to be named. */
 function readsOf({ id }: World): readonly string[] {
   const named = { keys: id('acme-search-key'), teams: id('acme-search'), tenants: 'acme', 'alert-rules': 'acme' }
@@ -240,7 +214,8 @@ describe('every endpoint', () => {
       for (const who of WHO.filter((one) => one === first || !mayCall(grants[one], permission))) {
         const { status, body } = await ask(method, path, { ...init, token: all.tokens[who] })
         const isRefused = status === 403 && body.error.code === 'forbidden'
-        if (isRefused === mayCall(grants[who], permission) || status === 500) wrong.push(`${endpoint} ${who}: ${status}`)
+        if (isRefused === mayCall(grants[who], permission) || status === 500)
+          wrong.push(`${endpoint} ${who}: ${status}`)
       }
     }
     expect(wrong).toEqual([])
@@ -465,6 +440,18 @@ describe('wrong tokens', () => {
     expect((await ask('GET', '/keys')).status, 'from elsewhere').toBe(200)
     nowMs += 600_001
     expect((await ask('GET', '/keys', right)).status).toBe(200)
+  })
+
+  it('that are one and the same are one try, and the right one at once from everywhere is none', async () => {
+    const many = await Promise.all(Array.from({ length: WRONG_MAX + 10 }, () => wrong(1)))
+    expect(new Set(many.map(({ status }) => status))).toEqual(new Set([401]))
+    const right = { headers: { 'cf-connecting-ip': '203.0.113.9' } }
+    const all = await Promise.all(Array.from({ length: WRONG_MAX + 10 }, () => ask('GET', '/me', right)))
+    expect(new Set(all.map(({ status }) => status))).toEqual(new Set([200]))
+    const counted = await env.DB.prepare(
+      `SELECT wrong, tried FROM sign_in_attempts WHERE address = '203.0.113.9'`,
+    ).first()
+    expect(counted).toEqual({ wrong: 1, tried: null })
   })
 
   it('are bounded for all strangers together, and who has been right before isn’t one', async () => {

@@ -7,6 +7,8 @@ import type { ReadExchange } from './exchange.ts'
 
 /** The header that names the end user, whatever the body says. */
 export const END_USER_HEADER = 'x-tidegate-user'
+/** Of its name, so many characters count. */
+export const END_USER_CHARS_MAX = 256
 
 /** The end user; null where the request names none. */
 export function endUserOf({ options, facts }: Pick<ReadExchange<Speaker>, 'options' | 'facts'>): string | null {

@@ -1,5 +1,6 @@
-// `GET /v1/limits`: what the caller's key is held to, at every level, and how it stands. One question to the limiter; where
-// that can't be had, the answer is that it is away, never a guess.
+// `GET /v1/limits`: what the caller's key is held to, at every level, and how it stands; of the end user that the request names, if
+// any, as well. One question to each limiter; where one can't be had, the answer is that it is away, never a guess.
+import type { Caller } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { LimitPolicy } from '../core/limit-policy.ts'
 import type { Increase, Limit } from '../core/limits.ts'
@@ -8,24 +9,43 @@ import type { Later, Services } from '../ports.ts'
 import { chat } from '../protocols/chat.ts'
 import { usdOf } from '../protocols/phrase-limits.ts'
 import { authenticate } from './authenticate.ts'
+import { END_USER_CHARS_MAX } from './end-user.ts'
 import { begin } from './exchange.ts'
 import { refuse } from './refuse.ts'
 
-/** The limits of the caller's tenant, team and key, outermost first. */
+/** The limits of the caller's tenant, team and key, outermost first, then the end user's. What limits targets is their
+ *  operator's. */
 export async function listLimits(request: Request, services: Services, later: Later): Promise<Response> {
   const exchange = begin(request, chat, services, later)
   const caller = await authenticate(request.headers, services)
   if (!caller.ok) return refuse(exchange, caller.error)
   const { tenantId, teamId, keyId } = caller.value
-  const states = await services.limiter.limits({ tenantId, teamId, keyId, model: null })
-  if (states === 'unavailable') return refuse(exchange, { kind: 'limiter-unavailable' })
+  const [states, users] = await Promise.all([
+    services.limiter.limits({ tenantId, teamId, keyId, model: null }),
+    limitsOfUser(caller.value, exchange.options.endUser ?? userIn(request.url), services),
+  ])
+  if (states === 'unavailable' || users === 'unavailable') return refuse(exchange, { kind: 'limiter-unavailable' })
   if (states === 'revoked') return refuse(exchange, { kind: 'unauthenticated', reason: 'revoked' })
   const headers = {
     'x-request-id': exchange.requestId,
     'x-tidegate-request-id': exchange.requestId,
     'cache-control': 'no-store',
   }
-  return Response.json({ object: 'list', data: states.map(viewLimit) }, { headers })
+  return Response.json({ object: 'list', data: [...states, ...users].map(viewLimit) }, { headers })
+}
+
+/** Where there is no body, the field of that name is in the query. */
+function userIn(url: string): string | null {
+  return new URL(url).searchParams.get('user')?.slice(0, END_USER_CHARS_MAX) ?? null
+}
+
+async function limitsOfUser(
+  { tenantId, endUsers }: Caller,
+  endUser: string | null,
+  { limiter }: Services,
+): Promise<readonly LimitState[] | 'unavailable'> {
+  if (endUsers?.isLimited !== true || endUser === null || endUser === '') return []
+  return limiter.limitsBeside?.(tenantId, null, { endUser, target: null }) ?? 'unavailable'
 }
 
 /** A limit as it stands, as clients are told of it. */

@@ -5,14 +5,14 @@ import { PRICE_RULES_MAX } from '../../core/price-book.ts'
 import { SWITCHES_MAX } from '../../core/switches.ts'
 import { WATCHED_MAX } from '../../ledger/canary-watch.ts'
 import { PRESETS_MAX } from '../presets.ts'
-import { ROWS_MAX, readTexts } from '../store.ts'
-import { readRouteChoice } from '../route-choice.ts'
+import { ROWS_MAX } from '../store.ts'
 import { refusalOf } from '../validate.ts'
 import { declareKeys, declareTeams, declareTenants } from './declare-accounts.ts'
 import { declareChannels, declarePresets, declarePrices, declareRules, declareSwitches } from './declare-others.ts'
 import { declareRoutes } from './declare-routes.ts'
 import { declareTargets, expandModel } from './declare-targets.ts'
 import { type DeclareContext, Declaring, type Problem } from './declaring.ts'
+import { brokenLinks } from './links.ts'
 import { prune } from './prune.ts'
 import { type ConfigurationDocument, DOCUMENT } from './schemas.ts'
 import { type State, TABLES, type TableName, rowsOf } from './state.ts'
@@ -60,20 +60,6 @@ export async function declare(
   if (declaring.problems.length === 0)
     declaring.problems.push(...brokenLinks(declaring.draft), ...overfull(declaring.draft))
   return declaring
-}
-
-/** What refers to something that isn't there. */
-export function brokenLinks(state: State): readonly Problem[] {
-  return [...state.routes.values()].flatMap((row) => {
-    const { shadow } = readRouteChoice(row)
-    const needed = [...readTexts(row.targets), ...(shadow?.target === undefined ? [] : [shadow.target])]
-    const missing = needed.filter((id) => !state.targets.has(id))
-    return missing.map((id) => ({
-      field: null,
-      code: 'referenced',
-      message: `The route for ${JSON.stringify(row.model)} needs the target ${JSON.stringify(id)}: declare the route without it.`,
-    }))
-  })
 }
 
 const MOST: Readonly<Partial<Record<TableName, number>>> = {

@@ -1,5 +1,5 @@
 // Takes back what one revision changed, where it is still as that revision left it: what somebody has changed since is theirs.
-import { brokenLinks } from './declare.ts'
+import { brokenLinks } from './links.ts'
 import { readTexts } from '../store.ts'
 import { type AnyRow, type State, TABLES, draftOf, isSameRow, rowChanges, rowsOf, stateOf } from './state.ts'
 

@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono'
 import type { AdminTypes } from './control-plane/ports.ts'
 import { type Late, late } from './core/late.ts'
 import { TOO_DEEP, isTooDeep } from './data-plane/call-upstream.ts'
+import { traceIn } from './data-plane/exchange.ts'
 import { acrossOrigins, allows, failAt, parseOrigins, preflight } from './data-plane/http-surface.ts'
 import { serve } from './data-plane/serve.ts'
 import type { GatewayEnv } from './env.ts'
@@ -57,7 +58,8 @@ export function createApp(): {
     const requestId = servicesOf(c.env).newId()
     if (isTooDeep(error))
       return failAt(pathOf(c), { kind: 'invalid-request', field: null, message: TOO_DEEP }, requestId)
-    console.error(JSON.stringify({ level: 'error', event: 'unexpected', requestId, error: describe(error) }))
+    const { traceId: trace } = traceIn(c.req.raw.headers)
+    console.error(JSON.stringify({ level: 'error', event: 'unexpected', requestId, trace, error: describe(error) }))
     return failAt(pathOf(c), { kind: 'internal', requestId }, requestId)
   })
   return {

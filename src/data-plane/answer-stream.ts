@@ -8,7 +8,7 @@ import { mayFallBack } from '../core/retry.ts'
 import { type Attempt, settle } from './attempt.ts'
 import { type ClientSink, ClientStream } from './client-stream.ts'
 import type { Broken, ContinuationPlan, Story } from './continue.ts'
-import type { ReadExchange } from './exchange.ts'
+import { type ReadExchange, logged } from './exchange.ts'
 import { answerHeaders } from './headers.ts'
 import { type OpenAnswer, laneOf, tryStream } from './open-answer.ts'
 import { type Answered, pursue } from './pursue.ts'
@@ -95,7 +95,8 @@ async function planned(broken: Broken): Promise<ContinuationPlan | null> {
   try {
     return (continuing.now() ?? (await continuing.load())).planContinuation(broken)
   } catch (error) {
-    broken.exchange.services.log.warn('continuation-failed', { message: String(error) })
+    const { exchange } = broken
+    exchange.services.log.warn('continuation-failed', { message: String(error), ...logged(exchange) })
     return null
   }
 }

@@ -2,7 +2,7 @@
 // with the first request that is drawn.
 import { late } from '../core/late.ts'
 import { unitHash } from '../core/unit-hash.ts'
-import type { ReadExchange } from './exchange.ts'
+import { type ReadExchange, logged } from './exchange.ts'
 
 /** `x-tidegate-bodies: off`: not of this request. */
 const OPT_OUT_HEADER = 'x-tidegate-bodies'
@@ -26,7 +26,7 @@ async function drawn(exchange: ReadExchange, answer: Promise<Response> | Respons
     const { keepBodies } = keeping.now() ?? (await keeping.load())
     return keepBodies(exchange, policy, store, await answer)
   } catch (error) {
-    services.log.warn('bodies-not-kept', { tenant: caller.tenantId, request: requestId, error: String(error) })
+    services.log.warn('bodies-not-kept', { tenant: caller.tenantId, ...logged(exchange), error: String(error) })
     return answer
   }
 }

@@ -78,12 +78,9 @@ const TRACE_ID_CHARS_MAX = 128
 
 /** Begins an exchange. */
 export function begin<P extends Speaker>(request: Request, protocol: P, services: Services, later: Later): Exchange<P> {
-  const traceparent = request.headers.get('traceparent')
-  const parent = traceparent === null ? null : readTraceparent(traceparent)
   return {
     requestId: services.newId(),
-    traceId: parent?.traceId ?? request.headers.get('x-trace-id')?.slice(0, TRACE_ID_CHARS_MAX) ?? null,
-    parentSpan: parent?.span ?? null,
+    ...traceIn(request.headers),
     startedAtMs: services.nowMs(),
     spent: { nanoUsd: 0 },
     protocol,
@@ -93,6 +90,19 @@ export function begin<P extends Speaker>(request: Request, protocol: P, services
     services,
     later,
   }
+}
+
+/** The trace that a client names, and its span in it. */
+export function traceIn(headers: Headers): Pick<Exchange, 'traceId' | 'parentSpan'> {
+  const traceparent = headers.get('traceparent')
+  const parent = traceparent === null ? null : readTraceparent(traceparent)
+  const traceId = parent?.traceId ?? headers.get('x-trace-id')?.slice(0, TRACE_ID_CHARS_MAX) ?? null
+  return { traceId, parentSpan: parent?.span ?? null }
+}
+
+/** Which request a log line is about. */
+export function logged({ requestId, traceId }: Pick<Exchange, 'requestId' | 'traceId'>) {
+  return { request: requestId, trace: traceId }
 }
 
 const NONE_PASSED: Readonly<Record<string, string>> = {}

@@ -8,7 +8,7 @@ import { type BodyPolicy, type Redactor, redactor } from '../core/redact.ts'
 import type { NeutralReply } from '../core/neutral.ts'
 import { dialects } from '../dialects/index.ts'
 import type { BodyKeeper } from '../ports.ts'
-import type { ReadExchange } from './exchange.ts'
+import { type ReadExchange, logged } from './exchange.ts'
 import { framerFor } from './framing/index.ts'
 
 /** Bytes of a reply that are copied. */
@@ -27,7 +27,7 @@ export function keepBodies(exchange: ReadExchange, policy: BodyPolicy, keeper: B
       const kept = await bodyOf(exchange, policy, answer, await over)
       await keeper.keep(requestId, { tenantId: caller.tenantId, teamId: caller.teamId }, kept, policy.ttlDays)
     } catch (error) {
-      services.log.warn('bodies-not-kept', { tenant: caller.tenantId, request: requestId, error: String(error) })
+      services.log.warn('bodies-not-kept', { tenant: caller.tenantId, ...logged(exchange), error: String(error) })
     }
   }
   exchange.later(keep())

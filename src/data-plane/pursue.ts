@@ -11,7 +11,7 @@ import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit, Refusal } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type Attempt, type FailedAttempt, admit, settleFailed, tellBreaker, unasked } from './attempt.ts'
-import { type ReadExchange, deadlineOf, eventTemplate } from './exchange.ts'
+import { type ReadExchange, deadlineOf, eventTemplate, logged } from './exchange.ts'
 import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
 import { failureOf } from './refuse.ts'
 import type { RoutedRequest } from './route.ts'
@@ -256,7 +256,8 @@ export function isShort({ exchange, purpose }: Pursuit, target: Target): boolean
   const shortage = headroom.shortage(target, amountsOf)
   if (shortage === null) return false
   const { unit, left, resetsAtMs } = shortage
-  log.warn('target-nearly-used-up', { target: target.id, unit, left, forMs: resetsAtMs - nowMs() })
+  const facts = { target: target.id, unit, left, forMs: resetsAtMs - nowMs() }
+  log.warn('target-nearly-used-up', { ...facts, ...logged(exchange) })
   return true
 }
 

@@ -14,7 +14,7 @@ import { noteBreaker } from '../../src/ledger/breaker-states.ts'
 import { latestRequests, readCursor } from '../../src/ledger/latest-requests.ts'
 import { metricsText } from '../../src/ledger/metrics.ts'
 import { PAIRS_MAX } from '../../src/ledger/metrics/totals.ts'
-import { noteRuns } from '../../src/ledger/telemetry/health.ts'
+import { exportersHealth, noteRuns } from '../../src/ledger/telemetry/health.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import { reconcile } from '../../src/ledger/reconcile.ts'
 import { usageReport, type UsageQuery, type UsageReport } from '../../src/ledger/usage-report.ts'
@@ -510,6 +510,42 @@ describe('usage consumer', () => {
       expect(acked).toEqual(['m1'])
     }, 'warn')
     expect(lines).toEqual([])
+  })
+
+  it('tells of what it has booked: again where nobody took it, once where the limiter sends it twice', async () => {
+    const points: unknown[] = []
+    const taken: unknown[] = []
+    let isAway = true
+    const sendBatch = async (messages: readonly unknown[]) => {
+      if (isAway) throw new Error('away')
+      taken.push(...messages)
+    }
+    const telling = {
+      OTLP_ENDPOINT: 'https://collector.example',
+      TELEMETRY: { sendBatch },
+      ATTEMPTS: { writeDataPoint: (point: unknown) => void points.push(point) },
+    }
+    const sent = message(1, [usageEvent({ requestId: 'r1' })])
+    const deliveredFor = async (attempts: number) => {
+      const { delivery, acked, retried } = deliveryOf(sent, attempts)
+      const batch = { queue: 'tidegate-usage', messages: [delivery] } as unknown as MessageBatch<unknown>
+      await consumeQueue(batch, { ...consumerEnv(), ...telling })
+      return [acked.length, retried.length]
+    }
+    const lines = await linesOf(async () => {
+      expect(await deliveredFor(1)).toEqual([0, 1])
+      expect(await totals()).toMatchObject({ requests: 1 })
+      // Booked by another delivery, which is told of by that one.
+      expect(await deliveredFor(1)).toEqual([1, 0])
+      expect(await deliveredFor(8)).toEqual([1, 0])
+    }, 'warn')
+    expect(lines.map((line) => line.includes('telemetry-not-forwarded'))).toEqual([true, true])
+    isAway = false
+    expect(await deliveredFor(2)).toEqual([1, 0])
+    expect(taken).toEqual([{ body: sent.body }])
+    expect(points).toHaveLength(1)
+    expect(await totals()).toMatchObject({ requests: 1 })
+    expect(await exportersHealth(env.DB)).toMatchObject([{ name: 'queue', dropped: 1, failed: 2 }])
   })
 
   it('takes batches of both queues', async () => {

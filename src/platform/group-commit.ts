@@ -6,7 +6,7 @@
 const LOST_AFTER_MS = 5_000
 
 export class CommitPace {
-  /** At least so far from the beginning of one commit to that of the next. */
+  /** So long company is waited for. */
   readonly #gatherMs: number
   #dueMs: number | null = null
   #begunMs = -Infinity
@@ -15,10 +15,12 @@ export class CommitPace {
     this.#gatherMs = gatherMs
   }
 
-  /** When to ship what has just come up; null when a commit is due by then. `isUrgent`: it may not wait longer than it must;
-   *  anything else waits for the whole time of gathering. */
+  /** When to ship what has just come up; null when a commit is due by then. What `isUrgent` doesn't wait where company is
+   *  unlikely: where there was no commit for twice the time of waiting. (For once that time, a moderate load would come to
+   *  commits one right after the other, each for a request or two.) */
   due(nowMs: number, isUrgent: boolean): number | null {
-    const dueMs = isUrgent ? Math.max(nowMs, this.#begunMs + this.#gatherMs) : nowMs + this.#gatherMs
+    const isQuiet = nowMs >= this.#begunMs + 2 * this.#gatherMs
+    const dueMs = isUrgent && isQuiet ? nowMs : nowMs + this.#gatherMs
     if (this.#dueMs !== null && this.#dueMs <= dueMs && nowMs < this.#dueMs + LOST_AFTER_MS) return null
     this.#dueMs = dueMs
     return dueMs

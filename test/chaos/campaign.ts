@@ -22,6 +22,8 @@ const KV_AWAY_MS = 7_000
 const REFUSED_MS = 400
 /** What was armed has found its opportunity by then, or there was none. */
 const STRIKES_MS_MAX = 45_000
+/** How long the next blow waits for one that has found none. */
+const OPPORTUNITY_MS_MAX = 10_000
 const TOLD_EVERY = 250
 /** On a machine that has other things to do, there are fewer requests. */
 const RUN_MS_MAX = 150_000
@@ -52,25 +54,25 @@ const ARMED: readonly (readonly [Point, number])[] = [
   ['limiter, after its outbox is sent', 1],
   ['everything, before D1', 1],
   ['everything, after D1', 1],
-  ['call, reply lost', 6],
-  ['call, twice', 12],
-  ['call, late', 6],
-  ['queue, refuses', 3],
+  ['call, reply lost', 3],
+  ['call, twice', 4],
+  ['call, late', 3],
+  ['queue, refuses', 2],
   ['queue, loses', 2],
-  ['queue, doubles', 6],
-  ['queue, repeats', 4],
-  ['queue, delays', 3],
-  ['queue, reorders', 4],
-  ['consumer, before D1', 3],
-  ['consumer, after D1', 3],
-  ['confirmation, lost', 3],
+  ['queue, doubles', 3],
+  ['queue, repeats', 2],
+  ['queue, delays', 2],
+  ['queue, reorders', 2],
+  ['consumer, before D1', 2],
+  ['consumer, after D1', 2],
+  ['confirmation, lost', 2],
 ]
 
 export async function campaign(plan: Plan): Promise<Campaign> {
   const world = new World(plan)
   while (world.gateways.length < GATEWAYS) world.gateways.push(await plan.startGateway())
   const [asked] = await Promise.all([world.ask(), world.befall()])
-  return { asked, killed: world.killed, gateways: world.gateways }
+  return { asked: [...asked, ...(await world.lastRound())], killed: world.killed, gateways: world.gateways }
 }
 
 class World {
@@ -97,7 +99,7 @@ class World {
       while (this.#progress < 1 || !this.#hasAllBefallen) {
         const number = this.#begun
         this.#begun += 1
-        const gateway = this.#gatewayFor(number)
+        const gateway = await this.#gatewayFor(number)
         const one = await askFor(order(), number, gateway, this.#plan)
         asked.push(one)
         if (asked.length % TOLD_EVERY === 0) this.#tell(asked)
@@ -110,12 +112,28 @@ class World {
     return asked
   }
 
+  /** What a gateway couldn't tell while the limiter was away for long, it tells with its next request. */
+  async lastRound(): Promise<readonly Asked[]> {
+    await eventually(
+      () => this.#plan.centre.doorUrl,
+      (url) => url !== null,
+      STRIKES_MS_MAX,
+    )
+    const features = new Map(
+      Object.keys(FEATURES)
+        .filter(isFeature)
+        .map((name) => [FEATURES[name].tenant, name]),
+    )
+    const rounds = this.gateways.flatMap((gateway) => [...features.values()].map((name) => [gateway, name] as const))
+    return Promise.all(rounds.map(([gateway, name]) => askFor(name, this.#begun++, gateway, this.#plan)))
+  }
+
   /** One thing after the other, spread over the run. */
   async befall(): Promise<void> {
     const { control } = this.#plan
     const { faults } = control
     const acts: (() => Promise<void> | void)[] = [
-      ...ARMED.flatMap(([point, times]) => Array.from({ length: times }, () => () => faults.arm(point))),
+      ...ARMED.flatMap(([point, times]) => Array.from({ length: times }, () => () => this.#strike(point))),
       ...Array.from({ length: 2 }, () => () => this.#killBusy()),
       ...Array.from({ length: 2 }, () => () => this.#armFresh()),
       () => this.#killIdle(),
@@ -127,7 +145,7 @@ class World {
     try {
       for (const [at, act] of shuffled(acts, this.#chance).entries()) {
         const due = CALM + (at / acts.length) * (1 - 2 * CALM)
-        while (this.#progress < due) await wait(20)
+        while (this.#progress < due || !this.#isWhole) await wait(20)
         await act()
       }
       await eventually(() => faults.isQuiet, Boolean, STRIKES_MS_MAX).catch(() => undefined)
@@ -141,7 +159,7 @@ class World {
     const { faults } = this.#plan.control
     const waiting = faults.waiting.join('; ') || 'nothing'
     process.stdout.write(
-      `${asked.length} requests, ${this.#served} served, ${refusals(asked.slice(-TOLD_EVERY))}; waiting: ${waiting}\n`,
+      `${Math.round((Date.now() - this.#sinceMs) / 1_000)} s, ${asked.length} requests, ${this.#served} served, ${refusals(asked.slice(-TOLD_EVERY))}; waiting: ${waiting}\n`,
     )
   }
 
@@ -160,10 +178,13 @@ class World {
     }
   }
 
-  #gatewayFor(number: number): Gateway {
-    const gateway = this.gateways[number % this.gateways.length]
-    if (gateway === undefined) throw new Error('there is no gateway')
-    return gateway
+  /** In turn. There is none only while all are being replaced. */
+  async #gatewayFor(number: number): Promise<Gateway> {
+    for (;;) {
+      const gateway = this.gateways[number % this.gateways.length]
+      if (gateway !== undefined) return gateway
+      await wait(20)
+    }
   }
 
   async #killBusy(): Promise<void> {
@@ -235,6 +256,18 @@ class World {
     await wait(forMs)
     await this.#struck(point)
     set(false)
+  }
+
+  /** Who was killed before lives again. */
+  get #isWhole(): boolean {
+    return this.#plan.centre.doorUrl !== null && this.gateways.length === GATEWAYS
+  }
+
+  /** At the next opportunity, which most have at once. */
+  async #strike(point: Point): Promise<void> {
+    const { faults } = this.#plan.control
+    faults.arm(point)
+    await eventually(() => !faults.isArmed(point), Boolean, OPPORTUNITY_MS_MAX).catch(() => undefined)
   }
 
   async #struck(point: Point): Promise<void> {

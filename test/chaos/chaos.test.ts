@@ -46,8 +46,8 @@ beforeAll(async () => {
   })
   evidence = await evidenceOf({ ...run, control, keys }, { centre, providersUrl: providers.url })
   reckoning = reckon(evidence)
-  process.stdout.write(tables(evidence, reckoning, control.faults))
-}, 420_000)
+  process.stdout.write(tables(evidence, reckoning, control))
+}, 600_000)
 afterAll(async () => {
   for (const gateway of run?.gateways ?? []) await gateway.stop()
   await centre?.stop()

@@ -42,7 +42,7 @@ function strike({ pids }: Running): void {
 
 async function gone({ pids, mf }: Running): Promise<void> {
   while (pids.some(isRunning)) await new Promise((resolve) => setTimeout(resolve, 10))
-  await mf.dispose().catch(() => undefined)
+  void mf.dispose().catch(() => undefined)
 }
 
 const folders: string[] = []
@@ -75,6 +75,8 @@ async function urlOf(mf: Miniflare, worker: string): Promise<string> {
 /** The limiter objects, the queue, the consumer, D1 and the admin API: in one process, on one folder, over several lives. */
 export class Centre {
   lives = 0
+  /** How long it was dead. */
+  deadMs = 0
   readonly #built: Built
   readonly #addresses: Addresses
   readonly #folder: string
@@ -114,12 +116,19 @@ export class Centre {
     if (running === null) return false
     this.#running = null
     strike(running)
-    void gone(running).then(() => this.#start())
+    void this.#revive(running, Date.now())
     return true
   }
 
   async stop(): Promise<void> {
     await this.#running?.mf.dispose()
+  }
+
+  async #revive(dead: Running, sinceMs: number): Promise<void> {
+    await gone(dead)
+    // On a busy machine one may come to nothing.
+    await this.#start().catch(() => this.#start())
+    this.deadMs += Date.now() - sinceMs
   }
 
   async #start(): Promise<Miniflare> {

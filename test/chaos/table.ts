@@ -1,16 +1,18 @@
 // What the run prints: what was asked, what struck, and what the three sides say of it.
 import type { Asked } from './clients.ts'
+import type { Control } from './control.ts'
 import type { Evidence } from './evidence.ts'
 import { FEATURES } from './features.ts'
 import { type Faults, POINTS } from './points.ts'
 import { PILES, type Reckoning } from './reckoning.ts'
 
-export function tables(evidence: Evidence, reckoning: Reckoning, faults: Faults): string {
+export function tables(evidence: Evidence, reckoning: Reckoning, { faults, centre }: Control): string {
   const parts = [
     ofFeatures(evidence.asked, reckoning),
     ofPoints(faults),
     ofPiles(reckoning),
     ofLimiters(reckoning),
+    `the limiter was dead ${(centre?.lives ?? 1) - 1} times, ${Math.round((centre?.deadMs ?? 0) / 1_000)} s in all`,
     `corrected after they had been written off: ${reckoning.corrected}; problems: ${reckoning.problems.length}`,
     ...reckoning.problems.slice(0, 40),
   ]

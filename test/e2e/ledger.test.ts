@@ -1,8 +1,6 @@
 // Every request is in the ledger within five seconds, with what it was and what it cost to the nano-dollar, whichever way
 // it went; and still there after a restart. A collector is told of it all, from behind the ledger.
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -25,6 +23,7 @@ import {
   usageBy,
 } from '../support/account.ts'
 import { readExposition } from '../support/exposition-reader.ts'
+import { type Collector, startCollector } from '../support/otlp-collector.ts'
 import { type ReadSpan, readMetrics, readSpans } from '../support/otlp-reader.ts'
 import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
 
@@ -33,32 +32,16 @@ let system: TestSystem
 let key: MintedKey
 let teamId: string
 
-let collector: Server
-let collectorUrl: string
-const told: { readonly path: string; readonly authorization: string | undefined; readonly body: string }[] = []
-/** Statuses of the next answers, then 200. */
-const answers: number[] = [503]
+let collector: Collector
 
 const start = (): Promise<TestSystem> => {
-  const otlp = { OTLP_ENDPOINT: collectorUrl, OTLP_HEADERS: 'authorization=Bearer%20let-me-in' }
+  const otlp = { OTLP_ENDPOINT: collector.url, OTLP_HEADERS: 'authorization=Bearer%20let-me-in' }
   const secrets = { BODIES_KEY: 'bodies-key-of-the-tests' }
   return startTestSystem({ stateDir: folder, vars: { LEASE_TTL_MS: '3000', ...otlp }, secrets })
 }
 
 beforeAll(async () => {
-  collector = createServer((request, response) => {
-    void (async () => {
-      const parts: string[] = []
-      for await (const part of request.setEncoding('utf8')) parts.push(String(part))
-      const status = answers.shift() ?? 200
-      const { authorization } = request.headers
-      if (status === 200) told.push({ path: request.url ?? '', authorization, body: parts.join('') })
-      response.writeHead(status).end('{}')
-    })()
-  })
-  await once(collector.listen(0, '127.0.0.1'), 'listening')
-  const address = collector.address()
-  collectorUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  collector = await startCollector(503)
   folder = await mkdtemp(path.join(tmpdir(), 'tidegate-ledger-'))
   system = await start()
   await create(system, '/admin/tenants', { name: 'acme', cache: { mode: 'all' } })
@@ -68,7 +51,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await system.dispose()
-  collector.closeAllConnections()
   collector.close()
   await rm(folder, { recursive: true, force: true })
 })
@@ -225,7 +207,7 @@ describe('the sums', () => {
 })
 
 describe('a collector', () => {
-  const bodiesAt = (path: string) => told.flatMap((one) => (one.path === path ? [one.body] : []))
+  const bodiesAt = (path: string) => collector.told.flatMap((one) => (one.path === path ? [one.body] : []))
 
   test('has a span of every attempt and request in the ledger, though it was away at first', async () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
@@ -242,8 +224,12 @@ describe('a collector', () => {
         return [...all.values()]
       },
       (found) => {
-        const requests = new Set(found.map((span) => span.attributes['tidegate.request.id']))
-        return requests.has(id) && rowsAll.every((row) => requests.has(row.request_id))
+        const told = new Set(
+          found.map(({ kind, attributes: a }) => `${a['tidegate.request.id']} ${a['tidegate.attempt']} ${kind}`),
+        )
+        const isTold = ({ request_id: one, attempt, is_final: isFinal }: RequestRow): boolean =>
+          (attempt === 0 || told.has(`${one} ${attempt} 3`)) && (!isFinal || told.has(`${one} undefined 2`))
+        return rowsAll.every(isTold)
       },
       20_000,
     )
@@ -261,7 +247,7 @@ describe('a collector', () => {
     const attempts = ofRequest(id, 3).toSorted((a, b) => (a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1))
     expect(attempts.map(({ parentSpanId }) => parentSpanId)).toEqual(rows.map(() => request?.spanId))
     for (const span of attempts) expect(BigInt(span.endTimeUnixNano) >= BigInt(span.startTimeUnixNano)).toBe(true)
-    expect(told.every(({ authorization }) => authorization === 'Bearer let-me-in')).toBe(true)
+    expect(collector.told.every(({ authorization }) => authorization === 'Bearer let-me-in')).toBe(true)
     expect(system.logs.filter(({ message }) => message.includes('telemetry-failed'))).toHaveLength(1)
   })
 
@@ -386,21 +372,6 @@ describe('prompts and replies', () => {
     const id = response.headers.get('x-tidegate-request-id') ?? ''
     expect((await kept(id)).reply_is_whole).toBe(false)
     expect((await attemptsOf(id))[0]).toMatchObject({ ending: 'client-left' })
-  })
-
-  test('are asked for in words that can be kept to', async () => {
-    for (const [field, rules] of [
-      ['bodies.redact.0', [{ pattern: '*' }]],
-      ['bodies.redact.0', ['everything']],
-    ]) {
-      const { status, body } = await system.admin('POST', '/admin/tenants', {
-        name: 'wrong',
-        bodies: { ...policy, redact: rules },
-      })
-      expect([status, JSON.stringify(body)]).toEqual([422, expect.stringContaining(String(field))])
-    }
-    const { body } = await system.admin('GET', '/admin/tenants/keeping')
-    expect(body).toMatchObject({ bodies: policy })
   })
 
   test('are not kept of who does not want that', async () => {

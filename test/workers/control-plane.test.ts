@@ -288,46 +288,6 @@ describe('tenants and teams', () => {
   })
 })
 
-describe('bodies', () => {
-  const bodies = { sample_percent: 5, redact: ['cards', { pattern: 'EMP-##' }, { member: 'ssn' }], ttl_days: 7 }
-  const known = async (id: unknown) => (await directory<TenantRecord>(`tenant:${String(id)}`))?.bodies
-
-  it('are kept of nobody unless a tenant wants that, and there is a secret to seal them with', async () => {
-    expect(await call('POST', '/tenants', { name: 'acme', bodies })).toMatchObject({
-      status: 503,
-      body: { error: { code: 'bodies_closed' } },
-    })
-    const plain = await call('POST', '/tenants', { name: 'acme' })
-    expect(plain.body).toMatchObject({ bodies: null })
-    expect(await known(plain.body.id)).toBeUndefined()
-    expect((await call('PATCH', '/tenants/acme', { bodies })).status).toBe(503)
-    variables = { ...variables, BODIES_KEY: 'bodies-key-of-the-tests' }
-    expect((await call('PATCH', '/tenants/acme', { bodies })).body).toMatchObject({ bodies })
-    expect(await known(plain.body.id)).toEqual({ samplePercent: 5, redact: bodies.redact, ttlDays: 7 })
-    expect((await call('PATCH', '/tenants/acme', { bodies: null })).body).toMatchObject({ bodies: null })
-    expect(await known(plain.body.id)).toBeUndefined()
-  })
-
-  it.each([
-    [{ ...bodies, redact: [{ pattern: '*' }] }],
-    [{ ...bodies, redact: ['everything'] }],
-    [{ ...bodies, redact: [{ pattern: 'x'.repeat(31) }] }],
-    [{ ...bodies, sample_percent: 101 }],
-    [{ ...bodies, ttl_days: 0 }],
-    [{ ...bodies, ttl_days: 366 }],
-    [{ sample_percent: 1 }],
-  ])('are not kept as nobody can mean it: %j', async (wrong) => {
-    variables = { ...variables, BODIES_KEY: 'bodies-key-of-the-tests' }
-    const { status, body } = await call('POST', '/tenants', { name: 'acme', bodies: wrong })
-    expect([status, JSON.stringify(body)]).toEqual([422, expect.stringContaining('bodies')])
-  })
-
-  it('are told to nobody without the secret, and there are none where nothing is kept', async () => {
-    const path = '/requests/0199a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b/bodies'
-    expect(await call('GET', path)).toMatchObject({ status: 503, body: { error: { code: 'bodies_closed' } } })
-  })
-})
-
 describe('virtual keys', () => {
   beforeEach(async () => {
     await call('POST', '/tenants', { name: 'acme' })

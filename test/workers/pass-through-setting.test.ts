@@ -1,8 +1,9 @@
-// What of providers' own APIs is passed through, as a setting of tenants and keys: validated, kept, published, shown.
+// Settings of tenants and keys: what of providers' own APIs is passed through, and what is kept of prompts and replies.
+// Validated, kept, published, shown.
 import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
-import { beforeAll, beforeEach, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import type { KeyRecord, TenantRecord } from '../../src/core/directory.ts'
 
@@ -21,14 +22,21 @@ interface Answer {
     readonly id: string
     readonly kid: string
     readonly pass_through: unknown
-    readonly error: { readonly field: unknown }
+    readonly bodies: unknown
+    readonly error: { readonly field: unknown; readonly code: unknown }
   }
 }
 
-async function call(method: string, path: string, body: object): Promise<Answer> {
+async function call(
+  method: string,
+  path: string,
+  body: object | null,
+  secrets: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
-  const bindings = { DB: env.DB, DIRECTORY: env.DIRECTORY, TENANT_LIMITER: env.TENANT_LIMITER, ...SECRETS }
-  const response = await app.request(`/admin${path}`, { method, headers, body: JSON.stringify(body) }, bindings)
+  const bindings = { DB: env.DB, DIRECTORY: env.DIRECTORY, TENANT_LIMITER: env.TENANT_LIMITER, ...SECRETS, ...secrets }
+  const text = body === null ? null : JSON.stringify(body)
+  const response = await app.request(`/admin${path}`, { method, headers, body: text }, bindings)
   return { status: response.status, body: await response.json() }
 }
 
@@ -61,4 +69,37 @@ it('keys have what is passed through of their tenant, or less of their own', asy
   expect(await passed(`/keys/${made.id}`, 'PATCH', { pass_through: 'all' })).toBe('all')
   expect(await passed(`/keys/${made.id}`, 'PATCH', { pass_through: null })).toBeNull()
   expect(await passed('/tenants', 'POST', { name: 'owner', pass_through: 'all' })).toBe('all')
+})
+
+describe('bodies', () => {
+  const bodies = { sample_percent: 5, redact: ['cards', { pattern: 'EMP-##' }, { member: 'ssn' }], ttl_days: 7 }
+  const sealing = { BODIES_KEY: 'bodies-key-of-the-tests' }
+  const known = async (id: string) => (await env.DIRECTORY.get<TenantRecord>(`tenant:${id}`, 'json'))?.bodies
+
+  it('are kept of nobody unless a tenant wants that, and there is a secret to seal them with', async () => {
+    const closed = { status: 503, body: { error: { code: 'bodies_closed' } } }
+    expect(await call('POST', '/tenants', { name: 'acme', bodies })).toMatchObject(closed)
+    const { body: plain } = await call('POST', '/tenants', { name: 'acme' })
+    expect(plain.bodies).toBeNull()
+    expect(await known(plain.id)).toBeUndefined()
+    expect(await call('PATCH', '/tenants/acme', { bodies })).toMatchObject(closed)
+    expect((await call('PATCH', '/tenants/acme', { bodies }, sealing)).body.bodies).toEqual(bodies)
+    expect(await known(plain.id)).toEqual({ samplePercent: 5, redact: bodies.redact, ttlDays: 7 })
+    expect((await call('PATCH', '/tenants/acme', { bodies: null })).body.bodies).toBeNull()
+    expect(await known(plain.id)).toBeUndefined()
+    expect(await call('GET', '/requests/0199a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2b/bodies', null)).toMatchObject(closed)
+  })
+
+  it.each([
+    ['bodies.redact[0].pattern', { ...bodies, redact: [{ pattern: '*' }] }],
+    ['bodies.redact[0].pattern', { ...bodies, redact: [{ pattern: 'x'.repeat(31) }] }],
+    ['bodies.redact[0]', { ...bodies, redact: ['everything'] }],
+    ['bodies.sample_percent', { ...bodies, sample_percent: 101 }],
+    ['bodies.ttl_days', { ...bodies, ttl_days: 0 }],
+    ['bodies.ttl_days', { ...bodies, ttl_days: 366 }],
+    ['bodies.redact', { sample_percent: 1, ttl_days: 1 }],
+  ])('are not kept as nobody can mean it: %s', async (field, wrong) => {
+    const { status, body } = await call('POST', '/tenants', { name: 'acme', bodies: wrong }, sealing)
+    expect([status, body.error.field]).toEqual([422, field])
+  })
 })

@@ -13,7 +13,8 @@ import { expectCount, expectText, overflowOf, rowsOf, signIn, WAIT_MS } from './
 import { ADMIN_TOKEN, type DashboardSite, type Script, serveDashboard } from './dashboard-site.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
-const ASSETS = path.join(ROOT, 'dist/assets')
+/** A folder of its own: running systems serve the other one. */
+const ASSETS = path.join(ROOT, 'dist/assets-of-tests')
 const SCREENSHOTS = path.join(ROOT, 'dist/screenshots')
 /** The page asks again this long after an answer. */
 const REFRESH_MS = 5_000
@@ -41,7 +42,12 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
 
   beforeAll(async () => {
     const root = path.join(ROOT, 'src/dashboard')
-    await build({ root, configFile: path.join(root, 'vite.config.ts'), logLevel: 'warn' })
+    await build({
+      root,
+      configFile: path.join(root, 'vite.config.ts'),
+      logLevel: 'warn',
+      build: { outDir: path.join(ASSETS, 'dashboard') },
+    })
     mkdirSync(SCREENSHOTS, { recursive: true })
     browser = await launchBrowser()
   })

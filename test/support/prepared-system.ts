@@ -1,4 +1,4 @@
-// What every system of a run starts with, made once: the Workers' code, and a state with a migrated database. To build and to
+// What every system of a run starts with, made once: the Workers' code, the dashboard, and a state with a migrated database. To build and to
 // migrate takes longer than all else that a start does. The default export is the global set-up of vitest; files of the run,
 // and processes that they start, find what it made by a variable of the environment.
 import { existsSync } from 'node:fs'
@@ -6,6 +6,7 @@ import { cp, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import * as z from 'zod/mini'
+import { buildDashboardIfStale } from '../../src/local/dashboard.ts'
 import { type BuiltSystem, buildSystem, startSystem } from '../../src/local/system.ts'
 
 const FOLDER_VARIABLE = 'TIDEGATE_PREPARED'
@@ -25,6 +26,8 @@ export default async function prepare(): Promise<(() => Promise<void>) | undefin
     throw new Error(error instanceof Error ? error.message : String(error))
   })
   await writeFile(path.join(folder, 'built.json'), JSON.stringify(built))
+  // Files that run side by side would build it into each other's hands.
+  await buildDashboardIfStale()
   const stateDir = path.join(folder, 'state')
   const system = await startSystem({ built, stateDir, dashboard: false, simulated: false, usageConsumer: false })
   await system.dispose()

@@ -452,6 +452,9 @@ describe('wrong tokens', () => {
       `SELECT wrong, tried FROM sign_in_attempts WHERE address = '203.0.113.9'`,
     ).first()
     expect(counted).toEqual({ wrong: 1, tried: null })
+    // Known by now, and still no more than a try.
+    const more = await Promise.all(Array.from({ length: WRONG_MAX + 10 }, () => wrong(2)))
+    expect(new Set(more.map(({ status }) => status))).toEqual(new Set([401]))
   })
 
   it('are bounded for all strangers together, and who has been right before isn’t one', async () => {

@@ -7,7 +7,7 @@ import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
 import { Client } from './client.ts'
-import { END_USER_HEADER, endUserOf } from './end-user.ts'
+import { END_USER_CHARS_MAX, END_USER_HEADER, endUserOf } from './end-user.ts'
 import { smoothLagMs } from './smooth.ts'
 import type { ShortBody } from './large-body.ts'
 import type { Protocol, ReplyContext, RequestFacts, Speaker } from '../protocols/protocol.ts'
@@ -73,7 +73,6 @@ export interface ReadExchange<P extends Speaker = Protocol> extends Exchange<P> 
 const TIMEOUT_MS_MIN = 50
 const TAGS_MAX = 16
 const TAG_CHARS_MAX = 128
-const END_USER_CHARS_MAX = 256
 const TRACE_ID_CHARS_MAX = 128
 
 /** Begins an exchange. */

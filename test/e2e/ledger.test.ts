@@ -225,7 +225,9 @@ describe('a collector', () => {
       },
       (found) => {
         const told = new Set(
-          found.map(({ kind, attributes: a }) => `${a['tidegate.request.id']} ${a['tidegate.attempt']} ${kind}`),
+          found.map(({ kind, attributes: a }) =>
+            [a['tidegate.request.id'], a['tidegate.attempt'], kind].map(String).join(' '),
+          ),
         )
         const isTold = ({ request_id: one, attempt, is_final: isFinal }: RequestRow): boolean =>
           (attempt === 0 || told.has(`${one} ${attempt} 3`)) && (!isFinal || told.has(`${one} undefined 2`))

@@ -57,6 +57,10 @@ const KeyPage = lazyPage('Key', async () => (await import('./key-page.tsx')).Key
 const RoutesPage = lazyPage('Routes', async () => (await import('./routes-page.tsx')).RoutesPage)
 const AlertsPage = lazyPage('Alerts', async () => (await import('./alerts-page.tsx')).AlertsPage)
 const AccessPage = lazyPage('Access', async () => (await import('./access-page.tsx')).AccessPage)
+const ConfigurationPage = lazyPage(
+  'Configuration',
+  async () => (await import('./configuration-page.tsx')).ConfigurationPage,
+)
 const AuditPage = lazyPage('Audit', async () => (await import('./audit-page.tsx')).AuditPage)
 
 const PAGES = {
@@ -67,6 +71,7 @@ const PAGES = {
   alerts: AlertsPage,
   access: AccessPage,
   audit: AuditPage,
+  configuration: ConfigurationPage,
   unknown: NoPage,
 } as const
 

@@ -41,6 +41,7 @@ export const AUDIT_KINDS = [
   { value: 'api_tokens', text: 'API tokens' },
   { value: 'role_rules', text: 'Rules for roles' },
   { value: 'sessions', text: 'Sessions' },
+  { value: 'configuration', text: 'Configuration' },
 ] as const
 
 const VERBS: Readonly<Record<string, string>> = {
@@ -51,6 +52,8 @@ const VERBS: Readonly<Record<string, string>> = {
   end: 'ended',
   revoke: 'revoked',
   cancel: 'cancelled',
+  apply: 'applied',
+  rollback: 'took back',
 }
 
 /** `virtual_keys.create` is `created keys`. */

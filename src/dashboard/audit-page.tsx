@@ -5,8 +5,10 @@ import { type ApiAudit, type ApiAuditEntry, AUDIT_KINDS, changesOf, whatText } f
 import { type Feed, useFeed } from './feed.ts'
 import { Instant } from './figures.tsx'
 import { TextField, SelectField } from './forms.tsx'
+import { mayCall } from './me.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { Nothing, Panel, Pending } from './panel.tsx'
+import { Link, pathOf } from './router.tsx'
 
 const PAGE_ROWS = 50
 /** Keys are typed faster than anything has to be asked. */
@@ -20,6 +22,8 @@ interface Filter {
   readonly to: string
 }
 
+const REVISIONS = <Link to={pathOf({ page: 'configuration', id: '' })}>Revisions of the configuration</Link>
+
 const NO_FILTER: Filter = { who: '', what: '', from: '', to: '' }
 
 export function AuditPage({ desk }: { readonly desk: Desk }) {
@@ -27,7 +31,12 @@ export function AuditPage({ desk }: { readonly desk: Desk }) {
   const settled = useSettled(filter)
   const log = useAudit(desk, settled)
   return (
-    <PageFrame desk={desk} title="Audit" feeds={[log.feed]}>
+    <PageFrame
+      desk={desk}
+      title="Audit"
+      feeds={[log.feed]}
+      aside={mayCall(desk.me, 'GET /configuration/revisions') && REVISIONS}
+    >
       <section class="card audit-filter" aria-label="Which entries">
         <TextField label="Who" value={filter.who} onValue={(who) => setFilter({ ...filter, who })} />
         <SelectField

@@ -18,7 +18,7 @@ const WAYS: readonly { readonly page: PageName; readonly text: string; readonly 
   { page: 'keys', text: 'Keys', of: ['keys', 'key'] },
   { page: 'alerts', text: 'Alerts', of: ['alerts'] },
   { page: 'routes', text: 'Routes', of: ['routes'] },
-  { page: 'audit', text: 'Audit', of: ['audit'] },
+  { page: 'audit', text: 'Audit', of: ['audit', 'configuration'] },
   { page: 'access', text: 'Access', of: ['access'] },
 ]
 

@@ -5,7 +5,8 @@ import { useEffect, useState } from 'preact/hooks'
 
 export const BASE = '/dashboard/'
 
-export type PageName = 'overview' | 'keys' | 'key' | 'routes' | 'alerts' | 'access' | 'audit' | 'unknown'
+export type PageName =
+  'overview' | 'keys' | 'key' | 'routes' | 'alerts' | 'access' | 'audit' | 'configuration' | 'unknown'
 
 export interface Place {
   readonly page: PageName
@@ -14,7 +15,7 @@ export interface Place {
 }
 
 /** Pages about no one thing. */
-const SINGLE = ['routes', 'alerts', 'access', 'audit'] as const
+const SINGLE = ['routes', 'alerts', 'access', 'audit', 'configuration'] as const
 
 /** The page that a path means. */
 export function placeOf(path: string): Place {

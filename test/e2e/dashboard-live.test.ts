@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod/mini'
 import { ask, bookOf, createTenant, routeSimulated, says } from '../support/account.ts'
 import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
 import { CLIENT_ID, CLIENT_SECRET, OidcProvider } from '../support/oidc-provider.ts'
@@ -165,6 +166,17 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await page.setViewportSize({ width: 390, height: 844 })
     expect(await overflowOf(page)).toBe(0)
     await page.screenshot({ path: path.join(SCREENSHOTS, 'audit-phone.png'), fullPage: true })
+    const applied = { document: { tenants: [{ name: 'from a file' }] }, reason: 'by file' }
+    const { body: told } = await system.admin('GET', '/admin/configuration/revisions')
+    const { revision } = z.object({ revision: z.number() }).parse(told)
+    await system.admin('POST', '/admin/configuration/apply', { ...applied, expected_revision: revision })
+    await page.getByRole('link', { name: 'Revisions of the configuration' }).click()
+    await page.getByRole('button', { name: `Go back to ${revision}…` }).click()
+    await page.locator('.diff', { hasText: 'tenants from a file, taken away' }).waitFor()
+    expect([await overflowOf(page), ...(await barriers(page))]).toEqual([0])
+    await page.screenshot({ path: path.join(SCREENSHOTS, 'configuration-phone.png'), fullPage: true })
+    await page.getByRole('button', { name: 'Go back', exact: true }).click()
+    await page.getByText(`as in revision ${revision}, as revision ${revision + 2}`).waitFor()
     await page.getByRole('link', { name: 'Access' }).click()
     await page.getByText('this one').waitFor()
     expect([await overflowOf(page), ...(await barriers(page))]).toEqual([0])

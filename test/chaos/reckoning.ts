@@ -187,7 +187,11 @@ class Reckoner {
       .filter(({ tenant }) => tenant !== 'admitted')
       .map((books) => this.#lineOf(books))
     for (const books of this.#evidence.limiters) {
-      if (!isAtRest(books)) this.#problem(books.tenant, `is not at rest: ${JSON.stringify(books).slice(0, 600)}`)
+      if (!isAtRest(books))
+        this.#problem(
+          books.tenant,
+          `is not at rest: ${books.outbox} rows in its outbox, ${JSON.stringify(books.holds).slice(0, 400)}`,
+        )
       for (const { holder } of books.holds) {
         const serial = this.#evidence.serialOf.get(holder) ?? -1
         if (!this.#evidence.killed.has(serial)) this.#problem(books.tenant, `holds for ${serial}, which lives`)

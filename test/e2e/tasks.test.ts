@@ -27,6 +27,8 @@ beforeAll(async () => {
     simulatedTarget('broken', 'sim-embed-e503', { max_batch_size: 4 }),
     simulatedTarget('whole', 'sim-embed-second', { max_batch_size: 4 }),
   ])
+  const batching = { max_batch_size: 4, max_wait_ms: 600 }
+  await createRoute(system, 'tide-together', [simulatedTarget('together', 'sim-embed-together', { batching })])
   await createRoute(system, 'tide-uncounted', [simulatedTarget('uncounted', 'sim-embed-nousage')])
   await createRoute(system, 'tide-picture', [simulatedTarget('picture', 'sim-picture')])
   await createRoute(system, 'tide-voice', [simulatedTarget('voice', 'sim-voice')])
@@ -80,6 +82,31 @@ describe('embeddings', () => {
     expect(together.usage.prompt_tokens).toBe(input.reduce((sum, text) => sum + Math.ceil(text.length / 4), 0))
     const book = await bookOf(system.simulatedUrl, 'sim-embed')
     expect(book?.calls).toBeGreaterThanOrEqual(5)
+  })
+
+  test('of several clients become fewer calls, whoever of them leaves', async () => {
+    const client = clientOf(system, owner.key)
+    const ask = (input: string, signal?: AbortSignal) =>
+      client.embeddings.create(
+        { model: 'tide-together', input, encoding_format: 'float' },
+        signal === undefined ? {} : { signal },
+      )
+    const calls = async () => (await bookOf(system.simulatedUrl, 'sim-embed-together'))?.calls ?? 0
+    const alone = await ask('Buoy 2')
+    // The first of a group, for which the others are sent, leaves before they are.
+    const round = async () => {
+      const before = await calls()
+      const leaving = new AbortController()
+      const left = ask('Buoy 0', leaving.signal).catch(String)
+      const others = ['Buoy 1', 'Buoy 2'].map((input) => ask(input))
+      setTimeout(() => leaving.abort(), 100)
+      expect(await left).toContain('abort')
+      const [other, same] = await Promise.all(others)
+      expect(same?.data).toEqual(alone.data)
+      expect(other?.data).not.toEqual(alone.data)
+      return (await calls()) - before
+    }
+    expect(await eventually(round, (made) => made === 1)).toBe(1)
   })
 
   test('of tokens take the number of dimensions asked for', async () => {

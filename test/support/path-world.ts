@@ -29,6 +29,7 @@ import type {
   Services,
   Speeds,
 } from '../../src/ports.ts'
+import './late-modules.ts'
 import { protocols } from './registries.ts'
 
 /** One call of a provider. */

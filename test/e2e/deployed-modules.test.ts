@@ -46,6 +46,7 @@ describe('the build', () => {
     const rare = [
       'node_modules/zod/',
       'node_modules/@upstash/',
+      'node_modules/jose/',
       'src/control-plane/',
       'src/ledger/',
       'src/catalog/',

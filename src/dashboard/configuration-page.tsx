@@ -115,23 +115,35 @@ function Revision({ row, desk, present, onDone }: RevisionProps) {
         )}
       </p>
       {shown !== null && <Changes changes={shown} />}
-      {back !== null && (
-        <div class="notice">
-          <p>Going back to revision {revision} changes this:</p>
-          <Changes changes={back.changes} />
-          {back.left?.map((line) => (
-            <p key={line}>{line}</p>
-          ))}
-          <button type="button" class="button" onClick={() => void go()} disabled={back.changes.length === 0}>
-            Go back
-          </button>{' '}
-          <button type="button" class="button quiet" onClick={() => setBack(null)}>
-            Stay
-          </button>
-        </div>
-      )}
+      {back !== null && <Way back={back} revision={revision} onGo={() => void go()} onStay={() => setBack(null)} />}
       <span role="status">{said}</span>
     </li>
+  )
+}
+
+interface WayProps {
+  readonly back: ApiRolledBack
+  readonly revision: number
+  onGo(): void
+  onStay(): void
+}
+
+/** What going back would change, before it does. */
+function Way({ back, revision, onGo, onStay }: WayProps) {
+  return (
+    <div class="notice">
+      <p>Going back to revision {revision} changes this:</p>
+      <Changes changes={back.changes} />
+      {back.left?.map((line) => (
+        <p key={line}>{line}</p>
+      ))}
+      <button type="button" class="button" onClick={onGo} disabled={back.changes.length === 0}>
+        Go back
+      </button>{' '}
+      <button type="button" class="button quiet" onClick={onStay}>
+        Stay
+      </button>
+    </div>
   )
 }
 

@@ -11,7 +11,7 @@ import type { Dialect, Frame, StreamMeter, StreamReader } from '../dialects/dial
 import type { StreamWriter } from '../protocols/protocol.ts'
 import { COLLECTED_CHARS_MAX, EventCollector } from './event-collector.ts'
 import { type Framer, streamDecoder } from './framing/index.ts'
-import { type SseFrame, type SseFramer, createSseFramer } from './framing/sse.ts'
+import { type SseFrame, type SseFramer, createSseFramer, isHollow } from './framing/sse.ts'
 import { type LastWords, noted } from './last-words.ts'
 import { NativeMemory } from './native-memory.ts'
 import { wideBytesOf } from './wide-bytes.ts'
@@ -154,7 +154,8 @@ class NativeLane implements Lane {
       const kind = this.#see(frame)
       if (kind === 'error') return { out: kept === '' ? null : kept, failure: this.#meter.failure ?? BROKEN_OFF }
       if (kind === 'content') this.hasContent = true
-      const sent = kind === 'usage-only' && this.#hidesUsage ? '' : this.#sent(frame)
+      const isLeftOut = (kind === 'usage-only' && this.#hidesUsage) || isHollow(frame)
+      const sent = isLeftOut ? '' : this.#sent(frame)
       if (sent !== frame.raw) isAltered = true
       kept += sent
     }

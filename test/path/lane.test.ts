@@ -120,7 +120,11 @@ const native = (recording: Recording): boolean => recording.wire === 'openai-cha
 const closed = whole.filter((recording) => native(recording) && recording.text.endsWith(DONE))
 /** An event that is there for the usage alone. Some providers tell it with the last of the content, where it stays. */
 const isUsageOnly = (data: string): boolean => /"choices": ?\[\]/.test(data) && data.includes('prompt_tokens')
-const usageLast = closed.filter(({ text }) => createSseFramer().push(text).some(({ data }) => isUsageOnly(data)))
+const usageLast = closed.filter(({ text }) =>
+  createSseFramer()
+    .push(text)
+    .some(({ data }) => isUsageOnly(data)),
+)
 
 test('there is something to read', () => {
   expect(closed.length).toBeGreaterThan(usageLast.length)
@@ -331,4 +335,12 @@ describe.each(whole)('a stream that is cut, $name', (recording) => {
       if (data !== '') expect(() => JSON.parse(data)).not.toThrow()
     }
   })
+})
+
+test('an event whose data never came is not passed on; comments are', () => {
+  const chunk = { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm' }
+  const said = `data: ${JSON.stringify({ ...chunk, choices: [{ index: 0, delta: { content: 'ebb' }, finish_reason: null }] })}\n\n`
+  const lane = laneFor('native', 'openai-chat')
+  const { pieces } = passed(lane, [encoder.encode(`: still there\n\n${said}event: chunk\ndata:\n\ndata:\n\n${said}`)])
+  expect(pieces).toEqual([`: still there\n\n${said}${said}`])
 })

@@ -178,3 +178,8 @@ function nextLineEnd(text: string, from: number): number {
 function fieldValue(line: string, from: number): string {
   return line.charCodeAt(from) === 32 ? line.slice(from + 1) : line.slice(from)
 }
+
+/** An event whose data never came: it says nothing, and clients that read JSON stumble over it. Comments are none. */
+export function isHollow({ data, raw }: SseFrame): boolean {
+  return data === '' && /^data:/m.test(raw)
+}

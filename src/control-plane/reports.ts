@@ -3,13 +3,14 @@ import { Hono, type Context } from 'hono'
 import * as z from 'zod/mini'
 import type { LimiterStanding, NodeStanding } from '../core/limits.ts'
 import type { GatewayEnv } from '../env.ts'
+import { OUTCOME_NAMES, type Outcome, type RequestFilter, findRequests } from '../ledger/find-requests.ts'
 import { latestOf } from '../ledger/key-ledger.ts'
 import { latestRequests, readCursor } from '../ledger/latest-requests.ts'
 import { USAGE_GROUPS, USAGE_ROWS_MAX, usageReport, type UsageGroup } from '../ledger/usage-report.ts'
 import { writeUsd } from './amount.ts'
 import { ownRows, scopeOf } from './caller.ts'
 import { viewKey } from './keys.ts'
-import { isReached, ownerIn, teamOf } from './permissions.ts'
+import { type Scope, isReached, ownerIn, teamOf } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { refuse, unacceptable } from './refusal.ts'
 import { viewRoute } from './routes.ts'
@@ -45,9 +46,29 @@ const USAGE = z.strictObject({
 })
 const LIMIT_ALLOWED = `must be an integer from 1 to ${PAGE_MAX}`
 const BEFORE_ALLOWED = 'must be the next of an earlier page'
+const SOUGHT_ALLOWED = 'must have 1 to 200 characters'
+const SOUGHT = z.optional(
+  z.string(SOUGHT_ALLOWED).check(z.minLength(1, SOUGHT_ALLOWED), z.maxLength(200, SOUGHT_ALLOWED)),
+)
+const OUTCOME_ALLOWED = `must be one of ${OUTCOME_NAMES.join(', ')}`
+const BEFORE = z.optional(z.string(BEFORE_ALLOWED).check(z.refine((text) => readCursor(text) !== null, BEFORE_ALLOWED)))
 const REQUESTS = z.strictObject({
   limit: z.optional(z.string(LIMIT_ALLOWED).check(z.refine(isPageSize, LIMIT_ALLOWED))),
-  before: z.optional(z.string(BEFORE_ALLOWED).check(z.refine((text) => readCursor(text) !== null, BEFORE_ALLOWED))),
+  cursor: BEFORE,
+  /** The older name of the cursor. */
+  before: BEFORE,
+  tenant: SOUGHT,
+  team: SOUGHT,
+  key: SOUGHT,
+  model: SOUGHT,
+  provider: SOUGHT,
+  tag: SOUGHT,
+  request: SOUGHT,
+  outcome: z.optional(
+    z.string(OUTCOME_ALLOWED).check(z.refine((text) => outcomeOf(text) !== undefined, OUTCOME_ALLOWED)),
+  ),
+  from: INSTANT,
+  to: INSTANT,
 })
 
 /** The admin API's `/overview`, `/usage` and `/requests`. */
@@ -73,12 +94,47 @@ export function reportEndpoints(ports: AdminPorts) {
     .get('/requests', query(REQUESTS), async (c) => {
       const asked = c.req.valid('query')
       const limit = Number(asked.limit ?? PAGE_DEFAULT)
-      const before = asked.before === undefined ? null : readCursor(asked.before)
+      const before = readCursor(asked.before ?? asked.cursor ?? '')
       const scope = scopeOf(c)
+      const filter = soughtOf(asked)
+      if (Object.values(filter).some((value) => value !== undefined)) {
+        const own = withinScope(filter, scope)
+        return c.json(
+          own === null ? { rows: [], next: null } : await findRequests(c.env.DB, { filter: own, limit, before }),
+        )
+      }
       if (scope.kind === 'deployment') return c.json(await latestRequests(c.env.DB, { limit, before }))
       const owner = { tenantId: scope.tenantId, teamId: teamOf(scope), keyId: null }
       return c.json(await latestOf(c.env.DB, owner, { limit, before, nowMs: ports.nowMs() }))
     })
+}
+
+function soughtOf(asked: z.infer<typeof REQUESTS>): RequestFilter {
+  return {
+    tenantId: asked.tenant,
+    teamId: asked.team,
+    keyId: asked.key,
+    model: asked.model,
+    provider: asked.provider,
+    tag: asked.tag,
+    requestId: asked.request,
+    outcome: outcomeOf(asked.outcome ?? ''),
+    fromMs: asked.from === undefined ? undefined : Number(asked.from),
+    toMs: asked.to === undefined ? undefined : Number(asked.to),
+  }
+}
+
+/** What is looked for, as far as it is the caller's; null where none of it is. */
+function withinScope(filter: RequestFilter, scope: Scope): RequestFilter | null {
+  if (scope.kind === 'deployment') return filter
+  const teamId = teamOf(scope) ?? filter.teamId
+  const isOther =
+    (filter.tenantId ?? scope.tenantId) !== scope.tenantId || (filter.teamId !== undefined && filter.teamId !== teamId)
+  return isOther ? null : { ...filter, tenantId: scope.tenantId, teamId }
+}
+
+function outcomeOf(text: string): Outcome | undefined {
+  return OUTCOME_NAMES.find((name) => name === text)
 }
 
 async function overview(c: Context<AdminTypes>, nowMs: number) {

@@ -317,6 +317,13 @@ describe('every endpoint', () => {
     } while (next !== null)
     const expected = [...many.filter((_, at) => at % 2 === 0).map(({ startedAtMs }) => startedAtMs), nowMs - 60_000]
     expect(seen).toEqual(expected.toSorted((a, b) => b - a))
+    const found = async (query: string, token: string) =>
+      (await ask('GET', `/requests?limit=500&${query}`, { token })).body.rows.length
+    const ofAds = `team=${id('acme-ads')}`
+    expect(await found(`from=${nowMs - 86_400_000}`, tokens.lead)).toBe(expected.length)
+    expect(await found(ofAds, tokens.tenantAdmin)).toBeGreaterThan(0)
+    expect(await found(ofAds, tokens.lead)).toBe(0)
+    expect(await found(`tenant=${id('globex')}`, tokens.tenantAdmin)).toBe(0)
   })
 
   it('keeps nobody from their own, and the log says who it was', async () => {
@@ -796,4 +803,142 @@ describe('sign-in with Cloudflare Access', () => {
       )
     }
   })
+})
+
+describe('a change of what was seen', () => {
+  beforeEach(fresh)
+
+  it('is made while it is still that, and refused once it is another, whatever is changed', async () => {
+    const tenant = await made('/tenants', { name: 'acme' })
+    const team = await made('/teams', { tenant: 'acme', name: 'search' })
+    await made('/targets', { provider: 'openai', model: 'gpt-4o', id: 'main' })
+    const route = await made('/routes', { model: 'gpt-4o', targets: ['main'] })
+    const key = await made('/keys', { tenant: 'acme', name: 'app' })
+    await ask('PUT', '/tenants/acme/end-users/ann', { body: { limits: [] } })
+    const changes: readonly (readonly [string, string, unknown])[] = [
+      [`/tenants/acme`, 'PATCH', { name: 'acme', time_zone: 'Europe/Berlin' }],
+      [`/teams/${team.id}`, 'PATCH', { name: 'ads' }],
+      [`/targets/main`, 'PATCH', { name: 'The main one' }],
+      [`/routes/${route.id}`, 'PATCH', { allowed_gaps: ['thinking'] }],
+      [`/keys/${key.id}`, 'PATCH', { name: 'web' }],
+      ['/tenants/acme/end-users/ann', 'PUT', { limits: [{ kind: 'concurrency', most: 3 }] }],
+      [`/alert-rules/${tenant.id}`, 'PUT', { unknown_price: false }],
+      ['/alert-rules', 'PUT', { unknown_price: false }],
+    ]
+    for (const [path, method, body] of changes) {
+      const tag = (await ask('GET', path)).headers.get('etag') ?? ''
+      expect(tag, path).toMatch(/^"[0-9a-f]{32}"$/)
+      const headers = { 'if-match': `"other", W/${tag}` }
+      const changed = await ask(method, path, { body, headers })
+      expect(changed.status, changed.text).toBe(200)
+      expect(await ask(method, path, { body, headers }), path).toMatchObject({
+        status: 412,
+        body: { error: { code: 'moved_on', field: 'If-Match' } },
+      })
+      expect((await ask('GET', path)).headers.get('etag')).not.toBe(tag)
+    }
+    expect((await ask('DELETE', `/keys/${key.id}`, { headers: { 'if-match': '"old"' } })).status).toBe(412)
+    expect((await ask('PATCH', '/teams/none', { body: {}, headers: { 'if-match': '*' } })).status).toBe(412)
+    expect((await ask('PATCH', '/tenants/acme', { body: {}, headers: { 'if-match': '*' } })).status).toBe(200)
+    const untagged = await ask('PUT', '/prices/pin', { body: { version: null }, headers: { 'if-match': '*' } })
+    expect(untagged).toMatchObject({ status: 412, body: { error: { code: 'no_etag' } } })
+  })
+
+  it('is made once of several at the same time: the comparison is in the transaction of the change', async () => {
+    await made('/tenants', { name: 'acme' })
+    const headers = { 'if-match': (await ask('GET', '/tenants/acme')).headers.get('etag') ?? '' }
+    const zones = ['Europe/Berlin', 'Asia/Tokyo', 'America/Lima', 'Africa/Cairo']
+    const answers = await Promise.all(
+      zones.map((zone) => ask('PATCH', '/tenants/acme', { body: { time_zone: zone }, headers })),
+    )
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 412, 412, 412])
+  })
+})
+
+describe('a POST with an Idempotency-Key', () => {
+  const body = { name: 'acme' }
+  const under = (key: string) => ({ headers: { 'idempotency-key': key } })
+  beforeEach(async () => {
+    await fresh()
+    await emptied('idempotent_answers')
+  })
+
+  it('is done once, and told again, the secret that it made with it', async () => {
+    await made('/tenants', body)
+    const asked = { body: { tenant: 'acme', name: 'app' }, ...under('k-1') }
+    const [first, second] = [await ask('POST', '/keys', asked), await ask('POST', '/keys', asked)]
+    expect([first.status, first.headers.get('idempotent-replayed')]).toEqual([201, null])
+    expect([second.status, second.headers.get('idempotent-replayed')]).toEqual([201, 'true'])
+    expect(second.text).toBe(first.text)
+    expect(first.text).toMatch(/"key":"tg[^"]{20,}"/)
+    expect((await ask('GET', '/keys')).body.rows).toHaveLength(1)
+    const kept = JSON.stringify((await env.DB.prepare(`SELECT * FROM idempotent_answers`).all()).results)
+    expect(kept).not.toContain('k-1')
+    expect(kept).not.toContain('acme')
+    const other = await ask('POST', '/tenants', { body: { name: 'globex' }, ...under('k-1') })
+    expect(other).toMatchObject({ status: 422, body: { error: { code: 'idempotency_key_reused' } } })
+  })
+
+  it('is the caller’s own, and another one a day later', async () => {
+    const { token } = await made('/access/tokens', { name: 'ci', role: 'admin' })
+    expect((await ask('POST', '/tenants', { body, ...under('k') })).status).toBe(201)
+    expect((await ask('POST', '/tenants', { body, token, ...under('k') })).status).toBe(409)
+    nowMs += 86_400_000
+    expect(await ask('POST', '/tenants', { body, ...under('k') })).toMatchObject({
+      status: 409,
+      body: { error: { code: 'exists' } },
+    })
+  })
+
+  it('that was refused may be sent again with the same key', async () => {
+    expect((await ask('POST', '/teams', { body: { tenant: 'acme', name: 'a' }, ...under('k') })).status).toBe(422)
+    await made('/tenants', body)
+    expect((await ask('POST', '/teams', { body: { tenant: 'acme', name: 'a' }, ...under('k') })).status).toBe(201)
+    expect((await ask('POST', '/tenants', { body, ...under('not one') })).status).toBe(422)
+  })
+
+  it('is refused while the first is under way, and says when nobody knows how that ended', async () => {
+    const answers = await Promise.all([1, 2, 3].map(() => ask('POST', '/tenants', { body, ...under('k') })))
+    expect(answers.filter(({ headers, status }) => status === 201 && !headers.has('idempotent-replayed'))).toHaveLength(
+      1,
+    )
+    expect((await ask('GET', '/tenants')).body.rows).toHaveLength(1)
+    await env.DB.exec(`UPDATE idempotent_answers SET status = NULL, answer = NULL`)
+    const codeOf = async () => (await ask('POST', '/tenants', { body, ...under('k') })).body.error.code
+    expect(await codeOf()).toBe('in_progress')
+    nowMs += 300_000
+    expect(await codeOf()).toBe('outcome_unknown')
+  })
+})
+
+describe('a list', () => {
+  beforeEach(fresh)
+
+  it('comes page by page, in its order, also when the row before a page is gone', async () => {
+    for (const name of ['a', 'b', 'c', 'd']) {
+      nowMs += 1
+      await made('/tenants', { name })
+    }
+    const page = async (query: string) => {
+      const { rows, next } = (await ask('GET', `/tenants?${query}`)).body
+      return { names: rows.map((row) => row['name']).join(''), next: next ?? '' }
+    }
+    const first = await page('limit=2')
+    expect(first.names).toBe('ab')
+    await ask('DELETE', '/tenants/b')
+    const second = await page(`limit=1&cursor=${encodeURIComponent(first.next)}`)
+    expect(second.names).toBe('c')
+    expect(await page(`cursor=${encodeURIComponent(second.next)}`)).toEqual({ names: 'd', next: '' })
+    expect((await page('')).names).toBe('acd')
+  })
+
+  it.each(['tenants', 'teams', 'keys', 'targets', 'routes', 'presets', 'prices', 'switches', 'alert-channels'])(
+    'of %s takes a limit and a cursor and nothing else',
+    async (kind) => {
+      expect((await ask('GET', `/${kind}?limit=1`)).body).toMatchObject({ rows: [], next: null })
+      for (const query of ['limit=0', 'limit=1001', 'cursor=x', 'offset=1']) {
+        expect((await ask('GET', `/${kind}?${query}`)).status, query).toBe(422)
+      }
+    },
+  )
 })

@@ -193,6 +193,9 @@ describe('validation', () => {
     ['/requests?limit=0', 'limit'],
     ['/requests?limit=501', 'limit'],
     ['/requests?before=x', 'before'],
+    ['/requests?outcome=good', 'outcome'],
+    ['/requests?key=', 'key'],
+    ['/requests?colour=red', 'colour'],
   ])('of GET %s names %s', async (path, field) => {
     expect(await call('GET', path)).toMatchObject({ status: 422, body: { error: { field } } })
   })
@@ -672,6 +675,9 @@ describe('reports', () => {
       next: null,
       rows: [{ request_id: 'r1', tags: ['t'], streamed: false, is_final: true, cost_nano_usd: '1500', ttft_ms: null }],
     })
+    const found = async (query: string) => (await call<ApiRequests>('GET', `/requests?${query}`)).body.rows.length
+    expect(await found('tenant=ten_a&tag=t&model=gpt-4o&outcome=ok')).toBe(1)
+    expect([await found('tag=u'), await found('outcome=failed'), await found('tenant=ten_b')]).toEqual([0, 0, 0])
   })
 })
 

@@ -11,7 +11,9 @@ import { applyBatch } from '../../src/ledger/apply-batch.ts'
 import { consume, retryDelaySeconds, type Delivery, type LedgerPorts } from '../../src/ledger/consume.ts'
 import { listDeadLetters } from '../../src/ledger/dead-letters.ts'
 import { noteBreaker } from '../../src/ledger/breaker-states.ts'
-import { latestRequests, readCursor } from '../../src/ledger/latest-requests.ts'
+import { orderOf, textAt } from '../../src/ledger/event-times.ts'
+import { findRequests, type RequestFilter } from '../../src/ledger/find-requests.ts'
+import { latestRequests, readCursor, type RequestCursor } from '../../src/ledger/latest-requests.ts'
 import { metricsText } from '../../src/ledger/metrics.ts'
 import { PAIRS_MAX } from '../../src/ledger/metrics/totals.ts'
 import { exportersHealth, noteRuns } from '../../src/ledger/telemetry/health.ts'
@@ -376,6 +378,51 @@ describe('latest requests', () => {
         .sort()
         .reverse(),
     )
+  })
+
+  it('are found by what they were, in pages that look through so many each, and neither repeat nor skip', async () => {
+    const startedAtMs = (at: number): number => NOON_MS + Math.floor(at / 3)
+    const events = Array.from({ length: 40 }, (_, at) => {
+      const isStray = at % 10 === 9
+      const ofIdMs = isStray ? NOON_MS - HOUR_MS : startedAtMs(at)
+      return usageEvent({
+        requestId: `${textAt(ofIdMs)}-7000-8000-0000000000${String(at).padStart(2, '0')}`,
+        startedAtMs: startedAtMs(at),
+        keyId: at % 4 === 1 ? 'key_b' : 'key_a',
+        tags: at % 7 === 1 ? ['odd', `x${at}`] : [],
+        requestedModel: at % 5 === 1 ? 'asked' : 'm',
+        ...(at % 6 === 1 ? { status: 502, failure: 'server', ending: 'failed' } : {}),
+      })
+    })
+    await deliver([message(1, events)])
+    const find = async (filter: RequestFilter, limit = 3): Promise<readonly (readonly string[])[]> => {
+      const pages: (readonly string[])[] = []
+      let before: string | null = null
+      do {
+        const cursor: RequestCursor | null = before === null ? null : readCursor(before)
+        const page: ApiRequests = await findRequests(env.DB, { filter, limit, before: cursor, lookedThroughMax: 6 })
+        pages.push(page.rows.map((row) => row.request_id))
+        before = page.next
+      } while (before !== null && pages.length < 60)
+      return pages
+    }
+    const wanted = (is: (event: UsageEvent) => boolean): readonly string[] =>
+      events
+        .filter(is)
+        .sort((a, b) => (orderOf(a) < orderOf(b) ? 1 : -1))
+        .map(({ requestId }) => requestId)
+    const byKey = await find({ keyId: 'key_b' })
+    expect(byKey.flat()).toEqual(wanted(({ keyId }) => keyId === 'key_b'))
+    expect(byKey.every((page) => page.length <= 3)).toBe(true)
+    expect((await find({ tag: 'x36' })).flat()).toEqual(wanted(({ tags }) => tags.includes('x36')))
+    expect((await find({ model: 'asked' })).flat()).toEqual(wanted((one) => one.requestedModel === 'asked'))
+    expect((await find({ outcome: 'failed' })).flat()).toEqual(wanted((one) => one.failure !== null))
+    expect((await find({ outcome: 'ok', tenantId: 'ten_b' })).flat()).toEqual([])
+    const span = { fromMs: NOON_MS + 3, toMs: NOON_MS + 9 }
+    const within = wanted((one) => one.startedAtMs >= span.fromMs && one.startedAtMs < span.toMs)
+    expect((await find(span, 4)).flat()).toEqual(within)
+    const [first = ''] = within
+    expect(await find({ requestId: first })).toEqual([[first]])
   })
 
   it('refuse a cursor they did not write', () => {

@@ -190,6 +190,7 @@ describe('a canary', () => {
         findings.push(finding)
         return rollBack({ ...env, SIDE_LIMITER: env.SIDE_LIMITER }, finding, Date.now())
       },
+      takeBack: () => expect.fail('no revision is watched'),
     }
     const bindings = { DB: env.DB, TENANT_LIMITER: env.TENANT_LIMITER, CONTROL }
     await consumeQueue(batchOf([message]), bindings)

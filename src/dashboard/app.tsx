@@ -52,6 +52,8 @@ export function App() {
   return <Pages api={api} onSignOut={signOut} />
 }
 
+const RequestsPage = lazyPage('Requests', async () => (await import('./requests-page.tsx')).RequestsPage)
+const PlaygroundPage = lazyPage('Playground', async () => (await import('./playground-page.tsx')).PlaygroundPage)
 const KeysPage = lazyPage('Keys', async () => (await import('./keys-page.tsx')).KeysPage)
 const KeyPage = lazyPage('Key', async () => (await import('./key-page.tsx')).KeyPage)
 const RoutesPage = lazyPage('Routes', async () => (await import('./routes-page.tsx')).RoutesPage)
@@ -65,6 +67,8 @@ const AuditPage = lazyPage('Audit', async () => (await import('./audit-page.tsx'
 
 const PAGES = {
   overview: OverviewPage,
+  requests: RequestsPage,
+  playground: PlaygroundPage,
   keys: KeysPage,
   key: KeyPage,
   routes: RoutesPage,

@@ -35,10 +35,12 @@ export interface FeedOptions<Data> {
   readonly key: string
   readonly load: (signal: AbortSignal) => Promise<Data>
   readonly isPaused: boolean
+  /** Left out: `REFRESH_MS`. */
+  readonly everyMs?: number
 }
 
-/** Reads `load` now and every `REFRESH_MS` after an answer, until unmounted. */
-export function useFeed<Data>({ key, load, isPaused }: FeedOptions<Data>): Feed<Data> {
+/** Reads `load` now and every `everyMs` after an answer, until unmounted. */
+export function useFeed<Data>({ key, load, isPaused, everyMs = REFRESH_MS }: FeedOptions<Data>): Feed<Data> {
   const [state, setState] = useState<State<Data>>(EMPTY)
   const latest = useRef({ load, isPaused })
   latest.current = { load, isPaused }
@@ -46,6 +48,7 @@ export function useFeed<Data>({ key, load, isPaused }: FeedOptions<Data>): Feed<
 
   useEffect(() => {
     const loop = startLoop({
+      everyMs,
       load: (signal) => latest.current.load(signal),
       isPaused: () => latest.current.isPaused,
       onStart: () => setState((before) => ({ ...before, isLoading: true })),
@@ -67,6 +70,7 @@ export function useFeed<Data>({ key, load, isPaused }: FeedOptions<Data>): Feed<
 const EMPTY = { data: null, dataKey: null, isLoading: true, failure: null, updatedAtMs: null }
 
 interface LoopOptions<Data> {
+  readonly everyMs: number
   readonly load: (signal: AbortSignal) => Promise<Data>
   readonly isPaused: () => boolean
   readonly onStart: () => void
@@ -105,7 +109,7 @@ function startLoop<Data>(options: LoopOptions<Data>): { callNow(): void; stop():
   }
   function plan(): void {
     if (abort.signal.aborted) return
-    const restMs = Math.min(RETRY_MS_MAX, Math.max(REFRESH_MS, tookMs * REST_FACTOR))
+    const restMs = Math.min(RETRY_MS_MAX, Math.max(options.everyMs, tookMs * REST_FACTOR))
     const delayMs = failures === 0 ? restMs : Math.min(RETRY_MS_MAX, REFRESH_MS * 2 ** (failures - 1))
     timer = setTimeout(() => {
       if (!document.hidden && !options.isPaused()) void call()

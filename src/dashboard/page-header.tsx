@@ -15,9 +15,11 @@ interface PageHeaderProps {
 
 const WAYS: readonly { readonly page: PageName; readonly text: string; readonly of: readonly PageName[] }[] = [
   { page: 'overview', text: 'Overview', of: ['overview'] },
+  { page: 'requests', text: 'Requests', of: ['requests'] },
   { page: 'keys', text: 'Keys', of: ['keys', 'key'] },
   { page: 'alerts', text: 'Alerts', of: ['alerts'] },
   { page: 'routes', text: 'Routes', of: ['routes'] },
+  { page: 'playground', text: 'Playground', of: ['playground'] },
   { page: 'audit', text: 'Audit', of: ['audit', 'configuration'] },
   { page: 'access', text: 'Access', of: ['access'] },
 ]

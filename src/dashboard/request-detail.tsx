@@ -8,14 +8,17 @@ import { formatCount, formatDuration, formatInstantExact, formatUsdExact, readNa
 import type { Names } from './names.ts'
 import { EndingText, StatusBadge } from './request-badges.tsx'
 import type { LoggedRequest } from './request-log.ts'
+import { Waterfall } from './waterfall.tsx'
 
 interface RequestDetailProps {
   readonly request: LoggedRequest
   readonly names: Names
   readonly onClose: () => void
+  /** What there is besides the ledger's own fields. */
+  readonly children?: ComponentChildren
 }
 
-export function RequestDetail({ request, names, onClose }: RequestDetailProps) {
+export function RequestDetail({ request, names, onClose, children }: RequestDetailProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => dialog.current?.showModal(), [])
   function onClick(event: MouseEvent): void {
@@ -38,6 +41,8 @@ export function RequestDetail({ request, names, onClose }: RequestDetailProps) {
           <span class="detail-cost">{formatUsdExact(request.costNanoUsd)}</span>
         </p>
         {request.attempts.length > 1 && <Attempts attempts={request.attempts} />}
+        <Waterfall attempts={request.attempts} />
+        {children}
         <Fields title="Identity" rows={identity(request.final, names)} />
         <Fields title="Routing" rows={routing(request.final)} />
         <Fields title="Usage and cost" rows={usage(request.final)} />

@@ -35,12 +35,12 @@ export function withNewest(log: RequestLog, page: ApiRequests): RequestLog {
   if (!log.isExtended || !isConnected || log.rows.length > LOG_ROWS_MAX) {
     return { rows: page.rows, next: page.next, isExtended: false }
   }
-  return { rows: merged(log.rows, page.rows), next: log.next, isExtended: true }
+  return { rows: mergedRows(log.rows, page.rows), next: log.next, isExtended: true }
 }
 
 /** The log with one more page of older rows. */
 export function withOlder(log: RequestLog, page: ApiRequests): RequestLog {
-  return { rows: merged(log.rows, page.rows), next: page.next, isExtended: true }
+  return { rows: mergedRows(log.rows, page.rows), next: page.next, isExtended: true }
 }
 
 /** True when the log misses nothing that started at `fromMs` or later. */
@@ -68,7 +68,8 @@ function loggedRequest(id: string, unordered: readonly ApiRequestRow[]): LoggedR
   return { id, final, attempts, costNanoUsd }
 }
 
-function merged(older: readonly ApiRequestRow[], newer: readonly ApiRequestRow[]): readonly ApiRequestRow[] {
+/** Both together, each attempt once as it was told last, newest first. */
+export function mergedRows(older: readonly ApiRequestRow[], newer: readonly ApiRequestRow[]): readonly ApiRequestRow[] {
   const rows = new Map(older.map((row) => [rowId(row), row]))
   for (const row of newer) rows.set(rowId(row), row)
   return [...rows.values()].sort((a, b) => b.started_at_ms - a.started_at_ms)

@@ -52,7 +52,8 @@ const COLUMNS = [
   { title: 'Trace', kind: 'trace' },
 ] as const
 
-function RequestLines({ requests, names, onOpen }: RequestLinesProps) {
+/** The table itself, without a frame. */
+export function RequestLines({ requests, names, onOpen }: RequestLinesProps) {
   return (
     <div class="table-scroll" tabIndex={0} role="region" aria-label="Latest requests">
       <table class="requests-table">

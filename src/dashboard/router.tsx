@@ -6,7 +6,17 @@ import { useEffect, useState } from 'preact/hooks'
 export const BASE = '/dashboard/'
 
 export type PageName =
-  'overview' | 'keys' | 'key' | 'routes' | 'alerts' | 'access' | 'audit' | 'configuration' | 'unknown'
+  | 'overview'
+  | 'requests'
+  | 'playground'
+  | 'keys'
+  | 'key'
+  | 'routes'
+  | 'alerts'
+  | 'access'
+  | 'audit'
+  | 'configuration'
+  | 'unknown'
 
 export interface Place {
   readonly page: PageName
@@ -15,7 +25,7 @@ export interface Place {
 }
 
 /** Pages about no one thing. */
-const SINGLE = ['routes', 'alerts', 'access', 'audit', 'configuration'] as const
+const SINGLE = ['requests', 'playground', 'routes', 'alerts', 'access', 'audit', 'configuration'] as const
 
 /** The page that a path means. */
 export function placeOf(path: string): Place {

@@ -11,6 +11,7 @@ import type { Dialect, Frame, StreamMeter, StreamReader } from '../dialects/dial
 import type { StreamWriter } from '../protocols/protocol.ts'
 import { COLLECTED_CHARS_MAX, EventCollector } from './event-collector.ts'
 import { type Framer, streamDecoder } from './framing/index.ts'
+import { DONE_DATA } from '../wire/openai-chat.ts'
 import { type SseFrame, type SseFramer, createSseFramer, isHollow } from './framing/sse.ts'
 import { type LastWords, noted } from './last-words.ts'
 import { NativeMemory } from './native-memory.ts'
@@ -151,10 +152,12 @@ class NativeLane implements Lane {
     let isAltered = !beganWhole || !this.#isAtBoundary
     let kept = ''
     for (const frame of frames) {
+      // Behind the last word of a whole reply only another wire's last word may stand.
+      const isLate = this.#meter.isTerminated && frame.data.trim() !== DONE_DATA && frame.data !== ''
       const kind = this.#see(frame)
       if (kind === 'error') return { out: kept === '' ? null : kept, failure: this.#meter.failure ?? BROKEN_OFF }
       if (kind === 'content') this.hasContent = true
-      const isLeftOut = (kind === 'usage-only' && this.#hidesUsage) || isHollow(frame)
+      const isLeftOut = isLate || (kind === 'usage-only' && this.#hidesUsage) || isHollow(frame)
       const sent = isLeftOut ? '' : this.#sent(frame)
       if (sent !== frame.raw) isAltered = true
       kept += sent

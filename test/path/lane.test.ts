@@ -344,3 +344,14 @@ test('an event whose data never came is not passed on; comments are', () => {
   const { pieces } = passed(lane, [encoder.encode(`: still there\n\n${said}event: chunk\ndata:\n\ndata:\n\n${said}`)])
   expect(pieces).toEqual([`: still there\n\n${said}${said}`])
 })
+
+test('nothing but a last word is passed on behind the end of a whole reply', () => {
+  const completed = { type: 'response.completed', response: { id: 'r', output: [], status: 'completed' } }
+  const whole = `event: response.completed\ndata: ${JSON.stringify(completed)}\n\n`
+  const lane = laneFor('native', 'openai-responses')
+  const { pieces, failure } = passed(lane, [
+    encoder.encode(whole),
+    encoder.encode(`data: {"error":{"message":"late"}}\n\n${DONE}`),
+  ])
+  expect([pieces.join(''), failure]).toEqual([whole + DONE, null])
+})

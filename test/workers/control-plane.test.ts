@@ -13,6 +13,7 @@ import type { ProbeResult } from '../../src/control-plane/ports.ts'
 import type { ApiOverview, ApiRequests, ApiUsage } from '../../src/dashboard/api-types.ts'
 import { applyBatch } from '../../src/ledger/apply-batch.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
+import { usageEvent } from '../support/usage-events.ts'
 
 const TOKEN = 'admin-token-of-the-tests'
 const PEPPER = 'pepper-of-the-tests'
@@ -246,7 +247,7 @@ describe('tenants and teams', () => {
       cache: { mode: 'off', ttl_seconds: 3600 },
     })
     expect(await call('GET', `/tenants/${made.body.id}`)).toEqual({ status: 200, body: changed.body })
-    expect((await call('GET', '/tenants')).body).toEqual({ rows: [changed.body] })
+    expect((await call('GET', '/tenants')).body).toEqual({ rows: [changed.body], next: null })
 
     expect(await call('DELETE', `/tenants/${made.body.id}`)).toMatchObject({
       status: 409,
@@ -767,39 +768,21 @@ async function hmac(secret: string): Promise<string> {
 }
 
 async function book(startedAtMs: number, costNanoUsd: number): Promise<void> {
-  const event = {
-    v: 1,
-    kind: 'cost',
-    requestId: 'r1',
-    attempt: 1,
+  const event = usageEvent('r1', {
     startedAtMs,
     tenantId: 'ten_a',
-    teamId: null,
     keyId: 'key_1',
-    costCenter: null,
-    endUser: null,
     tags: ['t'],
-    traceId: null,
-    protocol: 'chat',
-    streamed: false,
     requestedModel: 'fast',
     route: 'route_1',
     targetId: 't',
     provider: 'openai',
     model: 'gpt-4o',
-    status: 200,
-    ending: 'finished',
-    failure: null,
     cache: 'miss',
-    isFinal: true,
     usage: { ...NO_USAGE, input: 10 },
-    isEstimated: false,
     costNanoUsd,
-    savedNanoUsd: 0,
-    priceVersion: null,
     latencyMs: 5,
-    ttftMs: null,
-  }
+  })
   const message = readBatch({ v: 1, tenantId: 'ten_a', outboxId: 1, events: JSON.stringify([event]) })
   if (!message.ok) throw new Error(message.error)
   expect(await applyBatch(env.DB, message.value, 0)).toEqual({ kind: 'applied' })

@@ -178,7 +178,8 @@ class NativeLane implements Lane {
       if (kind === 'content') this.hasContent = true
       if (kind !== 'usage-only' || !this.#hidesUsage) out += this.#sent({ ...frame, raw: `${frame.raw.trimEnd()}\n\n` })
     }
-    if (!wasComplete && !this.#meter.isComplete) return { out: out || null, failure: BROKEN_OFF }
+    const isWhole = this.#meter.isComplete || (wasComplete && this.#meter.failure !== null)
+    if (!isWhole) return { out: out || null, failure: BROKEN_OFF }
     this.#collector?.end()
     return { out: this.#meter.isTerminated ? out || null : out + this.#ending(), failure: null }
   }

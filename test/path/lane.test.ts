@@ -355,3 +355,10 @@ test('nothing but a last word is passed on behind the end of a whole reply', () 
   ])
   expect([pieces.join(''), failure]).toEqual([whole + DONE, null])
 })
+
+test('a choice that begins with the last bytes of a stream, behind others that are whole, is no whole reply', () => {
+  const chunk = (index: number, text: string, finish: string | null): string =>
+    `data: ${JSON.stringify({ id: 'c', object: 'text_completion', choices: [{ index, text, finish_reason: finish }] })}\n\n`
+  const text = chunk(0, 'ebb', null) + chunk(0, '', 'stop') + chunk(1, 'flood', null).trimEnd()
+  expect(passed(laneFor('native', 'openai-completions'), [encoder.encode(text)]).failure).toBe(BROKEN_OFF)
+})

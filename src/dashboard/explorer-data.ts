@@ -10,7 +10,7 @@ import { queryOf, type RequestFilter } from './request-filter.ts'
 const TAIL_EVERY_MS = 2_000
 /** Events may be this long on their way into the ledger, as long as nothing is wrong. */
 const TAIL_MS = 600_000
-/** Rows that a page holds on to at most; the oldest go. */
+/** Beyond this many rows a refresh starts over from the newest page. */
 const ROWS_MAX = 2_000
 
 export interface Explorer {
@@ -49,12 +49,13 @@ export function useExplorer(api: AdminApi, filter: RequestFilter, isPaused: bool
     everyMs: TAIL_EVERY_MS,
     isPaused,
     async load(signal) {
-      const known = latest.current?.key === key ? latest.current : null
+      const last = latest.current
+      const known = last?.key === key && last.rows.length <= ROWS_MAX ? last : null
       const page = await load(null, known === null ? null : Date.now() - TAIL_MS, signal)
       // More than a page has come since: what is between is loaded as older ones are.
       const isGap = known !== null && page.next !== null && page.rows.length > 0 && !overlaps(known.rows, page.rows)
       if (known === null || isGap) keep({ ...page, key })
-      else keep({ key, next: known.next, rows: mergedRows(known.rows, page.rows).slice(0, ROWS_MAX) })
+      else keep({ key, next: known.next, rows: mergedRows(known.rows, page.rows) })
       return page
     },
   })

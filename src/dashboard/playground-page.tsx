@@ -141,7 +141,8 @@ function AnswerPanel({ model, answer, desk }: AnswerProps) {
 /** What it came to. The cost is the ledger's, which has it some seconds later. */
 function Facts({ answer, desk }: { readonly answer: Answer; readonly desk: Desk }) {
   const [isOpen, setIsOpen] = useState(false)
-  const { requestId } = answer
+  // What was refused before any provider was asked costs nothing, and isn't in the ledger.
+  const requestId = answer.provider === null ? null : answer.requestId
   return (
     <>
       <dl class="fields">

@@ -1,6 +1,6 @@
 // The admin API: one Hono sub-app for the configuration and the reports. Closed to whom the table of
 // permissions doesn't name; every answer that isn't 2xx is `{error: {message, field, code}}`.
-import { Hono, type Context } from 'hono'
+import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { alertChannelEndpoints } from './alert-channels.ts'
@@ -15,6 +15,7 @@ import { auditEndpoints } from './audit.ts'
 import { authorized } from './authorize.ts'
 import { configurationEndpoints } from './configuration/endpoints.ts'
 import { endUserEndpoints } from './end-users.ts'
+import { MOVED_ON, conditional } from './etag.ts'
 import { inFlightEndpoints } from './in-flight.ts'
 import { keyReportEndpoints } from './key-reports.ts'
 import { keyEndpoints } from './keys.ts'
@@ -29,7 +30,7 @@ import { roleRuleEndpoints } from './role-rules.ts'
 import { routeEndpoints } from './routes.ts'
 import { meEndpoints, sessionEndpoints, signOutEndpoints } from './sessions.ts'
 import { signInEndpoints } from './sign-in.ts'
-import { revisionOf } from './store.ts'
+import { RowMovedOn, revisionOf } from './store.ts'
 import { switchEndpoints } from './switches.ts'
 import { targetEndpoints } from './targets.ts'
 import { teamEndpoints } from './teams.ts'
@@ -54,6 +55,8 @@ export function createAdmin(options: AdminOptions) {
     .route('/sign-in', signInEndpoints(ports))
     .use(authorized(ports))
     .use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
+    .use(conditional())
+    .use(once(ports))
     .route('/me', meEndpoints())
     .route('/sign-out', signOutEndpoints())
     .route('/access/tokens', apiTokenEndpoints(ports))
@@ -107,6 +110,15 @@ function writePublishCursor(cursor: PublishCursor | null): string | null {
   return cursor === null ? null : `${cursor.table}:${cursor.afterId}`
 }
 
+/** A POST with an Idempotency-Key is done once. */
+function once(ports: AdminPorts): MiddlewareHandler<AdminTypes> {
+  return async (c, next) => {
+    if (c.req.method !== 'POST' || c.req.header('idempotency-key') === undefined) return next()
+    const { answerOnce } = await import('./idempotency.ts')
+    return answerOnce(c, next, ports)
+  }
+}
+
 function tooLarge(c: Context): Response {
   return refuse(c, {
     status: 413,
@@ -121,6 +133,7 @@ function fail(error: Error, c: Context): Response {
   if (error instanceof HTTPException && error.status === 400) {
     return refuse(c, { status: 400, code: 'invalid_json', field: null, message: 'The body must be valid JSON.' })
   }
+  if (error instanceof RowMovedOn) return refuse(c, MOVED_ON)
   const id = crypto.randomUUID()
   console.error(JSON.stringify({ event: 'admin-error', id, reason: error.stack ?? String(error) }))
   return refuse(c, {

@@ -11,10 +11,11 @@ import { sendPortsOf } from '../ledger/alerts/send-ports.ts'
 import { writeSigningSecret } from '../ledger/alerts/sign.ts'
 import { CHANNEL_CHANGE, type ChannelChange, NEW_CHANNEL, type NewChannel } from './alert-schemas.ts'
 import { entryBy } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { exists, notFound, notStored, refuse, type Refusal, unacceptable } from './refusal.ts'
 import { commit, deleteRow, findRow, findTenant, insertRow, listRows, readTexts, updateRow } from './store.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 const SECRET_BYTES = 32
 
@@ -50,11 +51,11 @@ export function alertChannelEndpoints(ports: AdminPorts) {
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
       return c.json({ ...viewChannel(row, undefined), ...(secret === undefined ? {} : { secret }) }, 201)
     })
-    .get('/', async (c) => {
+    .get('/', query(PAGE), async (c) => {
       const health = await c.env.DB.prepare(`SELECT * FROM alert_channel_health`).all<HealthRow>()
       const ofChannel = new Map(health.results.map((row) => [row.channel_id, row]))
       const rows = await listRows<ChannelRow>(c.env.DB, 'alert_channels')
-      return c.json({ rows: rows.map((row) => viewChannel(row, ofChannel.get(row.id))) })
+      return c.json(paged(c.req.valid('query'), rows, (row) => viewChannel(row, ofChannel.get(row.id))))
     })
     .get('/:id', async (c) => {
       const row = await findRow<ChannelRow>(c.env.DB, 'alert_channels', c.req.param('id'))

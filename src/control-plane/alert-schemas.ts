@@ -119,6 +119,7 @@ export type RulesBody = z.infer<typeof RULES>
 const PAGE_MAX = 200
 const LIMIT_ALLOWED = `must be an integer from 1 to ${PAGE_MAX}`
 const BEFORE_ALLOWED = 'must be the next of an earlier page'
+const BEFORE = z.optional(z.string(BEFORE_ALLOWED).check(z.regex(/^\d{1,15}$/, BEFORE_ALLOWED)))
 export const HISTORY = z.strictObject({
   limit: z.optional(
     z
@@ -127,7 +128,9 @@ export const HISTORY = z.strictObject({
         z.refine((value) => /^\d{1,3}$/.test(value) && Number(value) >= 1 && Number(value) <= PAGE_MAX, LIMIT_ALLOWED),
       ),
   ),
-  before: z.optional(z.string(BEFORE_ALLOWED).check(z.regex(/^\d{1,15}$/, BEFORE_ALLOWED))),
+  cursor: BEFORE,
+  /** The older name of the cursor. */
+  before: BEFORE,
   tenant: z.optional(NAME),
   team: z.optional(NAME),
   key: z.optional(NAME),

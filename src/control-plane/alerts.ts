@@ -12,10 +12,10 @@ import { query } from './validate.ts'
 
 const PAGE_DEFAULT = 50
 
-/** The admin API's `/alerts`: newest first; `next` is the `before` of the next page, null where there is none. */
+/** The admin API's `/alerts`: newest first; `next` is the `cursor` of the next page, null where there is none. */
 export function alertEndpoints() {
   return new Hono<AdminTypes>().get('/', query(HISTORY), async (c) => {
-    const { limit, before, tenant, team, key, kind, state } = c.req.valid('query')
+    const { limit, cursor, before = cursor, tenant, team, key, kind, state } = c.req.valid('query')
     const found = tenant === undefined ? null : await findTenant(c.env.DB, tenant)
     const scope = scopeOf(c)
     const isNone = found === null || !isReached(scope, found.id)

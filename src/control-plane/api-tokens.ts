@@ -10,12 +10,13 @@ import { entryBy } from './caller.ts'
 import { hmacHex } from './digest.ts'
 import { NO_PEPPER, PEPPER_LENGTH_MIN } from './keys.ts'
 import { type Grant, covers, isWithin, teamOf, tenantOf } from './permissions.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Refusal, notFound, notStored, refuse, unacceptable } from './refusal.ts'
 import { INSTANT, NAME, OBJECT, readInstant } from './schemas.ts'
 import { commit, findRow, insertRow, listRows, updateRow } from './store.ts'
 import { unknownTenant } from './teams.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 const DAY_MS = 86_400_000
 /** Unless another end is given, or none. */
@@ -39,11 +40,11 @@ const ROTATION = z.strictObject(
 /** The admin API's `/access/tokens`. */
 export function apiTokenEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/', async (c) => {
+    .get('/', query(PAGE), async (c) => {
       const rows = await listRows<ApiTokenRow>(c.env.DB, 'api_tokens')
       const own = c.get('caller').grant
       const shown = rows.filter((row) => covers(own, grantOf(row)))
-      return c.json({ rows: shown.map((row) => viewToken(row, ports.nowMs())) })
+      return c.json(paged(c.req.valid('query'), shown, (row) => viewToken(row, ports.nowMs())))
     })
     .post('/', jsonBody(NEW_TOKEN), async (c) => {
       const body = c.req.valid('json')

@@ -2,6 +2,7 @@
 // changes or removes one. Secrets aren't in it: keys are kept as digests, and not even those are shown.
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts'
 import { type Scope, teamOf, tenantOf } from './permissions.ts'
+import type { SeenRow } from './store.ts'
 
 /** Who makes a change, and what is to be said of it besides. */
 export interface Entry {
@@ -17,6 +18,8 @@ export interface Entry {
   /** How many requests met what was changed, where somebody counted them. */
   readonly requests?: number
   readonly detail?: JsonObject
+  /** What they had seen of the row that they change, where they said so: it changes only if it is still that. */
+  readonly seen?: SeenRow
 }
 
 /** Whom a change concerns: nobody in particular, a tenant, or one of its teams. */

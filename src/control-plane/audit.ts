@@ -14,6 +14,7 @@ const LIMIT_ALLOWED = `must be an integer from 1 to ${PAGE_MAX}`
 const BEFORE_ALLOWED = 'must be the next of an earlier page'
 const WHAT_ALLOWED = 'must be a kind of thing, as virtual_keys, or of change, as virtual_keys.create'
 const INSTANT_ALLOWED = 'must be epoch ms'
+const BEFORE = z.optional(z.string(BEFORE_ALLOWED).check(z.regex(/^\d{1,15}$/, BEFORE_ALLOWED)))
 const AUDIT = z.strictObject({
   limit: z.optional(
     z
@@ -22,7 +23,9 @@ const AUDIT = z.strictObject({
         z.refine((text) => /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= PAGE_MAX, LIMIT_ALLOWED),
       ),
   ),
-  before: z.optional(z.string(BEFORE_ALLOWED).check(z.regex(/^\d{1,15}$/, BEFORE_ALLOWED))),
+  cursor: BEFORE,
+  /** The older name of the cursor. */
+  before: BEFORE,
   subject: z.optional(z.string('must be the id of what changed')),
   who: z.optional(text(200)),
   what: z.optional(z.string(WHAT_ALLOWED).check(z.regex(/^[a-z_]{1,40}(?:\.[a-z-]{1,40})?$/, WHAT_ALLOWED))),
@@ -30,10 +33,10 @@ const AUDIT = z.strictObject({
   to: z.optional(z.string(INSTANT_ALLOWED).check(z.regex(/^\d{1,15}$/, INSTANT_ALLOWED))),
 })
 
-/** The admin API's `/audit`: entries newest first; `next` is the `before` of the next page, null where there is none. */
+/** The admin API's `/audit`: entries newest first; `next` is the `cursor` of the next page, null where there is none. */
 export function auditEndpoints() {
   return new Hono<AdminTypes>().get('/', query(AUDIT), async (c) => {
-    const { limit, before, subject, who, what, from, to } = c.req.valid('query')
+    const { limit, cursor, before = cursor, subject, who, what, from, to } = c.req.valid('query')
     const numberOf = (given: string | undefined): number | null => (given === undefined ? null : Number(given))
     const page = await readAudit(c.env.DB, {
       limit: numberOf(limit) ?? PAGE_DEFAULT,

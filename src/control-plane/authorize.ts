@@ -42,12 +42,11 @@ async function forgery(c: Context<AdminTypes>, { session }: Caller): Promise<Ref
 
 /** Of the endpoint that will answer, as the router has chosen it. */
 async function objection(c: Context<AdminTypes>, { grant }: Caller): Promise<Refusal | null> {
-  const routes = matchedRoutes(c)
-  const at = routes.findIndex(({ method }) => method !== 'ALL')
-  const route = routes[at]
+  const endpoint = endpointOf(c)
   // Nothing answers but that there is nothing.
-  if (route === undefined) return null
-  const asked = permissionOf(`${route.method} ${route.path.replace(BASE, '')}`)
+  if (endpoint === null) return null
+  const { at } = endpoint
+  const asked = permissionOf(`${endpoint.method} ${endpoint.path}`)
   if (asked === 'open') return null
   if (!mayCall(grant, asked)) return forbidden(asked)
   if (grant.scope.kind === 'deployment') return null
@@ -56,6 +55,16 @@ async function objection(c: Context<AdminTypes>, { grant }: Caller): Promise<Ref
   if (owner === 'anybody') return null
   const isTheirs = owner !== null && isWithin(grant.scope, owner.tenantId, owner.teamId)
   return isTheirs ? null : notFound(asked.reach, named)
+}
+
+/** The endpoint that will answer a call, by method and path as the table of permissions has them; null where none will. */
+export function endpointOf(
+  c: Context<AdminTypes>,
+): { readonly method: string; readonly path: string; readonly at: number } | null {
+  const routes = matchedRoutes(c)
+  const at = routes.findIndex(({ method }) => method !== 'ALL')
+  const route = routes[at]
+  return route === undefined ? null : { method: route.method, path: route.path.replace(BASE, ''), at }
 }
 
 /** What a handler will read as the first parameter of its path, to the letter. */

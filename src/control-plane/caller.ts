@@ -30,7 +30,8 @@ export interface CallerSession {
 /** Who makes a change, for the audit log. */
 export function entryBy(c: Context<AdminTypes>): Entry {
   const { who, actor, address } = c.get('caller')
-  return { who, actor, ...(address === null ? {} : { address }) }
+  const seen = c.get('seen')
+  return { who, actor, ...(address === null ? {} : { address }), ...(seen === undefined ? {} : { seen }) }
 }
 
 /** Of rows that belong to tenants or teams, the caller's. */

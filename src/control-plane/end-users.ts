@@ -7,6 +7,7 @@ import { announce } from './announce.ts'
 import { hmacHex } from './digest.ts'
 import { NO_PEPPER, PEPPER_LENGTH_MIN } from './keys.ts'
 import { entryBy } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTenant } from './publish.ts'
 import { pushEndUsers } from './publish-side.ts'
@@ -24,18 +25,18 @@ import {
   type TenantRow,
   updateRow,
 } from './store.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 const NAME_CHARS_MAX = 256
 
 /** The admin API's `/tenants/:tenant/end-users`. */
 export function endUserEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/', async (c) => {
+    .get('/', query(PAGE), async (c) => {
       const tenant = await tenantOf(c)
       if (tenant === null) return refuse(c, noTenant(c))
       const rows = await listRows<EndUserRow>(c.env.DB, 'end_users', tenant.id)
-      return c.json({ rows: rows.map(viewEndUser) })
+      return c.json(paged(c.req.valid('query'), rows, viewEndUser))
     })
     .put('/:user', jsonBody(END_USER), async (c) => {
       const { limits } = c.req.valid('json')

@@ -1,19 +1,33 @@
 // What an operator asks about virtual keys besides their configuration: when each was last used, and of one the limits it is
 // held to at every level, as they stand, and its latest requests.
 import { Hono } from 'hono'
+import * as z from 'zod/mini'
 import type { BudgetPeriod } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Increase, Limit } from '../core/limits.ts'
 import type { LimitPolicy } from '../core/limit-policy.ts'
 import type { LimitState } from '../core/standing.ts'
-import { lastUses, latestOfKey } from '../ledger/key-ledger.ts'
+import { lastUses, latestOf } from '../ledger/key-ledger.ts'
+import { readCursor } from '../ledger/latest-requests.ts'
 import { writeUsd } from './amount.ts'
 import { ownRows, scopeOf } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { notFound, refuse, type Refusal } from './refusal.ts'
 import { findRow, listRows, type KeyRow } from './store.ts'
+import { query } from './validate.ts'
 
-const REQUESTS_MAX = 50
+const REQUESTS_DEFAULT = 50
+const REQUESTS_MAX = 500
+const LIMIT_ALLOWED = `must be an integer from 1 to ${REQUESTS_MAX}`
+const CURSOR_ALLOWED = 'must be the next of an earlier page'
+const REQUESTS = z.strictObject({
+  limit: z.optional(
+    z
+      .string(LIMIT_ALLOWED)
+      .check(z.refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= REQUESTS_MAX, LIMIT_ALLOWED)),
+  ),
+  cursor: z.optional(z.string(CURSOR_ALLOWED).check(z.refine((text) => readCursor(text) !== null, CURSOR_ALLOWED))),
+})
 const LIMITER_WAIT_MS = 3_000
 
 /** The admin API's `/keys/use`, `/keys/:id/limits` and `/keys/:id/requests`; to be mounted before `/keys/:id`. */
@@ -32,12 +46,13 @@ export function keyReportEndpoints(ports: AdminPorts) {
       const states = await limitsOf(c.env, row)
       return states === null ? refuse(c, AWAY) : c.json({ object: 'list', data: states.map(viewState) })
     })
-    .get('/:id/requests', async (c) => {
+    .get('/:id/requests', query(REQUESTS), async (c) => {
       const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
       if (row === null) return refuse(c, notFound('key', c.req.param('id')))
-      const owner = { id: row.id, tenantId: row.tenant_id, teamId: row.team_id }
-      const rows = await latestOfKey(c.env.DB, owner, { limit: REQUESTS_MAX, nowMs: ports.nowMs() })
-      return c.json({ rows, next: null })
+      const { limit, cursor = '' } = c.req.valid('query')
+      const owner = { tenantId: row.tenant_id, teamId: null, keyId: row.id }
+      const page = { limit: Number(limit ?? REQUESTS_DEFAULT), before: readCursor(cursor), nowMs: ports.nowMs() }
+      return c.json(await latestOf(c.env.DB, owner, page))
     })
 }
 

@@ -9,6 +9,7 @@ import { hmacHex } from './digest.ts'
 import { changeDataPolicy, dataPolicyOf, viewDataPolicy } from './data-policy-record.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import { entryBy, ownRows, scopeOf } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Scope, isReached, isWithin } from './permissions.ts'
 import { publishKey, pushLimits } from './publish.ts'
@@ -28,7 +29,7 @@ import {
   type TenantRow,
 } from './store.ts'
 import { unknownTenant } from './teams.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 type Env = AdminTypes['Bindings']
 
@@ -50,11 +51,12 @@ export function keyEndpoints(ports: AdminPorts) {
       if (problem === null) return c.json({ ...viewKey(row, ports.nowMs()), key: formatVirtualKey(key) }, 201)
       // Nobody has seen the secret: a key that isn't published is taken back rather than left without an owner.
       await commit(c.env.DB, deleteRow(c.env.DB, 'virtual_keys', row.id), entryBy(c))
-      return refuse(c, { ...problem, message: 'The key could not be published and was not created: try again.' })
+      const message = 'The key could not be published and was not created: try again.'
+      return refuse(c, { ...problem, message }, { is_undone: true })
     })
-    .get('/', async (c) => {
+    .get('/', query(PAGE), async (c) => {
       const rows = ownRows(c, await listRows<KeyRow>(c.env.DB, 'virtual_keys'))
-      return c.json({ rows: rows.map((row) => viewKey(row, ports.nowMs())) })
+      return c.json(paged(c.req.valid('query'), rows, (row) => viewKey(row, ports.nowMs())))
     })
     .get('/:id', async (c) => {
       const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
@@ -184,7 +186,6 @@ export async function mintKey(
     hashes: JSON.stringify([hash]),
     ...BLANK_KEY,
     created_at_ms: ports.nowMs(),
-    expires_at_ms: null,
     revoked_at_ms: null,
   }
   return { row, key }

@@ -2,6 +2,7 @@
 import type { Target } from '../core/directory.ts'
 import type { GatewayEnv } from '../env.ts'
 import type { Caller } from './caller.ts'
+import type { SeenRow } from './store.ts'
 
 /** What one call to a target showed. */
 export interface ProbeResult {
@@ -30,5 +31,5 @@ export interface AdminPorts {
 /** The types of every admin sub-app. */
 export interface AdminTypes {
   Bindings: GatewayEnv
-  Variables: { caller: Caller }
+  Variables: { caller: Caller; seen?: SeenRow }
 }

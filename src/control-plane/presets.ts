@@ -9,6 +9,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { entryBy } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type StoredPreset, storedPreset } from './preset-record.ts'
 import { publishRouting } from './publish.ts'
@@ -16,7 +17,7 @@ import { type Refusal, exists, notFound, notStored, refuse, unacceptable } from 
 import { NAME, OBJECT, SLUG } from './schemas.ts'
 import { type PresetRow, commit, deleteRow, findRow, findTenant, insertRow, listRows, updateRow } from './store.ts'
 import { unknownTenant } from './teams.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 /** Presets of all tenants. */
 export const PRESETS_MAX = 500
@@ -56,7 +57,9 @@ export function presetEndpoints(ports: AdminPorts) {
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.json(viewPreset(row), 201) : refuse(c, problem)
     })
-    .get('/', async (c) => c.json({ rows: (await listRows<PresetRow>(c.env.DB, 'presets')).map(viewPreset) }))
+    .get('/', query(PAGE), async (c) => {
+      return c.json(paged(c.req.valid('query'), await listRows<PresetRow>(c.env.DB, 'presets'), viewPreset))
+    })
     .get('/:id', async (c) => {
       const row = await findRow<PresetRow>(c.env.DB, 'presets', c.req.param('id'))
       return row === null ? refuse(c, notFound('preset', c.req.param('id'))) : c.json(viewPreset(row))

@@ -10,6 +10,7 @@ import { randomBase62 } from '../core/virtual-key.ts'
 import { readBasisPoints } from './amount.ts'
 import { announce } from './announce.ts'
 import { entryBy } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { priceOfRow, readPrice, viewPrice } from './price-record.ts'
 import { publishRouting } from './publish.ts'
@@ -18,7 +19,7 @@ import { type PriceListRow, activeList, pinList, refreshList } from './price-lis
 import { PRICES } from './price-schemas.ts'
 import { INSTANT, MODEL, NAME, OBJECT, readInstant, text } from './schemas.ts'
 import { type PriceRow, commit, deleteRow, findRow, findTenant, insertRow, listRows } from './store.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 const PERCENT_ALLOWED = 'must be decimal text such as "-12.5", of at most two decimals, from -100 to 1000'
 const NEW_PRICE_PROVIDER = z
@@ -49,9 +50,9 @@ export type NewPrice = z.infer<typeof NEW_PRICE>
 /** The admin API's `/prices`. */
 export function priceEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/', async (c) => {
-      const rows = (await listRows<PriceRow>(c.env.DB, 'prices')).map(viewRow)
-      return c.json({ rows, list: await viewLists(c.env.DB) })
+    .get('/', query(PAGE), async (c) => {
+      const page = paged(c.req.valid('query'), await listRows<PriceRow>(c.env.DB, 'prices'), viewRow)
+      return c.json({ ...page, list: await viewLists(c.env.DB) })
     })
     .post('/refresh', async (c) => {
       const refreshed = await refreshList(c.env, ports.nowMs())

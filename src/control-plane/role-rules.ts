@@ -5,13 +5,14 @@ import * as z from 'zod/mini'
 import { randomBase62 } from '../core/virtual-key.ts'
 import { GRANT_FIELDS, grantColumns, grantOf, readGrant, viewGrant } from './access-record.ts'
 import { entryBy } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Refusal, notFound, refuse, unacceptable } from './refusal.ts'
 import { type RoleRuleRow, SOURCES } from './role-rules-record.ts'
 import { OBJECT, text } from './schemas.ts'
 import { readRules } from './session-record.ts'
 import { commit, deleteRow, findRow, insertRow } from './store.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 /** All of them are asked with every call of a session. */
 const RULES_MAX = 500
@@ -31,7 +32,7 @@ const NEW_RULE = z.strictObject(
 /** The admin API's `/access/rules`. */
 export function roleRuleEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/', async (c) => c.json({ rows: (await readRules(c.env.DB)).map(viewRule) }))
+    .get('/', query(PAGE), async (c) => c.json(paged(c.req.valid('query'), await readRules(c.env.DB), viewRule)))
     .post('/', jsonBody(NEW_RULE), async (c) => {
       const body = c.req.valid('json')
       const grant = await readGrant(c.env.DB, body)

@@ -6,6 +6,7 @@ import { WATCHED_MAX } from '../ledger/canary-watch.ts'
 import { announce } from './announce.ts'
 import { entryBy } from './caller.ts'
 import { viewDataPolicy } from './data-policy-record.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
@@ -34,7 +35,7 @@ import {
   type RouteRow,
 } from './store.ts'
 import { unknownTenant } from './teams.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 /** The admin API's `/routes`. */
 export function routeEndpoints(ports: AdminPorts) {
@@ -65,7 +66,9 @@ export function routeEndpoints(ports: AdminPorts) {
       const problem = await announce(() => publishRouting(c.env))
       return problem === null ? c.json(told(row, providers.value), 201) : refuse(c, problem)
     })
-    .get('/', async (c) => c.json({ rows: (await listRows<RouteRow>(c.env.DB, 'routes')).map(viewRoute) }))
+    .get('/', query(PAGE), async (c) => {
+      return c.json(paged(c.req.valid('query'), await listRows<RouteRow>(c.env.DB, 'routes'), viewRoute))
+    })
     .get('/:id', async (c) => {
       const row = await findRow<RouteRow>(c.env.DB, 'routes', c.req.param('id'))
       return row === null ? refuse(c, notFound('route', c.req.param('id'))) : c.json(viewRoute(row))

@@ -5,11 +5,13 @@ import { noteEntry } from './audit-record.ts'
 import { type Caller, entryBy } from './caller.ts'
 import { viewGrant } from './access-record.ts'
 import { type Grant, covers, endpointsOf } from './permissions.ts'
+import { PAGE, type Place, pagedBy } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { notFound, refuse } from './refusal.ts'
 import { type RoleRuleRow, grantFor, readClaims } from './role-rules-record.ts'
 import { IDLE_MS, type SessionRow, isOver, readRules } from './session-record.ts'
 import { endSessionOf } from './sign-in.ts'
+import { query } from './validate.ts'
 
 const LISTED_MAX = 500
 
@@ -45,7 +47,7 @@ export function signOutEndpoints() {
 /** The admin API's `/access/sessions`. */
 export function sessionEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/', async (c) => {
+    .get('/', query(PAGE), async (c) => {
       const nowMs = ports.nowMs()
       const [found, rules] = await Promise.all([
         c.env.DB.prepare(
@@ -55,10 +57,15 @@ export function sessionEndpoints(ports: AdminPorts) {
       ])
       const rows = found.results.flatMap((row) => {
         const grant = grantOfSession(row, rules)
-        const isThere = grant !== null && !isOver(row, nowMs) && mayEnd(c, row, grant)
-        return isThere ? [viewSession(row, grant, c.get('caller'))] : []
+        return grant !== null && !isOver(row, nowMs) && mayEnd(c, row, grant) ? [{ row, grant }] : []
       })
-      return c.json({ rows })
+      return c.json(
+        pagedBy(c.req.valid('query'), rows, {
+          show: ({ row, grant }) => viewSession(row, grant, c.get('caller')),
+          // Newest first.
+          placeOf: ({ row }): Place => [-row.created_at_ms, row.id],
+        }),
+      )
     })
     .delete('/:id', async (c) => {
       const id = c.req.param('id')

@@ -132,7 +132,7 @@ export interface EndUserRow {
   readonly created_at_ms: number
 }
 
-type Table =
+export type Table =
   | 'tenants'
   | 'end_users'
   | 'teams'
@@ -273,24 +273,52 @@ export function deleteRow(db: D1Database, table: Table, id: string): Change {
   return { table, id, after: null, statement: db.prepare(`DELETE FROM ${table} WHERE id = ?1`).bind(id) }
 }
 
+/** A row as somebody saw it, who changes it only if it is still the same; null for none. */
+export interface SeenRow {
+  readonly table: Table
+  readonly id: string
+  readonly row: object | null
+}
+
+/** A row isn't as it was seen: nothing was changed. */
+export class RowMovedOn extends Error {
+  override readonly name = 'RowMovedOn'
+}
+
+/** Fails its transaction unless the row is as it was seen: no revision of null may be. */
+function asSeen(db: D1Database, { table, id, row }: SeenRow): D1PreparedStatement {
+  const columns = Object.entries(row ?? { id })
+  const same = columns.map(([name], at) => `${name} IS ?${at + 1}`).join(' AND ')
+  const isThere = `EXISTS (SELECT 1 FROM ${table} WHERE ${same})`
+  const condition = row === null ? `NOT ${isThere}` : isThere
+  return db
+    .prepare(`UPDATE configuration SET revision = CASE WHEN ${condition} THEN revision END WHERE id = 1`)
+    .bind(...columns.map(([, value]) => value))
+}
+
 /** Makes a change, enters it into the audit log and bumps the revision: all or nothing. `exists`: a name or id is taken;
  *  `referenced`: something needs the row; `full`: nothing was changed, because the table is full. Anything else that goes
- *  wrong is thrown. */
+ *  wrong is thrown; a `RowMovedOn` where the entry's caller had seen another row. */
 export async function commit(
   db: D1Database,
   change: Change,
   entry: Entry,
 ): Promise<Result<null, 'exists' | 'referenced' | 'full'>> {
   const before = await findRow<object>(db, change.table, change.id)
+  const { seen } = entry
+  const isSeen = seen !== undefined && seen.table === change.table && seen.id === change.id
+  const guards = isSeen ? [asSeen(db, seen)] : []
   try {
-    const [changed] = await db.batch([
+    const outcomes = await db.batch([
+      ...guards,
       change.statement,
       auditEntry(db, { ...change, before }, entry),
       db.prepare(`UPDATE configuration SET revision = revision + 1 WHERE id = 1`),
     ])
-    return changed?.meta.changes === 0 ? err('full') : ok(null)
+    return outcomes[guards.length]?.meta.changes === 0 ? err('full') : ok(null)
   } catch (error) {
     const reason = String(error)
+    if (reason.includes('NOT NULL constraint failed: configuration.revision')) throw new RowMovedOn()
     if (reason.includes('UNIQUE constraint failed')) return err('exists')
     if (reason.includes('FOREIGN KEY constraint failed')) return err('referenced')
     throw error

@@ -5,6 +5,7 @@ import { findProvider } from '../catalog/providers.ts'
 import { SWITCH_KINDS, type SwitchKind } from '../core/switches.ts'
 import { announce } from './announce.ts'
 import { entryBy } from './caller.ts'
+import { PAGE, type Place, pagedBy } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { pushSwitches } from './publish-switches.ts'
@@ -21,12 +22,16 @@ import {
   listRows,
   putRow,
 } from './store.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 /** The admin API's `/switches`. */
 export function switchEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
-    .get('/', async (c) => c.json({ rows: (await listRows<SwitchRow>(c.env.DB, 'switches')).map(viewSwitch) }))
+    .get('/', query(PAGE), async (c) => {
+      const rows = await listRows<SwitchRow>(c.env.DB, 'switches')
+      const show = { show: viewSwitch, placeOf: (row: SwitchRow): Place => [row.since_ms, row.id] }
+      return c.json(pagedBy(c.req.valid('query'), rows, show))
+    })
     .put('/:kind/:id{.+}', jsonBody(SWITCH), async (c) => {
       const asked = c.req.valid('json')
       const kind = kindOf(c.req.param('kind'))

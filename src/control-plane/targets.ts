@@ -6,6 +6,7 @@ import { err, ok, type Result } from '../core/result.ts'
 import { announce } from './announce.ts'
 import { changeTarget, compileTarget, needsProbe } from './compile-target.ts'
 import { entryBy } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes, ProbeResult } from './ports.ts'
 import { viewPrice } from './price-record.ts'
 import { NO_PROBE_MODEL, probeRefusal, probeTarget, viewProbe } from './probe-target.ts'
@@ -16,7 +17,7 @@ import { NEW_TARGET, TARGET_CHANGE } from './schemas.ts'
 import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
 import { commit, deleteRow, findRow, insertRow, listRows, updateRow, type TargetRow } from './store.ts'
 import { viewOptions } from './target-options.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 /** The admin API's `/targets`. */
 export function targetEndpoints(ports: AdminPorts) {
@@ -42,7 +43,9 @@ export function targetEndpoints(ports: AdminPorts) {
       const problem = await announceTarget(c.env, row)
       return problem === null ? c.json(viewTarget(row), 201) : refuse(c, problem)
     })
-    .get('/', async (c) => c.json({ rows: (await listRows<TargetRow>(c.env.DB, 'targets')).map(viewTarget) }))
+    .get('/', query(PAGE), async (c) => {
+      return c.json(paged(c.req.valid('query'), await listRows<TargetRow>(c.env.DB, 'targets'), viewTarget))
+    })
     .get('/:id', async (c) => {
       const row = await findRow<TargetRow>(c.env.DB, 'targets', c.req.param('id'))
       return row === null ? refuse(c, notFound('target', c.req.param('id'))) : c.json(viewTarget(row))

@@ -4,12 +4,13 @@ import { randomBase62 } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import { entryBy, isOwn } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishTeams } from './publish.ts'
 import { exists, notFound, notStored, referenced, refuse, unacceptable } from './refusal.ts'
 import { NEW_TEAM, TEAM_CHANGE } from './schemas.ts'
 import { commit, deleteRow, findRow, findTenant, insertRow, listRows, updateRow, type TeamRow } from './store.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 /** The admin API's `/teams`. */
 export function teamEndpoints(ports: AdminPorts) {
@@ -32,9 +33,10 @@ export function teamEndpoints(ports: AdminPorts) {
       const problem = await announce(() => publishTeams(c.env, row.tenant_id))
       return problem === null ? c.json(viewTeam(row), 201) : refuse(c, problem)
     })
-    .get('/', async (c) =>
-      c.json({ rows: ownTeams(c, await listRows<TeamRow>(c.env.DB, 'teams')).map((row) => viewTeam(row)) }),
-    )
+    .get('/', query(PAGE), async (c) => {
+      const rows = ownTeams(c, await listRows<TeamRow>(c.env.DB, 'teams'))
+      return c.json(paged(c.req.valid('query'), rows, (row) => viewTeam(row)))
+    })
     .get('/:id', async (c) => {
       const row = await findRow<TeamRow>(c.env.DB, 'teams', c.req.param('id'))
       return row === null ? refuse(c, notFound('team', c.req.param('id'))) : c.json(viewTeam(row))

@@ -10,6 +10,7 @@ import { BODIES_KEY_LENGTH_MIN } from '../ledger/bodies.ts'
 import { changeDataPolicy, dataPolicyOf, viewDataPolicy } from './data-policy-record.ts'
 import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import { entryBy, scopeOf } from './caller.ts'
+import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { changeUnpriced, defaultPriceOf, viewPrice } from './price-record.ts'
 import { publishTenant, pushLimits } from './publish.ts'
@@ -18,7 +19,7 @@ import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
 import { exists, notFound, notStored, referenced, refuse, unacceptable, type Refusal } from './refusal.ts'
 import { NEW_TENANT, TENANT_CHANGE, type TenantChange } from './schemas.ts'
 import { commit, deleteRow, findTenant, insertRow, listRows, readTexts, updateRow, type TenantRow } from './store.ts'
-import { jsonBody } from './validate.ts'
+import { jsonBody, query } from './validate.ts'
 
 const CACHE_TTL_SECONDS = 3600
 
@@ -37,9 +38,10 @@ export function tenantEndpoints(ports: AdminPorts) {
       const problem = await announceTenant(c.env, row)
       return problem === null ? c.json(viewTenant(row), 201) : refuse(c, problem)
     })
-    .get('/', async (c) =>
-      c.json({ rows: ownTenants(c, await listRows<TenantRow>(c.env.DB, 'tenants')).map((row) => viewTenant(row)) }),
-    )
+    .get('/', query(PAGE), async (c) => {
+      const rows = ownTenants(c, await listRows<TenantRow>(c.env.DB, 'tenants'))
+      return c.json(paged(c.req.valid('query'), rows, (row) => viewTenant(row)))
+    })
     .get('/:id', async (c) => {
       const row = await findTenant(c.env.DB, c.req.param('id'))
       return row === null ? refuse(c, notFound('tenant', c.req.param('id'))) : c.json(viewTenant(row))

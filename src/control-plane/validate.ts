@@ -10,20 +10,41 @@ interface Issue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
+/** What a handler checks before others see the call: where it reads it, and by which schema. */
+export interface Taken {
+  readonly from: 'json' | 'query'
+  readonly schema: z.ZodMiniType
+}
+
+/** Of the handlers that this file makes, for who describes the API by its router. */
+const TAKEN = new WeakMap<object, Taken>()
+
+/** What a handler of the router takes; null where it checks nothing. */
+export function takenBy(handler: object): Taken | null {
+  return TAKEN.get(handler) ?? null
+}
+
+function noted<Handler extends object>(handler: Handler, taken: Taken): Handler {
+  TAKEN.set(handler, taken)
+  return handler
+}
+
 type Checked = { readonly success: true } | { readonly success: false; readonly error: readonly Issue[] }
 
 /** A JSON body. */
 export function jsonBody<Schema extends z.ZodMiniType>(schema: Schema) {
-  return sValidator('json', schema, (result, c) => {
+  const handler = sValidator('json', schema, (result, c) => {
     const type = c.req.header('content-type') ?? ''
     if (!/^application\/json\s*(;|$)/i.test(type)) return refuse(c, UNSUPPORTED_MEDIA_TYPE)
     return refuseInvalid(result, c)
   })
+  return noted(handler, { from: 'json', schema })
 }
 
 /** The query of a URL. */
 export function query<Schema extends z.ZodMiniType>(schema: Schema) {
-  return sValidator('query', schema, (result, c) => refuseInvalid(result, c))
+  const handler = sValidator('query', schema, (result, c) => refuseInvalid(result, c))
+  return noted(handler, { from: 'query', schema })
 }
 
 const UNSUPPORTED_MEDIA_TYPE: Refusal = {

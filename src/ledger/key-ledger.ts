@@ -6,7 +6,6 @@ import {
   pageOf,
   pageSql,
   type RequestCursor,
-  type RequestRow,
   type RequestsPage,
   type StoredRow,
 } from './latest-requests.ts'
@@ -42,13 +41,6 @@ export async function lastUses(db: D1Database, nowMs: number): Promise<readonly 
   return found.results
 }
 
-/** A key with whom its use is booked to. */
-export interface KeyOwner {
-  readonly id: string
-  readonly tenantId: string
-  readonly teamId: string | null
-}
-
 /** Whose requests are wanted: a tenant's, those of one of its teams, or of one of its keys. */
 export interface RequestsOwner {
   readonly tenantId: string
@@ -70,16 +62,6 @@ const EVENTS = `SELECT * FROM (
     SELECT usage_events.*, ${STRAY_ORDER} AS place FROM json_each(?1) AS hour CROSS JOIN usage_events
       WHERE ${astray('hour.value', `(hour.value + ${HOUR_MS})`)} AND ${IS_WANTED})
   WHERE (place, attempt) < (?5, ?6) ORDER BY place DESC, attempt DESC LIMIT ?7`
-
-/** The newest attempts of a key in the last 30 days, `limit` at most. */
-export async function latestOfKey(
-  db: D1Database,
-  key: KeyOwner,
-  { limit, nowMs }: { readonly limit: number; readonly nowMs: number },
-): Promise<readonly RequestRow[]> {
-  const owner = { tenantId: key.tenantId, teamId: null, keyId: key.id }
-  return (await latestOf(db, owner, { limit, nowMs, before: null })).rows
-}
 
 /** The newest attempts of an owner, or the newest before the cursor, from 30 days back. */
 export async function latestOf(

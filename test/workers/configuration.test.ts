@@ -37,7 +37,8 @@ const probe = async ({ baseUrl }: { readonly baseUrl: string }) => {
   const isThere = !baseUrl.includes('nowhere')
   return { ok: isThere, status: isThere ? 200 : 0, latencyMs: 1, saw: isThere ? 'ok' : 'refused' }
 }
-const app = new Hono().route('/admin', createAdmin({ services: [], nowMs: Date.now, probe }))
+let laterMs = 0
+const app = new Hono().route('/admin', createAdmin({ services: [], nowMs: () => Date.now() + laterMs, probe }))
 
 async function call(
   method: string,
@@ -63,13 +64,14 @@ async function apply(document: unknown, more: object = {}): Promise<Body> {
 }
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
-beforeEach(() =>
-  emptied(
+beforeEach(() => {
+  laterMs = 0
+  return emptied(
     ...['routes', 'targets', 'virtual_keys', 'teams', 'prices', 'alert_rules', 'alert_channels', 'switches', 'tenants'],
     ...['configuration_revisions', 'configuration_revision_parts', 'configuration_watches', 'alerts', 'applied'],
-    ...['usage_events', 'usage_hourly'],
-  ),
-)
+    ...['usage_events', 'usage_hourly', 'end_users', 'presets', 'api_tokens', 'idempotent_answers'],
+  )
+})
 
 const WHOLE = {
   tenants: [{ name: 'acme', limits: { budget: { amount_usd: '100.00', period: 'month' } }, cache: { mode: 'all' } }],
@@ -415,4 +417,155 @@ describe('a watched revision', () => {
       warnings: [expect.any(String)],
     })
   })
+})
+
+interface Asked {
+  readonly token?: string
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** One call, with the headers of its answer. */
+async function ask(method: string, path: string, { token = TOKEN, body, headers = {} }: Asked = {}) {
+  const sent = { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers }
+  const init = { method, headers: sent, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
+  const response = await app.request(`/admin${path}`, init, { ...env, OPENAI_API_KEY: 'sk-provider' })
+  const text = await response.text()
+  const answer: Body = JSON.parse(text === '' ? 'null' : text)
+  return { status: response.status, headers: response.headers, text, body: answer }
+}
+
+async function made(path: string, body: unknown): Promise<Body> {
+  const answer = await ask('POST', path, { body })
+  expect(answer.status, answer.text).toBe(201)
+  return answer.body
+}
+
+describe('a change of what was seen', () => {
+  it('is made while it is still that, and refused once it is another, whatever is changed', async () => {
+    const tenant = await made('/tenants', { name: 'acme' })
+    const team = await made('/teams', { tenant: 'acme', name: 'search' })
+    await made('/targets', { provider: 'openai', model: 'gpt-4o', id: 'main' })
+    const route = await made('/routes', { model: 'gpt-4o', targets: ['main'] })
+    const key = await made('/keys', { tenant: 'acme', name: 'app' })
+    await ask('PUT', '/tenants/acme/end-users/ann', { body: { limits: [] } })
+    const changes: readonly (readonly [string, string, unknown])[] = [
+      [`/tenants/acme`, 'PATCH', { name: 'acme', time_zone: 'Europe/Berlin' }],
+      [`/teams/${team.id}`, 'PATCH', { name: 'ads' }],
+      [`/targets/main`, 'PATCH', { name: 'The main one' }],
+      [`/routes/${route.id}`, 'PATCH', { allowed_gaps: ['thinking'] }],
+      [`/keys/${key.id}`, 'PATCH', { name: 'web' }],
+      ['/tenants/acme/end-users/ann', 'PUT', { limits: [{ kind: 'concurrency', most: 3 }] }],
+      [`/alert-rules/${tenant.id}`, 'PUT', { unknown_price: false }],
+      ['/alert-rules', 'PUT', { unknown_price: false }],
+    ]
+    for (const [path, method, body] of changes) {
+      const tag = (await ask('GET', path)).headers.get('etag') ?? ''
+      expect(tag, path).toMatch(/^"[0-9a-f]{32}"$/)
+      const headers = { 'if-match': `"other", W/${tag}` }
+      const changed = await ask(method, path, { body, headers })
+      expect(changed.status, changed.text).toBe(200)
+      expect(await ask(method, path, { body, headers }), path).toMatchObject({
+        status: 412,
+        body: { error: { code: 'moved_on', field: 'If-Match' } },
+      })
+      expect((await ask('GET', path)).headers.get('etag')).not.toBe(tag)
+    }
+    expect((await ask('DELETE', `/keys/${key.id}`, { headers: { 'if-match': '"old"' } })).status).toBe(412)
+    expect((await ask('PATCH', '/teams/none', { body: {}, headers: { 'if-match': '*' } })).status).toBe(412)
+    expect((await ask('PATCH', '/tenants/acme', { body: {}, headers: { 'if-match': '*' } })).status).toBe(200)
+    const untagged = await ask('PUT', '/prices/pin', { body: { version: null }, headers: { 'if-match': '*' } })
+    expect(untagged).toMatchObject({ status: 412, body: { error: { code: 'no_etag' } } })
+  })
+
+  it('is made once of several at the same time: the comparison is in the transaction of the change', async () => {
+    await made('/tenants', { name: 'acme' })
+    const headers = { 'if-match': (await ask('GET', '/tenants/acme')).headers.get('etag') ?? '' }
+    const zones = ['Europe/Berlin', 'Asia/Tokyo', 'America/Lima', 'Africa/Cairo']
+    const answers = await Promise.all(
+      zones.map((zone) => ask('PATCH', '/tenants/acme', { body: { time_zone: zone }, headers })),
+    )
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 412, 412, 412])
+  })
+})
+
+describe('a POST with an Idempotency-Key', () => {
+  const body = { name: 'acme' }
+  const under = (key: string) => ({ headers: { 'idempotency-key': key } })
+  it('is done once, and told again, the secret that it made with it', async () => {
+    await made('/tenants', body)
+    const asked = { body: { tenant: 'acme', name: 'app' }, ...under('k-1') }
+    const [first, second] = [await ask('POST', '/keys', asked), await ask('POST', '/keys', asked)]
+    expect([first.status, first.headers.get('idempotent-replayed')]).toEqual([201, null])
+    expect([second.status, second.headers.get('idempotent-replayed')]).toEqual([201, 'true'])
+    expect(second.text).toBe(first.text)
+    expect(first.text).toMatch(/"key":"tg[^"]{20,}"/)
+    expect((await ask('GET', '/keys')).body.rows).toHaveLength(1)
+    const kept = JSON.stringify((await env.DB.prepare(`SELECT * FROM idempotent_answers`).all()).results)
+    expect(kept).not.toContain('k-1')
+    expect(kept).not.toContain('acme')
+    const other = await ask('POST', '/tenants', { body: { name: 'globex' }, ...under('k-1') })
+    expect(other).toMatchObject({ status: 422, body: { error: { code: 'idempotency_key_reused' } } })
+  })
+
+  it('is the caller’s own, and another one a day later', async () => {
+    const { token } = await made('/access/tokens', { name: 'ci', role: 'admin' })
+    expect((await ask('POST', '/tenants', { body, ...under('k') })).status).toBe(201)
+    expect((await ask('POST', '/tenants', { body, token: String(token), ...under('k') })).status).toBe(409)
+    laterMs = 86_400_000
+    expect(await ask('POST', '/tenants', { body, ...under('k') })).toMatchObject({
+      status: 409,
+      body: { error: { code: 'exists' } },
+    })
+  })
+
+  it('that was refused may be sent again with the same key', async () => {
+    expect((await ask('POST', '/teams', { body: { tenant: 'acme', name: 'a' }, ...under('k') })).status).toBe(422)
+    await made('/tenants', body)
+    expect((await ask('POST', '/teams', { body: { tenant: 'acme', name: 'a' }, ...under('k') })).status).toBe(201)
+    expect((await ask('POST', '/tenants', { body, ...under('not one') })).status).toBe(422)
+  })
+
+  it('is refused while the first is under way, and says when nobody knows how that ended', async () => {
+    const answers = await Promise.all([1, 2, 3].map(() => ask('POST', '/tenants', { body, ...under('k') })))
+    expect(answers.filter(({ headers, status }) => status === 201 && !headers.has('idempotent-replayed'))).toHaveLength(
+      1,
+    )
+    expect((await ask('GET', '/tenants')).body.rows).toHaveLength(1)
+    await env.DB.exec(`UPDATE idempotent_answers SET status = NULL, answer = NULL`)
+    const codeOf = async () => (await ask('POST', '/tenants', { body, ...under('k') })).body.error.code
+    expect(await codeOf()).toBe('in_progress')
+    laterMs = 300_000
+    expect(await codeOf()).toBe('outcome_unknown')
+  })
+})
+
+describe('a list', () => {
+  it('comes page by page, in its order, also when the row before a page is gone', async () => {
+    for (const name of ['a', 'b', 'c', 'd']) {
+      laterMs += 1
+      await made('/tenants', { name })
+    }
+    const page = async (query: string) => {
+      const { rows, next } = (await ask('GET', `/tenants?${query}`)).body
+      return { names: rows.map((row) => row['name']).join(''), next: typeof next === 'string' ? next : '' }
+    }
+    const first = await page('limit=2')
+    expect(first.names).toBe('ab')
+    await ask('DELETE', '/tenants/b')
+    const second = await page(`limit=1&cursor=${encodeURIComponent(first.next)}`)
+    expect(second.names).toBe('c')
+    expect(await page(`cursor=${encodeURIComponent(second.next)}`)).toEqual({ names: 'd', next: '' })
+    expect((await page('')).names).toBe('acd')
+  })
+
+  it.each(['tenants', 'teams', 'keys', 'targets', 'routes', 'presets', 'prices', 'switches', 'alert-channels'])(
+    'of %s takes a limit and a cursor and nothing else',
+    async (kind) => {
+      expect((await ask('GET', `/${kind}?limit=1`)).body).toMatchObject({ rows: [], next: null })
+      for (const query of ['limit=0', 'limit=1001', 'cursor=x', 'offset=1']) {
+        expect((await ask('GET', `/${kind}?${query}`)).status, query).toBe(422)
+      }
+    },
+  )
 })

@@ -2,9 +2,10 @@
 // and gone back to.
 import { Hono, type Context } from 'hono'
 import { entryBy } from '../caller.ts'
+import { PAGE, type Place, pagedBy } from '../paging.ts'
 import type { AdminPorts, AdminTypes } from '../ports.ts'
 import { notFound, refuse, type Refusal } from '../refusal.ts'
-import { jsonBody } from '../validate.ts'
+import { jsonBody, query } from '../validate.ts'
 import { CHANGES_MAX, type NotCommitted, commitState } from './commit.ts'
 import { declare, readDocument } from './declare.ts'
 import { brokenLinks } from './links.ts'
@@ -12,7 +13,7 @@ import type { MintedKey, Problem } from './declaring.ts'
 import { type ItemChange, differences } from './difference.ts'
 import { type Probed, probeDeclared } from './probes.ts'
 import { listRevisions, readRevision, restored } from './revisions.ts'
-import { APPLY_BODY, PLAN_BODY, ROLLBACK_BODY } from './schemas.ts'
+import { AGAINST, APPLY_BODY, PLAN_BODY, ROLLBACK_BODY } from './schemas.ts'
 import { spread } from './spread.ts'
 import { type Revised, type RowChange, type State, readState, rowChanges } from './state.ts'
 import { type DocumentView, documentOf } from './view.ts'
@@ -49,15 +50,20 @@ export function configurationEndpoints(ports: AdminPorts) {
       const more = { probes, keys: planned.minted, watch: viewWatch(watch), warnings: warningsAbout(body.watch, watch) }
       return change(c, { present, rows, after: planned.after, watch, body, madeBy: 'apply', changes, more }, ports)
     })
-    .get('/revisions', async (c) => {
+    .get('/revisions', query(PAGE), async (c) => {
       const [{ revision }, rows, watches] = await Promise.all([
         readState(c.env.DB),
         listRevisions(c.env.DB),
         listWatches(c.env.DB),
       ])
-      return c.json({ revision, rows: rows.map((row) => ({ ...row, watch: watches.get(row.revision) ?? null })) })
+      const page = pagedBy(c.req.valid('query'), rows, {
+        show: (row) => ({ ...row, watch: watches.get(row.revision) ?? null }),
+        // Newest first.
+        placeOf: (row): Place => [-row.revision, ''],
+      })
+      return c.json({ revision, ...page })
     })
-    .get('/revisions/:revision', (c) => showRevision(c))
+    .get('/revisions/:revision', query(AGAINST), (c) => showRevision(c, c.req.valid('query').against))
     .post('/rollback', jsonBody(ROLLBACK_BODY), (c) => rollBackTo(c, c.req.valid('json'), ports))
 }
 
@@ -148,11 +154,10 @@ async function rollBackTo(
 }
 
 /** A revision, and what leads to it: from the one before it that was kept, or from `against`. */
-async function showRevision(c: Ask): Promise<Response> {
+async function showRevision(c: Ask, against: string | undefined): Promise<Response> {
   const number = Number(c.req.param('revision'))
   const kept = Number.isSafeInteger(number) ? await readRevision(c.env.DB, number) : null
   if (kept === null) return refuse(c, notFound('revision', c.req.param('revision') ?? ''))
-  const against = c.req.query('against')
   const other =
     against === 'present'
       ? (await readState(c.env.DB)).state

@@ -99,3 +99,9 @@ export const ROLLBACK_BODY = z.strictObject(
   },
   OBJECT,
 )
+
+const AGAINST_ALLOWED = 'must be present, or the number of a revision'
+/** What a revision is compared with. */
+export const AGAINST = z.strictObject({
+  against: z.optional(z.string(AGAINST_ALLOWED).check(z.regex(/^(?:present|\d{1,15})$/, AGAINST_ALLOWED))),
+})

@@ -7,12 +7,13 @@ import path from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod/mini'
-import { ask, bookOf, createTenant, routeSimulated, says } from '../support/account.ts'
+import { ask, bookOf, createTenant, mintKey, routeSimulated, says } from '../support/account.ts'
 import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
 import { CLIENT_ID, CLIENT_SECRET, OidcProvider } from '../support/oidc-provider.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
 import { barriers, overflowOf } from './dashboard-page.ts'
 
+const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
 const MODEL = 'sim-gpt-4o-fast'
 /** Nano-USD per token of that model. */
 const PRICE = { input: 2_500, output: 10_000 } as const
@@ -54,8 +55,8 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     providerServer?.close()
   })
 
-  async function spend(): Promise<void> {
-    const response = await ask(system, key, { model: MODEL, messages: says('What does this cost?') })
+  async function spend(by = key): Promise<void> {
+    const response = await ask(system, by, { model: MODEL, messages: says('What does this cost?') })
     expect(response.status).toBe(200)
     await response.text()
   }
@@ -188,6 +189,86 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     expect(complaints).toEqual([])
     await context.close()
   })
+
+  test('requests are looked for, come in by themselves and tell their story; a script in them is text', async () => {
+    const { id, key } = await mintKey(system, 'acme', 'seeker', { tags: [SCRIPT_NAME] })
+    const { page, complaints } = await open(`requests#key=${id}`)
+    const rows = page.locator('.requests-table tbody tr')
+    const until = (count: number) => expect.poll(() => rows.count(), { timeout: WAIT_MS }).toBe(count)
+    await page.getByText('No request is like that').waitFor()
+    await spend(key)
+    await until(1)
+    await (await ask(system, key, { model: `sim-gpt-4o-e400-${SCRIPT_NAME}`, messages: says('x') })).text()
+    await until(2)
+    await page.getByLabel('Outcome').selectOption('failed')
+    await until(1)
+    await rows.getByText(SCRIPT_NAME).first().waitFor()
+    await page.reload()
+    await until(1)
+    await page.getByRole('button', { name: 'Clear the filter' }).click()
+    await page.getByLabel('Key', { exact: true }).selectOption({ label: 'seeker' })
+    await page.getByLabel('Model').fill(MODEL)
+    await until(1)
+    expect(await barriers(page)).toEqual([])
+    await rows.getByRole('button').focus()
+    await page.keyboard.press('Enter')
+    const story = page.getByRole('dialog')
+    await expect.poll(() => story.locator('.waterfall li').count(), { timeout: WAIT_MS }).toBe(1)
+    await story.getByText(SCRIPT_NAME).waitFor()
+    await story.getByRole('button', { name: 'Show what was kept' }).click()
+    await story.getByText('BODIES_KEY').waitFor()
+    await page.emulateMedia({ colorScheme: 'dark' })
+    expect(await barriers(page)).toEqual([])
+    await page.screenshot({ path: path.join(SCREENSHOTS, 'requests-dark.png') })
+    await page.keyboard.press('Escape')
+    await page.setViewportSize({ width: 390, height: 844 })
+    expect(await overflowOf(page)).toBe(0)
+    expect(await page.evaluate('typeof window.stolen')).toBe('undefined')
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  test('the playground asks two models side by side, says what it cost, and keeps the key nowhere', async () => {
+    const { key } = await mintKey(system, 'acme', 'player')
+    const { page, complaints } = await open('playground')
+    await page.getByLabel('Virtual key').fill(key)
+    await page.getByLabel('Model', { exact: true }).fill(MODEL)
+    await page.getByLabel('Beside it').fill(SCRIPT_NAME)
+    await page.getByLabel('Prompt').fill('What does this cost?')
+    await page.getByRole('button', { name: 'Ask', exact: true }).click()
+    const [good, bad] = [page.locator('.panel-answer').first(), page.locator('.panel-answer').last()]
+    await bad.getByRole('status').getByText(SCRIPT_NAME).waitFor()
+    const cost = good.locator('data.money')
+    await cost.waitFor()
+    expect(Number(await cost.getAttribute('value'))).toBeGreaterThan(0)
+    expect(await good.locator('.playground-answer').textContent()).not.toBe('')
+    expect([await overflowOf(page), ...(await barriers(page))]).toEqual([0])
+    expect(await bad.getByText('on its way').count()).toBe(0)
+    await page.screenshot({ path: path.join(SCREENSHOTS, 'playground.png'), fullPage: true })
+    await page.getByLabel('Model', { exact: true }).fill('sim-gpt-4o-hang')
+    await page.getByLabel('Beside it').fill('')
+    await page.getByRole('button', { name: 'Ask', exact: true }).click()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await page.locator('.panel-answer').getByText('Stopped.').waitFor()
+    await page.setViewportSize({ width: 390, height: 844 })
+    expect(await overflowOf(page)).toBe(0)
+    const kept = await page.evaluate('JSON.stringify([sessionStorage, localStorage, location.href, document.cookie])')
+    expect(kept).not.toContain(key)
+    expect(await page.evaluate('typeof window.stolen')).toBe('undefined')
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  /** A page of its own, signed in by token, at `at`. */
+  async function open(at: string) {
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, locale: 'en-US' })
+    page.setDefaultTimeout(WAIT_MS)
+    const complaints: string[] = []
+    page.on('pageerror', (error) => complaints.push(error.message))
+    await page.addInitScript(`sessionStorage.setItem('tidegate.admin-token', '${TEST_ADMIN_TOKEN}')`)
+    await page.goto(`${system.url}/dashboard/${at}`)
+    return { page, complaints }
+  }
 
   /** Rules that give ann a role, after those of before are gone. */
   async function rules(roles: readonly string[], ...gone: readonly string[]): Promise<readonly string[]> {

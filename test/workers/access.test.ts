@@ -317,13 +317,7 @@ describe('every endpoint', () => {
     } while (next !== null)
     const expected = [...many.filter((_, at) => at % 2 === 0).map(({ startedAtMs }) => startedAtMs), nowMs - 60_000]
     expect(seen).toEqual(expected.toSorted((a, b) => b - a))
-    const found = async (query: string, token: string) =>
-      (await ask('GET', `/requests?limit=500&${query}`, { token })).body.rows.length
-    const ofAds = `team=${id('acme-ads')}`
-    expect(await found(`from=${nowMs - 86_400_000}`, tokens.lead)).toBe(expected.length)
-    expect(await found(ofAds, tokens.tenantAdmin)).toBeGreaterThan(0)
-    expect(await found(ofAds, tokens.lead)).toBe(0)
-    expect(await found(`tenant=${id('globex')}`, tokens.tenantAdmin)).toBe(0)
+    expect((await ask('GET', `/requests?team=${id('acme-ads')}`, { token: tokens.lead })).body.rows).toEqual([])
   })
 
   it('keeps nobody from their own, and the log says who it was', async () => {

@@ -31,6 +31,7 @@ import { routeEndpoints } from './routes.ts'
 import { meEndpoints, sessionEndpoints, signOutEndpoints } from './sessions.ts'
 import { signInEndpoints } from './sign-in.ts'
 import { RowMovedOn, revisionOf } from './store.ts'
+import { summaryEndpoints } from './summary.ts'
 import { switchEndpoints } from './switches.ts'
 import { targetEndpoints } from './targets.ts'
 import { teamEndpoints } from './teams.ts'
@@ -80,6 +81,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/alert-channels', alertChannelEndpoints(ports))
     .route('/alert-rules', alertRuleEndpoints(ports))
     .route('/alerts', alertEndpoints())
+    .route('/summary', summaryEndpoints(ports))
     .route('/', reportEndpoints(ports))
     .route('/', analyticsEndpoints(ports))
     .route('/', ledgerAuditEndpoints(ports))

@@ -197,6 +197,39 @@ export interface ApiUsage {
   readonly total: ApiUsageCounters
 }
 
+/** One line of a table; null for requests that had none. */
+export interface ApiSummaryRow extends ApiUsageCounters {
+  readonly id: string | null
+}
+
+/** `GET /admin/summary?from=&to=` */
+export interface ApiSummary {
+  readonly from: number
+  readonly to: number
+  readonly total: ApiUsageCounters
+  /** The dearest of each, and how many there are in all. */
+  readonly tables: Readonly<
+    Record<SummaryDimension, { readonly rows: readonly ApiSummaryRow[]; readonly count: number }>
+  >
+}
+
+export type SummaryDimension = 'model' | 'key' | 'team' | 'tenant'
+
+/** `GET /admin/summary/history?from=&to=&by=&bucket=` */
+export interface ApiHistory {
+  readonly from: number
+  readonly to: number
+  readonly by: SummaryDimension
+  readonly bucket: UsageBucket
+  readonly rows: readonly {
+    readonly at_ms: number
+    readonly id: string | null
+    /** All but the dearest together. */
+    readonly is_rest: boolean
+    readonly cost_nano_usd: string
+  }[]
+}
+
 /** One attempt; a request with retries or a fallback has several rows with the same `request_id`. */
 export interface ApiRequestRow {
   readonly request_id: string

@@ -1,7 +1,17 @@
 // The one place that talks to the admin API. Every failure becomes an `ApiFailure` whose kind says what the page should
 // do about it; a deadline bounds every call. Shapes are checked just as far as the page relies on them.
 import type { ApiMe } from './access-data.ts'
-import type { ApiErrorBody, ApiOverview, ApiRequests, ApiUsage, UsageBucket, UsageDimension } from './api-types.ts'
+import type {
+  ApiErrorBody,
+  ApiHistory,
+  ApiOverview,
+  ApiRequests,
+  ApiSummary,
+  ApiUsage,
+  SummaryDimension,
+  UsageBucket,
+  UsageDimension,
+} from './api-types.ts'
 import type { Credential } from './session.ts'
 
 const DEADLINE_MS = 30_000
@@ -33,6 +43,13 @@ export interface UsageQuery {
   readonly groupBy: readonly (UsageBucket | UsageDimension)[]
 }
 
+export interface HistoryQuery {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly by: SummaryDimension
+  readonly bucket: UsageBucket
+}
+
 export interface RequestsQuery {
   readonly limit: number
   /** Cursor of the page before; null for the newest. */
@@ -43,6 +60,8 @@ export interface AdminApi {
   me(signal: AbortSignal): Promise<ApiMe>
   overview(signal: AbortSignal): Promise<ApiOverview>
   usage(query: UsageQuery, signal: AbortSignal): Promise<ApiUsage>
+  summary(query: Pick<HistoryQuery, 'fromMs' | 'toMs'>, signal: AbortSignal): Promise<ApiSummary>
+  history(query: HistoryQuery, signal: AbortSignal): Promise<ApiHistory>
   requests(query: RequestsQuery, signal: AbortSignal): Promise<ApiRequests>
   /** Any other answer, once it is an object whose `lists` are arrays. */
   read<Shape>(path: string, lists: readonly (keyof Shape & string)[], signal: AbortSignal): Promise<Shape>
@@ -67,6 +86,14 @@ export function adminApi(credential: Credential): AdminApi {
     async usage({ fromMs, toMs, groupBy }, signal) {
       const query = new URLSearchParams({ from: String(fromMs), to: String(toMs), group_by: groupBy.join(',') })
       return shaped<ApiUsage>(await get(`/admin/usage?${query}`, credential, signal), ['rows', 'group_by'])
+    },
+    async summary({ fromMs, toMs }, signal) {
+      const query = new URLSearchParams({ from: String(fromMs), to: String(toMs) })
+      return shaped<ApiSummary>(await get(`/admin/summary?${query}`, credential, signal), [])
+    },
+    async history({ fromMs, toMs, by, bucket }, signal) {
+      const query = new URLSearchParams({ from: String(fromMs), to: String(toMs), by, bucket })
+      return shaped<ApiHistory>(await get(`/admin/summary/history?${query}`, credential, signal), ['rows'])
     },
     async requests({ limit, before }, signal) {
       const query = new URLSearchParams({ limit: String(limit) })

@@ -2,16 +2,16 @@
 // latest requests. One hook, so that the page itself is only layout.
 import { useCallback, useState } from 'preact/hooks'
 import { type AdminApi, type ApiFailure, asFailure } from './api.ts'
-import type { ApiRequests, ApiUsage } from './api-types.ts'
+import type { ApiHistory, ApiRequests, ApiSummary } from './api-types.ts'
 import { type Feed, useFeed } from './feed.ts'
 import type { View } from './ranges.ts'
 import { EMPTY_LOG, PAGE_ROWS, type RequestLog, withNewest, withOlder } from './request-log.ts'
 
 export interface OverviewData {
-  /** Grouped by tenant, team, key and model together. */
-  readonly spend: Feed<ApiUsage>
-  /** Grouped by bucket and the dimension of the view. */
-  readonly history: Feed<ApiUsage>
+  /** The sums, and who spent most by tenant, team, key and model. */
+  readonly spend: Feed<ApiSummary>
+  /** By bucket and the dimension of the view. */
+  readonly history: Feed<ApiHistory>
   readonly requests: Feed<ApiRequests>
   readonly log: RequestLog
   readonly older: OlderRequests
@@ -29,12 +29,12 @@ export function useOverviewData(api: AdminApi, view: View, isPaused: boolean): O
   const { range, dimension } = view
   const spend = useFeed({
     key: range.name,
-    load: (signal) => api.usage({ ...windowOf(range.lengthMs), groupBy: ['tenant', 'team', 'key', 'model'] }, signal),
+    load: (signal) => api.summary(windowOf(range.lengthMs), signal),
     isPaused,
   })
   const history = useFeed({
     key: `${range.name} ${dimension}`,
-    load: (signal) => api.usage({ ...windowOf(range.lengthMs), groupBy: [range.bucket, dimension] }, signal),
+    load: (signal) => api.history({ ...windowOf(range.lengthMs), by: dimension, bucket: range.bucket }, signal),
     isPaused,
   })
   const { requests, log, older } = useRequestLog(api, isPaused)

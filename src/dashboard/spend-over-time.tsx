@@ -1,6 +1,6 @@
 // The panel around the chart: which dimension, from which data, and what to say when there is nothing to draw.
 import { useMemo } from 'preact/hooks'
-import type { ApiUsage } from './api-types.ts'
+import type { ApiHistory } from './api-types.ts'
 import type { Feed } from './feed.ts'
 import type { Names } from './names.ts'
 import { Nothing, Panel, Pending } from './panel.tsx'
@@ -8,13 +8,13 @@ import { SPEND_DIMENSIONS, type SpendDimension, type View } from './ranges.ts'
 import { coversSince, type RequestLog } from './request-log.ts'
 import { Segmented } from './segmented.tsx'
 import { SpendChart } from './spend-chart.tsx'
-import { pointsFromRequests, pointsFromUsage, type SpendHistory, spendHistory, usageWindow } from './usage-data.ts'
+import { pointsFromHistory, pointsFromRequests, type SpendHistory, spendHistory, usageWindow } from './usage-data.ts'
 
 const MINUTE_MS = 60_000
 
 interface SpendOverTimeProps {
   readonly view: View
-  readonly feed: Feed<ApiUsage>
+  readonly feed: Feed<ApiHistory>
   readonly log: RequestLog
   readonly names: Names
   readonly onDimension: (dimension: SpendDimension) => void
@@ -23,7 +23,7 @@ interface SpendOverTimeProps {
 export function SpendOverTime({ view, feed, log, names, onDimension }: SpendOverTimeProps) {
   const answer = feed.data
   // An answer for another dimension can't be drawn under this one's name; one for another range can, dimmed.
-  const isFitting = answer !== null && answer.group_by.includes(view.dimension)
+  const isFitting = answer !== null && answer.by === view.dimension
   const history = useMemo(() => (isFitting ? historyOf(answer, view, log) : null), [answer, isFitting, log, view])
   return (
     <Panel
@@ -49,14 +49,13 @@ export function SpendOverTime({ view, feed, log, names, onDimension }: SpendOver
   )
 }
 
-/** By minutes where the range is an hour and the requests at hand cover it, else by the usage API's buckets. */
-function historyOf(answer: ApiUsage, { range, dimension }: View, log: RequestLog): SpendHistory {
-  const bucket = answer.group_by.includes('day') ? 'day' : 'hour'
+/** By minutes where the range is an hour and the requests at hand cover it, else by the history's buckets. */
+function historyOf(answer: ApiHistory, { range, dimension }: View, log: RequestLog): SpendHistory {
   const isMinutes = range.name === '1h' && answer.to - answer.from <= range.lengthMs && coversSince(log, answer.from)
   if (isMinutes) {
     const rows = log.rows.filter((row) => row.started_at_ms >= answer.from)
     const window = { fromMs: answer.from, toMs: answer.to, widthMs: MINUTE_MS }
     return spendHistory(pointsFromRequests(rows, dimension), window)
   }
-  return spendHistory(pointsFromUsage(answer.rows, dimension, bucket), usageWindow(answer.from, answer.to, bucket))
+  return spendHistory(pointsFromHistory(answer), usageWindow(answer.from, answer.to, answer.bucket))
 }

@@ -1,25 +1,26 @@
 // One table of spend: by key, by model, by team or by tenant; dearest first, with each line's share as a bar.
 import { useState } from 'preact/hooks'
-import type { ApiUsage } from './api-types.ts'
+import type { ApiSummary } from './api-types.ts'
 import type { Feed } from './feed.ts'
 import { Count, Money } from './figures.tsx'
-import { formatShare, percentOf } from './format.ts'
+import { formatCount, formatShare, percentOf, readNanoUsd } from './format.ts'
 import type { Names } from './names.ts'
 import { Nothing, Panel, Pending } from './panel.tsx'
 import type { SpendDimension } from './ranges.ts'
-import { type SpendGroup, spendBy } from './usage-data.ts'
+import { type SpendGroup, spendGroups } from './usage-data.ts'
 
 const ROWS_AT_FIRST = 8
 
 interface SpendTableProps {
   readonly dimension: SpendDimension
-  readonly feed: Feed<ApiUsage>
+  readonly feed: Feed<ApiSummary>
   readonly names: Names
 }
 
 export function SpendTable({ dimension, feed, names }: SpendTableProps) {
   const [isWhole, setIsWhole] = useState(false)
-  const groups = feed.data === null ? null : spendBy(feed.data.rows, dimension)
+  const table = feed.data?.tables[dimension]
+  const groups = table === undefined ? null : spendGroups(table.rows)
   const shown = isWhole ? groups : (groups?.slice(0, ROWS_AT_FIRST) ?? null)
   const hidden = (groups?.length ?? 0) - ROWS_AT_FIRST
   return (
@@ -27,12 +28,22 @@ export function SpendTable({ dimension, feed, names }: SpendTableProps) {
       {groups === null && <Pending feed={feed} lines={4} />}
       {groups?.length === 0 && <Nothing>No requests in this range.</Nothing>}
       {shown !== null && shown.length > 0 && (
-        <SpendLines dimension={dimension} groups={shown} total={totalOf(groups ?? [])} names={names} />
+        <SpendLines
+          dimension={dimension}
+          groups={shown}
+          total={readNanoUsd(feed.data?.total.cost_nano_usd ?? '0')}
+          names={names}
+        />
       )}
       {hidden > 0 && (
         <button type="button" class="button quiet more" aria-expanded={isWhole} onClick={() => setIsWhole(!isWhole)}>
           {isWhole ? 'Show fewer' : `Show ${hidden} more`}
         </button>
+      )}
+      {isWhole && table !== undefined && table.count > table.rows.length && (
+        <p class="hint">
+          The {table.rows.length} dearest of {formatCount(table.count)}.
+        </p>
       )}
     </Panel>
   )
@@ -104,8 +115,4 @@ function SpendLine({ dimension, group, total, names }: Omit<SpendLinesProps, 'gr
       <td class="number muted">{formatShare(Number(group.costNanoUsd), Number(total))}</td>
     </tr>
   )
-}
-
-function totalOf(groups: readonly SpendGroup[]): bigint {
-  return groups.reduce((sum, group) => sum + group.costNanoUsd, 0n)
 }

@@ -1,6 +1,13 @@
 // What the tables and the chart show, computed from usage rows. Pure: rows in, sorted groups and stacked series out.
 // Money stays BigInt nano-USD; identities are ids, never names, so that two keys of one name stay two.
-import type { ApiRequestRow, ApiUsageCounters, ApiUsageRow, UsageBucket } from './api-types.ts'
+import type {
+  ApiHistory,
+  ApiRequestRow,
+  ApiSummaryRow,
+  ApiUsageCounters,
+  ApiUsageRow,
+  UsageBucket,
+} from './api-types.ts'
 import { readNanoUsd } from './format.ts'
 import { bucketMs, type SpendDimension } from './ranges.ts'
 
@@ -30,6 +37,8 @@ export interface SpendGroup {
 export interface SpendPoint {
   readonly atMs: number
   readonly id: string | null
+  /** True for what belongs to the one series of all others. */
+  readonly isRest?: boolean
   readonly costNanoUsd: bigint
 }
 
@@ -63,21 +72,22 @@ export function readCounters(row: ApiUsageCounters): Counters {
   }
 }
 
-/** Rows summed by `dimension`, dearest first; equal spend by requests, then by id, so that the order is stable. */
-export function spendBy(rows: readonly ApiUsageRow[], dimension: SpendDimension): readonly SpendGroup[] {
-  const groups = new Map<string | null, SpendGroup>()
-  for (const row of rows) {
-    const id = row[dimension] ?? null
-    const counters = readCounters(row)
-    const before = groups.get(id) ?? { id, requests: 0, tokens: 0, costNanoUsd: 0n }
-    groups.set(id, {
-      id,
-      requests: before.requests + counters.requests,
-      tokens: before.tokens + counters.inputTokens + counters.outputTokens,
-      costNanoUsd: before.costNanoUsd + counters.costNanoUsd,
-    })
-  }
-  return [...groups.values()].sort(bySpend)
+/** The lines of a table, in the order they came in. */
+export function spendGroups(rows: readonly ApiSummaryRow[]): readonly SpendGroup[] {
+  return rows.map((row) => {
+    const { requests, inputTokens, outputTokens, costNanoUsd } = readCounters(row)
+    return { id: row.id, requests, tokens: inputTokens + outputTokens, costNanoUsd }
+  })
+}
+
+/** A history as points. Days are of each tenant's own calendar: one that has begun elsewhere only is within the window. */
+export function pointsFromHistory({ rows, from, to }: ApiHistory): readonly SpendPoint[] {
+  return rows.map((row) => ({
+    atMs: Math.min(Math.max(row.at_ms, from), to),
+    id: row.id,
+    isRest: row.is_rest,
+    costNanoUsd: readNanoUsd(row.cost_nano_usd),
+  }))
 }
 
 /** Bucketed usage rows as points. */
@@ -113,17 +123,19 @@ export function spendHistory(points: readonly SpendPoint[], { fromMs, toMs, widt
   const firstMs = Math.floor(fromMs / widthMs) * widthMs
   const count = Math.max(1, Math.floor(toMs / widthMs) - firstMs / widthMs + 1)
   const costs = new Map<string | null, bigint[]>()
-  for (const { atMs, id, costNanoUsd } of points) {
+  const nothing = (): bigint[] => Array.from({ length: count }, () => 0n)
+  const rest = nothing()
+  for (const { atMs, id, isRest = false, costNanoUsd } of points) {
     const index = Math.floor((atMs - firstMs) / widthMs)
     if (index < 0 || index >= count || costNanoUsd === 0n) continue
-    const line = costs.get(id) ?? Array.from({ length: count }, () => 0n)
+    const line = isRest ? rest : (costs.get(id) ?? nothing())
     line[index] = (line[index] ?? 0n) + costNanoUsd
-    costs.set(id, line)
+    if (!isRest) costs.set(id, line)
   }
   const all = [...costs].map(([id, line]) => ({ id, isRest: false, costs: line, totalNanoUsd: sum(line) }))
   all.sort((a, b) => compare(b.totalNanoUsd, a.totalNanoUsd) || compare(a.id ?? '', b.id ?? ''))
   const starts = Array.from({ length: count }, (_, index) => firstMs + index * widthMs)
-  return { starts, widthMs, series: withRest(all, count) }
+  return { starts, widthMs, series: withRest(all, rest) }
 }
 
 /** The window of a bucketed usage answer. */
@@ -146,15 +158,11 @@ export function assignSlots(before: ReadonlyMap<string, number>, ids: readonly s
   return slots
 }
 
-function withRest(all: readonly SpendSeries[], count: number): readonly SpendSeries[] {
-  if (all.length <= SERIES_MAX) return all
+function withRest(all: readonly SpendSeries[], others: readonly bigint[]): readonly SpendSeries[] {
   const rest = all.slice(SERIES_MAX)
-  const costs = Array.from({ length: count }, (_, index) => sum(rest.map((series) => series.costs[index] ?? 0n)))
+  const costs = others.map((cost, index) => cost + sum(rest.map((series) => series.costs[index] ?? 0n)))
+  if (costs.every((cost) => cost === 0n)) return all
   return [...all.slice(0, SERIES_MAX), { id: null, isRest: true, costs, totalNanoUsd: sum(costs) }]
-}
-
-function bySpend(a: SpendGroup, b: SpendGroup): number {
-  return compare(b.costNanoUsd, a.costNanoUsd) || b.requests - a.requests || compare(a.id ?? '', b.id ?? '')
 }
 
 function compare<Value extends bigint | string>(a: Value, b: Value): number {

@@ -74,6 +74,7 @@ test('a history loses no money: the series add up to the points inside the windo
   const point = fc.record({
     atMs: fc.integer({ min: 0, max: 100_000 }),
     id: fc.constantFrom(null, ...'abcdefghijkl'),
+    isRest: fc.boolean(),
     costNanoUsd: fc.bigInt(0n, 10n ** 15n),
   })
   fc.assert(

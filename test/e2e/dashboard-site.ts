@@ -4,7 +4,15 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { extname, join, normalize } from 'node:path'
 import type { ApiMe } from '../../src/dashboard/access-data.ts'
-import type { ApiOverview, ApiRequestRow, ApiUsageCounters, ApiUsageRow } from '../../src/dashboard/api-types.ts'
+import type {
+  ApiHistory,
+  ApiOverview,
+  ApiRequestRow,
+  ApiSummary,
+  ApiUsageCounters,
+  ApiUsageRow,
+} from '../../src/dashboard/api-types.ts'
+import { SPEND_DIMENSIONS } from '../../src/dashboard/ranges.ts'
 
 export const ADMIN_TOKEN = 'tg_admin_right'
 
@@ -83,6 +91,8 @@ async function answerAdmin(request: IncomingMessage, response: ServerResponse, {
   const answers: Readonly<Record<string, () => unknown>> = {
     '/admin/overview': () => script.overview,
     '/admin/usage': () => usage(script.attempts, url.searchParams),
+    '/admin/summary': () => summary(script.attempts, url.searchParams),
+    '/admin/summary/history': () => history(script.attempts, url.searchParams),
     '/admin/requests': () => page(script.attempts, url.searchParams),
     '/admin/reports': () => report(script.attempts, url.searchParams),
     '/admin/keys/use': () => keyUse(script.attempts),
@@ -122,6 +132,37 @@ function usage(attempts: readonly ApiRequestRow[], query: URLSearchParams): unkn
     return { ...Object.fromEntries(groupBy.map((field, index) => [field, values[index]])), ...counters(members) }
   })
   return { from, to, group_by: groupBy, rows, total: counters(within) }
+}
+
+/** Dearest first. */
+function summary(attempts: readonly ApiRequestRow[], query: URLSearchParams): ApiSummary {
+  const { from, to, within } = stretchOf(attempts, query)
+  const table = (field: 'model' | 'key' | 'team' | 'tenant'): ApiSummary['tables']['model'] => {
+    const groups = Map.groupBy(within, (row) => row[field])
+    const rows = [...groups].map(([id, members]) => ({ id, ...counters(members) }))
+    rows.sort((a, b) => Number(BigInt(b.cost_nano_usd) - BigInt(a.cost_nano_usd)) || b.requests - a.requests)
+    return { rows: rows.slice(0, 50), count: rows.length }
+  }
+  const tables = { model: table('model'), key: table('key'), team: table('team'), tenant: table('tenant') }
+  return { from, to, total: counters(within), tables }
+}
+
+function history(attempts: readonly ApiRequestRow[], query: URLSearchParams): ApiHistory {
+  const { from, to, within } = stretchOf(attempts, query)
+  const by = SPEND_DIMENSIONS.find((name) => name === query.get('by')) ?? 'model'
+  const bucket = query.get('bucket') === 'day' ? 'day' : 'hour'
+  const groups = Map.groupBy(within, (row) => JSON.stringify([fieldOf(row, bucket), row[by]]))
+  const rows = [...groups].map(([name, members]) => {
+    const [at_ms, id]: [number, string | null] = JSON.parse(name)
+    return { at_ms, id, is_rest: false, cost_nano_usd: counters(members).cost_nano_usd }
+  })
+  return { from, to, by, bucket, rows }
+}
+
+function stretchOf(attempts: readonly ApiRequestRow[], query: URLSearchParams) {
+  const from = Number(query.get('from'))
+  const to = Number(query.get('to'))
+  return { from, to, within: attempts.filter((row) => row.started_at_ms >= from && row.started_at_ms <= to) }
 }
 
 /** Spend by key. */

@@ -265,7 +265,7 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
     await page.getByRole('radio', { name: 'tenant', exact: true }).check()
     await page.locator('.legend').getByText('Acme').waitFor()
     expect(new URL(page.url()).hash).toBe('#range=30d&by=tenant')
-    expect(site.script.calls.some((call) => call.includes('group_by=day%2Ctenant'))).toBe(true)
+    expect(site.script.calls.some((call) => call.includes('by=tenant&bucket=day'))).toBe(true)
     await page.reload()
     await page.locator('.legend').getByText('Acme').waitFor()
     expect(await page.getByRole('radio', { name: '30d' }).isChecked()).toBe(true)

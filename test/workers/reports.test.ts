@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { LIMITS_VERSION } from '../../src/core/limits.ts'
+import { SHADOW_KEY_ID } from '../../src/core/shadow.ts'
 import type { UsageEvent } from '../../src/core/usage-event.ts'
 import { auditBudgets, auditDays, isAlarming } from '../../src/ledger/audit.ts'
 import { dayAt, sumDays } from '../../src/ledger/days.ts'
@@ -14,6 +15,7 @@ import { pruneEvents, readKeptDays } from '../../src/ledger/prune.ts'
 import { percentile } from '../../src/ledger/percentile.ts'
 import { sumFacets } from '../../src/ledger/report-facets.ts'
 import { type Group, type Report, type ReportQuery, report } from '../../src/ledger/report.ts'
+import { HISTORY_SERIES, history, SUMMARY_ROWS, summary } from '../../src/ledger/summary.ts'
 import { CSV, NDJSON, tableStream } from '../../src/ledger/table-text.ts'
 import { usageReport } from '../../src/ledger/usage-report.ts'
 import { deliverAll, eventAt, messagesOf } from '../support/ledger-events.ts'
@@ -242,6 +244,53 @@ describe('reports', () => {
     await env.DB.batch([env.DB.prepare(`DELETE FROM usage_events`), env.DB.prepare(`DELETE FROM usage_hourly`)])
     const midnight = NOON_MS - 12 * HOUR_MS
     expect((await reported({ fromMs: midnight - 3 * DAY_MS, toMs: midnight })).total['requests']).toBe(72)
+  })
+
+  it('are summed up with the dearest of each and their history, which hold every nano-dollar, whosoever it is', async () => {
+    await addTenant('ten_a', 'Asia/Tokyo')
+    const events = Array.from({ length: 240 }, (_, at) => {
+      const owner = { tenantId: at % 4 === 0 ? 'ten_b' : 'ten_a', teamId: at % 3 === 0 ? null : 'team_1' }
+      const key = { keyId: at === 7 ? SHADOW_KEY_ID : `key_${at % 60}`, costNanoUsd: 1000 * ((at % 60) + 1) }
+      return eventAt(NOON_MS - at * 0.4 * HOUR_MS, at, { ...owner, ...key })
+    })
+    await deliverAll(env.DB, messagesOf(events, 20), NOON_MS)
+    await sumDays(env.DB, NOON_MS - DAY_MS)
+    const span = { fromMs: NOON_MS - 80.3 * HOUR_MS, toMs: NOON_MS - 0.7 * HOUR_MS }
+    for (const owner of [
+      { tenantId: null, teamId: null },
+      { tenantId: 'ten_a', teamId: 'team_1' },
+    ]) {
+      const own = events.filter(
+        ({ startedAtMs: ms, tenantId, teamId, keyId }) =>
+          ms >= span.fromMs &&
+          ms < span.toMs &&
+          keyId !== SHADOW_KEY_ID &&
+          (owner.tenantId === null || (tenantId === owner.tenantId && teamId === owner.teamId)),
+      )
+      const nano = (of: readonly UsageEvent[]): number => of.reduce((sum, one) => sum + one.costNanoUsd, 0)
+      const found = await summary(env.DB, { ...span, ...owner })
+      expect(found.total).toMatchObject({ requests: own.length, cost_nano_usd: String(nano(own)) })
+      const byKey = [...Map.groupBy(own, ({ keyId }) => keyId)].map(([id, of]) => ({
+        id,
+        cost_nano_usd: String(nano(of)),
+      }))
+      const dearest = byKey.map((one) => Number(one.cost_nano_usd)).toSorted((a, b) => b - a)
+      expect(found.tables.key.count).toBe(byKey.length)
+      expect(found.tables.key.rows.map((one) => Number(one.cost_nano_usd))).toEqual(dearest.slice(0, SUMMARY_ROWS))
+      expect(byKey).toEqual(
+        expect.arrayContaining(found.tables.key.rows.map(({ id, cost_nano_usd }) => ({ id, cost_nano_usd }))),
+      )
+      expect(found.tables.team.rows.map(({ id }) => id).includes(null)).toBe(owner.tenantId === null)
+      for (const bucket of ['hour', 'day'] as const) {
+        const { rows } = await history(env.DB, { ...span, ...owner, by: 'key', bucket })
+        expect(rows.reduce((sum, row) => sum + Number(row.cost_nano_usd), 0)).toBe(nano(own))
+        const named = rows.filter((row) => !row.is_rest)
+        expect(new Set(named.map(({ id }) => id))).toEqual(
+          new Set(found.tables.key.rows.slice(0, HISTORY_SERIES).map(({ id }) => id)),
+        )
+        expect(rows.every(({ at_ms }) => at_ms % (bucket === 'hour' ? HOUR_MS : DAY_MS) === 0)).toBe(true)
+      }
+    }
   })
 
   it('filter by any dimension, and name what has none', async () => {

@@ -33,6 +33,7 @@ export async function buildDashboardIfStale(): Promise<void> {
   await promisify(execFile)(process.execPath, [vite, 'build', '--config', config, '--logLevel', 'warn'], { cwd: ROOT })
   const { writeSchema } = await import('./cli/json-schema.ts')
   await writeSchema()
+  await writeDescription()
 }
 
 /** The file that a path names, or nothing; folders have an `index.html`, and no path leaves the assets' folder. */

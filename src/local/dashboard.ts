@@ -33,6 +33,7 @@ export async function buildDashboardIfStale(): Promise<void> {
   await promisify(execFile)(process.execPath, [vite, 'build', '--config', config, '--logLevel', 'warn'], { cwd: ROOT })
   const { writeSchema } = await import('./cli/json-schema.ts')
   await writeSchema()
+  const { writeDescription } = await import('./openapi/file.ts')
   await writeDescription()
 }
 

@@ -10,7 +10,9 @@ import {
   readDecimalUsd,
   readNanoUsd,
 } from '../../src/dashboard/format.ts'
+import { stepsDone } from '../../src/dashboard/first-steps.ts'
 import { assignSlots, SERIES_MAX, spendHistory } from '../../src/dashboard/usage-data.ts'
+import { OVERVIEW } from './dashboard-data.ts'
 
 describe('money', () => {
   test.each([
@@ -96,4 +98,18 @@ test('a series keeps its colour when others come and go', () => {
     ['c', 2],
     ['d', 1],
   ])
+})
+
+test('steps to the first request are ticked off as the configuration says, and a failed probe ticks nothing', () => {
+  const target = { id: 't', provider: 'openai', model: 'm' }
+  const failing = { ...target, probe: { ok: false, status: 401, saw: '' } }
+  const [route, key] = [OVERVIEW.routes.slice(0, 1), OVERVIEW.keys.slice(0, 1)]
+  const done = (overview: Parameters<typeof stepsDone>[0]): string => [...stepsDone(overview)].join()
+  expect(done({ targets: [], routes: [], keys: [] })).toBe('')
+  expect(done({ targets: [failing], routes: [], keys: [] })).toBe('')
+  expect(done({ targets: [failing, target], routes: [], keys: [] })).toBe('credential')
+  expect(done({ targets: [failing], routes: route, keys: key })).toBe('model,key')
+  expect(done({ targets: [], routes: route, keys: key.map((one) => ({ ...one, status: 'revoked' as const })) })).toBe(
+    'credential,model',
+  )
 })

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ApiRequestRow } from '../../src/dashboard/api-types.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
 import { attempt, FRESH_OVERVIEW, handChecked, manyKeys, OVERVIEW, SCRIPT_NAME, traffic } from './dashboard-data.ts'
-import { expectCount, expectText, overflowOf, rowsOf, signIn, WAIT_MS } from './dashboard-page.ts'
+import { barriers, expectCount, expectText, overflowOf, rowsOf, signIn, WAIT_MS } from './dashboard-page.ts'
 import { ADMIN_TOKEN, type DashboardSite, type Script, serveDashboard } from './dashboard-site.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
@@ -225,13 +225,21 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
     expect(await page.evaluate('sessionStorage.length')).toBe(0)
   })
 
-  test('a gateway without traffic shows the command to try, with a model that is routed', async () => {
-    const { page, site, complaints } = await openSignedIn(open, { overview: FRESH_OVERVIEW })
+  test('a gateway without traffic says what is left to do, and at last the command to try, with a model that is routed', async () => {
+    const empty = { ...FRESH_OVERVIEW, tenants: [], keys: [], routes: [], targets: [] }
+    const { page, site, complaints } = await openSignedIn(open, { overview: empty })
+    await page.getByRole('heading', { name: '4 steps to the first request' }).waitFor()
+    await page.getByText(`curl ${site.url}/admin/targets`).waitFor()
+    expect(await barriers(page)).toEqual([])
+    site.script.overview = FRESH_OVERVIEW
+    await page.clock.fastForward(REFRESH_MS)
     await page.getByRole('heading', { name: 'Waiting for the first request' }).waitFor()
     const command = (await page.locator('.command code').textContent()) ?? ''
     expect(command).toContain(`curl ${site.url}/v1/chat/completions`)
     expect(command).toContain('"model":"gpt-4o-mini"')
     await page.screenshot({ path: path.join(SCREENSHOTS, 'empty.png'), fullPage: true })
+    await page.getByRole('button', { name: 'Hide' }).click()
+    await expectCount(page.locator('.first-request'), 0)
     expect(complaints).toEqual([])
   })
 

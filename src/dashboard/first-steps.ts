@@ -1,0 +1,19 @@
+// Which steps to the first request are done, by what is configured. Pure.
+import type { ApiOverview } from './api-types.ts'
+
+export type StepName = 'credential' | 'model' | 'key' | 'request'
+
+/** The steps that are done. Whoever sees a part of a deployment sees no targets: a route says enough there. */
+export function stepsDone({ targets = [], routes, keys }: Pick<ApiOverview, 'targets' | 'routes' | 'keys'>) {
+  const done = new Set<StepName>()
+  const hasModel = routes.length > 0
+  if (targets.some(isUsable) || (targets.length === 0 && hasModel)) done.add('credential')
+  if (hasModel) done.add('model')
+  if (keys.some(({ status }) => status === 'active')) done.add('key')
+  return done
+}
+
+/** A target without a probe was made without being asked; one that failed shows that its credential is missing or wrong. */
+function isUsable({ probe }: NonNullable<ApiOverview['targets']>[number]): boolean {
+  return probe?.ok !== false
+}

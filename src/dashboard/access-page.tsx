@@ -4,6 +4,7 @@ import { useFeed } from './feed.ts'
 import type { ApiRoleRule, ApiRows, ApiSession, ApiToken } from './access-data.ts'
 import { grantText, mayCall } from './me.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
+import { Link, pathOf } from './router.tsx'
 import { RoleRules } from './role-rules.tsx'
 import { Sessions } from './sessions.tsx'
 import { Tokens } from './tokens.tsx'
@@ -15,7 +16,8 @@ export function AccessPage({ desk }: { readonly desk: Desk }) {
   const sessions = useRows<ApiSession>(desk, 'sessions')
   const you = me !== null && (
     <p class="muted">
-      You are {me.who}, {grantText(me, desk.names)}.
+      You are {me.who}, {grantText(me, desk.names)}.{' '}
+      <Link to={pathOf({ page: 'reference', id: '' })}>API reference</Link>
     </p>
   )
   return (

@@ -63,6 +63,7 @@ const ConfigurationPage = lazyPage(
   'Configuration',
   async () => (await import('./configuration-page.tsx')).ConfigurationPage,
 )
+const ReferencePage = lazyPage('API reference', async () => (await import('./reference-page.tsx')).ReferencePage)
 const AuditPage = lazyPage('Audit', async () => (await import('./audit-page.tsx')).AuditPage)
 
 const PAGES = {
@@ -76,6 +77,7 @@ const PAGES = {
   access: AccessPage,
   audit: AuditPage,
   configuration: ConfigurationPage,
+  reference: ReferencePage,
   unknown: NoPage,
 } as const
 

@@ -16,6 +16,7 @@ export type PageName =
   | 'access'
   | 'audit'
   | 'configuration'
+  | 'reference'
   | 'unknown'
 
 export interface Place {
@@ -25,7 +26,7 @@ export interface Place {
 }
 
 /** Pages about no one thing. */
-const SINGLE = ['requests', 'playground', 'routes', 'alerts', 'access', 'audit', 'configuration'] as const
+const SINGLE = ['requests', 'playground', 'routes', 'alerts', 'access', 'audit', 'configuration', 'reference'] as const
 
 /** The page that a path means. */
 export function placeOf(path: string): Place {

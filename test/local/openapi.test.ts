@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
 import { createAdmin } from '../../src/control-plane/admin.ts'
+import { type ApiDescription, areasOf, curlOf, fieldsOf } from '../../src/dashboard/reference-data.ts'
 import { describeApi } from '../../src/local/openapi/describe.ts'
 import { CODES } from '../../src/local/openapi/errors.ts'
 import { WORDS } from '../../src/local/openapi/words.ts'
@@ -24,6 +25,38 @@ const endpoints = [
   ...new Set(admin.routes.filter(({ method }) => method !== 'ALL').map(({ method, path }) => `${method} ${path}`)),
 ]
 const plain = (endpoint: string) => endpoint.replace(/:(\w+)(\{[^}]*\})?/g, '{$1}').replace(' ', ' /admin')
+
+describe('the reference', () => {
+  const description: ApiDescription = JSON.parse(JSON.stringify(describeApi()))
+  const found = (sought: string) => areasOf(description, sought).flatMap(({ endpoints: of }) => of)
+  const named = (method: string, path: string) => found(path).find((one) => one.method === method && one.path === path)
+
+  it('has every endpoint in an area, and finds those that have all the words', () => {
+    const all = Object.values(description.paths).flatMap((operations) => Object.keys(operations))
+    expect(found('')).toHaveLength(all.length)
+    expect(found('POST keys revoke').map(({ path }) => path)).toEqual(['/admin/keys/{id}/revoke'])
+    expect(found('nothing like it')).toEqual([])
+  })
+
+  it('tells the fields of a body, those within others, and a call that has what is needed', () => {
+    const endpoint = named('POST', '/admin/keys')
+    if (endpoint === undefined) throw new Error('not described')
+    const fields = fieldsOf(endpoint.requestBody?.content['application/json']?.schema ?? {}, description)
+    const allowed = Object.fromEntries(fields.map((field) => [field.name, field.allowed]))
+    expect(allowed['limits.rules[].kind']).toBe('rate, or concurrency, or budget')
+    expect(allowed['limits.rules[].per_minute']).toBe('an integer from 1 to 1000000000000')
+    expect(fields.filter(({ name, isRequired }) => isRequired && !name.includes('.')).map(({ name }) => name)).toEqual([
+      'tenant',
+      'name',
+    ])
+    expect(curlOf(endpoint, description, 'https://gateway.test').split(' \\\n  ')).toEqual([
+      `curl -X POST 'https://gateway.test/admin/keys'`,
+      '-H "Authorization: Bearer $TIDEGATE_TOKEN"',
+      `-H 'Content-Type: application/json'`,
+      `-d '{"tenant":"<tenant>","name":"<name>"}'`,
+    ])
+  })
+})
 
 describe('the description', () => {
   it('names every endpoint that the router has, and no other', () => {

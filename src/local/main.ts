@@ -15,17 +15,24 @@ const PORT = 8787
 /** Leases are short here, so that what a killed process had in flight is booked soon after the next start. */
 const LOCAL_VARS = { LEASE_TTL_MS: '10000' }
 const SCHEDULE_MS = 60 * 60 * 1000
-const HELP = `npm start [-- --port ${PORT}] [--state .tidegate] [--vars .dev.vars]`
+const HELP = `npm start [-- --port ${PORT}] [--state .tidegate] [--vars .dev.vars] [--demo]`
 
 interface Flags {
   readonly port: number
   readonly state: string
   readonly vars: string
+  /** Whether an empty state is filled with demo data. */
+  readonly isDemo: boolean
 }
 
 function readFlags(args: readonly string[]): Flags {
-  const options = { port: { type: 'string' }, state: { type: 'string' }, vars: { type: 'string' } } as const
-  const { values } = ((): { values: { port?: string; state?: string; vars?: string } } => {
+  const options = {
+    port: { type: 'string' },
+    state: { type: 'string' },
+    vars: { type: 'string' },
+    demo: { type: 'boolean' },
+  } as const
+  const { values } = ((): { values: { port?: string; state?: string; vars?: string; demo?: boolean } } => {
     try {
       return parseArgs({ args: [...args], options })
     } catch (error) {
@@ -40,6 +47,7 @@ function readFlags(args: readonly string[]): Flags {
     port,
     state: path.resolve(values.state ?? path.join(ROOT, '.tidegate')),
     vars: path.resolve(values.vars ?? path.join(ROOT, '.dev.vars')),
+    isDemo: values.demo === true,
   }
 }
 
@@ -129,8 +137,14 @@ async function run(args: readonly string[]): Promise<void> {
   const system = await startPrinting(options, flags.state)
   stopOnSignal(system)
   const access = { url: system.url, adminToken: secrets.ADMIN_TOKEN }
+  if (flags.isDemo) await (await import('./demo/fill.ts')).requireEmpty(system, flags.state)
   const outcome = await seed(access, variables, await loadDemoKey(flags.state))
   await saveDemoKey(flags.state, outcome.key)
+  if (flags.isDemo) {
+    console.log('tidegate: thirty days of demo data …')
+    const { fillDemo } = await import('./demo/fill.ts')
+    await fillDemo(system, access, Date.now())
+  }
   await wakeLimiters(access)
   runSchedules(system)
   console.log(welcome(system.url, secrets.ADMIN_TOKEN, outcome, system.usageUrl))

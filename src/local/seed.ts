@@ -23,7 +23,8 @@ export interface SeedOutcome {
   readonly warnings: readonly string[]
 }
 
-function field(value: unknown, ...names: readonly string[]): unknown {
+/** What is under these names, one in the other; undefined where anything is missing. */
+export function field(value: unknown, ...names: readonly string[]): unknown {
   let current: unknown = value
   for (const name of names) {
     if (typeof current !== 'object' || current === null) return undefined
@@ -32,12 +33,13 @@ function field(value: unknown, ...names: readonly string[]): unknown {
   return current
 }
 
-interface Answer {
+export interface Answer {
   readonly status: number
   readonly body: unknown
 }
 
-async function post(access: SeedAccess, pathname: string, body: unknown): Promise<Answer> {
+/** `POST` to the admin API. */
+export async function call(access: SeedAccess, pathname: string, body: unknown): Promise<Answer> {
   const response = await fetch(access.url + pathname, {
     method: 'POST',
     headers: { authorization: `Bearer ${access.adminToken}`, 'content-type': 'application/json' },
@@ -60,7 +62,7 @@ function objection(answer: Answer): string | undefined {
 }
 
 async function ensure(access: SeedAccess, pathname: string, body: unknown): Promise<void> {
-  const problem = objection(await post(access, pathname, body))
+  const problem = objection(await call(access, pathname, body))
   if (problem !== undefined) {
     throw new Problem(`The local state refuses its demo data (${problem}). Move the state folder away and start again.`)
   }
@@ -73,7 +75,7 @@ async function isWorking(access: SeedAccess, key: string): Promise<boolean> {
 }
 
 async function mintKey(access: SeedAccess): Promise<string> {
-  const answer = await post(access, '/admin/keys', {
+  const answer = await call(access, '/admin/keys', {
     tenant: TENANT,
     team: TEAM,
     name: `demo ${new Date().toISOString()}`,
@@ -86,9 +88,9 @@ async function mintKey(access: SeedAccess): Promise<string> {
 
 /** Sets one model up; the reason if that was refused, as when a provider does not accept the credential. */
 async function ensureModel(access: SeedAccess, model: SeedModel): Promise<string | undefined> {
-  const target = objection(await post(access, '/admin/targets', model.target))
+  const target = objection(await call(access, '/admin/targets', model.target))
   if (target !== undefined) return target
-  return objection(await post(access, '/admin/routes', { model: model.route, targets: [model.target.id] }))
+  return objection(await call(access, '/admin/routes', { model: model.route, targets: [model.target.id] }))
 }
 
 /**

@@ -103,6 +103,12 @@ describe('npm start', () => {
     expect(third.output).toMatch(/^tidegate: Another Tidegate is running on .*--state\.\n$/)
     second.child.kill('SIGINT')
     expect(await second.ended).toBe(0)
+
+    const full = start('--state', state, '--demo')
+    expect(await full.ended).toBe(1)
+    expect(full.output).toMatch(
+      /\ntidegate: --demo fills an empty state, and .* has data\. .*--state, .*without --demo\.\n$/,
+    )
   })
 
   it('says in one line that the port is in use', async () => {

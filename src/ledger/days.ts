@@ -129,6 +129,11 @@ async function zonesOf(db: D1Database): Promise<readonly ZoneRow[]> {
 }
 
 async function sumLate(db: D1Database, zones: readonly ZoneRow[]): Promise<void> {
+  // Of days that are yet to be summed nothing came late.
+  await db
+    .prepare(`DELETE FROM usage_late WHERE quarter_ms >= ?1`)
+    .bind(await progress(db, 'days'))
+    .run()
   const late = await db
     .prepare(`SELECT tenant_id, quarter_ms FROM usage_late ORDER BY quarter_ms LIMIT ${LATE_A_RUN_MAX}`)
     .all<{ tenant_id: string; quarter_ms: number }>()

@@ -19,6 +19,7 @@ const TOKEN = 'admin-token-of-the-tests'
 
 /** As much of the admin API's answers as is looked at. */
 interface Body {
+  readonly id: string
   readonly revision: number
   readonly document: Readonly<Record<string, unknown>>
   readonly changes: readonly {

@@ -1,10 +1,9 @@
-// How the files of this folder share the machine. Most ask as clients do, or drive a browser, and wait for answers: three of
-// them run side by side. Those that measure memory, or count what happens in a while, have it for themselves, one after
-// another. `--project e2e` means both.
+// How the files of this folder share the machine. Most ask as clients do, or drive a browser, and wait for answers: four of
+// them run side by side. The one that measures memory has it for itself. `--project e2e` means both.
 import path from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-const ALONE = ['dead-target', 'stream-behaviour', 'stream-memory'].map((name) => `test/e2e/${name}.test.ts`)
+const ALONE = ['test/e2e/stream-memory.test.ts']
 
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -24,7 +23,7 @@ export default defineConfig({
           name: 'together',
           include: ['test/e2e/**/*.test.ts'],
           exclude: ALONE,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
       },

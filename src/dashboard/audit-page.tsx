@@ -9,10 +9,9 @@ import { mayCall } from './me.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { Nothing, Panel, Pending } from './panel.tsx'
 import { Link, pathOf } from './router.tsx'
+import { useSettled } from './use-settled.ts'
 
 const PAGE_ROWS = 50
-/** Keys are typed faster than anything has to be asked. */
-const TYPED_MS = 300
 
 interface Filter {
   readonly who: string
@@ -60,16 +59,6 @@ export function AuditPage({ desk }: { readonly desk: Desk }) {
       </Panel>
     </PageFrame>
   )
-}
-
-/** The filter as it was when the reader last stopped typing. */
-function useSettled(filter: Filter): Filter {
-  const [settled, setSettled] = useState(filter)
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(filter), TYPED_MS)
-    return () => clearTimeout(timer)
-  }, [filter])
-  return settled
 }
 
 interface AuditLog {

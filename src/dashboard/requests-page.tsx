@@ -10,9 +10,7 @@ import { NO_FILTER, OUTCOME_OPTIONS, readFilter, type RequestFilter, writeFilter
 import { gatherRequests } from './request-log.ts'
 import { RequestStory } from './request-story.tsx'
 import { RequestLines } from './requests-table.tsx'
-
-/** Keys are typed faster than anything has to be asked. */
-const TYPED_MS = 300
+import { useSettled } from './use-settled.ts'
 
 export function RequestsPage({ desk }: { readonly desk: Desk }) {
   const [filter, setFilter] = useState(() => readFilter(location.hash))
@@ -46,16 +44,6 @@ export function RequestsPage({ desk }: { readonly desk: Desk }) {
       <Found desk={desk} explorer={explorer} isFiltered={isFiltered} />
     </PageFrame>
   )
-}
-
-/** The filter as it was when the reader last stopped typing. */
-function useSettled(filter: RequestFilter): RequestFilter {
-  const [settled, setSettled] = useState(filter)
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(filter), TYPED_MS)
-    return () => clearTimeout(timer)
-  }, [filter])
-  return settled
 }
 
 interface FilterProps {

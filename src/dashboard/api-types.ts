@@ -266,6 +266,8 @@ export interface ApiRequestRow {
   readonly price_version: string | null
   readonly latency_ms: number
   readonly ttft_ms: number | null
+  /** From the request's beginning, as the two above; null where nobody noted it. */
+  readonly after_ms: number | null
   /** How the targets were chosen, in a line; null where there was no choice. */
   readonly plan: string | null
 }

@@ -141,6 +141,7 @@ function outcome(row: ApiRequestRow): readonly FieldRow[] {
     ['Ending', row.ending],
     ['Failure', row.failure],
     ['Attempt', `${row.attempt}${row.is_final ? ', final' : ''}`],
+    ['Began after', row.attempt === 0 ? null : formatDuration(row.after_ms)],
     ['Latency', formatDuration(row.latency_ms)],
     ['Time to first token', formatDuration(row.ttft_ms)],
     ['Plan', row.plan],
@@ -151,7 +152,7 @@ const SHOWN_FIELDS: ReadonlySet<string> = new Set([
   ...['request_id', 'attempt', 'started_at_ms', 'tenant', 'team', 'key', 'cost_center', 'tags', 'trace_id', 'protocol'],
   ...['streamed', 'requested_model', 'route', 'target', 'provider', 'model', 'status', 'ending', 'failure', 'cache'],
   ...['is_final', 'input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'output_tokens', 'reasoning_tokens'],
-  ...['is_estimated', 'cost_nano_usd', 'saved_nano_usd', 'price_version', 'latency_ms', 'ttft_ms', 'plan'],
+  ...['is_estimated', 'cost_nano_usd', 'saved_nano_usd', 'price_version', 'latency_ms', 'ttft_ms', 'plan', 'after_ms'],
 ])
 
 /** Fields that the API sends and this page doesn't know by name: shown as they come, so that none is lost. */

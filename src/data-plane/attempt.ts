@@ -118,6 +118,7 @@ export async function admit<P extends Speaker>(
   event.credential = target.credentials === undefined ? null : target.credential
   event.plan = plan.choice ?? null
   event.usage = { ...NO_USAGE, input: need.promptTokens }
+  event.afterMs = services.nowMs() - exchange.startedAtMs
   const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId, model: facts.model }
   const beside = besideOf(exchange, target)
   const admitted = admitAtLimit({
@@ -205,6 +206,7 @@ export function settle(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   if (isHasty) plan.permit.withdraw(exchange.later)
   else plan.permit.done(failure?.class ?? null, failure?.retryAfterMs ?? null, exchange.later)
   if (failure === null) noteSpeed(attempt, end)
+  noteEnd(attempt)
   return charge(attempt, end)
 }
 
@@ -248,7 +250,6 @@ function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   event.isEstimated = end.isBilled && (end.usage === null || counted !== end.usage)
   event.costNanoUsd = cost
   exchange.spent.nanoUsd += cost
-  event.latencyMs = exchange.services.nowMs() - exchange.startedAtMs
   event.afterMs = attempt.admittedAtMs - exchange.startedAtMs
   event.ttftMs = end.ttftMs
   reservation.settle(actual, event, exchange.later)
@@ -258,7 +259,7 @@ function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
 /** What the provider doesn't count: what was ordered by the piece; and where they have a price the call itself, and how long
  *  the model was at work on it. */
 function withOwnUnits(
-  { exchange, plan, admittedAtMs }: Attempt<Speaker>,
+  { exchange, plan, admittedAtMs, event }: Attempt<Speaker>,
   usage: Usage,
   share: BatchShare | undefined,
 ): Usage {
@@ -266,7 +267,7 @@ function withOwnUnits(
   const { units } = exchange.facts
   const prices = plan.target.price?.units
   if (units === undefined && prices === undefined) return usage
-  const busyMilliseconds = Math.max(0, exchange.services.nowMs() - admittedAtMs)
+  const busyMilliseconds = Math.max(0, exchange.startedAtMs + event.latencyMs - admittedAtMs)
   return withUnits(usage, {
     ...units,
     ...(prices?.requests === undefined ? {} : { requests: 1 }),
@@ -276,6 +277,11 @@ function withOwnUnits(
 
 /** Nobody got this status: it is how servers commonly note that the client closed the request. */
 const CLIENT_LEFT_STATUS = 499
+
+/** Notes that an attempt is over: one that came to nothing is settled only when it is known whether another one follows. */
+export function noteEnd({ exchange, event }: Attempt<Speaker>): void {
+  event.latencyMs = exchange.services.nowMs() - exchange.startedAtMs
+}
 
 /** Charges an attempt that came to nothing: the last one with the status that its client gets, null for any before. The
  *  breaker has heard of it already. A client that left is no fault of the target. */
@@ -296,6 +302,7 @@ export function settleFailed(failed: FailedAttempt<Speaker>, clientStatus: numbe
 
 /** Charges an attempt that another one overtook: it was stopped, and what it had used by then is owed. */
 export function settleOvertaken(attempt: Attempt<Speaker>, usage: Usage | null, isBilled: boolean): void {
+  noteEnd(attempt)
   charge(attempt, {
     ending: 'overtaken',
     failure: null,

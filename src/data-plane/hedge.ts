@@ -1,16 +1,15 @@
 // A second attempt beside a first that is late: whichever begins to answer first serves, the other is stopped and pays what
 // it has used. Only where a route asks for it, and only where it can be afforded; loaded with the first such request.
 import type { HedgePolicy, Target } from '../core/directory.ts'
-import { err } from '../core/result.ts'
 import { mayFallBack } from '../core/retry.ts'
 import type { Usage } from '../core/usage.ts'
 import type { CallPermit, Reservation } from '../ports.ts'
 import type { Speaker } from '../protocols/protocol.ts'
-import { type Attempt, admit, settleFailed, settleOvertaken, tellBreaker, unasked } from './attempt.ts'
+import { type Attempt, admit, settleFailed, settleOvertaken, tellBreaker } from './attempt.ts'
 import { Client } from './client.ts'
 import type { ReadExchange } from './exchange.ts'
 import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
-import { type Made, type Pursuit, type Try, isShort } from './pursue.ts'
+import { type Made, type Pursuit, type Try, isShort, makeOne } from './pursue.ts'
 
 /** With less than this share left of a limit, nothing is spent twice. */
 const LEFT_MIN = 0.1
@@ -25,7 +24,7 @@ export async function hedged<Answer, P extends Speaker>(
 ): Promise<Made<Answer, P>> {
   const afterMs = lateAfterMs(attempt, policy)
   if (pursuit.purpose.isBoundable !== true || afterMs === null || isNearlyUsedUp(attempt.reservation)) {
-    return { attempt, result: await tryOnce(attempt) }
+    return makeOne(attempt, tryOnce)
   }
   const [stopFirst, stopSecond] = [new AbortController(), new AbortController()]
   const { client } = attempt.exchange
@@ -33,10 +32,10 @@ export async function hedged<Answer, P extends Speaker>(
     stopFirst.abort()
     stopSecond.abort()
   })
-  const first = make({ ...attempt, exchange: forked(attempt.exchange, stopFirst.signal) }, tryOnce)
+  const first = makeOne({ ...attempt, exchange: forked(attempt.exchange, stopFirst.signal) }, tryOnce)
   if (await isSettledWithin(first, afterMs)) return first
   const second = rivalOf(pursuit, attempt, forked(attempt.exchange, stopSecond.signal)).then((rival) =>
-    rival === null ? null : make(rival, tryOnce),
+    rival === null ? null : makeOne(rival, tryOnce),
   )
   const made = await Promise.race([first, second.then((rival) => rival ?? first)])
   const isFirst = made.attempt.event === attempt.event
@@ -79,11 +78,6 @@ function isNearlyUsedUp(reservation: Reservation): boolean {
 /** The same request, of a client that leaves when the signal says so. */
 function forked<P extends Speaker>(exchange: ReadExchange<P>, signal: AbortSignal): ReadExchange<P> {
   return { ...exchange, client: new Client(signal, exchange.later) }
-}
-
-async function make<Answer, P extends Speaker>(attempt: Attempt<P>, tryOnce: Try<Answer, P>): Promise<Made<Answer, P>> {
-  const { client } = attempt.exchange
-  return { attempt, result: client.hasLeft ? err(unasked(attempt)) : await tryOnce(attempt) }
 }
 
 async function isSettledWithin(work: Promise<unknown>, ms: number): Promise<boolean> {

@@ -10,7 +10,7 @@ import { late } from '../core/late.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit, Refusal } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
-import { type Attempt, type FailedAttempt, admit, settleFailed, tellBreaker, unasked } from './attempt.ts'
+import { type Attempt, type FailedAttempt, admit, noteEnd, settleFailed, tellBreaker, unasked } from './attempt.ts'
 import { type ReadExchange, deadlineOf, eventTemplate, logged } from './exchange.ts'
 import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
 import { failureOf } from './refuse.ts'
@@ -197,11 +197,21 @@ async function make<Answer, P extends Speaker>(
   attempt: Attempt<P>,
   tryOnce: Try<Answer, P>,
 ): Promise<Made<Answer, P>> {
-  if (attempt.exchange.client.hasLeft) return { attempt, result: err(unasked(attempt)) }
   const { hedge } = attempt.plan.route
-  if (hedge === undefined || attempt.plan.number > 1) return { attempt, result: await tryOnce(attempt) }
+  const { client } = attempt.exchange
+  if (hedge === undefined || attempt.plan.number > 1 || client.hasLeft) return makeOne(attempt, tryOnce)
   const { hedged } = hedging.now() ?? (await hedging.load())
   return hedged(pursuit, attempt, tryOnce, hedge)
+}
+
+/** Makes an attempt. One that comes to nothing is over at that moment, however much later it is settled. */
+export async function makeOne<Answer, P extends Speaker>(
+  attempt: Attempt<P>,
+  tryOnce: Try<Answer, P>,
+): Promise<Made<Answer, P>> {
+  const result = attempt.exchange.client.hasLeft ? err(unasked(attempt)) : await tryOnce(attempt)
+  if (!result.ok) noteEnd(attempt)
+  return { attempt, result }
 }
 
 /** The target with the credential that pays for the next attempt; null when there is none. */

@@ -46,6 +46,7 @@ export const EVENT_COLUMNS = {
   is_unpriced: 'isUnpriced',
   units: 'usage.units',
   service_tier: 'usage.tier',
+  after_ms: 'afterMs',
 } as const
 
 const FIELDS = Object.values(EVENT_COLUMNS).map((path) => path.split('.'))

@@ -41,8 +41,10 @@ export interface RequestRow {
   /** JSON object of what was counted besides tokens; null for nothing. */
   readonly units: string | null
   readonly service_tier: string | null
-  readonly latency_ms: number
+  /** When this attempt began, had its first content, was over: all from the request's beginning. */
+  readonly after_ms: number | null
   readonly ttft_ms: number | null
+  readonly latency_ms: number
   /** Which credential paid, where there are several. */
   readonly credential: string | null
   /** The plan in one line; null where there was no choice. */
@@ -86,7 +88,7 @@ export const pageSql = (
     ${corrected('reasoning_tokens')} AS reasoning_tokens,
     CAST(${corrected('cost_nano_usd')} + ${CORRECTED_NANO_USD} AS TEXT) AS cost_nano_usd,
     CAST(${corrected('saved_nano_usd')} AS TEXT) AS saved_nano_usd,
-    e.price_version, e.is_unpriced, e.units, e.service_tier, e.latency_ms, e.ttft_ms, e.credential, e.plan
+    e.price_version, e.is_unpriced, e.units, e.service_tier, e.after_ms, e.ttft_ms, e.latency_ms, e.credential, e.plan
   FROM (${events}) e
   LEFT JOIN usage_events a ON a.request_id = e.request_id AND a.attempt = e.attempt AND a.kind = 'adj'
   ORDER BY e.place DESC, e.attempt DESC`

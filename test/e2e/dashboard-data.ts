@@ -88,6 +88,7 @@ const PLAIN_ATTEMPT: ApiRequestRow = {
   price_version: 'genai-prices 0.1.8',
   latency_ms: 1_840,
   ttft_ms: 312,
+  after_ms: 0,
   plan: null,
 }
 
@@ -135,6 +136,7 @@ export function handChecked(nowMs: number): readonly ApiRequestRow[] {
       input_tokens: 2_000_000,
       cache_read_tokens: 400_000,
       output_tokens: 50_000,
+      after_ms: 120,
     }),
     attempt({
       request_id: 'req_fallback',

@@ -10,9 +10,10 @@ import {
   readDecimalUsd,
   readNanoUsd,
 } from '../../src/dashboard/format.ts'
+import { attemptBars } from '../../src/dashboard/attempt-bars.ts'
 import { stepsDone } from '../../src/dashboard/first-steps.ts'
 import { assignSlots, SERIES_MAX, spendHistory } from '../../src/dashboard/usage-data.ts'
-import { OVERVIEW } from './dashboard-data.ts'
+import { attempt, OVERVIEW } from './dashboard-data.ts'
 
 describe('money', () => {
   test.each([
@@ -112,4 +113,40 @@ test('steps to the first request are ticked off as the configuration says, and a
   expect(done({ targets: [], routes: route, keys: key.map((one) => ({ ...one, status: 'revoked' as const })) })).toBe(
     'credential,model',
   )
+})
+
+describe('the bars of a request', () => {
+  const barsOf = (...rows: Parameters<typeof attempt>[0][]) =>
+    attemptBars(rows.map((fields, at) => attempt({ attempt: at + 1, ttft_ms: null, ...fields })))
+  const spans = ({ bars }: ReturnType<typeof attemptBars>) =>
+    bars.map(({ fromMs, firstMs, endMs, isBeside }) => [fromMs, firstMs, endMs, isBeside])
+
+  test('a hedge lies beside the attempt that was late, from its own beginning', () => {
+    const both = barsOf({ after_ms: 2, latency_ms: 460 }, { after_ms: 200, ttft_ms: 450, latency_ms: 900 })
+    expect(spans(both)).toEqual([
+      [2, null, 460, false],
+      [200, 450, 900, true],
+    ])
+    expect(both.isGuessed).toBe(false)
+  })
+
+  test('a retry begins where it began: what passed before it is a gap', () => {
+    expect(spans(barsOf({ after_ms: 0, latency_ms: 100 }, { after_ms: 350, latency_ms: 500 }))).toEqual([
+      [0, null, 100, false],
+      [350, null, 500, false],
+    ])
+  })
+
+  test('without a noted beginning, an attempt is put at the end of what was over before, and that is said', () => {
+    const old = barsOf({ after_ms: null, latency_ms: 100 }, { after_ms: null, ttft_ms: 300, latency_ms: 500 })
+    expect(spans(old)).toEqual([
+      [0, null, 100, false],
+      [100, 300, 500, false],
+    ])
+    expect(old.isGuessed).toBe(true)
+  })
+
+  test('no bar ends before it begins, whatever the clocks said', () => {
+    expect(spans(barsOf({ after_ms: 90, ttft_ms: 20, latency_ms: 80 }))).toEqual([[80, 80, 80, false]])
+  })
 })

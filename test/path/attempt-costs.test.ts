@@ -86,6 +86,11 @@ describe('an attempt that', () => {
       { attempt: 1, targetId: 'a', failure: 'server', costNanoUsd: 0, isFinal: false },
       { attempt: 2, targetId: 'a', failure: null, costNanoUsd: WHOLE_COST, isFinal: true },
     ])
+    // Over when it was refused: the wait before the next belongs to neither.
+    const [first, second] = charged(made)
+    const [waitedMs = 0] = made.waits
+    expect(waitedMs).toBeGreaterThan(0)
+    expect((second?.afterMs ?? 0) - (first?.latencyMs ?? 0)).toBeGreaterThanOrEqual(waitedMs)
   })
 
   test('took over costs its own target’s price', async () => {

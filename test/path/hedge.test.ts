@@ -68,6 +68,10 @@ describe.each(WAYS)('%s: a first attempt', (_, body) => {
     })
     expect(first?.costNanoUsd).toBeGreaterThan(0)
     expect(second).toMatchObject({ ending: 'finished', isFinal: true, targetId: 'b', attempt: 2 })
+    // They overlap: the second began while the first was under way.
+    const [firstMs = 0, secondMs = 0] = [first?.afterMs, second?.afterMs]
+    expect(secondMs - firstMs).toBeGreaterThanOrEqual(AFTER_MS)
+    expect(first?.latencyMs).toBeGreaterThan(secondMs)
     expect(world.permits).toEqual([
       { targetId: 'a', heard: ['withdrawn'] },
       { targetId: 'b', heard: [null] },
@@ -99,6 +103,11 @@ describe.each(WAYS)('%s: a first attempt', (_, body) => {
     const events = expectSettled(world, true)
     expect(events.find(({ targetId }) => targetId === failing)).toMatchObject({ failure: 'server', isFinal: false })
     expect(events.filter(({ isFinal }) => isFinal)).toHaveLength(1)
+    // It was over when it failed, not when the other one had answered.
+    const [failedMs = 0, servedMs = 0] = [false, true].map(
+      (is) => events.find(({ isFinal }) => isFinal === is)?.latencyMs,
+    )
+    expect(servedMs - failedMs).toBeGreaterThanOrEqual(failing === 'a' ? 250 : 0)
     expect(world.permits.find(({ targetId }) => targetId === failing)?.heard).toEqual(['server'])
   })
 

@@ -674,7 +674,17 @@ describe('reports', () => {
     const page = (await call<ApiRequests>('GET', '/requests')).body
     expect(page).toMatchObject({
       next: null,
-      rows: [{ request_id: 'r1', tags: ['t'], streamed: false, is_final: true, cost_nano_usd: '1500', ttft_ms: null }],
+      rows: [
+        {
+          request_id: 'r1',
+          tags: ['t'],
+          streamed: false,
+          is_final: true,
+          cost_nano_usd: '1500',
+          ttft_ms: null,
+          after_ms: 0,
+        },
+      ],
     })
     const found = async (query: string) => (await call<ApiRequests>('GET', `/requests?${query}`)).body.rows.length
     expect(await found('tenant=ten_a&tag=t&model=gpt-4o&outcome=ok')).toBe(1)

@@ -84,6 +84,7 @@ describe('consume', () => {
       savedNanoUsd: 9,
       priceVersion: 'p1',
       ttftMs: 42,
+      afterMs: 17,
       credential: 'ONE_API_KEY',
       plan: 'weighted: a > b',
     })
@@ -130,6 +131,7 @@ describe('consume', () => {
       price_version: 'p1',
       latency_ms: 100,
       ttft_ms: 42,
+      after_ms: 17,
       credential: 'ONE_API_KEY',
       plan: 'weighted: a > b',
     })

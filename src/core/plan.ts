@@ -40,6 +40,12 @@ export interface Plan {
   readonly excluded: readonly Exclusion[]
   /** The rule that chose among the targets; missing for the route itself. */
   readonly rule?: string
+  /** What the request itself said that changed the order, e.g. `provider.sort`; missing for nothing. */
+  readonly wish?: string
+  /** Who chose in the route's place, in words: the path that names a target, the request that is mirrored. */
+  readonly by?: string
+  /** The model that was to serve before this plan's; missing where it is what was asked for. */
+  readonly insteadOf?: string
 }
 
 /** What is asked of each target, beyond what the route says. */
@@ -98,27 +104,74 @@ export function gapsOf(excluded: readonly Exclusion[]): readonly Gap[] {
   })
 }
 
-/** The plan in one line: how it was chosen, who serves in which order, who doesn't and why. */
-export function summaryOf({ route, rule, candidates, excluded }: Plan): string {
-  const how = rule === undefined ? (route.group?.strategy ?? 'priority') : `rule ${rule}`
-  const order = candidates.map(({ target }) => target.id).join(' > ')
-  const others = excluded.map(({ targetId, reason }) => `${targetId} (${reason})`).join(', ')
-  const shadow = route.shadow === undefined ? '' : `; ${shadowText(route.shadow)}`
-  return `${how}: ${order}${others === '' ? '' : `; not ${others}`}${shadow}`
+const SUMMARY_CHARS_MAX = 500
+const STORY_CHARS_MAX = 1_000
+
+/** Summaries that were written: the answer's header and every attempt ask for the same one, … */
+const writtenOf = new WeakMap<Plan, string>()
+/** … and where nothing was to be chosen all requests of a route do. */
+const writtenFor = new WeakMap<Route, string>()
+
+/** The plan in one line: how it was chosen, who serves in which order, who doesn't and why. Costs a look-up where the route has
+ *  one target and nothing speaks against it. At most 500 characters. */
+export function summaryOf(plan: Plan): string {
+  return hasChoice(plan) ? remembered(writtenOf, plan, plan) : remembered(writtenFor, plan.route, plan)
 }
 
-const CHOICE_CHARS_MAX = 500
-/** Lines that were written: the event, the answer's header and every further attempt ask for the same one. */
-const written = new WeakMap<Plan, string>()
+/** The summary with each reason in full, and the candidates that were passed over when it came to them. At most 1,000
+ *  characters. */
+export function storyOf(plan: Plan, passed: readonly string[] = []): string {
+  const { excluded } = plan
+  if (excluded.length === 0 && passed.length === 0) return summaryOf(plan)
+  return lineOf(plan, (exclusion) => `${exclusion.reason}: ${detailOf(exclusion)}`, passed).slice(0, STORY_CHARS_MAX)
+}
 
-/** The plan in one line, where there was a choice: null for a route with one target and nothing to say. */
-export function choiceOf(plan: Plan): string | null {
-  const { candidates, excluded, rule, route } = plan
-  const isChosen = candidates.length + excluded.length > 1 || rule !== undefined || route.shadow !== undefined
-  if (!isChosen) return null
-  const known = written.get(plan)
+/** An exclusion's reason in full. */
+export function detailOf(exclusion: Exclusion): string {
+  switch (exclusion.reason) {
+    case 'gap':
+      return exclusion.gaps.map(({ field, path, reason }) => `${path ?? field}: ${reason}`).join('; ')
+    case 'too-long':
+      return `about ${exclusion.promptTokens} tokens of prompt, and it takes ${exclusion.contextTokens}`
+    case 'switched-off':
+      return exclusion.what === 'target' ? 'switched off by the operator' : `its ${exclusion.what} is switched off`
+    case 'data-policy':
+      return `the data policy of the ${exclusion.of}: ${exclusion.need}`
+    case 'rule':
+      return `rule "${exclusion.rule}"`
+    case 'preference':
+      return `${exclusion.preference} of the request`
+  }
+}
+
+/** Whether requests of the route may have another plan than this one. */
+function hasChoice({ route, candidates, excluded, rule, by, insteadOf }: Plan): boolean {
+  if (route.targets.length !== 1 || candidates.length !== 1 || excluded.length > 0) return true
+  return rule !== undefined || by !== undefined || insteadOf !== undefined
+}
+
+function remembered<Key extends object>(written: WeakMap<Key, string>, key: Key, plan: Plan): string {
+  const known = written.get(key)
   if (known !== undefined) return known
-  const line = summaryOf(plan).slice(0, CHOICE_CHARS_MAX)
-  written.set(plan, line)
+  const line = lineOf(plan, ({ reason }) => reason, []).slice(0, SUMMARY_CHARS_MAX)
+  written.set(key, line)
   return line
+}
+
+function lineOf(
+  { route, rule, wish, by, insteadOf, candidates, excluded }: Plan,
+  reasonOf: (exclusion: Exclusion) => string,
+  passed: readonly string[],
+): string {
+  const chosen = by ?? (rule === undefined ? (route.group?.strategy ?? 'priority') : `rule ${rule}`)
+  const how = wish === undefined ? chosen : `${chosen}, ${wish}`
+  const order = candidates.length === 0 ? 'nobody' : candidates.map(({ target }) => target.id).join(' > ')
+  const others = excluded.map((exclusion) => `${exclusion.targetId} (${reasonOf(exclusion)})`).join(', ')
+  const parts = [
+    `${insteadOf === undefined ? '' : `instead of ${insteadOf}, `}${how}: ${order}`,
+    ...(others === '' ? [] : [`not ${others}`]),
+    ...(passed.length === 0 ? [] : [`past ${passed.join(', ')}`]),
+    ...(route.shadow === undefined ? [] : [shadowText(route.shadow)]),
+  ]
+  return parts.join('; ')
 }

@@ -103,7 +103,7 @@ export interface UsageEvent {
   readonly ttftMs: number | null
   /** Name of the secret that paid, where the target has several; null or missing where there was no choice. */
   readonly credential?: string | null
-  /** The plan in one line; null or missing where there was no choice. */
+  /** The plan in one line, with its reasons (`storyOf` in `core/plan.ts`); null or missing on rows of older gateways. */
   readonly plan?: string | null
   /** The client's span, `<id>-<flags>` (`core/trace-context.ts`); null or missing where it named none. */
   readonly parentSpan?: string | null

@@ -7,6 +7,7 @@ import type { UpstreamFailure } from '../core/failure.ts'
 import type { Amounts } from '../core/limits.ts'
 import { NOTHING } from '../core/limits.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
+import { type Plan, storyOf } from '../core/plan.ts'
 import { costNanoUsd } from '../core/price.ts'
 import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
 import { NO_USAGE, type Usage, completionTokens, withUnits } from '../core/usage.ts'
@@ -36,8 +37,9 @@ export interface AttemptPlan {
   readonly neutral: NeutralRequest | null
   /** What to ask in place of that: to go on with a reply that broke off. */
   readonly goesOn?: (target: Target) => NeutralRequest
-  /** How the target was chosen, in a line; null or missing where there was no choice. */
-  readonly choice?: string | null
+  /** What the target was chosen by, and the candidates before it that were passed over, each with the reason. */
+  readonly choice: Plan
+  readonly passed: readonly string[]
   readonly promptTokens: number
   readonly cache: CacheState
   /** The reply can be held to an output bound of ours, and be ended early: the protocol has words for both. */
@@ -116,7 +118,7 @@ export async function admit<P extends Speaker>(
   event.priceVersion = target.priceVersion
   event.isUnpriced = target.price === null
   event.credential = target.credentials === undefined ? null : target.credential
-  event.plan = plan.choice ?? null
+  event.plan = storyOf(plan.choice, plan.passed)
   event.usage = { ...NO_USAGE, input: need.promptTokens }
   event.afterMs = services.nowMs() - exchange.startedAtMs
   const path = { tenantId: caller.tenantId, teamId: caller.teamId, keyId: caller.keyId, model: facts.model }

@@ -13,11 +13,11 @@ import { authenticate } from './authenticate.ts'
 import { limitedText, noAnswer } from './call-upstream.ts'
 import { concreteTarget } from './concrete-target.ts'
 import { type ReadExchange, begin } from './exchange.ts'
-import { headerSafe } from './headers.ts'
+import { headerSafe, planHeaders } from './headers.ts'
 import { promptTokens } from './large-body.ts'
 import { withPreset } from './presets.ts'
 import { readRequest } from './read-request.ts'
-import { refuse } from './refuse.ts'
+import { refuse, refuseUnrouted } from './refuse.ts'
 import { route } from './route.ts'
 
 /** Longest answer that is read: it holds one number, or an error. */
@@ -37,18 +37,27 @@ export async function countTokens(request: Request, services: Services, later: L
   if (!preset.ok) return refuse(begun, preset.error)
   const exchange = preset.value
   const routed = route(exchange, routes)
-  if (!routed.ok) return refuse(begun, routed.error)
+  if (!routed.ok) return refuseUnrouted(begun, routed.error)
+  const told = planHeaders(routed.value.plan)
   const targets = routed.value.plan.candidates.map(({ target }) => target)
   const counted = await countAt(exchange, targets)
   if (counted === null) {
-    return answer(exchange, promptTokens(exchange.facts, exchange.short), { 'x-tidegate-estimated': 'true' })
+    const tokens = promptTokens(exchange.facts, exchange.short)
+    return answer(exchange, tokens, { ...told, 'x-tidegate-estimated': 'true' })
   }
-  return counted.ok ? counted.value : refuse(begun, counted.error)
+  if (!counted.ok) return refuse(begun, counted.error, told)
+  return answer(exchange, counted.value.tokens, { ...told, ...counted.value.headers })
+}
+
+interface Counted {
+  readonly tokens: number
+  /** Who counted. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** What the first target says that can be asked; null where none can. The client's own mistake ends the search, and
  *  so does the first target that can't be asked: it would be the next to serve the request. */
-async function countAt(exchange: ReadExchange, targets: readonly Target[]): Promise<Result<Response, Failure> | null> {
+async function countAt(exchange: ReadExchange, targets: readonly Target[]): Promise<Result<Counted, Failure> | null> {
   let failure: Failure | null = null
   for (const candidate of targets) {
     const target = await concreteTarget(candidate, exchange.facts.model)
@@ -62,8 +71,12 @@ async function countAt(exchange: ReadExchange, targets: readonly Target[]): Prom
     if (asked.ok) {
       permit.done(null, null, exchange.later)
       const { provider, model, id } = target
-      const facts = { 'x-tidegate-provider': provider, 'x-tidegate-model': headerSafe(model), 'x-tidegate-target': id }
-      return ok(answer(exchange, asked.value, facts))
+      const headers = {
+        'x-tidegate-provider': provider,
+        'x-tidegate-model': headerSafe(model),
+        'x-tidegate-target': id,
+      }
+      return ok({ tokens: asked.value, headers })
     }
     if (exchange.client.hasLeft) permit.withdraw(exchange.later)
     else permit.done(asked.error.class, asked.error.retryAfterMs, exchange.later)

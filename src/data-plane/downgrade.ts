@@ -22,7 +22,9 @@ export function downgrade(exchange: ReadExchange, table: RouteTable, model: stri
   if (model === exchange.facts.model) return null
   const renamed = renamedTo(exchange, model)
   const routed = route({ ...exchange, ...renamed }, table)
-  return routed.ok ? { renamed, routed: routed.value } : null
+  if (!routed.ok) return null
+  const plan = { ...routed.value.plan, insteadOf: exchange.facts.model }
+  return { renamed, routed: { ...routed.value, plan } }
 }
 
 /** The request as if it had asked for `model`. */

@@ -3,10 +3,10 @@
 // one, `?protocol=` says, else the body itself.
 import type { Target } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
-import { type Exclusion, type Plan, summaryOf } from '../core/plan.ts'
+import { type Plan, detailOf, storyOf, summaryOf } from '../core/plan.ts'
 import type { DataPolicy } from '../core/data-policy.ts'
 import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
-import { err, ok } from '../core/result.ts'
+import { ok } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import type { CachedReply, Later, Services } from '../ports.ts'
 import { protocols } from '../protocols/index.ts'
@@ -22,7 +22,7 @@ import { withPreset } from './presets.ts'
 import { readRequest } from './read-request.ts'
 import { recall } from './recall.ts'
 import { refuse } from './refuse.ts'
-import { type PlannedRequest, route } from './route.ts'
+import { type PlannedRequest, route, unroutable } from './route.ts'
 import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
 import { isPlanned, planShadow } from './shadow.ts'
 import { situationOf } from './situation.ts'
@@ -48,7 +48,8 @@ export async function explain(request: Request, services: Services, later: Later
   const preset = withPreset(given, routes)
   const exchange = preset.ok ? preset.value : given
   const unnamed = endUserMissing(exchange)
-  const routed = !preset.ok ? preset : unnamed === null ? route(exchange, routes) : err(unnamed)
+  const against = preset.ok ? unnamed : preset.error
+  const routed = against === null ? route(exchange, routes) : unroutable(against)
   const told = {
     object: 'route.explanation',
     request_id: exchange.requestId,
@@ -58,8 +59,10 @@ export async function explain(request: Request, services: Services, later: Later
     caller: tellCaller(exchange),
   }
   if (routed.ok) return Response.json({ ...told, ...(await tellPlan(exchange, routed.value, routes)) })
-  const { status, body } = protocol.fail(routed.error, exchange.requestId)
-  return Response.json({ ...told, candidates: [], would_answer: { status, body } })
+  const { failure, plan } = routed.error
+  const { status, body } = protocol.fail(failure, exchange.requestId)
+  const planned = plan === null ? {} : { route: tellRoute(plan), ...tellOthers(plan) }
+  return Response.json({ ...told, candidates: [], ...planned, would_answer: { status, body } })
 }
 
 /** The protocol that a body is for: named by `?protocol=`, else told by members that only it has. */
@@ -114,14 +117,17 @@ async function tellPlan(exchange: ReadExchange, routed: PlannedRequest, table: R
     cached: recalled.state === 'hit' ? tellCached(exchange, recalled.entry) : null,
     limits: first === undefined ? null : await tellLimits(exchange, routed.promptTokens(), first),
     candidates,
-    excluded: plan.excluded.map((exclusion) => ({
-      target: exclusion.targetId,
-      reason: exclusion.reason,
-      detail: detailOf(exclusion),
-    })),
     shadow: tellShadow(exchange, plan, table),
-    summary: summaryOf(plan),
+    ...tellOthers(plan),
   }
+}
+
+/** Who isn't asked, and the plan as answers tell it and as the ledger keeps it. */
+function tellOthers(plan: Plan) {
+  const excluded = plan.excluded.map((exclusion) => {
+    return { target: exclusion.targetId, reason: exclusion.reason, detail: detailOf(exclusion) }
+  })
+  return { excluded, summary: summaryOf(plan), story: storyOf(plan) }
 }
 
 /** The reply that the request would get in place of a provider's. */
@@ -190,21 +196,4 @@ function tellShortage(exchange: ReadExchange, routed: PlannedRequest, target: Ta
   if (shortage === null) return null
   const { unit, left, resetsAtMs } = shortage
   return { unit, left, resets_after_ms: resetsAtMs - exchange.services.nowMs() }
-}
-
-function detailOf(exclusion: Exclusion): string {
-  switch (exclusion.reason) {
-    case 'gap':
-      return exclusion.gaps.map(({ field, path, reason }) => `${path ?? field}: ${reason}`).join('; ')
-    case 'too-long':
-      return `about ${exclusion.promptTokens} tokens of prompt, and it takes ${exclusion.contextTokens}`
-    case 'switched-off':
-      return exclusion.what === 'target' ? 'switched off by the operator' : `its ${exclusion.what} is switched off`
-    case 'data-policy':
-      return `the data policy of the ${exclusion.of}: ${exclusion.need}`
-    case 'rule':
-      return `rule "${exclusion.rule}"`
-    case 'preference':
-      return `${exclusion.preference} of the request`
-  }
 }

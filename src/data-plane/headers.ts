@@ -1,5 +1,5 @@
 // What every answer tells about itself.
-import { type Plan, choiceOf } from '../core/plan.ts'
+import { type Plan, summaryOf } from '../core/plan.ts'
 import type { CacheState } from '../core/usage-event.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
@@ -17,14 +17,12 @@ export function answerHeaders(
   const headers: Record<string, string> = {
     'x-request-id': exchange.requestId,
     'x-tidegate-request-id': exchange.requestId,
-    'x-tidegate-route': headerSafe((attempt?.plan.route ?? plan.route).model),
+    ...planHeaders(attempt?.plan.choice ?? plan),
     'x-tidegate-cache': cache,
   }
   const { idHeader } = exchange.protocol
   if (idHeader !== undefined) headers[idHeader] = exchange.requestId
   if (exchange.traceId !== null) headers['x-trace-id'] = exchange.traceId
-  const choice = choiceOf(plan)
-  if (choice !== null) headers['x-tidegate-plan'] = lineSafe(choice)
   if (attempt === null) return headers
   headers['x-tidegate-provider'] = attempt.plan.target.provider
   headers['x-tidegate-model'] = headerSafe(attempt.event.model ?? '')
@@ -39,6 +37,11 @@ export function answerHeaders(
   const standings = attempt.reservation.standings?.() ?? null
   if (standings !== null) addLimitHeaders(headers, exchange.protocol, standings, exchange.services.nowMs())
   return headers
+}
+
+/** Which route a request took, and where that leads: on every answer to one that had a route. */
+export function planHeaders(plan: Plan): Record<string, string> {
+  return { 'x-tidegate-route': headerSafe(plan.route.model), 'x-tidegate-plan': lineSafe(summaryOf(plan)) }
 }
 
 /** Adds what the request has cost: all its attempts that are over. Call when the last of them is. */

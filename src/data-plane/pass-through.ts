@@ -7,6 +7,7 @@ import type { Caller, Target } from '../core/directory.ts'
 import { estimateTokens } from '../core/estimate.ts'
 import type { Failure } from '../core/failure.ts'
 import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
+import type { Plan } from '../core/plan.ts'
 import { FREE } from '../core/price.ts'
 import { hasQuirk } from '../core/quirk.ts'
 import type { RouteTable } from '../core/route-table.ts'
@@ -20,7 +21,7 @@ import { concreteTarget } from './concrete-target.ts'
 import { dataFailure, outOfBounds } from './data-policy.ts'
 import { endUserMissing } from './end-user.ts'
 import { type Exchange, type ReadExchange, begin } from './exchange.ts'
-import { answerHeaders } from './headers.ts'
+import { answerHeaders, planHeaders } from './headers.ts'
 import { METHODS, allows } from './http-surface.ts'
 import { boundedBody, outputBoundOf, plainBody } from './pass-through-bound.ts'
 import { FORWARDED, keyOf, passedHeaders, passedLocation, passedQuery } from './pass-through-headers.ts'
@@ -124,7 +125,7 @@ async function passOn(
   const promptTokens = promptTokensOf(request, body)
   const refused =
     offFailure(exchange, chosen.value) ?? endUserMissing(exchange) ?? againstRules(exchange, way, () => promptTokens)
-  if (refused !== null) return refuse(exchange, refused)
+  if (refused !== null) return refuse(exchange, refused, planHeaders(planOf(way)))
   const answered = answer(exchange, way, { request, body, promptTokens, search: given.search })
   exchange.client.finish(answered)
   return answered
@@ -151,10 +152,15 @@ function promptTokensOf(request: Request, { text }: PassedBody): number {
   return request.body === null ? 1 : FLAT_TOKENS
 }
 
+/** The path chose, not the route. */
+function planOf({ route, target }: Way): Plan {
+  return { route, candidates: [{ target }], excluded: [], by: 'named by the path' }
+}
+
 async function answer(exchange: ReadExchange<Speaker>, way: Way, given: Given): Promise<Response> {
-  const { route, target, inference, passed } = way
+  const { target, inference, passed } = way
   const { body, promptTokens } = given
-  const plan = { route, candidates: [{ target }], excluded: [] }
+  const plan = planOf(way)
   const isStreamed = passed.operation.includes(':stream')
   const result = await pursue(exchange, { plan, neutral: null }, { promptTokens, cache: 'off' }, (attempt) =>
     tryRelay(attempt, {

@@ -57,11 +57,20 @@ export function asPreferred(plan: Plan, preferences: Preferences, situation: () 
   const { sort, order, allowsFallbacks } = preferences
   const sorted = sort === null ? plan.candidates : sortedBy(plan, sort, situation())
   const candidates = preferred(order, sorted)
-  if (allowsFallbacks || candidates.length < 2) return { ...plan, candidates }
+  const wish = wishOf(preferences, plan)
+  const wished = wish === null ? { ...plan, candidates } : { ...plan, candidates, wish }
+  if (allowsFallbacks || candidates.length < 2) return wished
   const excluded = candidates.slice(1).map(({ target }): Exclusion => {
     return { targetId: target.id, reason: 'preference', preference: 'provider.allow_fallbacks' }
   })
-  return { ...plan, candidates: candidates.slice(0, 1), excluded: [...plan.excluded, ...excluded] }
+  return { ...wished, candidates: candidates.slice(0, 1), excluded: [...plan.excluded, ...excluded] }
+}
+
+/** The members that the order is made by, besides the route; null for none, or where there is nothing to order. */
+function wishOf({ sort, order }: Preferences, { candidates }: Plan): string | null {
+  if (candidates.length < 2) return null
+  const members = [...(sort === null ? [] : ['provider.sort']), ...(order.length === 0 ? [] : ['provider.order'])]
+  return members.length === 0 ? null : members.join(', ')
 }
 
 function sortedBy({ candidates }: Plan, sort: NonNullable<Preferences['sort']>, situation: Situation) {

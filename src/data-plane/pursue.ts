@@ -4,13 +4,14 @@ import type { Target } from '../core/directory.ts'
 import type { Failure, UpstreamFailure } from '../core/failure.ts'
 import type { Amounts } from '../core/limits.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
-import { choiceOf } from '../core/plan.ts'
+import { storyOf } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { late } from '../core/late.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
 import type { CallPermit, Refusal } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type Attempt, type FailedAttempt, admit, noteEnd, settleFailed, tellBreaker, unasked } from './attempt.ts'
+import { type Credentials, hasServed, paidBy, rotates } from './credential-turns.ts'
 import { type ReadExchange, deadlineOf, eventTemplate, logged } from './exchange.ts'
 import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
 import { failureOf } from './refuse.ts'
@@ -59,6 +60,8 @@ export interface Pursuit<P extends Speaker = Speaker> {
   retryAfterMs: number | null
   /** A candidate was left out because nobody knows what it costs. */
   isUnpriced: boolean
+  /** Candidates of the plan that weren't called in their turn, each with the reason: for the ledger. */
+  passed: readonly string[]
 }
 
 /** What the candidates came to: an answer, a failure that ends the request, nothing (go on with the next), or another model. */
@@ -70,12 +73,7 @@ export interface Made<Answer, P extends Speaker> {
   readonly result: Result<Answer, FailedAttempt<P>>
 }
 
-/** Credentials of one target that were tried for this request. */
-interface Credentials {
-  readonly tried: string[]
-  /** Refused with a 403, which may be about the request: that is known when another one is accepted. */
-  readonly doubtful: Target[]
-}
+const NOBODY: readonly string[] = []
 
 const hedging = late(() => import('./hedge.ts'))
 
@@ -92,6 +90,7 @@ export async function pursue<Answer, P extends Speaker = Protocol>(
     last: null,
     retryAfterMs: null,
     isUnpriced: false,
+    passed: NOBODY,
   }
   const pursuit: Pursuit<P> = { exchange, routed, purpose, ...start }
   let result = await pursueCandidates(pursuit, tryOnce)
@@ -117,10 +116,12 @@ async function pursueCandidates<Answer, P extends Speaker>(
     if (target.id === pursuit.hedgedTargetId) continue
     if (isRefusedUnpriced(target, pursuit.exchange)) {
       pursuit.isUnpriced = true
+      passBy(pursuit, target, 'no price')
       continue
     }
-    const isLater = isChoice && (spared?.has(candidate.target) === true || isShort(pursuit, target))
-    const result = isLater ? 'later' : await pursueTarget(pursuit, target, tryOnce, !isChoice)
+    const why = isChoice ? whyLater(pursuit, target, spared?.has(candidate.target) === true) : null
+    if (why !== null) passBy(pursuit, target, why)
+    const result = why === null ? await pursueTarget(pursuit, target, tryOnce, !isChoice) : 'later'
     if (result === 'later') {
       ;(deferred ??= []).push(target)
       continue
@@ -149,6 +150,12 @@ function sparedOf({ exchange, routed }: Pursuit): ReadonlySet<Target> | null {
   return services.speeds.spared(routed.plan.candidates, facts.model, facts.isStreamed)
 }
 
+/** Why others are to be asked before a target; null for its turn. */
+function whyLater(pursuit: Pursuit, target: Target, isSpared: boolean): string | null {
+  if (isSpared) return 'slow'
+  return isShort(pursuit, target) ? 'nearly used up' : null
+}
+
 /** Tries one target; `later`: others are to be tried before it. */
 async function pursueTarget<Answer, P extends Speaker>(
   pursuit: Pursuit<P>,
@@ -161,14 +168,18 @@ async function pursueTarget<Answer, P extends Speaker>(
   let mustWait = false
   for (let retry = 0; retry <= given.maxRetries && !isOver(pursuit); retry += mustWait ? 1 : 0) {
     const target = paidBy(pursuit, given, credentials)
-    if (target === null || (mustWait && !(await waitToRetry(pursuit, target, retry)))) return null
+    if (target === null) {
+      if (credentials.tried.length === 0) passBy(pursuit, given, 'no credential is ready')
+      return null
+    }
+    if (mustWait && !(await waitToRetry(pursuit, target, retry))) return null
     const permit = await permitFor(pursuit, target, isLast)
     if (permit === 'later') return retry === 0 && credentials.tried.length === 0 ? 'later' : null
     if (permit === null) return null
     const attempt = await nextAttempt(pursuit, target, permit)
     if (!('reservation' in attempt)) {
       permit.withdraw(exchange.later)
-      if (isOfTarget(attempt)) return passOver(pursuit, attempt)
+      if (isOfTarget(attempt)) return passOver(pursuit, target, attempt)
       if (await downgraded(pursuit, attempt)) return 'downgraded'
       const { amounts } = demandOf(exchange, pursuit.purpose, target)
       return err(refused(pursuit, failureOf(attempt, amounts)))
@@ -214,34 +225,6 @@ export async function makeOne<Answer, P extends Speaker>(
   return { attempt, result }
 }
 
-/** The target with the credential that pays for the next attempt; null when there is none. */
-function paidBy(pursuit: Pursuit, target: Target, { tried }: Credentials): Target | null {
-  if (target.credentials === undefined) return target
-  const chosen = pursuit.exchange.services.credentials.choose(target, tried)
-  if (chosen === null || !('retryAfterMs' in chosen)) return chosen
-  pursuit.retryAfterMs = Math.min(pursuit.retryAfterMs ?? Infinity, chosen.retryAfterMs)
-  return null
-}
-
-/** Whether another credential of the target is to be tried at once, since it is this one that is not accepted. */
-function rotates({ exchange }: Pursuit, { attempt, failure }: FailedAttempt<Speaker>, pool: Credentials): boolean {
-  const { target } = attempt.plan
-  if (target.credentials === undefined || target.credential === null) return false
-  if (failure.class !== 'throttled' && failure.class !== 'credential') return false
-  const { credentials } = exchange.services
-  if (failure.class === 'throttled') credentials.throttled(target, failure.retryAfterMs)
-  else if (failure.status === 403) pool.doubtful.push(target)
-  else credentials.refused(target)
-  pool.tried.push(target.credential)
-  return true
-}
-
-function hasServed({ exchange }: Pursuit, target: Target, { doubtful }: Credentials): void {
-  if (target.credentials === undefined) return
-  exchange.services.credentials.served(target)
-  for (const other of doubtful) exchange.services.credentials.refused(other)
-}
-
 /** Settles the failure before, then admits the next attempt. */
 function nextAttempt<P extends Speaker>(
   pursuit: Pursuit<P>,
@@ -253,8 +236,9 @@ function nextAttempt<P extends Speaker>(
   pursuit.attempts += 1
   const { plan, neutral } = pursuit.routed
   const number = pursuit.attempts
-  const choice = choiceOf(plan)
-  return admit(pursuit.exchange, { target, route: plan.route, number, permit, neutral, choice, ...pursuit.purpose })
+  const { passed, purpose } = pursuit
+  const { route } = plan
+  return admit(pursuit.exchange, { target, route, number, permit, neutral, choice: plan, passed, ...purpose })
 }
 
 /** Whether the provider said that it has next to nothing left for a request of this size: then others come first. */
@@ -271,14 +255,20 @@ export function isShort({ exchange, purpose }: Pursuit, target: Target): boolean
   return true
 }
 
+/** Notes why a target isn't called in its turn: who serves instead has that in its event. */
+function passBy(pursuit: Pursuit, { id }: Target, why: string): void {
+  pursuit.passed = [...pursuit.passed, `${id} (${why})`]
+}
+
 /** Whether it is the target's own limits that have no room: nothing of that is the client's fault. */
 function isOfTarget(refusal: Refusal): boolean {
   return 'scope' in refusal && refusal.scope === 'target'
 }
 
 /** On with the next candidate, as if this one had been closed: the attempt was none. */
-function passOver(pursuit: Pursuit, refusal: Refusal): null {
+function passOver(pursuit: Pursuit, target: Target, refusal: Refusal): null {
   pursuit.attempts -= 1
+  passBy(pursuit, target, 'its limits')
   const waitMs = 'retryAfterMs' in refusal ? refusal.retryAfterMs : null
   if (waitMs !== null) pursuit.retryAfterMs = Math.min(pursuit.retryAfterMs ?? Infinity, waitMs)
   return null
@@ -292,6 +282,7 @@ async function downgraded<P extends Speaker>(pursuit: Pursuit<P>, refusal: Refus
   if (rerouted === null) return false
   pursuit.exchange = { ...pursuit.exchange, ...rerouted.renamed }
   pursuit.routed = rerouted.routed
+  pursuit.passed = NOBODY
   pursuit.attempts -= 1
   return true
 }
@@ -305,19 +296,18 @@ async function goesOn<P extends Speaker>(pursuit: Pursuit<P>, model: string): Pr
   const { downgradedFrom: _, ...renamed } = rerouted.renamed
   pursuit.exchange = { ...exchange, ...renamed }
   pursuit.routed = rerouted.routed
+  pursuit.passed = NOBODY
   return true
 }
 
 /** The caller's limits end the request. One that had been tried already is in the ledger and needs its ending there. */
 function refused(pursuit: Pursuit, failure: Failure): Failure {
-  const { exchange, routed, purpose, attempts } = pursuit
+  const { exchange, routed, purpose, attempts, passed } = pursuit
   if (attempts > 1) {
     const { status } = exchange.protocol.fail(failure, exchange.requestId)
     const event = eventTemplate(exchange, routed.plan.route.id, purpose.cache, 0)
-    exchange.services.limiter.record(
-      { ...event, status, failure: failure.kind, plan: choiceOf(routed.plan) },
-      exchange.later,
-    )
+    const plan = storyOf(routed.plan, passed)
+    exchange.services.limiter.record({ ...event, status, failure: failure.kind, plan }, exchange.later)
   }
   return failure
 }
@@ -334,19 +324,17 @@ function giveUp(pursuit: Pursuit): Failure {
   }
   const event = eventTemplate(exchange, routed.plan.route.id, pursuit.purpose.cache, 0)
   if (pursuit.isUnpriced && pursuit.retryAfterMs === null) return refuseUnpriced(pursuit, event)
-  exchange.services.limiter.record(
-    { ...event, status: 503, failure: 'no-target', plan: choiceOf(routed.plan) },
-    exchange.later,
-  )
+  const plan = storyOf(routed.plan, pursuit.passed)
+  exchange.services.limiter.record({ ...event, status: 503, failure: 'no-target', plan }, exchange.later)
   const { retryAfterMs } = pursuit
   const suggestions = alternatives(pursuit)
   return { kind: 'no-target-available', model: exchange.facts.model, retryAfterMs, suggestions }
 }
 
-function refuseUnpriced({ exchange, routed }: Pursuit, event: EventDraft): Failure {
+function refuseUnpriced({ exchange, routed, passed }: Pursuit, event: EventDraft): Failure {
   const failure: Failure = { kind: 'unpriced', model: exchange.facts.model }
   const { status } = exchange.protocol.fail(failure, exchange.requestId)
-  const plan = choiceOf(routed.plan)
+  const plan = storyOf(routed.plan, passed)
   exchange.services.limiter.record({ ...event, status, failure: failure.kind, plan }, exchange.later)
   return failure
 }
@@ -365,6 +353,7 @@ async function permitFor(pursuit: Pursuit, target: Target, isLast: boolean): Pro
   const answer = pursuit.exchange.services.breakers.permit(target, isLast)
   const permit = answer instanceof Promise ? await answer : answer
   if (!('retryAfterMs' in permit)) return permit
+  passBy(pursuit, target, permit.isRamping === true ? 'coming back' : 'resting')
   if (permit.isRamping === true) return 'later'
   pursuit.retryAfterMs = Math.min(pursuit.retryAfterMs ?? Infinity, permit.retryAfterMs)
   return null

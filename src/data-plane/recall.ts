@@ -3,7 +3,7 @@
 import { fold, isWhole, unfold } from '../core/fold.ts'
 import { cacheKeyText } from '../core/cache-key.ts'
 import type { NeutralEvent, NeutralReply } from '../core/neutral.ts'
-import { type Plan, choiceOf } from '../core/plan.ts'
+import { type Plan, storyOf } from '../core/plan.ts'
 import type { CacheState, UsageEvent } from '../core/usage-event.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { CachedReply } from '../ports.ts'
@@ -111,7 +111,7 @@ function record(exchange: ReadExchange, routed: RoutedRequest, entry: CachedRepl
   const latencyMs = exchange.services.nowMs() - exchange.startedAtMs
   const event: UsageEvent = {
     ...eventTemplate(exchange, routed.plan.route.id, 'hit', 0),
-    plan: choiceOf(routed.plan),
+    plan: storyOf(routed.plan),
     targetId: entry.targetId,
     provider: entry.provider,
     model: entry.model,

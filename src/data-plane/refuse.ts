@@ -4,7 +4,9 @@ import type { Failure } from '../core/failure.ts'
 import type { Refusal } from '../ports.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Exchange } from './exchange.ts'
+import { planHeaders } from './headers.ts'
 import { refusalHeaders } from './limit-headers.ts'
+import type { Unroutable } from './route.ts'
 
 /** The response that tells `failure` to the client. */
 export function refuse(
@@ -24,6 +26,11 @@ export function refuse(
       ...own,
     },
   })
+}
+
+/** Tells why a request couldn't be routed, with its plan as far as it came. */
+export function refuseUnrouted(exchange: Exchange<Speaker>, { failure, plan }: Unroutable): Response {
+  return refuse(exchange, failure, plan === null ? {} : planHeaders(plan))
 }
 
 /** A limiter's refusal as a failure of the request. */

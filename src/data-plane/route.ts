@@ -44,27 +44,36 @@ export interface PlannedRequest extends RoutedRequest {
   readonly promptTokens: () => number
 }
 
+/** Why nothing can serve a request, and the plan as far as it came: null where there is no route for it. */
+export interface Unroutable {
+  readonly failure: Failure
+  readonly plan: Plan | null
+}
+
 /** Plans a request, or tells why nothing can serve it. */
-export function route(exchange: ReadExchange, table: RouteTable): Result<PlannedRequest, Failure> {
+export function route(exchange: ReadExchange, table: RouteTable): Result<PlannedRequest, Unroutable> {
   const { caller, facts } = exchange
   const found = table.find(caller.tenantId, facts.model)
   const suggest = (failed: readonly Target[]): readonly string[] => suggestModels(table, caller, facts.model, failed)
-  if (found === null) return err({ kind: 'model-not-found', model: facts.model, suggestions: suggest([]) })
+  if (found === null) return unroutable({ kind: 'model-not-found', model: facts.model, suggestions: suggest([]) })
   if (exchange.services.switches.ofModel(facts.model)) {
-    return err({ kind: 'switched-off', what: 'model', model: facts.model })
+    return unroutable({ kind: 'switched-off', what: 'model', model: facts.model })
   }
   const forbidden = forbiddenModel(caller, facts.model, () => settingsOf(exchange))
-  if (forbidden !== undefined) return err({ kind: 'model-not-allowed', model: forbidden })
+  if (forbidden !== undefined) return unroutable({ kind: 'model-not-allowed', model: forbidden })
   const targets = table.targets(found)
   const neutral = neutralFor(exchange, targets)
-  if (!neutral.ok) return neutral
+  if (!neutral.ok) return unroutable(neutral.error)
   const length = once(() => promptTokens(facts, exchange.short))
   const wanted = preferencesOf(exchange, targets)
-  if (!wanted.ok) return wanted
+  if (!wanted.ok) return unroutable(wanted.error)
   const { preferences, models } = wanted.value
   const ruled = found.rules === undefined ? null : ruling(found.rules, routeFacts(exchange, length))
-  if (ruled !== null && ruled.refusal !== null)
-    return err({ kind: 'refused-by-rule', model: facts.model, ...ruled.refusal })
+  if (ruled !== null && ruled.refusal !== null) {
+    const { rule } = ruled.refusal
+    const none: Plan = { route: found, candidates: [], excluded: [], rule }
+    return unroutable({ kind: 'refused-by-rule', model: facts.model, ...ruled.refusal }, none)
+  }
   const checks = checksOf(exchange, { route: found, neutral: neutral.value, length, preferences })
   const situation = (): Situation => situationOf(exchange, length)
   const made = plan(found, targets, checks, situation, ruled)
@@ -76,14 +85,20 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
     }
     return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest, reroute, models })
   }
-  const off = allOff(facts.model, planned.excluded)
-  if (off !== null) return err(off)
-  const gaps = gapsOf(planned.excluded)
-  const suggestions = suggest(targets)
-  if (gaps.length > 0) return err({ kind: 'unsupported', model: facts.model, gaps, suggestions })
-  const kept = dataFailure(facts.model, planned.excluded)
-  if (kept !== null) return err(kept)
-  return err({ kind: 'no-target-available', model: facts.model, retryAfterMs: null, suggestions })
+  return unroutable(noCandidate(facts.model, planned, suggest(targets)), planned)
+}
+
+export function unroutable(failure: Failure, plan: Plan | null = null): Result<never, Unroutable> {
+  return err({ failure, plan })
+}
+
+/** What to tell where a plan has no candidate. */
+export function noCandidate(model: string, { excluded }: Plan, suggestions: readonly string[]): Failure {
+  const off = allOff(model, excluded)
+  if (off !== null) return off
+  const gaps = gapsOf(excluded)
+  if (gaps.length > 0) return { kind: 'unsupported', model, gaps, suggestions }
+  return dataFailure(model, excluded) ?? { kind: 'no-target-available', model, retryAfterMs: null, suggestions }
 }
 
 /** What is asked of each target of a route for this request. */
@@ -133,7 +148,7 @@ export function switchedOff({ facts, services }: ReadExchange<Speaker>, target: 
 }
 
 /** What to tell where switches are all that is in the way: the model, where it is that, else what serves it. */
-export function allOff(model: string, excluded: readonly Exclusion[]): Failure | null {
+function allOff(model: string, excluded: readonly Exclusion[]): Failure | null {
   if (excluded.length === 0) return null
   const kinds = excluded.map((exclusion) => (exclusion.reason === 'switched-off' ? exclusion.what : null))
   if (kinds.includes(null)) return null

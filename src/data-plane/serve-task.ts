@@ -1,8 +1,9 @@
 // The path of a task: the steps of a chat request, with a question and an answer that have but one shape.
+import type { Route, Target } from '../core/directory.ts'
 import type { Failure } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
-import { type Plan, gapsOf, plan } from '../core/plan.ts'
-import { type Result, err, ok } from '../core/result.ts'
+import { type Exclusion, type Plan, type PlanChecks, plan } from '../core/plan.ts'
+import { type Result, ok } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { taskCodec } from '../dialects/tasks/index.ts'
 import type { Later, Services } from '../ports.ts'
@@ -10,14 +11,14 @@ import type { Task, TaskFacts } from '../protocols/task.ts'
 import { relayTask } from './answer-task-relayed.ts'
 import { answerTask } from './answer-task.ts'
 import { authenticate } from './authenticate.ts'
-import { dataFailure, outOfBounds } from './data-policy.ts'
+import { outOfBounds } from './data-policy.ts'
 import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { type ShortBody, promptTokens } from './large-body.ts'
 import { type Form, discardForm, readForm } from './read-form.ts'
 import { readRequest } from './read-request.ts'
-import { refuse } from './refuse.ts'
-import { allOff, isAllowed, switchedOff } from './route.ts'
+import { refuse, refuseUnrouted } from './refuse.ts'
+import { type Unroutable, isAllowed, noCandidate, switchedOff, unroutable } from './route.ts'
 import { situationOf } from './situation.ts'
 
 /** A task under way. */
@@ -38,10 +39,14 @@ export async function serveTask(request: Request, task: Task, services: Services
   const routes = await services.directory.routes(later)
   const unnamed = endUserMissing(exchange)
   const planned =
-    unnamed !== null ? err(unnamed) : routes === null ? err(NO_DIRECTORY) : planTask(exchange, routes, promptTokens)
+    unnamed !== null
+      ? unroutable(unnamed)
+      : routes === null
+        ? unroutable(NO_DIRECTORY)
+        : planTask(exchange, routes, promptTokens)
   if (!planned.ok) {
     if (exchange.form !== null) await discardForm(exchange.form)
-    return refuse(begun, planned.error)
+    return refuseUnrouted(begun, planned.error)
   }
   const answer = task.isRelayed ? relayTask : answerTask
   const answered = answer(exchange, { plan: planned.value, neutral: null }, promptTokens)
@@ -74,28 +79,37 @@ function tokensOf(facts: TaskFacts, short: ShortBody | null): number {
 }
 
 /** The targets that can do this, in order. */
-function planTask(exchange: TaskExchange, table: RouteTable, promptTokens: number): Result<Plan, Failure> {
+function planTask(exchange: TaskExchange, table: RouteTable, promptTokens: number): Result<Plan, Unroutable> {
   const { caller, facts, protocol: task } = exchange
   const { model } = facts
   const found = table.find(caller.tenantId, model)
-  if (found === null) return err({ kind: 'model-not-found', model })
-  if (!isAllowed(caller, model)) return err({ kind: 'model-not-allowed', model })
-  if (exchange.services.switches.ofModel(model)) return err({ kind: 'switched-off', what: 'model', model })
+  if (found === null) return unroutable({ kind: 'model-not-found', model })
+  if (!isAllowed(caller, model)) return unroutable({ kind: 'model-not-allowed', model })
+  if (exchange.services.switches.ofModel(model)) return unroutable({ kind: 'switched-off', what: 'model', model })
   const targets = table.targets(found)
-  const able = targets.filter((target) => taskCodec(task.name, target) !== null)
-  if (able.length === 0 && targets.length > 0) {
-    const gap = { field: 'model', reason: `none of its targets answers ${task.endpoint}` }
-    return err({ kind: 'unsupported', model, gaps: [gap] })
-  }
-  const gaps = (target: (typeof able)[number]) => taskCodec(task.name, target)?.gaps(exchange.body(), target) ?? []
-  const against = (target: (typeof able)[number]) => switchedOff(exchange, target) ?? outOfBounds(caller, found, target)
-  const planned = plan(found, able, { gaps, against }, () => situationOf(exchange, () => promptTokens))
+  const checks = taskChecks(exchange, found)
+  const planned = plan(found, targets, checks, () => situationOf(exchange, () => promptTokens))
   if (planned.candidates.length > 0) return ok(planned)
-  const off = allOff(model, planned.excluded)
-  if (off !== null) return err(off)
-  const open = gapsOf(planned.excluded)
-  if (open.length > 0) return err({ kind: 'unsupported', model, gaps: open })
-  const kept = dataFailure(model, planned.excluded)
-  if (kept !== null) return err(kept)
-  return err({ kind: 'no-target-available', model, retryAfterMs: null })
+  // Of those that could do it at all: what keeps them is what the client is told.
+  const able = new Set(targets.filter((target) => unable(task, target) === null).map(({ id }) => id))
+  const excluded = planned.excluded.filter(({ targetId }) => able.has(targetId))
+  const isAble = targets.length === 0 || able.size > 0
+  if (isAble) return unroutable(noCandidate(model, { ...planned, excluded }, []), planned)
+  const gap = { field: 'model', reason: `none of its targets answers ${task.endpoint}` }
+  return unroutable({ kind: 'unsupported', model, gaps: [gap] }, planned)
+}
+
+/** What is asked of each target of a route for this task. */
+function taskChecks(exchange: TaskExchange, found: Route): PlanChecks {
+  const { caller, protocol: task } = exchange
+  return {
+    gaps: (target) => taskCodec(task.name, target)?.gaps(exchange.body(), target) ?? [],
+    against: (target) => unable(task, target) ?? switchedOff(exchange, target) ?? outOfBounds(caller, found, target),
+  }
+}
+
+/** A target that has no way to do the task: no route may allow that. */
+function unable({ name, endpoint }: Task, target: Target): Exclusion | null {
+  if (taskCodec(name, target) !== null) return null
+  return { targetId: target.id, reason: 'gap', gaps: [{ field: 'model', reason: `doesn’t answer ${endpoint}` }] }
 }

@@ -11,7 +11,7 @@ import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin, settingsOf } from './exchange.ts'
 import { readRequest } from './read-request.ts'
 import { recall, replay } from './recall.ts'
-import { refuse } from './refuse.ts'
+import { refuse, refuseUnrouted } from './refuse.ts'
 import { route } from './route.ts'
 import { shadowOf } from './shadow-draw.ts'
 
@@ -37,7 +37,7 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
     exchange = preset.value
   }
   const routed = route(exchange, routes)
-  if (!routed.ok) return refuse(begun, routed.error)
+  if (!routed.ok) return refuseUnrouted(begun, routed.error)
   const recalled = await recall(exchange, routed.value)
   if (recalled.state === 'hit') return withBodies(exchange, replay(exchange, routed.value, recalled.entry))
   const shadow = shadowOf(routed.value.plan.route, exchange, routes)

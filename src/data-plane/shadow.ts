@@ -74,7 +74,11 @@ export function planShadow(
   const own: Route = { ...routeTo(candidate.target.id), id: live.id, allowedGaps: route.allowedGaps }
   // What fails isn't tried again: that is what is to be seen.
   const once = { target: { ...candidate.target, maxRetries: 0 } }
-  return { exchange: asked, plan: { route: own, candidates: [once], excluded: [] }, neutral: neutral.value }
+  return {
+    exchange: asked,
+    plan: { route: own, candidates: [once], excluded: [], by: `shadow of ${live.id}` },
+    neutral: neutral.value,
+  }
 }
 
 /** Whether that is a plan. */

@@ -166,6 +166,8 @@ describe('an explanation', () => {
         const failed = await failing.ask(body)
         await ended(failing, failed)
         expect(failing.calls.map((call) => call.target.id)).toEqual(told.candidates.map((each) => each.target))
+        // Every answer to a request with a route says what its explanation does.
+        expect(failed.headers.get('x-tidegate-plan')).toBe(told.summary ?? null)
         if (told.would_answer !== undefined) {
           seen.refused += 1
           expect(failed.status).toBe(told.would_answer.status)
@@ -175,8 +177,7 @@ describe('an explanation', () => {
         const served = worldOf(one)
         served.upstream = (call) => (call.target.dialect === 'openai-chat' ? says(call) : fails(call, 'overloaded'))
         const response = await served.ask(body)
-        const line = response.headers.get('x-tidegate-plan')
-        if (line !== null) expect(line).toBe(told.summary)
+        expect(response.headers.get('x-tidegate-plan')).toBe(told.summary)
         expect(response.headers.get('x-tidegate-preset')).toBe(response.ok ? told.preset : null)
         await ended(served, response)
         const mirrors = served.shadows.map(({ settled }) => settled[0]?.event.targetId)

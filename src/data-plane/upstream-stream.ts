@@ -148,9 +148,20 @@ export class UpstreamStream {
   /** The provider's stream broke, or was cut by us. A reply that was whole by then is a good one. */
   #broken(client: ClientSink): RelayEnd | Promise<RelayEnd> {
     if (this.#cut === 'client-left') return this.#left(client)
-    if (this.lane.isComplete) return this.#finish(client, this.lane.end().out)
+    if (this.lane.isComplete) return this.#ended(client, this.lane.end())
     if (this.#due !== null) return this.#cutBy(this.#due, client)
     return this.#failed(this.#cut ?? 'provider-cut', this.#cut === 'timed-out' ? SILENT : BROKEN_OFF)
+  }
+
+  /** What came last of a reply that seemed whole may have begun another choice: then it is not. */
+  async #ended(client: ClientSink, last: LaneStep): Promise<RelayEnd> {
+    if (last.failure === null || this.lane.isComplete) return this.#finish(client, last.out)
+    try {
+      if (last.out !== null) await client.write(last.out)
+    } catch {
+      return this.#left(client)
+    }
+    return this.#failed('provider-cut', last.failure)
   }
 
   /** Ends the stream in order, for want of leave to go on. */

@@ -318,8 +318,11 @@ async function cutShort(answer: Response, seed: number): Promise<Response> {
   return new Response(body, { headers: { 'content-type': answer.headers.get('content-type') ?? '' } })
 }
 
+/** A recorded stream of a whole reply. */
+export type Recording = Fixture & { readonly bytes: Uint8Array }
+
 /** Recorded streams of a wire that tell a whole reply. */
-export function recordings(wire: Wire): readonly (Fixture & { readonly bytes: Uint8Array })[] {
+export function recordings(wire: Wire): readonly Recording[] {
   return fixturesOf(wire).flatMap((fixture) => {
     const { bytes } = fixture
     return bytes === null || fixture.reply === null ? [] : [{ ...fixture, bytes }]

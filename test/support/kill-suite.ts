@@ -1,5 +1,6 @@
 // A provider dies in the middle of its stream: in every way, on every wire, for every client, after some of its bytes or after
 // each. None may get a wrong text. Two files run it: a few places with all other tests, every byte by `npm run test:kill`.
+import type { Wire } from '../../src/core/directory.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   type Asking,
@@ -9,6 +10,7 @@ import {
   type Outcome,
   PARROT,
   RECORDED_WIRES,
+  type Recording,
   SIMULATED_WIRES,
   type SimulatedWire,
   answerSimulated,
@@ -106,12 +108,8 @@ export function killSuite({ clients, offsets, isExhaustive = false, isTold = fal
   describe.each(clients)('a recorded stream for a client of %s', (client) => {
     const wires = RECORDED_WIRES.filter((wire) => recordings(wire).length > 0)
     test.each(wires)('over %s', async (wire) => {
-      for (const { target, bytes, contentType } of recordings(wire)) {
-        const source = { ...target, id: 'source', timeouts: PARROT.timeouts, dialect: wire }
-        const reply = replyIn(source, bytes, contentType ?? '')
-        const answer = isSayable(reply) ? parrot(expectedOf(reply)) : () => new Response('{}', { status: 503 })
-        const stream = { bytes, contentType: contentType ?? '' }
-        const one = await withExpected({ asking: { client }, ...stream, source, heir: PARROT, answer })
+      for (const recording of recordings(wire)) {
+        const one = await recordedKill({ client }, wire, recording)
         await killEverywhere(`${client} over recorded ${wire}`, one, RECORDED_DEATHS)
       }
     })
@@ -143,6 +141,15 @@ function offsetsOf(length: number, most: number): readonly number[] {
 /** An error behind a whole reply, or everyone dead before a word was said: there is nothing to go on with. */
 function isBeyondHelp({ isTold, detail }: Outcome, death: Death): boolean {
   return death === 'twice' ? detail.startsWith('status') : isTold && (death === 'error' || death === 'garbage')
+}
+
+/** A recorded stream, and somebody who knows its text. */
+export function recordedKill(asking: Asking, wire: Wire, recording: Recording): Promise<Kill> {
+  const { target, bytes, contentType } = recording
+  const source = { ...target, id: 'source', timeouts: PARROT.timeouts, dialect: wire }
+  const reply = replyIn(source, bytes, contentType ?? '')
+  const answer = isSayable(reply) ? parrot(expectedOf(reply)) : () => new Response('{}', { status: 503 })
+  return withExpected({ asking, bytes, contentType: contentType ?? '', source, heir: PARROT, answer })
 }
 
 async function simulatedKill(asking: Asking, from: SimulatedWire, to: SimulatedWire): Promise<Kill> {

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { ApiFailure } from './api.ts'
 import { formatDuration, formatUsd } from './format.ts'
-import { type ExplainedLimits, LimitsExplained } from './explain-limits.tsx'
+import { type CandidateLimits, type ExplainedLimits, LimitsExplained, OwnLimits } from './explain-limits.tsx'
 import { Field, Form, TextField, useSending } from './forms.tsx'
 import { Panel } from './panel.tsx'
 
@@ -17,6 +17,7 @@ interface Candidate {
   readonly estimated_cost_usd: number | null
   readonly ttft_ms: number | null
   readonly health: { readonly state: string; readonly retry_after_ms: number | null }
+  readonly limits?: CandidateLimits | null
 }
 
 /** `POST /v1/route/explain` */
@@ -28,6 +29,8 @@ interface Explanation {
   readonly excluded?: readonly { readonly target: string; readonly reason: string; readonly detail: string }[]
   readonly would_answer?: { readonly status: number; readonly body: unknown }
   readonly preset: string | null
+  /** The plan in one line, as the ledger keeps it. */
+  readonly story?: string
   readonly cache?: string
   readonly cached?: { readonly target: string; readonly age_seconds: number } | null
   readonly limits?: ExplainedLimits | null
@@ -160,12 +163,18 @@ function Explained({ explanation }: { explanation: Explanation }) {
                   </span>
                 </span>
               </div>
+              <OwnLimits limits={candidate.limits ?? null} />
             </li>
           ))}
         </ol>
       )}
       {explanation.cache !== undefined && <p class="muted">{besideText(explanation)}</p>}
       {limits !== null && <LimitsExplained limits={limits} />}
+      {explanation.story !== undefined && (
+        <p class="muted">
+          Its plan: <code>{explanation.story}</code>
+        </p>
+      )}
       {excluded.length > 0 && (
         <>
           <h3>Not asked</h3>

@@ -23,6 +23,9 @@ export interface ExplainedLimits {
   readonly limits: readonly ExplainedLimit[]
 }
 
+/** `limits` of one of its candidates: those of the target itself. */
+export type CandidateLimits = Pick<ExplainedLimits, 'would_admit' | 'limits'>
+
 export function LimitsExplained({ limits }: { limits: ExplainedLimits }) {
   const { would_admit: isAdmitted, in_hand: inHand = null, limits: rows } = limits
   const isFine = isAdmitted === true
@@ -36,16 +39,34 @@ export function LimitsExplained({ limits }: { limits: ExplainedLimits }) {
           {inHand?.is_enough === true && `In hand for ${formatDuration(inHand.expires_in_ms)}: nobody has to be asked.`}
         </span>
       </p>
-      <ul class="excluded">
-        {rows.map((row, at) => (
-          <li key={at}>
-            <span class="name">{nameOf(row)}</span>{' '}
-            <span class={row.fits ? 'badge good' : 'badge bad'}>{row.fits ? 'has room' : 'is in the way'}</span>{' '}
-            <span class="context">{roomText(row)}</span>
-          </li>
-        ))}
-      </ul>
+      <Rows rows={rows} />
     </>
+  )
+}
+
+/** What one candidate would be held to beyond that: nothing is shown where that makes no difference. */
+export function OwnLimits({ limits }: { limits: CandidateLimits | null }) {
+  if (limits === null) return null
+  const { would_admit: isAdmitted, limits: rows } = limits
+  return (
+    <>
+      {isAdmitted === false && <span class="badge bad">would be refused</span>}
+      {rows.length > 0 && <Rows rows={rows} />}
+    </>
+  )
+}
+
+function Rows({ rows }: { rows: readonly ExplainedLimit[] }) {
+  return (
+    <ul class="excluded">
+      {rows.map((row, at) => (
+        <li key={at}>
+          <span class="name">{nameOf(row)}</span>{' '}
+          <span class={row.fits ? 'badge good' : 'badge bad'}>{row.fits ? 'has room' : 'is in the way'}</span>{' '}
+          <span class="context">{roomText(row)}</span>
+        </li>
+      ))}
+    </ul>
   )
 }
 

@@ -12,23 +12,68 @@ import type { ReadExchange } from './exchange.ts'
 import { viewLimit } from './list-limits.ts'
 import { demandOf } from './sizing.ts'
 
-/** What an attempt at `target` needs, and how the limits stand to that. */
-export async function tellLimits(exchange: ReadExchange, promptTokens: number, target: Target): Promise<JsonObject> {
+/** Candidates that are told of, each with limits of its own: somebody is asked for each. */
+const TOLD_MAX = 16
+
+interface ToldLimits {
+  /** What the request would be held to; null where nobody would be asked. */
+  readonly first: JsonObject | null
+  /** What an attempt at each candidate needs, and would be held to beyond that: the limits of the target itself. */
+  readonly each: readonly (JsonObject | null)[]
+}
+
+/** How the limits stand to a request at each of its candidates: the caller's own are asked for once. */
+export async function tellLimits(
+  exchange: ReadExchange,
+  promptTokens: number,
+  targets: readonly Target[],
+): Promise<ToldLimits> {
+  if (targets.length === 0) return { first: null, each: [] }
   const { caller, facts, services } = exchange
-  const { limiter } = services
-  const path: LimiterPath = {
-    tenantId: caller.tenantId,
-    teamId: caller.teamId,
-    keyId: caller.keyId,
-    model: facts.model,
-  }
+  const { tenantId, teamId, keyId } = caller
+  const path: LimiterPath = { tenantId, teamId, keyId, model: facts.model }
+  const own = services.limiter.limits(path)
+  const known = new Map<string, Promise<readonly LimitState[] | 'unavailable'>>()
+  const asked = targets.slice(0, TOLD_MAX).map(async (target) => {
+    const beside = besideOf(exchange, target)
+    const name = beside?.target?.id ?? ''
+    const others = known.get(name) ?? limitsBeside(exchange, beside)
+    known.set(name, others)
+    return limitsAt(exchange, { promptTokens, target, path }, await own, await others)
+  })
+  const told = await Promise.all(asked)
+  const [first] = told
+  if (first === undefined) return { first: null, each: [] }
+  const each = targets.map((_, at) => ownOf(told[at]))
+  return { first, each }
+}
+
+/** What of it is the target's own. */
+function ownOf(told: HeldTo | undefined): JsonObject | null {
+  if (told === undefined) return null
+  const { needs, would_admit, limits } = told
+  return { needs, would_admit, limits: limits.filter(({ scope }) => scope === 'target') }
+}
+
+interface HeldTo extends JsonObject {
+  readonly needs: JsonObject
+  readonly would_admit: boolean | null
+  readonly limits: readonly JsonObject[]
+}
+
+/** What an attempt at `target` needs, and how the limits stand to that. */
+function limitsAt(
+  exchange: ReadExchange,
+  given: { readonly promptTokens: number; readonly target: Target; readonly path: LimiterPath },
+  own: readonly LimitState[] | 'revoked' | 'unavailable',
+  others: readonly LimitState[] | 'unavailable',
+): HeldTo {
+  const { promptTokens, target, path } = given
   const need = demandOf(exchange, { promptTokens, isBoundable: true }, target)
   const needs = counted(need.amounts)
-  const beside = besideOf(exchange, target)
-  const [own, others] = await Promise.all([limiter.limits(path), limitsBeside(exchange, beside)])
   const told = { needs: viewCounts(needs) }
   if (own === 'revoked') return { ...told, is_revoked: true, would_admit: false, limits: [] }
-  const inHand = limiter.inHand?.(path) ?? null
+  const inHand = exchange.services.limiter.inHand?.(path) ?? null
   const covered = inHand !== null && covers(inHand, needs)
   // With less money than all of it a reply is let begin, too.
   const least: Counts = { ...needs, nanoUsd: need.leastNanoUsd ?? needs.nanoUsd }

@@ -103,11 +103,13 @@ async function tellPlan(exchange: ReadExchange, routed: PlannedRequest, table: R
   const { plan } = routed
   const recalled = await recall(exchange, routed)
   const targets = await Promise.all(plan.candidates.map(async ({ target }) => calledTarget(target, exchange)))
-  const health = tellHealth(exchange, targets)
+  const health = await tellHealth(exchange, targets)
+  const limits = await tellLimits(exchange, routed.promptTokens(), targets)
   const [first] = targets
   const candidates = targets.map((target, index) => ({
     ...tellCandidate(exchange, routed, target),
     health: health[index],
+    limits: limits.each[index] ?? null,
   }))
   return {
     prompt_tokens: routed.promptTokens(),
@@ -115,7 +117,7 @@ async function tellPlan(exchange: ReadExchange, routed: PlannedRequest, table: R
     route: { ...tellRoute(plan), ...tellLateness(exchange, plan.route, first) },
     cache: recalled.state,
     cached: recalled.state === 'hit' ? tellCached(exchange, recalled.entry) : null,
-    limits: first === undefined ? null : await tellLimits(exchange, routed.promptTokens(), first),
+    limits: limits.first,
     candidates,
     shadow: tellShadow(exchange, plan, table),
     ...tellOthers(plan),

@@ -270,6 +270,37 @@ describe('limits in an explanation', () => {
     })
   })
 
+  test('are told of each candidate, where its target has limits of its own', async () => {
+    const limited = { ...PRICE, hasLimits: true } as const
+    const world = pathWorld([someTarget('a', PRICE), someTarget('b', limited), someTarget('c', limited)])
+    world.limits = [budget(1e9)]
+    const asked: unknown[] = []
+    world.limitsBeside = ({ target }) => {
+      asked.push(target?.id)
+      return [{ ...slots(target?.id === 'b' ? 0 : 2), id: target?.id ?? '' }]
+    }
+    const told = await explained(world, BODY)
+    expect(told).toMatchObject({
+      limits: { would_admit: true, limits: [{ scope: 'tenant' }] },
+      candidates: [
+        { limits: { would_admit: true, limits: [] } },
+        { limits: { would_admit: false, limits: [{ id: 'b', remaining: 0, needs: 1, fits: false }] } },
+        { limits: { would_admit: true, limits: [{ id: 'c', remaining: 2, needs: 1, fits: true }] } },
+      ],
+    })
+    expect(asked).toEqual(['b', 'c'])
+  })
+  })
+
+  test('tell of a fallback that money is too short for', async () => {
+    const world = pathWorld([someTarget('a', PRICE), someTarget('dear', { price: costingPicoUsd(9e9, 9e9) })])
+    world.limits = [budget(1e6)]
+    expect(await explained(world, BODY)).toMatchObject({
+      limits: { would_admit: true },
+      candidates: [{ limits: { would_admit: true } }, { limits: { would_admit: false, limits: [] } }],
+    })
+  })
+
   test.each([
     ['room everywhere', [budget(1e9), requests(1)], null, true],
     ['no room for another request', [requests(0)], null, false],

@@ -71,7 +71,7 @@ export interface PathWorld {
   standings: ToldStandings | null
   /** What the limiter says of the limits on a path, those beside it, and what is in hand. */
   limits: readonly LimitState[] | 'unavailable'
-  limitsBeside: readonly LimitState[] | 'unavailable'
+  limitsBeside: readonly LimitState[] | 'unavailable' | ((beside: Beside) => readonly LimitState[])
   inHand: LeaseInHand | null
   /** Why what runs has to end. */
   mustEnd: 'slot-lost' | 'revoked' | 'cancelled' | null
@@ -235,7 +235,8 @@ export function servicesOf(world: PathWorld): Services {
       admitShadow: async ({ budgetOf, amounts, beside }) => shadowAdmission(world, amounts, beside, budgetOf),
       record: (event) => void world.recorded.push(event),
       limits: async () => world.limits,
-      limitsBeside: async () => world.limitsBeside,
+      limitsBeside: async (_tenant, _model, beside) =>
+        typeof world.limitsBeside === 'function' ? world.limitsBeside(beside) : world.limitsBeside,
       inHand: () => world.inHand,
     },
     breakers: {

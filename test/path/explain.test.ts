@@ -290,7 +290,6 @@ describe('limits in an explanation', () => {
     })
     expect(asked).toEqual(['b', 'c'])
   })
-  })
 
   test('tell of a fallback that money is too short for', async () => {
     const world = pathWorld([someTarget('a', PRICE), someTarget('dear', { price: costingPicoUsd(9e9, 9e9) })])

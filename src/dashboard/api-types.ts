@@ -61,6 +61,7 @@ export interface ApiTeam {
   readonly tenant_id: string
   readonly name: string
   readonly limits: ApiLimits
+  readonly created_at_ms?: number
 }
 
 export type ApiKeyStatus = 'active' | 'revoked' | 'expired'

@@ -56,6 +56,11 @@ export interface RequestsQuery {
   readonly before: string | null
 }
 
+export interface Tagged<Shape> {
+  readonly data: Shape
+  readonly etag: string
+}
+
 export interface AdminApi {
   me(signal: AbortSignal): Promise<ApiMe>
   overview(signal: AbortSignal): Promise<ApiOverview>
@@ -65,8 +70,10 @@ export interface AdminApi {
   requests(query: RequestsQuery, signal: AbortSignal): Promise<ApiRequests>
   /** Any other answer, once it is an object whose `lists` are arrays. */
   read<Shape>(path: string, lists: readonly (keyof Shape & string)[], signal: AbortSignal): Promise<Shape>
-  /** Changes something; resolves to the answer, or to an empty object where it has no body. */
-  send<Shape>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Shape>
+  /** A single thing with its ETag, by which a change says what it saw. */
+  readTagged<Shape>(path: string, signal: AbortSignal): Promise<Tagged<Shape>>
+  /** Changes something; resolves to the answer, or to an empty object where it has no body. With `etag`, only what was seen. */
+  send<Shape>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: object, etag?: string): Promise<Shape>
 }
 
 /** A client that speaks by `credential`. */
@@ -103,8 +110,13 @@ export function adminApi(credential: Credential): AdminApi {
     async read<Shape>(path: string, lists: readonly (keyof Shape & string)[], signal: AbortSignal) {
       return shaped<Shape>(await get(path, credential, signal), lists)
     },
-    async send<Shape>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object) {
-      return shaped<Shape>(await call({ method, path, body }, credential, new AbortController().signal), [])
+    async readTagged<Shape>(path: string, signal: AbortSignal) {
+      const { answer, etag } = await call({ method: 'GET', path }, credential, signal)
+      return { data: shaped<Shape>(answer, []), etag: etag ?? '*' }
+    },
+    async send<Shape>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: object, etag?: string) {
+      const { answer } = await call({ method, path, body, etag }, credential, new AbortController().signal)
+      return shaped<Shape>(answer, [])
     },
   }
 }
@@ -119,17 +131,24 @@ export function asFailure(thrown: unknown): ApiFailure {
   return new ApiFailure('failed', 'unexpected', thrown instanceof Error ? thrown.message : String(thrown))
 }
 
-function get(path: string, credential: Credential, signal: AbortSignal): Promise<unknown> {
-  return call({ method: 'GET', path }, credential, signal)
+async function get(path: string, credential: Credential, signal: AbortSignal): Promise<unknown> {
+  return (await call({ method: 'GET', path }, credential, signal)).answer
 }
 
 interface Call {
   readonly method: string
   readonly path: string
   readonly body?: object | undefined
+  readonly etag?: string | undefined
 }
 
-async function call({ method, path, body }: Call, credential: Credential, signal: AbortSignal): Promise<unknown> {
+interface Called {
+  readonly answer: unknown
+  readonly etag: string | null
+}
+
+async function call(asked: Call, credential: Credential, signal: AbortSignal): Promise<Called> {
+  const { method, path, body, etag } = asked
   if (credential.kind === 'token' && !SENDABLE_TOKEN.test(credential.token)) {
     throw new ApiFailure('signed-out', 'unauthorized', 'This is not a token.')
   }
@@ -139,6 +158,7 @@ async function call({ method, path, body }: Call, credential: Credential, signal
       ...(credential.kind === 'token' ? { authorization: `Bearer ${credential.token}` } : wordOf(credential, method)),
       accept: 'application/json',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(etag === undefined ? {} : { 'if-match': etag }),
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     cache: 'no-store',
@@ -148,7 +168,7 @@ async function call({ method, path, body }: Call, credential: Credential, signal
   const answer = response.ok && text === '' ? {} : readJson(text)
   if (!response.ok) throw failureOf(response.status, answer)
   if (answer === undefined) throw unreadable()
-  return answer
+  return { answer, etag: response.headers.get('etag') }
 }
 
 /** A session's word goes with every change: no other page knows it. */

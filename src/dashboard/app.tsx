@@ -56,6 +56,8 @@ const RequestsPage = lazyPage('Requests', async () => (await import('./requests-
 const PlaygroundPage = lazyPage('Playground', async () => (await import('./playground-page.tsx')).PlaygroundPage)
 const KeysPage = lazyPage('Keys', async () => (await import('./keys-page.tsx')).KeysPage)
 const KeyPage = lazyPage('Key', async () => (await import('./key-page.tsx')).KeyPage)
+const TeamsPage = lazyPage('Teams', async () => (await import('./teams-page.tsx')).TeamsPage)
+const TeamPage = lazyPage('Team', async () => (await import('./team-page.tsx')).TeamPage)
 const RoutesPage = lazyPage('Routes', async () => (await import('./routes-page.tsx')).RoutesPage)
 const AlertsPage = lazyPage('Alerts', async () => (await import('./alerts-page.tsx')).AlertsPage)
 const AccessPage = lazyPage('Access', async () => (await import('./access-page.tsx')).AccessPage)
@@ -72,6 +74,8 @@ const PAGES = {
   playground: PlaygroundPage,
   keys: KeysPage,
   key: KeyPage,
+  teams: TeamsPage,
+  team: TeamPage,
   routes: RoutesPage,
   alerts: AlertsPage,
   access: AccessPage,

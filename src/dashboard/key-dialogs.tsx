@@ -3,11 +3,10 @@
 import { useState } from 'preact/hooks'
 import type { AdminApi } from './api.ts'
 import type { ApiKey } from './api-types.ts'
-import { Dialog, errorAt, Form, sayingOf, SelectField, TextField, useSending } from './forms.tsx'
+import { Dialog, errorAt, Form, TextField, useSending } from './forms.tsx'
+import { IncreaseDialog, type Limited, LimitsDialog } from './limit-dialogs.tsx'
 import { dateTimeText, instantOf } from './local-time.ts'
-import { draftsOf, type RuleDraft, writeLimits } from './rule-draft.ts'
-import { isRuleField, RuleList } from './rule-fields.tsx'
-import { ruleText } from './limit-text.ts'
+import { DAY_MS } from './ranges.ts'
 
 export interface KeyDialogProps {
   readonly api: AdminApi
@@ -22,89 +21,18 @@ export function keyPath(key: Pick<ApiKey, 'id'>): string {
   return `/admin/keys/${encodeURIComponent(key.id)}`
 }
 
-/** All limits of the key's own, thresholds included. */
-export function LimitsDialog({ api, apiKey, onClose, onDone }: KeyDialogProps) {
-  const [drafts, setDrafts] = useState(() => draftsOf(apiKey.limits, new Date().toISOString().slice(0, 10)))
-  const [places, setPlaces] = useState<ReadonlyMap<number, string>>(new Map())
-  const sending = useSending()
-  async function submit(): Promise<void> {
-    const written = writeLimits(drafts)
-    setPlaces(written.places)
-    const isDone = await sending.send(async () => {
-      await api.send('PATCH', keyPath(apiKey), { limits: written.limits })
-    })
-    if (isDone) onDone('The limits are changed.')
-  }
-  return (
-    <Dialog title={`Limits of ${apiKey.name}`} isWide onClose={onClose}>
-      <p class="muted">Those of its team and its tenant hold beside these: a request has to fit all of them.</p>
-      <Form
-        sending={sending}
-        action="Save limits"
-        isShown={(field) => isRuleField(field, places)}
-        onSubmit={() => void submit()}
-      >
-        <RuleList drafts={drafts} failure={sending.failure} places={places} onDrafts={setDrafts} />
-      </Form>
-    </Dialog>
-  )
+function limited(apiKey: ApiKey): Limited {
+  return { name: apiKey.name, path: keyPath(apiKey), limits: apiKey.limits, above: 'its team and its tenant' }
 }
 
-const DAY_MS = 86_400_000
+/** All limits of the key's own. */
+export function KeyLimitsDialog({ apiKey, ...rest }: KeyDialogProps) {
+  return <LimitsDialog of={limited(apiKey)} {...rest} />
+}
 
-/** More of one limit until an instant; then it is as before, without anybody's doing. */
-export function IncreaseDialog({ api, apiKey, onClose, onDone }: KeyDialogProps) {
-  const drafts = draftsOf(apiKey.limits, new Date().toISOString().slice(0, 10))
-  const [chosen, setChosen] = useState(String(drafts[0]?.id ?? ''))
-  const [by, setBy] = useState('')
-  const [until, setUntil] = useState(() => dateTimeText(Date.now() + DAY_MS))
-  const sending = useSending()
-  const draft = drafts.find(({ id }) => String(id) === chosen)
-  async function submit(): Promise<void> {
-    const increase = { by, until: instantOf(until) }
-    const after = drafts.map((one): RuleDraft => (String(one.id) === chosen ? { ...one, increase } : one))
-    const isDone = await sending.send(async () => {
-      await api.send('PATCH', keyPath(apiKey), { limits: writeLimits(after).limits })
-    })
-    if (isDone) onDone('The limit is raised.')
-  }
-  const field = sending.failure?.field ?? ''
-  const isUntil = field.endsWith('increase.until')
-  const isBy = field.includes('increase') && !isUntil
-  if (draft === undefined) {
-    return (
-      <Dialog title={`Raise a limit of ${apiKey.name}`} onClose={onClose}>
-        <p>The key has no limit of its own to raise. Those of its team and its tenant are raised there.</p>
-      </Dialog>
-    )
-  }
-  return (
-    <Dialog title={`Raise a limit of ${apiKey.name}`} onClose={onClose}>
-      <Form sending={sending} action="Raise it" isShown={() => isBy || isUntil} onSubmit={() => void submit()}>
-        <SelectField
-          label="Limit"
-          value={chosen}
-          options={drafts.map((one) => ({ value: String(one.id), text: ruleText(one) }))}
-          onValue={setChosen}
-        />
-        <TextField
-          label={draft.kind === 'budget' ? 'Raise it by, in US dollars' : 'Raise it by'}
-          inputMode="decimal"
-          value={by}
-          error={isBy && sending.failure !== null ? sayingOf(sending.failure) : null}
-          onValue={setBy}
-        />
-        <TextField
-          label="Until"
-          type="datetime-local"
-          hint="In your time zone. After that it is as it was."
-          value={until}
-          error={isUntil && sending.failure !== null ? sayingOf(sending.failure) : null}
-          onValue={setUntil}
-        />
-      </Form>
-    </Dialog>
-  )
+/** More of one of them for a while. */
+export function KeyIncreaseDialog({ apiKey, ...rest }: KeyDialogProps) {
+  return <IncreaseDialog of={limited(apiKey)} {...rest} />
 }
 
 /** When the key ends by itself. */

@@ -5,9 +5,9 @@ import { AlertHistory, useAlerts } from './alert-history.tsx'
 import type { ApiKey } from './api-types.ts'
 import { formatInstantExact } from './format.ts'
 import { KEY_RANGES, type KeyData, useKeyData } from './key-data.ts'
-import { ExpiryDialog, IncreaseDialog, type KeyDialogProps, LimitsDialog, RevokeDialog } from './key-dialogs.tsx'
+import { ExpiryDialog, KeyIncreaseDialog, type KeyDialogProps, KeyLimitsDialog, RevokeDialog } from './key-dialogs.tsx'
 import { KeyLimits } from './key-limits.tsx'
-import { KeySpend } from './key-spend.tsx'
+import { ModelSpend } from './model-spend.tsx'
 import { KeyState } from './keys-table.tsx'
 import { mayCall } from './me.ts'
 import type { Names } from './names.ts'
@@ -60,7 +60,12 @@ export function KeyPage({ desk }: { readonly desk: Desk }) {
   )
 }
 
-const DIALOGS = { limits: LimitsDialog, increase: IncreaseDialog, expiry: ExpiryDialog, revoke: RevokeDialog } as const
+const DIALOGS = {
+  limits: KeyLimitsDialog,
+  increase: KeyIncreaseDialog,
+  expiry: ExpiryDialog,
+  revoke: RevokeDialog,
+} as const
 type DialogName = keyof typeof DIALOGS
 
 function KeyBody({ desk, apiKey, data }: { desk: Desk; apiKey: ApiKey; data: KeyData }) {
@@ -97,7 +102,7 @@ function KeyBody({ desk, apiKey, data }: { desk: Desk; apiKey: ApiKey; data: Key
         log={alerts}
         nothing="No alert of this key. Its budgets announce themselves at their thresholds, which are among its limits."
       />
-      <KeySpend data={data} names={desk.names} />
+      <ModelSpend data={data} names={desk.names} />
       <RequestsTable feed={data.requests} log={log} older={NO_OLDER} names={desk.names} />
       {open !== null && (
         <OpenDialog name={open} api={desk.api} apiKey={apiKey} onClose={() => setOpen(null)} onDone={onDone} />

@@ -1,5 +1,6 @@
 // The bar at the top: what this is, the ways to its pages, how fresh it is, and the two things to do about it (pause, sign
 // out).
+import { useEffect, useRef } from 'preact/hooks'
 import { ROLE_TEXTS } from './access-data.ts'
 import { Brand } from './brand.tsx'
 import type { Feed } from './feed.ts'
@@ -17,6 +18,7 @@ const WAYS: readonly { readonly page: PageName; readonly text: string; readonly 
   { page: 'overview', text: 'Overview', of: ['overview'] },
   { page: 'requests', text: 'Requests', of: ['requests'] },
   { page: 'keys', text: 'Keys', of: ['keys', 'key'] },
+  { page: 'teams', text: 'Teams', of: ['teams', 'team'] },
   { page: 'alerts', text: 'Alerts', of: ['alerts'] },
   { page: 'routes', text: 'Routes', of: ['routes'] },
   { page: 'playground', text: 'Playground', of: ['playground'] },
@@ -27,6 +29,12 @@ const WAYS: readonly { readonly page: PageName; readonly text: string; readonly 
 export function PageHeader({ desk, feeds }: PageHeaderProps) {
   const { isPaused, overview, place } = desk
   const environment = overview.data?.environment
+  const ways = useRef<HTMLElement>(null)
+  // Where the screen is too narrow for all of them.
+  useEffect(
+    () => ways.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }),
+    [],
+  )
   return (
     <header class="page-header">
       <Brand />
@@ -35,7 +43,7 @@ export function PageHeader({ desk, feeds }: PageHeaderProps) {
           {environment}
         </span>
       )}
-      <nav class="ways" aria-label="Pages">
+      <nav ref={ways} class="ways" aria-label="Pages">
         {WAYS.map(({ page, text, of }) => (
           <Link key={page} class="way" to={pathOf({ page, id: '' })} isCurrent={of.includes(place.page)}>
             {text}

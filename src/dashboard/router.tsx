@@ -11,6 +11,8 @@ export type PageName =
   | 'playground'
   | 'keys'
   | 'key'
+  | 'teams'
+  | 'team'
   | 'routes'
   | 'alerts'
   | 'access'
@@ -28,6 +30,12 @@ export interface Place {
 /** Pages about no one thing. */
 const SINGLE = ['requests', 'playground', 'routes', 'alerts', 'access', 'audit', 'configuration', 'reference'] as const
 
+/** Pages of a list, each with the page of one of it. */
+const ONE_OF: Readonly<Record<string, readonly [all: Place, one: PageName]>> = {
+  keys: [{ page: 'keys', id: '' }, 'key'],
+  teams: [{ page: 'teams', id: '' }, 'team'],
+}
+
 /** The page that a path means. */
 export function placeOf(path: string): Place {
   const [page = '', id, ...rest] = path
@@ -36,7 +44,8 @@ export function placeOf(path: string): Place {
     .split('/')
   if (rest.length > 0) return { page: 'unknown', id: '' }
   if (page === '' && id === undefined) return { page: 'overview', id: '' }
-  if (page === 'keys') return id === undefined ? { page: 'keys', id: '' } : { page: 'key', id: readPart(id) }
+  const one = Object.hasOwn(ONE_OF, page) ? ONE_OF[page] : undefined
+  if (one !== undefined) return id === undefined ? one[0] : { page: one[1], id: readPart(id) }
   const single = SINGLE.find((name) => name === page)
   if (single !== undefined && id === undefined) return { page: single, id: '' }
   return { page: 'unknown', id: '' }
@@ -45,7 +54,7 @@ export function placeOf(path: string): Place {
 /** The path of a page. */
 export function pathOf({ page, id }: Place): string {
   if (page === 'overview' || page === 'unknown') return BASE
-  return page === 'key' ? `${BASE}keys/${encodeURIComponent(id)}` : BASE + page
+  return page === 'key' || page === 'team' ? `${BASE}${page}s/${encodeURIComponent(id)}` : BASE + page
 }
 
 /** Goes to another page of the dashboard. */

@@ -26,9 +26,7 @@ export function RuleList({ drafts, failure, places, onDrafts }: RuleListProps) {
   }
   return (
     <div class="rules">
-      {drafts.length === 0 && (
-        <p class="hint">No limit of its own: only those of its team and tenant hold. Add one below.</p>
-      )}
+      {drafts.length === 0 && <p class="hint">No limit of its own: only those above it hold. Add one below.</p>}
       {drafts.map((draft) => (
         <RuleFields
           key={draft.id}

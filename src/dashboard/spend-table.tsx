@@ -56,7 +56,7 @@ interface SpendLinesProps {
   readonly names: Names
 }
 
-function SpendLines({ dimension, groups, total, names }: SpendLinesProps) {
+export function SpendLines({ dimension, groups, total, names }: SpendLinesProps) {
   return (
     <div class="table-scroll" tabIndex={0} role="region" aria-label={`Spend by ${dimension}`}>
       <table class="spend-table">

@@ -12,6 +12,7 @@ import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/s
 import { CLIENT_ID, CLIENT_SECRET, OidcProvider } from '../support/oidc-provider.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
 import { barriers, overflowOf } from './dashboard-page.ts'
+import { keepTeams } from './dashboard-teams.ts'
 
 const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
 const MODEL = 'sim-gpt-4o-fast'
@@ -259,13 +260,16 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await page.close()
   })
 
-  /** A page of its own, signed in by token, at `at`. */
-  async function open(at: string) {
+  test('a team is made, limited, renamed and not deleted while it has keys; its lead sees it alone', () =>
+    keepTeams({ system, open }))
+
+  /** A page of its own, signed in by a token, at `at`. */
+  async function open(at: string, token = TEST_ADMIN_TOKEN) {
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, locale: 'en-US' })
     page.setDefaultTimeout(WAIT_MS)
     const complaints: string[] = []
     page.on('pageerror', (error) => complaints.push(error.message))
-    await page.addInitScript(`sessionStorage.setItem('tidegate.admin-token', '${TEST_ADMIN_TOKEN}')`)
+    await page.addInitScript(`sessionStorage.setItem('tidegate.admin-token', '${token}')`)
     await page.goto(`${system.url}/dashboard/${at}`)
     return { page, complaints }
   }

@@ -1,4 +1,4 @@
-// What one key spent over time, by model.
+// What was spent over time, by model: of a key, or of a team.
 import { useMemo } from 'preact/hooks'
 import type { KeyData } from './key-data.ts'
 import type { Names } from './names.ts'
@@ -7,7 +7,12 @@ import { DAY_MS, HOUR_MS } from './ranges.ts'
 import { SpendChart } from './spend-chart.tsx'
 import { pointsFromUsage, spendHistory } from './usage-data.ts'
 
-export function KeySpend({ data: { usage, range }, names }: { data: KeyData; names: Names }) {
+interface ModelSpendProps {
+  readonly data: Pick<KeyData, 'usage' | 'range'>
+  readonly names: Names
+}
+
+export function ModelSpend({ data: { usage, range }, names }: ModelSpendProps) {
   const answer = usage.data
   const history = useMemo(() => {
     if (answer === null) return null
@@ -19,7 +24,7 @@ export function KeySpend({ data: { usage, range }, names }: { data: KeyData; nam
   return (
     <Panel title="Spend over time" name="history" isStale={usage.isStale} aside={<span class="muted">by model</span>}>
       {history === null && <Pending feed={usage} lines={6} />}
-      {history?.series.length === 0 && <Nothing>This key spent nothing in the last {range.label}.</Nothing>}
+      {history?.series.length === 0 && <Nothing>Nothing was spent in the last {range.label}.</Nothing>}
       {history !== null && history.series.length > 0 && (
         <SpendChart history={history} dimension="model" names={names} />
       )}

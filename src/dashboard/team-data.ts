@@ -1,0 +1,73 @@
+// What the page of one team reads: what it spent over time and by model, and what each of its keys did.
+import { useState } from 'preact/hooks'
+import { type Feed, useFeed } from './feed.ts'
+import { type ApiKeyUsage, KEY_RANGES } from './key-data.ts'
+import { type ApiKeySpend, type ApiKeyUse, dayStart, monthStart } from './keys-data.ts'
+import type { Desk } from './page-frame.tsx'
+import type { Range } from './ranges.ts'
+import { readCounters, type SpendGroup } from './usage-data.ts'
+
+export interface TeamData {
+  readonly range: Range
+  readonly setRange: (range: Range) => void
+  readonly usage: Feed<ApiKeyUsage>
+  /** By key. */
+  readonly today: Feed<ApiKeySpend>
+  readonly month: Feed<ApiKeySpend>
+  readonly use: Feed<ApiKeyUse>
+}
+
+/** As many as the API lists at most. */
+const ROWS_MAX = '20000'
+const EVERY_MS = 15_000
+
+/** Feeds about the team with this id. */
+export function useTeamData({ api, isPaused }: Desk, team: string): TeamData {
+  const [range, setRange] = useState<Range | undefined>(() => KEY_RANGES.find(({ name }) => name === '7d'))
+  if (range === undefined) throw new Error('there is no range of 7 days')
+  const usage = useFeed({
+    key: range.name,
+    load: (signal) => {
+      const to = Date.now() + 1
+      const query = new URLSearchParams({
+        ...{ metrics: 'spend,requests,errors,tokens,savings', group_by: 'hour,model', team, limit: ROWS_MAX },
+        ...{ from: String(to - range.lengthMs), to: String(to) },
+      })
+      return api.read<ApiKeyUsage>(`/admin/reports?${query}`, ['rows'], signal)
+    },
+    isPaused,
+  })
+  const since = (startOf: (nowMs: number) => number) => (signal: AbortSignal) => {
+    const from = String(startOf(Date.now()))
+    const query = new URLSearchParams({ metrics: 'spend', group_by: 'key', team, limit: ROWS_MAX, from })
+    return api.read<ApiKeySpend>(`/admin/reports?${query}`, ['rows'], signal)
+  }
+  const today = useFeed({ key: 'today', load: since(dayStart), isPaused, everyMs: EVERY_MS })
+  const month = useFeed({ key: 'month', load: since(monthStart), isPaused, everyMs: EVERY_MS })
+  const use = useFeed({
+    key: 'use',
+    load: (signal) => api.read<ApiKeyUse>('/admin/keys/use', ['last_used'], signal),
+    isPaused,
+    everyMs: EVERY_MS,
+  })
+  return { range, setRange, usage, today, month, use }
+}
+
+/** What was spent by model, dearest first. */
+export function modelGroups({ rows }: ApiKeyUsage): readonly SpendGroup[] {
+  const groups = new Map<string | null, SpendGroup>()
+  for (const row of rows) {
+    const id = row.model ?? null
+    const { requests, inputTokens, outputTokens, costNanoUsd } = readCounters(row)
+    const sum = groups.get(id) ?? { id, requests: 0, tokens: 0, costNanoUsd: 0n }
+    groups.set(id, {
+      id,
+      requests: sum.requests + requests,
+      tokens: sum.tokens + inputTokens + outputTokens,
+      costNanoUsd: sum.costNanoUsd + costNanoUsd,
+    })
+  }
+  return [...groups.values()].sort((a, b) =>
+    a.costNanoUsd < b.costNanoUsd ? 1 : a.costNanoUsd > b.costNanoUsd ? -1 : 0,
+  )
+}

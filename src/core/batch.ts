@@ -38,7 +38,13 @@ export interface BatchShare {
   readonly costNanoUsd: number | null
 }
 
-export type BatchAnswer =
+/** Headers of an answer, by their names. */
+export type ToldHeaders = Readonly<Record<string, string>>
+
+export type BatchAnswer = {
+  /** What the provider said of its own rate limits; missing where it said nothing. */
+  readonly told?: ToldHeaders
+} & (
   | {
       readonly ok: true
       /** Its reply, as JSON. */
@@ -48,6 +54,7 @@ export type BatchAnswer =
       readonly together: number
     }
   | { readonly ok: false; readonly failure: UpstreamFailure; readonly isBilled: boolean }
+)
 
 /** Where small requests meet before they are sent. */
 export interface Batcher {

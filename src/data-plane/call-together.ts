@@ -1,6 +1,13 @@
 // Puts requests that met to their provider as one call, and divides its answer. Runs where they met: in the object of a region,
 // or in an isolate that has a group of its own. What is wrong with one request alone is found out one by one.
-import { type Batch, type BatchAnswer, type BatchEntry, type BatchShare, sharesOf } from '../core/batch.ts'
+import {
+  type Batch,
+  type BatchAnswer,
+  type BatchEntry,
+  type BatchShare,
+  type ToldHeaders,
+  sharesOf,
+} from '../core/batch.ts'
 import type { UpstreamFailure } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type Result, err, ok } from '../core/result.ts'
@@ -17,15 +24,32 @@ import { type ReadReply, readTaskReply } from './task-reply.ts'
 const ERROR_BYTES_MAX = 65_536
 /** Single calls under way at once. */
 const CALLS_AT_ONCE = 6
+/** Headers of one answer that are passed on, and characters of each. */
+const TOLD_MAX = 32
+const TOLD_CHARS_MAX = 200
 
 export type TogetherPorts = Pick<Services, 'upstream' | 'nowMs'>
 
 /** The answers, in the order of the entries. A call that is refused for what it asks is made again for each request by itself. */
 export async function callTogether(batch: Batch, ports: TogetherPorts): Promise<readonly BatchAnswer[]> {
-  const result = await callOnce(batch, ports)
-  if (result.ok) return result.value
-  const isDoubtful = result.error.class === 'client' && batch.entries.length > 1
-  return isDoubtful ? callApart(batch, ports) : batch.entries.map(() => failed(result.error))
+  const heard: Heard = {}
+  const result = await callOnce(batch, ports, heard)
+  const isDoubtful = !result.ok && result.error.class === 'client' && batch.entries.length > 1
+  if (isDoubtful) return callApart(batch, ports)
+  const answers = result.ok ? result.value : batch.entries.map(() => failed(result.error))
+  const { told } = heard
+  return told === undefined ? answers : answers.map((answer) => ({ ...answer, told }))
+}
+
+/** What a call's answer says besides, whatever its status. */
+interface Heard {
+  told?: ToldHeaders
+}
+
+/** The headers about rate limits: who asked together hears of them as who asks alone. Missing for none. */
+function toldBy(headers: Headers): ToldHeaders | undefined {
+  const told = [...headers].filter(([name, value]) => name.includes('ratelimit') && value.length <= TOLD_CHARS_MAX)
+  return told.length === 0 ? undefined : Object.fromEntries(told.slice(0, TOLD_MAX))
 }
 
 function failed(failure: UpstreamFailure): BatchAnswer {
@@ -47,9 +71,13 @@ async function callApart(batch: Batch, ports: TogetherPorts): Promise<readonly B
   return answers
 }
 
-async function callOnce(batch: Batch, ports: TogetherPorts): Promise<Result<readonly BatchAnswer[], UpstreamFailure>> {
+async function callOnce(
+  batch: Batch,
+  ports: TogetherPorts,
+  heard: Heard,
+): Promise<Result<readonly BatchAnswer[], UpstreamFailure>> {
   const beganAtMs = ports.nowMs()
-  const made = await make(batch, ports)
+  const made = await make(batch, ports, heard)
   if (!made.ok) return made
   const { usage } = made.value
   const { price } = batch.target
@@ -81,7 +109,11 @@ function answered(
   return { ok: true, text, share, together }
 }
 
-async function make(batch: Batch, { upstream, nowMs }: TogetherPorts): Promise<Result<ReadReply, UpstreamFailure>> {
+async function make(
+  batch: Batch,
+  { upstream, nowMs }: TogetherPorts,
+  heard: Heard,
+): Promise<Result<ReadReply, UpstreamFailure>> {
   const { target } = batch
   const dialect = await dialects.of(target.dialect).load()
   const codec = taskCodec(batch.task, target)
@@ -93,6 +125,8 @@ async function make(batch: Batch, { upstream, nowMs }: TogetherPorts): Promise<R
   const timer = setTimeout(() => abort.abort('timed-out'), target.timeouts.firstContentMs)
   try {
     const response = await upstream.call(target, codec.write(request, target), dialect.name, abort.signal)
+    const told = toldBy(response.headers)
+    if (told !== undefined) heard.told = told
     if (response.ok) {
       const whyCut = (error: unknown): UpstreamFailure | null =>
         abort.signal.aborted ? noAnswer(abort.signal, error) : null

@@ -131,6 +131,10 @@ function concluded(
   answer: BatchAnswer,
   { isFirst }: Member,
 ): Result<TaskAnswer, FailedAttempt<Task>> {
+  const { told } = answer
+  if (isFirst && told !== undefined) {
+    attempt.exchange.services.headroom.note(attempt.plan.target, new Headers({ ...told }))
+  }
   if (!answer.ok) {
     const { failure, isBilled } = answer
     return err({ attempt, failure, usage: null, visibleChars: 0, isBilled, ...(isFirst ? {} : { isTold: true }) })

@@ -3,6 +3,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
 import { serveTask } from '../../src/data-plane/serve-task.ts'
+import { isolateHeadroom } from '../../src/platform/headroom.ts'
 import type { Services } from '../../src/ports.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
 import { type PathWorld, type SentCall, ended, holdTime, pathWorld } from '../support/path-world.ts'
@@ -34,17 +35,17 @@ describe('small requests together', () => {
     someTarget('a', { batching: { maxBatchSize: 8, maxWaitMs: 10 }, price: PRICE, maxRetries: 0, ...fields })
 
   /** Requests of one isolate. */
-  function isolate(world: PathWorld) {
+  function isolate(world: PathWorld, more: Partial<Services> = {}) {
     let its: Services | null = null
-    const send = (more: object, init: RequestInit = {}): Promise<Response> =>
+    const send = (body: object, init: RequestInit = {}): Promise<Response> =>
       world.serve((services, later) => {
         const asked = new Request('https://gateway.test/v1/embeddings', {
           method: 'POST',
           headers: { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json' },
-          body: JSON.stringify({ model: 'asked', ...more }),
+          body: JSON.stringify({ model: 'asked', ...body }),
           ...init,
         })
-        return serveTask(asked, tasks.embeddings, (its ??= services), later)
+        return serveTask(asked, tasks.embeddings, (its ??= { ...services, ...more }), later)
       })
     return { send, embed: (...input: string[]) => send({ input }) }
   }
@@ -79,6 +80,25 @@ describe('small requests together', () => {
     expect(events.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0)).toBe(7_000)
     expect(told.map(({ usage }) => usage.prompt_tokens)).toEqual(events.map(({ usage }) => usage.input))
     for (const { settled } of world.admitted) expect(settled).toHaveLength(1)
+  })
+
+  test.each([200, 429])('hear what the provider says of its own limits, with a status of %s', async (status) => {
+    const headroom = isolateHeadroom(() => Date.now())
+    const target = together()
+    const world = pathWorld([target])
+    world.upstream = (call) => {
+      const { headers } = vectors(call)
+      headers.set('x-ratelimit-remaining-requests', '0')
+      headers.set('x-ratelimit-limit-requests', '60')
+      headers.set('x-ratelimit-reset-requests', '1m0s')
+      return new Response(vectors(call).body, { status, headers })
+    }
+    const asked = { requests: 1, inputTokens: 1, outputTokens: 0, slots: 1, nanoUsd: 0 }
+    expect(headroom.shortage(target, () => asked)).toBeNull()
+    const at = isolate(world, { headroom })
+    await bodies(world, [at.embed('1'), at.embed('2')])
+    expect(world.calls).toHaveLength(1)
+    expect(headroom.shortage(target, () => asked)).toMatchObject({ unit: 'requests', left: 0 })
   })
 
   test('are those that agree in everything but their inputs', async () => {

@@ -39,7 +39,8 @@ function vectors(input: readonly string[]): Response {
   const data = input.map((text, index) => ({ object: 'embedding', index, embedding: [Number(text), 0.5] }))
   const tokens = input.length * 3 + 1
   const usage = { prompt_tokens: tokens, total_tokens: tokens }
-  return Response.json({ object: 'list', data, model: 'vectors-1', usage })
+  const headers = { 'x-ratelimit-remaining-requests': '41', 'set-cookie': 'of-the-provider' }
+  return Response.json({ object: 'list', data, model: 'vectors-1', usage }, { headers })
 }
 
 /** The gateway in an isolate of its own. */
@@ -135,10 +136,12 @@ describe('small requests of several isolates', () => {
     expect(responses.reduce((sum, response) => sum + nanoUsd(response), 0)).toBe(tokens * 130)
   })
 
-  it('keep the credential where it is: what travels between isolates and the object has no secret in it', async () => {
+  it('keep the credential where it is: what travels has no secret in it, but what the provider said of its limits', async () => {
     await Promise.all(['1', '2', '3'].map((input) => embed(isolate(), [input])))
     expect(passed.length).toBeGreaterThan(0)
     expect(passed.join('')).not.toContain(SECRET)
+    expect(passed.join('')).not.toContain('of-the-provider')
+    expect(passed.join('')).toContain('"told":{"x-ratelimit-remaining-requests":"41"}')
     expect(calls[0]?.authorization).toBe(`Bearer ${SECRET}`)
   })
 

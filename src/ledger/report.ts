@@ -317,6 +317,7 @@ function timesOf(name: 'latency' | 'ttft', count: (name: string) => number): Val
     [`${name}_mean_ms`]: total === 0 ? null : Math.round(count(`${name}_ms`) / total),
     [`${name}_p50_ms`]: percentile(counts, 0.5),
     [`${name}_p90_ms`]: percentile(counts, 0.9),
+    [`${name}_p95_ms`]: percentile(counts, 0.95),
     [`${name}_p99_ms`]: percentile(counts, 0.99),
   }
 }

@@ -370,10 +370,12 @@ describe('reports', () => {
       latency_mean_ms: 1010,
       latency_p50_ms: 1000,
       latency_p90_ms: 1800,
+      latency_p95_ms: 1900,
       latency_p99_ms: 1980,
       ttft_mean_ms: 505,
       ttft_p50_ms: 500,
       ttft_p90_ms: 900,
+      ttft_p95_ms: 950,
       ttft_p99_ms: 990,
       // 20 tokens in 505 ms on average.
       tokens_per_second: 39.6,

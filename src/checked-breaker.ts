@@ -19,6 +19,8 @@ export class TargetBreaker extends UncheckedBreaker {
     const noting = async (): Promise<void> => {
       const { noteBreaker } = await import('./ledger/breaker-states.ts')
       await noteBreaker(this.env.DB, note)
+      const { tellListeners } = await import('./control-plane/tell-listeners.ts')
+      await tellListeners(this.env, [{ kind: 'health', of: 'deployment' }])
     }
     this.ctx.waitUntil(
       noting().catch((error: unknown) => {

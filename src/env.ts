@@ -1,4 +1,5 @@
 // The bindings of each Worker, as wrangler.toml declares them.
+import type { LiveUpdates } from '../durable-objects/live-updates.ts'
 import type { SideLimiter } from '../durable-objects/side-limiter.ts'
 import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
 import type { TaskBatcher } from '../durable-objects/task-batcher.ts'
@@ -26,6 +27,8 @@ export interface GatewayEnv extends AlertBindings {
   readonly SIDE_LIMITER: DurableObjectNamespace<SideLimiter>
   /** Where small requests meet, to be put to a provider together; missing: nowhere but in their isolates. */
   readonly TASK_BATCHER?: DurableObjectNamespace<TaskBatcher>
+  /** The sockets of those who look; missing: they read again and again. */
+  readonly LIVE_UPDATES?: DurableObjectNamespace<LiveUpdates>
   /** Keys, tenants and the routing snapshot. */
   readonly DIRECTORY: KVNamespace
   /** Cached replies. */
@@ -86,6 +89,8 @@ export interface UsageEnv extends AlertBindings {
   readonly CONTROL: ControlPlane
   readonly ENVIRONMENT: string
   readonly ADMIN_TOKEN?: string
+  /** As the gateway's: told of what is in the ledger. */
+  readonly LIVE_UPDATES?: DurableObjectNamespace<LiveUpdates>
   /** Days for which single usage events are kept, or `forever`; 30 unless set. */
   readonly EVENTS_KEPT_DAYS?: string
   /** Where usage events go before they are forgotten; nowhere unless bound. */

@@ -8,20 +8,21 @@ import { servicesOf } from './platform/services.ts'
 export { SideLimiter, TenantLimiter } from '../durable-objects/index.ts'
 export { TaskBatcher } from './calling-batcher.ts'
 export { TargetBreaker } from './checked-breaker.ts'
+export { LiveUpdates } from './live-updates.ts'
 
 /** What the usage consumer may have done here. Reached by its binding only. */
 export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlane {
   async rollBack(finding: CanaryFinding): Promise<boolean> {
     const { rollBack } = await import('./control-plane/canary.ts')
     const isDone = await rollBack(this.env, finding, Date.now())
-    servicesOf(this.env).directory.forgetAll()
+    await this.#tellChanged()
     return isDone
   }
 
   async takeBack(finding: RevisionFinding): Promise<boolean> {
     const { takeBack } = await import('./control-plane/configuration/watch.ts')
     const isDone = await takeBack(this.env, finding, Date.now())
-    servicesOf(this.env).directory.forgetAll()
+    await this.#tellChanged()
     return isDone
   }
 
@@ -30,6 +31,12 @@ export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlan
     const { refreshList } = await import('./control-plane/price-lists.ts')
     const refreshed = await refreshList(this.env, Date.now())
     if (!refreshed.ok) console.error(JSON.stringify({ event: 'price-list-refused', reason: refreshed.error }))
+  }
+
+  async #tellChanged(): Promise<void> {
+    servicesOf(this.env).directory.forgetAll()
+    const { tellListeners } = await import('./control-plane/tell-listeners.ts')
+    await tellListeners(this.env, [{ kind: 'configuration', of: 'everybody' }])
   }
 }
 

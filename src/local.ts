@@ -12,6 +12,7 @@ export { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
 export { TaskBatcher } from './calling-batcher.ts'
 export { Control } from './gateway.ts'
 export { TargetBreaker } from './checked-breaker.ts'
+export { LiveUpdates } from './live-updates.ts'
 
 /** The simulated providers, which `env.local` binds as SIMULATED. */
 export class Simulated extends WorkerEntrypoint {

@@ -2,11 +2,14 @@
 // answers its operator. It holds no provider credential and serves no client.
 import { Router, type IRequest } from 'itty-router'
 import { type AlertingEnv, deliverAlerts, watchLedger } from './alerting.ts'
+import { tellListeners } from './control-plane/tell-listeners.ts'
 import { operatorAccess } from './control-plane/operator-token.ts'
+import type { Change } from './core/live.ts'
 import type { ControlPlane, UsageEnv } from './env.ts'
 import { findBeyond, forgetCounted, whatIsWatched } from './ledger/canary-watch.ts'
 import { endWatches, findWorse } from './ledger/configuration-watch.ts'
 import { consume, type LedgerPorts } from './ledger/consume.ts'
+import type { ReadableBatch } from './ledger/read-batch.ts'
 import { listDeadLetters, replayDeadLetter } from './ledger/dead-letters.ts'
 import { reconcile } from './ledger/reconcile.ts'
 import { type Auditable, type UpkeepEnv, upkeep } from './ledger/upkeep.ts'
@@ -16,7 +19,7 @@ import type { TellingEnv } from './telemetry.ts'
 export type ConsumerEnv = AlertingEnv &
   TellingEnv &
   Omit<UpkeepEnv, 'TENANT_LIMITER'> &
-  Pick<UsageEnv, 'ADMIN_TOKEN'> & {
+  Pick<UsageEnv, 'ADMIN_TOKEN' | 'LIVE_UPDATES'> & {
     readonly TENANT_LIMITER: {
       idFromName(name: string): DurableObjectId
       get(id: DurableObjectId): Auditable & { confirm(outboxIds: readonly number[]): Promise<unknown> }
@@ -39,11 +42,25 @@ export async function consumeQueue(
 ): Promise<void> {
   if (batch.queue.endsWith('-telemetry')) return (await import('./telemetry.ts')).exportBatch(batch.messages, env)
   const watched = await watchedQuietly(env)
-  const ports = { ...portsOf(env), countsWatched: watched.routes.length > 0 || watched.hasRevisions }
+  const ports = {
+    ...portsOf(env),
+    countsWatched: watched.routes.length > 0 || watched.hasRevisions,
+    noteBooked: (batches: readonly ReadableBatch[]) => inBackground(tellListeners(env, [changeOf(batches)]), context),
+  }
   const hasAlerts = await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', ports)
   if (hasAlerts) context?.waitUntil(deliverAlerts(env))
   const hasTakenBack = ports.countsWatched && (await lookAfter(watched, env))
   if (hasTakenBack) context?.waitUntil(deliverAlerts(env))
+}
+
+function inBackground(work: Promise<void>, context: Pick<ExecutionContext, 'waitUntil'> | undefined): void {
+  if (context === undefined) void work
+  else context.waitUntil(work)
+}
+
+function changeOf(batches: readonly ReadableBatch[]): Change {
+  const of = batches.flatMap(({ tenantId, teamIds }) => teamIds.map((teamId) => ({ tenantId, teamId })))
+  return { kind: 'requests', of }
 }
 
 type Watched = Awaited<ReturnType<typeof whatIsWatched>>

@@ -18,6 +18,7 @@ import { endUserEndpoints } from './end-users.ts'
 import { MOVED_ON, conditional } from './etag.ts'
 import { inFlightEndpoints } from './in-flight.ts'
 import { keyReportEndpoints } from './key-reports.ts'
+import { liveEndpoints, toldLive } from './live.ts'
 import { keyEndpoints } from './keys.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { presetEndpoints } from './presets.ts'
@@ -58,6 +59,7 @@ export function createAdmin(options: AdminOptions) {
     .use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
     .use(conditional())
     .use(once(ports))
+    .use(toldLive())
     .route('/me', meEndpoints())
     .route('/sign-out', signOutEndpoints())
     .route('/access/tokens', apiTokenEndpoints(ports))
@@ -84,6 +86,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/summary', summaryEndpoints(ports))
     .route('/', reportEndpoints(ports))
     .route('/', analyticsEndpoints(ports))
+    .route('/live', liveEndpoints(ports))
     .route('/', ledgerAuditEndpoints(ports))
     .post('/publish', publish)
     .all('*', (c) =>

@@ -12,13 +12,20 @@ import type { AdminTypes } from './ports.ts'
 import type { Refusal } from './refusal.ts'
 import { findSession } from './session-record.ts'
 import { signInMethods } from './sign-in-settings.ts'
+import { tokenOfSocket } from './socket-request.ts'
 
 /** Who is calling, or why nobody is let in. Throws when D1 fails: then nobody is. */
 export async function authenticate(c: Context<AdminTypes>, nowMs: number): Promise<Result<Caller, Refusal>> {
-  const authorization = c.req.header('authorization') ?? null
-  const found = authorization === null ? await bySession(c, nowMs) : await byToken(c, bearerOf(authorization), nowMs)
+  const token = offeredToken(c)
+  const found = token === null ? await bySession(c, nowMs) : await byToken(c, token, nowMs)
   if (found === null) return err(isClosed(c) ? CLOSED : UNAUTHORIZED)
   return found
+}
+
+/** The token that a call comes with; '' for something else in its place, null for nothing. */
+function offeredToken(c: Context<AdminTypes>): string | null {
+  const authorization = c.req.header('authorization')
+  return authorization === undefined ? tokenOfSocket(c) : bearerOf(authorization)
 }
 
 /** Where a call comes from; null where nobody says. */
@@ -77,7 +84,7 @@ function adminTokenOf(c: Context<AdminTypes>): string | null {
 /** Nobody could sign in by any way. */
 function isClosed(c: Context<AdminTypes>): boolean {
   const isSignedInto = signInMethods(c.env).length > 0
-  return adminTokenOf(c) === null && (c.req.header('authorization') !== undefined || !isSignedInto)
+  return adminTokenOf(c) === null && (offeredToken(c) !== null || !isSignedInto)
 }
 
 const UNAUTHORIZED: Refusal = {

@@ -9,6 +9,7 @@ import { isSame } from './digest.ts'
 import { type Permission, type Reach, isWithin, mayCall, permissionOf } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Refusal, notFound, refuse } from './refusal.ts'
+import { asksForSocket } from './socket-request.ts'
 import { type KeyRow, type TeamRow, findRow, findTenant } from './store.ts'
 
 const BASE = /^\/admin(?=\/)/
@@ -33,10 +34,13 @@ export function authorized(ports: AdminPorts) {
   })
 }
 
-/** A cookie is sent by the browser whoever asks it to: a change has to come from this origin, and say the session's word. */
+/** A cookie is sent by the browser whoever asks it to: a change has to come from this origin, and say the session's word. So has
+ *  a socket, from which any page could read: it has no header to say the word in. */
 async function forgery(c: Context<AdminTypes>, { session }: Caller): Promise<Refusal | null> {
-  if (session === null || c.req.method === 'GET' || c.req.method === 'HEAD') return null
+  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+  if (session === null || (isRead && !asksForSocket(c))) return null
   const isOwn = c.req.header('origin') === new URL(c.req.url).origin
+  if (isRead) return isOwn ? null : FOREIGN_SOCKET
   return isOwn && (await isSame(session.csrf, c.req.header(CSRF_HEADER) ?? '')) ? null : FORGED
 }
 
@@ -105,6 +109,13 @@ function forbidden({ least, reach }: Permission): Refusal {
   const whose = reach === 'everything' ? ' of the whole deployment' : ''
   const message = `This takes the role ${least}${whose}, or more.`
   return { status: 403, code: 'forbidden', field: null, message }
+}
+
+const FOREIGN_SOCKET: Refusal = {
+  status: 403,
+  code: 'forged',
+  field: null,
+  message: "A socket with a session has to be opened by the dashboard's own page.",
 }
 
 const FORGED: Refusal = {

@@ -131,6 +131,7 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'GET /reports': permission('viewer', 'scoped'),
   'GET /exports/:what{events|focus}': permission('viewer', 'scoped'),
   'GET /requests': permission('viewer', 'scoped'),
+  'GET /live': permission('viewer', 'scoped'),
   'GET /requests/in-flight': permission('viewer', 'scoped'),
   'POST /requests/:id/cancel': permission('lead', 'scoped'),
   'GET /requests/:id/bodies': permission('admin', 'scoped'),

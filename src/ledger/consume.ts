@@ -16,6 +16,7 @@ export interface Delivery {
 /** A message that is in the ledger. `isNew`: by this delivery. */
 export interface Booked {
   readonly message: Delivery
+  readonly batch: ReadableBatch
   readonly isNew: boolean
 }
 
@@ -30,6 +31,8 @@ export interface LedgerPorts {
   /** Tells others of what is in the ledger, and says which messages may be let go of. Must not reject. Missing: nobody is
    *  told. */
   readonly tell?: (booked: readonly Booked[]) => Promise<(message: Delivery) => boolean>
+  /** Hears whose events are in the ledger since this delivery, once a batch. Must not throw. Missing: nobody looks. */
+  readonly noteBooked?: (batches: readonly ReadableBatch[]) => void
 }
 
 /** The usage Queue, or the queue of messages it gave up on. */
@@ -71,9 +74,11 @@ export async function consume(messages: readonly Delivery[], source: Source, por
   }
   for (const group of groups(readable)) {
     const areApplied = await applyTogether(group, ports)
-    if (areApplied) booked.push(...group.map(({ message }) => ({ message, isNew: true })))
+    if (areApplied) booked.push(...group.map((one) => ({ ...one, isNew: true })))
     for (const one of group) if (areApplied || (await applyAlone(one, source, ports, booked))) note(one.message)
   }
+  const added = booked.flatMap(({ batch, isNew }) => (isNew ? [batch] : []))
+  if (added.length > 0) ports.noteBooked?.(added)
   await Promise.all([...durable].map(([tenantId, outboxIds]) => confirmQuietly(tenantId, outboxIds, ports)))
   const mayGo = booked.length === 0 ? undefined : await ports.tell?.(booked)
   for (const { message } of booked) {
@@ -117,7 +122,7 @@ async function applyAlone(
   switch (applied.kind) {
     case 'applied':
     case 'already-applied':
-      booked.push({ message, isNew: applied.kind === 'applied' })
+      booked.push({ message, batch, isNew: applied.kind === 'applied' })
       return true
     case 'refused':
       return bury(message, applied.reason, ports)

@@ -16,6 +16,8 @@ export interface ReadableBatch {
   readonly rows: string
   /** The quarters of an hour in which the events started, by their beginnings. */
   readonly quarters: readonly number[]
+  /** The teams that the events are of; '' for those of none. */
+  readonly teamIds: readonly string[]
   /** Alerts that travelled with them. */
   readonly alerts: readonly NewAlert[]
   /** Names the first event: with tenant and outbox row, what makes two deliveries the same message. */
@@ -52,12 +54,17 @@ export function readBatch(body: unknown): Result<ReadableBatch, string> {
   }
   const firstEvent = full.length > 0 ? eventName(full[0]) : JSON.stringify(list[0]).slice(0, NAME_CHARS_MAX)
   const rows = JSON.stringify(full.filter(isJsonObject).map(rowOf)).slice(1, -1)
-  return ok({ tenantId, outboxId, firstEvent, rows, alerts, quarters: quartersOf(full) })
+  return ok({ tenantId, outboxId, firstEvent, rows, alerts, quarters: quartersOf(full), teamIds: teamsOf(full) })
 }
 
 function quartersOf(events: readonly Json[]): readonly number[] {
   const starts = events.map((event) => (isJsonObject(event) ? event.startedAtMs : 0))
   return [...new Set(starts.filter(isInteger).map((ms) => ms - (ms % QUARTER_MS)))]
+}
+
+function teamsOf(events: readonly Json[]): readonly string[] {
+  const teams = events.map((event) => (isJsonObject(event) ? event.teamId : null))
+  return [...new Set(teams.map((team) => (isText(team) ? team : '')))]
 }
 
 /** Alerts aren't counted, nor is whatever a later gateway may send along; a bad event is told of. */

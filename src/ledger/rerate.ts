@@ -125,6 +125,8 @@ async function add(db: D1Database, id: string, tenantId: string, rows: readonly 
     rows: JSON.stringify(rows.map((row) => COLUMNS.map((column) => row[column] ?? null))).slice(1, -1),
     quarters: [...new Set(rows.map((row) => quarterOf(Number(row['started_at_ms']))))],
     alerts: [],
+    // Nobody waits for it to be shown.
+    teamIds: [],
     firstEvent: `rerate:${id}:${first?.['request_id']}#${first?.['attempt']}`,
   }
   const applied = await applyBatches(db, [batch], nowMs)

@@ -180,6 +180,7 @@ const ANSWERS: Readonly<Record<AnswerKind, readonly [number, string, object | nu
   begun: [202, 'Begun.', { type: 'object' }],
   done: [204, 'Done.', null],
   away: [303, 'Leads elsewhere.', null],
+  socket: [101, 'The socket, which says `{"v":1,"changed":[…]}`.', null],
   table: [200, 'The rows.', { type: 'object' }],
 }
 

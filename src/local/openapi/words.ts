@@ -1,8 +1,9 @@
 // What each endpoint of the admin API does, in a line, and what it answers with. The rest of the description comes from the
 // router, the table of permissions and the schemas.
 
-/** `page`: `{rows, next}`. `made`: 201 with the thing. `done`: 204. `begun`: 202. `away`: a redirect. Else an object. */
-export type AnswerKind = 'object' | 'page' | 'made' | 'done' | 'begun' | 'away' | 'table'
+/** `page`: `{rows, next}`. `made`: 201 with the thing. `done`: 204. `begun`: 202. `away`: a redirect. `socket`: 101. Else an
+ *  object. */
+export type AnswerKind = 'object' | 'page' | 'made' | 'done' | 'begun' | 'away' | 'socket' | 'table'
 
 export interface Words {
   readonly says: string
@@ -77,6 +78,10 @@ export const WORDS: Readonly<Record<string, Words>> = {
   'POST /reconcile': words('Compares the ledger with what limiters and roll-ups hold for true.'),
 
   'GET /overview': words('The configuration with the live spend of budgets.'),
+  'GET /live': words(
+    'A WebSocket that tells, a second after the other at most, what kind of thing has changed.',
+    'socket',
+  ),
   'GET /summary': words('Where things stand, in a few figures.'),
   'GET /summary/history': words('The same figures over time.'),
   'GET /usage': words('Sums of usage, by time and by whose it was.'),
@@ -123,6 +128,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   prices: 'Prices',
   rerate: 'Prices',
   reconcile: 'Reports',
+  live: 'Reports',
   overview: 'Reports',
   summary: 'Reports',
   usage: 'Reports',

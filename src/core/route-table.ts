@@ -18,6 +18,8 @@ export interface RouteTable {
   target(id: string): Target | null
   /** A preset as this tenant sees it: its own before everybody's. */
   preset(tenantId: string, name: string): Preset | null
+  /** Every preset that a tenant sees, sorted by name, each name once. */
+  presets(tenantId: string): readonly Preset[]
 }
 
 /** Compiles a snapshot. */
@@ -58,6 +60,13 @@ export function routeTable(snapshot: RoutingSnapshot): RouteTable {
       return (
         all.find((preset) => preset.tenantId === tenantId) ?? all.find((preset) => preset.tenantId === null) ?? null
       )
+    },
+    presets: (tenantId) => {
+      const all = snapshot.presets ?? []
+      const common = all.filter((preset) => preset.tenantId === null).map((preset) => [preset.name, preset] as const)
+      const own = all.filter((preset) => preset.tenantId === tenantId).map((preset) => [preset.name, preset] as const)
+      const byName = new Map([...common, ...own])
+      return [...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
     },
   }
 }

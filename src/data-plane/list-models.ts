@@ -4,6 +4,7 @@
 import { findCapabilities } from '../catalog/models.ts'
 import type { Caller, ModelCapabilities, Route, Target } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
+import { PRESET_MARK } from '../core/preset-mark.ts'
 import { type Result, err, ok } from '../core/result.ts'
 import type { Failure } from '../core/failure.ts'
 import type { RouteTable } from '../core/route-table.ts'
@@ -14,6 +15,7 @@ import type { Protocol } from '../protocols/protocol.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { authenticate } from './authenticate.ts'
 import { begin } from './exchange.ts'
+import { type UsablePreset, usablePreset } from './presets.ts'
 import { calledTarget } from './priced-target.ts'
 import { refuse } from './refuse.ts'
 import { isAllowed } from './route.ts'
@@ -29,7 +31,15 @@ interface Access {
   readonly services: Services
 }
 
-/** The models of the key's tenant that the key is allowed. A prefix route is listed as it is written, `*` included. */
+/** What is listed: a model by its route, or a preset that leads to one. */
+interface Listed {
+  readonly id: string
+  readonly route: Route
+  readonly preset?: UsablePreset
+}
+
+/** The models of the key's tenant that the key is allowed, and the presets that come to such a model. A prefix route is listed
+ *  as it is written, `*` included. */
 export async function listModels(request: Request, services: Services, later: Later): Promise<Response> {
   const exchange = begin(request, speaker(request), services, later)
   const access = await accessOf(request, services, later)
@@ -43,11 +53,14 @@ export async function listModels(request: Request, services: Services, later: La
     }
   }
   const headers = { 'x-request-id': exchange.requestId, 'x-tidegate-request-id': exchange.requestId }
-  const models = [...routes.values()]
+  const models: readonly Listed[] = [
+    ...[...routes.values()].map((route) => ({ id: route.model, route })),
+    ...table.presets(caller.tenantId).flatMap(({ name }) => listedPreset(caller, table, PRESET_MARK + name)),
+  ]
   if (isAnthropic(request)) {
     return Response.json(await page(new URL(request.url).searchParams, models, access.value), { headers })
   }
-  const data = await Promise.all(models.map((route) => openaiModel(route.model, route, access.value)))
+  const data = await Promise.all(models.map((model) => openaiModel(model, access.value)))
   return Response.json({ object: 'list', data }, { headers })
 }
 
@@ -57,13 +70,26 @@ export async function retrieveModel(request: Request, id: string, services: Serv
   const access = await accessOf(request, services, later)
   if (!access.ok) return refuse(exchange, access.error)
   const { caller, table } = access.value
-  const route = table.find(caller.tenantId, id)
-  if (route === null) return refuse(exchange, { kind: 'model-not-found', model: id })
-  if (!isAllowed(caller, id)) return refuse(exchange, { kind: 'model-not-allowed', model: id })
-  const model = await (isAnthropic(request) ? anthropicModel : openaiModel)(id, route, access.value)
+  const listed = listedAs(caller, table, id)
+  if (!listed.ok) return refuse(exchange, listed.error)
+  const model = await (isAnthropic(request) ? anthropicModel : openaiModel)(listed.value, access.value)
   return Response.json(model, {
     headers: { 'x-request-id': exchange.requestId, 'x-tidegate-request-id': exchange.requestId },
   })
+}
+
+function listedAs(caller: Caller, table: RouteTable, id: string): Result<Listed, Failure> {
+  const [preset] = listedPreset(caller, table, id)
+  if (preset !== undefined) return ok(preset)
+  const route = table.find(caller.tenantId, id)
+  if (route === null) return err({ kind: 'model-not-found', model: id })
+  return isAllowed(caller, id) ? ok({ id, route }) : err({ kind: 'model-not-allowed', model: id })
+}
+
+/** None where `id` names no preset that the key may use. */
+function listedPreset(caller: Caller, table: RouteTable, id: string): readonly Listed[] {
+  const preset = usablePreset(caller, table, id)
+  return preset === null ? [] : [{ id, route: preset.route, preset }]
 }
 
 function isAnthropic(request: Request): boolean {
@@ -81,13 +107,21 @@ async function accessOf(request: Request, services: Services, later: Later): Pro
   return table === null ? err({ kind: 'directory-unavailable' }) : ok({ caller: caller.value, table, services })
 }
 
-async function openaiModel(id: string, route: Route, access: Access): Promise<JsonObject> {
-  return { id, object: 'model', created: 0, owned_by: 'tidegate', tidegate: await knownOf(id, route, access) }
+async function openaiModel(listed: Listed, access: Access): Promise<JsonObject> {
+  const { id } = listed
+  return { id, object: 'model', created: 0, owned_by: 'tidegate', tidegate: await toldOf(listed, access) }
 }
 
-async function anthropicModel(id: string, route: Route, access: Access): Promise<JsonObject> {
+async function anthropicModel(listed: Listed, access: Access): Promise<JsonObject> {
+  const { id } = listed
   const created_at = '1970-01-01T00:00:00Z'
-  return { type: 'model', id, display_name: id, created_at, tidegate: await knownOf(id, route, access) }
+  return { type: 'model', id, display_name: id, created_at, tidegate: await toldOf(listed, access) }
+}
+
+/** What is known of the model; of a preset that it is one, and what is known of the model that it comes to. */
+async function toldOf({ id, route, preset }: Listed, access: Access): Promise<JsonObject> {
+  if (preset === undefined) return knownOf(id, route, access)
+  return { preset: preset.name, model: preset.model, ...(await knownOf(preset.model, route, access)) }
 }
 
 /** Context window, abilities and price of the first target, which usually serves; the providers of all. */
@@ -120,14 +154,14 @@ function capabilitiesOf(model: string): ModelCapabilities {
   return model.endsWith('*') ? {} : findCapabilities(model)
 }
 
-async function page(query: URLSearchParams, routes: readonly Route[], access: Access): Promise<JsonObject> {
+async function page(query: URLSearchParams, listed: readonly Listed[], access: Access): Promise<JsonObject> {
   const limit = Math.min(PAGE_MAX, Math.max(1, Math.floor(Number(query.get('limit') ?? PAGE_USUAL)) || PAGE_USUAL))
   const before = query.get('before_id')
-  const indexOf = (id: string | null): number => routes.findIndex(({ model }) => model === id)
-  const end = before === null ? routes.length : Math.max(0, indexOf(before))
+  const indexOf = (id: string | null): number => listed.findIndex((one) => one.id === id)
+  const end = before === null ? listed.length : Math.max(0, indexOf(before))
   const start = before === null ? indexOf(query.get('after_id')) + 1 : Math.max(0, end - limit)
-  const shown = routes.slice(start, Math.min(end, start + limit))
-  const has_more = before === null ? start + limit < routes.length : start > 0
-  const ids = { first_id: shown[0]?.model ?? null, last_id: shown.at(-1)?.model ?? null }
-  return { data: await Promise.all(shown.map((route) => anthropicModel(route.model, route, access))), has_more, ...ids }
+  const shown = listed.slice(start, Math.min(end, start + limit))
+  const has_more = before === null ? start + limit < listed.length : start > 0
+  const ids = { first_id: shown[0]?.id ?? null, last_id: shown.at(-1)?.id ?? null }
+  return { data: await Promise.all(shown.map((one) => anthropicModel(one, access))), has_more, ...ids }
 }

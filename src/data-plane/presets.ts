@@ -1,5 +1,6 @@
 // A request with the members of the preset that it names. Loaded with the first that names one. The client's text is edited,
 // not written anew, so that everything else of it goes on to the byte.
+import type { Caller, Route } from '../core/directory.ts'
 import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
 import { type Preset, missingMembers, presetReference } from '../core/preset.ts'
 import { type Result, err, ok } from '../core/result.ts'
@@ -9,6 +10,7 @@ import { arrayOf, objectOf } from '../wire/read.ts'
 import { memberSpans, spliceMembers, withoutMember } from '../wire/splice.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
 import { shortBody } from './large-body.ts'
+import { forbiddenModel } from './route.ts'
 
 /** The exchange with the members of its preset; itself where it names none, or one that only its router knows. */
 export function withPreset(exchange: ReadExchange, table: RouteTable): Result<ReadExchange, Failure> {
@@ -16,7 +18,7 @@ export function withPreset(exchange: ReadExchange, table: RouteTable): Result<Re
   const settings = settingsOf(exchange)
   const reference = presetReference(facts.model, settings['preset'])
   if (reference === undefined) return invalid('preset', 'must be the name of a preset')
-  if (reference === null || isRouters(exchange, table)) return ok(exchange)
+  if (reference === null || isRouters(caller, facts.model, table)) return ok(exchange)
   const { name, field } = reference
   const preset = table.preset(caller.tenantId, name)
   if (preset === null) {
@@ -37,9 +39,29 @@ export function withPreset(exchange: ReadExchange, table: RouteTable): Result<Re
   return read({ ...exchange, preset: name }, edited(exchange, members, preset))
 }
 
+/** A preset that a key may ask for as a model, and the model that this comes to. */
+export interface UsablePreset {
+  readonly name: string
+  readonly model: string
+  readonly route: Route
+}
+
+/** Which preset a model's name comes to for a key; null where it names none that this key may use. */
+export function usablePreset(caller: Caller, table: RouteTable, id: string): UsablePreset | null {
+  const reference = presetReference(id, undefined) ?? null
+  if (reference === null || isRouters(caller, id, table)) return null
+  const { name } = reference
+  const preset = table.preset(caller.tenantId, name)
+  const model = reference.model ?? preset?.members['model']
+  if (preset === null || typeof model !== 'string') return null
+  const route = table.find(caller.tenantId, model)
+  if (route === null || forbiddenModel(caller, model, () => preset.members) !== undefined) return null
+  return { name, model, route }
+}
+
 /** A router that knows presets itself gets its clients' names for them. */
-function isRouters({ caller, facts }: ReadExchange, table: RouteTable): boolean {
-  const route = table.find(caller.tenantId, facts.model)
+function isRouters({ tenantId }: Caller, model: string, table: RouteTable): boolean {
+  const route = table.find(tenantId, model)
   const targets = route === null ? [] : table.targets(route)
   return targets.length > 0 && targets.every(({ provider }) => provider === 'openrouter')
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Preset } from '../../src/core/preset.ts'
 import { routeTable } from '../../src/core/route-table.ts'
+import { listModels, retrieveModel } from '../../src/data-plane/list-models.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { type PathWorld, callerOf, ended, holdTime, pathWorld } from '../support/path-world.ts'
 import { protocols } from '../support/registries.ts'
@@ -155,6 +156,58 @@ describe('a preset', () => {
     const routers = await sent({ model: 'or/x@preset/writer', preset: 'theirs', messages: MESSAGES })
     expect(routers).toMatchObject({ status: 200, target: 'router' })
     expect(JSON.parse(routers.text)).toMatchObject({ model: 'or/x@preset/writer', preset: 'theirs' })
+  })
+})
+
+describe('among the models of a key', () => {
+  interface Model {
+    readonly id: string
+    readonly tidegate?: { readonly preset?: string; readonly model?: string }
+  }
+  const request = (path: string, headers: Record<string, string> = {}) =>
+    new Request(`https://gateway.test${path}`, {
+      headers: { authorization: 'Bearer tg_test_of_the_client', ...headers },
+    })
+
+  async function listed(made: PathWorld, headers: Record<string, string> = {}) {
+    const response = await made.serve((services, later) => listModels(request('/v1/models', headers), services, later))
+    const { data }: { data: readonly Model[] } = await response.json()
+    return data.map(({ id, tidegate }) => [id, tidegate?.preset, tidegate?.model])
+  }
+
+  const MODELS = ['fast', 'or/*', 'slow'].map((id) => [id, undefined, undefined])
+
+  test.each([
+    ['OpenAI’s', {}],
+    ['Anthropic’s', { 'anthropic-version': '2023-06-01' }],
+  ])('stand the presets that name a model which it may use, marked as such, in %s form', async (_, headers) => {
+    const own: Preset = { name: 'writer', tenantId: 'tenant', members: { model: 'slow' } }
+    const theirs: Preset = { name: 'theirs', tenantId: 'somebody', members: { model: 'slow' } }
+    const others: readonly Preset[] = [
+      { name: 'unrouted', tenantId: null, members: { model: 'nowhere' } },
+      { name: 'further', tenantId: null, members: { model: 'slow', models: ['fast'] } },
+      theirs,
+    ]
+    const made = world(...others)
+    const preset = (name: string, model: string) => [`@preset/${name}`, name, model]
+    expect(await listed(made, headers)).toEqual([...MODELS, preset('further', 'slow'), preset('writer', 'fast')])
+    expect(await listed(world(own), headers)).toEqual([...MODELS, preset('writer', 'slow')])
+    made.caller = { ...callerOf(made), allowedModels: ['fast'] }
+    expect(await listed(made, headers)).toEqual([['fast', undefined, undefined], preset('writer', 'fast')])
+  })
+
+  test.each([
+    ['@preset/writer', 200, 'fast'],
+    ['slow@preset/writer', 200, 'slow'],
+    ['slow@preset/plain', 200, 'slow'],
+    ['@preset/plain', 404, undefined],
+    ['@preset/none', 404, undefined],
+    ['or/x@preset/writer', 200, undefined],
+  ])('%s is found as it can be asked for', async (id, status, model) => {
+    const found = await world().serve((services, later) => retrieveModel(request('/'), id, services, later))
+    expect(found.status).toBe(status)
+    const told: Model = await found.json()
+    expect(told.tidegate?.model).toBe(model)
   })
 })
 

@@ -67,7 +67,7 @@ export class SideLimiter extends DurableObject<GatewayEnv> implements SideObject
     const isStraggler = message.number <= holder.number
     for (const { path } of message.wants) this.#bringIn(path.keyId, nowMs)
     for (const chunk of message.chunks) takeSettlements(holder, chunk)
-    this.#noteLost(takeReports(authority, message, time))
+    this.#noteLost(takeReports(authority, message, isStraggler, time))
     if (!isStraggler) for (const record of message.admissions) holder.inFlight.set(record.id, record)
     holder.number = Math.max(holder.number, message.number)
     holder.seenAtMs = nowMs

@@ -79,28 +79,18 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
 
   /** Takes in a holder's reports, admissions and events, then grants what it wants. Safe to repeat, lose and reorder. */
   async call(call: LimiterCall | EarlierCall): Promise<LimiterReply> {
-    const message = callOf(call)
     const nowMs = Date.now()
-    const time = { nowMs, ttlMs: this.#ttlMs }
-    if (this.#tenantId !== message.tenantId) this.#rememberTenant(message.tenantId)
-    const holder = this.#holderOf(message.holder)
-    const isStraggler = message.number <= holder.number
-    for (const chunk of message.chunks) this.#takeChunk(holder, chunk, nowMs)
-    this.#bookLost(takeReports(this.#authority, message, time), nowMs)
-    const admissions = isStraggler ? [] : this.#unknownOf(holder, message.admissions)
-    for (const record of admissions) holder.inFlight.set(record.id, record)
-    if (this.#belatedOf(holder, admissions).length > 0) this.#belated.add(holder)
-    holder.number = Math.max(holder.number, message.number)
-    holder.seenAtMs = nowMs
-    this.#storage.writeHolder(holder)
-    const said = answer(this.#authority, { ...message, admissions }, isStraggler, time)
-    this.#announce(nowMs)
-    this.#storage.save(this.#authority)
-    await this.#arm(nowMs)
-    const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
-    const cancelled = cancelledOf(holder)
-    const news = { ...(isBehind ? { switches: this.#switches } : {}), ...(cancelled.length > 0 ? { cancelled } : {}) }
-    return replyTo(call, { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said, ...news })
+    const reply = this.#take(callOf(call), nowMs)
+    await this.#commit(nowMs)
+    return replyTo(call, reply)
+  }
+
+  /** The same for messages that a region passes on, and for its own. */
+  async relay(messages: readonly LimiterCall[]): Promise<readonly LimiterReply[]> {
+    const nowMs = Date.now()
+    const replies = messages.map((message) => this.#take(message, nowMs))
+    await this.#commit(nowMs)
+    return replies
   }
 
   /** Replaces what is enforced. An older revision changes nothing. */
@@ -199,6 +189,32 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#storage.save(this.#authority)
     await this.#outbox.send(this.#tenantId, nowMs)
     await this.#arm(Date.now())
+  }
+
+  #take(message: LimiterCall, nowMs: number): LimiterReply {
+    const time = { nowMs, ttlMs: this.#ttlMs }
+    if (this.#tenantId !== message.tenantId) this.#rememberTenant(message.tenantId)
+    const holder = this.#holderOf(message.holder)
+    const isStraggler = message.number <= holder.number
+    for (const chunk of message.chunks) this.#takeChunk(holder, chunk, nowMs)
+    this.#bookLost(takeReports(this.#authority, message, isStraggler, time), nowMs)
+    const admissions = isStraggler ? [] : this.#unknownOf(holder, message.admissions)
+    for (const record of admissions) holder.inFlight.set(record.id, record)
+    if (this.#belatedOf(holder, admissions).length > 0) this.#belated.add(holder)
+    holder.number = Math.max(holder.number, message.number)
+    holder.seenAtMs = nowMs
+    this.#storage.writeHolder(holder)
+    const said = answer(this.#authority, { ...message, admissions }, isStraggler, time)
+    const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
+    const cancelled = cancelledOf(holder)
+    const news = { ...(isBehind ? { switches: this.#switches } : {}), ...(cancelled.length > 0 ? { cancelled } : {}) }
+    return { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said, ...news }
+  }
+
+  async #commit(nowMs: number): Promise<void> {
+    this.#announce(nowMs)
+    this.#storage.save(this.#authority)
+    await this.#arm(nowMs)
   }
 
   #holderOf(id: string): HolderState {

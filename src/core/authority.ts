@@ -12,6 +12,7 @@ import {
   beginAnew,
   forget,
   gaugeId,
+  lend,
   move,
   newGauge,
   relimit,
@@ -172,6 +173,17 @@ export function noteSettled(authority: Authority, leaseId: string, nanoUsd: numb
   lease.knownNanoUsd = Math.max(0, lease.knownNanoUsd - nanoUsd)
   // What was kept for it when the lease was reconciled is released after the report.
   lease.reconcileAtMs ??= nowMs
+  authority.dirty.leases.add(leaseId)
+}
+
+/** The holder has more in flight than is held for it, since attempts cost more than they had reserved: as much is held from
+ *  this, its latest message, on, whether or not the limits have it. What others are granted is less by that. */
+export function noteOverdrawn(authority: Authority, { leaseId, reserved }: LeaseReport, nowMs: number): void {
+  const lease = authority.leases.get(leaseId)
+  if (lease === undefined || reserved === undefined) return
+  const missing = greatest(minus(reserved, exposure(lease)), NOTHING)
+  lease.granted = plus(lease.granted, missing)
+  for (const gauge of chargedGauges(authority, lease, nowMs)) lend(gauge, missing[resourceOf(gauge)])
   authority.dirty.leases.add(leaseId)
 }
 
@@ -338,16 +350,25 @@ function moveAll(
   change: { readonly settled: Counts; readonly exposed: Counts; readonly released: Counts },
   nowMs: number,
 ): void {
-  for (const [id, startMs] of Object.entries(lease.charged)) {
-    const gauge = authority.gauges.get(id)
-    if (gauge === undefined || !counts(gauge, lease, startMs)) continue
+  for (const gauge of chargedGauges(authority, lease, nowMs)) {
     const resource = resourceOf(gauge)
-    if (gauge.kind === 'rate') advance(gauge, '', nowMs)
     const covered = Math.min(change.settled[resource], change.exposed[resource])
     const released = Math.min(change.released[resource], change.exposed[resource] - covered)
     move(gauge, { settled: change.settled[resource], covered, released })
-    authority.dirty.gauges.add(id)
   }
+}
+
+/** The limits that a lease is charged to and that still count it, refilled, about to be changed. */
+function chargedGauges(authority: Authority, lease: GrantedLease, nowMs: number): readonly Gauge[] {
+  const gauges: Gauge[] = []
+  for (const [id, startMs] of Object.entries(lease.charged)) {
+    const gauge = authority.gauges.get(id)
+    if (gauge === undefined || !counts(gauge, lease, startMs)) continue
+    if (gauge.kind === 'rate') advance(gauge, '', nowMs)
+    authority.dirty.gauges.add(id)
+    gauges.push(gauge)
+  }
+  return gauges
 }
 
 /** Whether a lease's totals are still part of a limit's books. */

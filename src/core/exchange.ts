@@ -9,6 +9,7 @@ import {
   expireDue,
   noteBlind,
   noteInFlight,
+  noteOverdrawn,
   takeReport,
 } from './authority.ts'
 import { grant, patternsOf } from './grant.ts'
@@ -17,9 +18,18 @@ import type { LeaseDenial, LeaseGrant, LimiterCall, LimiterReply } from './limit
 /** What the authority has to say; the rest of a reply is the object's own. */
 export type Answer = Omit<LimiterReply, 'acknowledged' | 'ttlMs'>
 
-/** Takes in a holder's totals and lets go of what is due. Returns the leases that expired now. */
-export function takeReports(authority: Authority, message: LimiterCall, time: Timing): readonly GrantedLease[] {
-  for (const report of message.reports) takeReport(authority, report, time)
+/** Takes in a holder's totals and lets go of what is due. Of a straggler, what was overdrawn then says nothing. Returns the
+ *  leases that expired now. */
+export function takeReports(
+  authority: Authority,
+  message: LimiterCall,
+  isStraggler: boolean,
+  time: Timing,
+): readonly GrantedLease[] {
+  for (const report of message.reports) {
+    takeReport(authority, report, time)
+    if (!isStraggler) noteOverdrawn(authority, report, time.nowMs)
+  }
   return expireDue(authority, time.nowMs)
 }
 

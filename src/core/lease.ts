@@ -1,12 +1,24 @@
 // The holder's half of a lease: a slice of a tenant's limits in an isolate's memory, from which requests are admitted
 // without asking anyone. Mutable plain data on purpose: admission is the hot path. The authority's half is in
 // authority.ts; the theorem that both together can't overshoot rests on cumulative totals merged by maximum.
-import { ALL, type Counts, type Flags, NONE, NOTHING, each, greatest, minus, plus, times } from './amounts.ts'
+import {
+  ALL,
+  type Counts,
+  type Flags,
+  NONE,
+  NOTHING,
+  RESOURCES,
+  each,
+  greatest,
+  minus,
+  plus,
+  times,
+} from './amounts.ts'
 import type { LeaseGrant, LeaseReport, LeaseWant, LimiterPath } from './limits.ts'
 import { type Standings, type ToldStandings, aged } from './standing.ts'
 
-/** Law: settled + reserved + returned never exceeds granted, in a resource that is limited, while every attempt costs at
- *  most what it reserved. */
+/** Law: in a resource that is limited, settled + reserved + returned never exceeds granted by more than attempts cost beyond
+ *  what they had reserved. While it exceeds it, nothing is admitted. */
 export interface HeldLease {
   readonly id: string
   readonly path: LimiterPath
@@ -224,7 +236,7 @@ export function want(
   return { leaseId: lease.id, isNew, path: lease.path, need, target, first, unheardNanoUsd, blindNanoUsd }
 }
 
-/** True when it is time to renew in the background: little left, much to tell, or the deadline near. */
+/** True when it is time to renew in the background: little left, less than nothing, much to tell, or the deadline near. */
 export function wantsRenewal(lease: HeldLease, nowMs: number): boolean {
   if (lease.isClosing) return false
   if (nowMs >= lease.deadlineMs - lease.ttlMs / 2) return true
@@ -233,6 +245,7 @@ export function wantsRenewal(lease: HeldLease, nowMs: number): boolean {
   const left = free(lease)
   const likely = ahead(lease, nowMs)
   return (
+    isLess(left, limited) ||
     (limited.nanoUsd && !tail.nanoUsd && left.nanoUsd < likely.nanoUsd * RENEW_BELOW) ||
     (limited.tokens && !tail.tokens && left.tokens < likely.tokens * RENEW_BELOW) ||
     (limited.inputTokens && !tail.inputTokens && left.inputTokens < likely.inputTokens * RENEW_BELOW) ||
@@ -248,7 +261,7 @@ export function giveBack(lease: HeldLease): void {
 }
 
 /** Whether there is little left of anything. */
-export function hasTail({ tail }: HeldLease): boolean {
+function hasTail({ tail }: HeldLease): boolean {
   return tail.nanoUsd || tail.slots || tail.requests || tail.tokens || tail.inputTokens || tail.outputTokens
 }
 
@@ -263,6 +276,17 @@ export function giveBackTail(lease: HeldLease): void {
   )
 }
 
+/** Whether the authority should hear soon of what was settled: others wait for what is left, or think that there is more of it
+ *  than there is, since attempts cost more than they had reserved. */
+export function isAwaited(lease: HeldLease): boolean {
+  return hasTail(lease) || isLess(free(lease), lease.limited)
+}
+
+/** Less than nothing of something that is limited. */
+function isLess(left: Counts, limited: Flags): boolean {
+  return RESOURCES.some((resource) => limited[resource] && left[resource] < 0)
+}
+
 /** What the authority needs to know of this lease. */
 export function report(lease: HeldLease): LeaseReport {
   return {
@@ -272,6 +296,7 @@ export function report(lease: HeldLease): LeaseReport {
     returned: lease.returned,
     isDone: lease.isClosing && lease.open === 0,
     blindNanoUsd: Math.max(lease.blindThenNanoUsd, lease.untoldNanoUsd),
+    reserved: lease.reserved,
   }
 }
 

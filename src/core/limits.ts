@@ -105,6 +105,9 @@ export interface LeaseReport {
   /** The most money that its holder reserves without telling, from this message on until it is granted something; missing:
    *  as much as it was ever told it may. */
   readonly blindNanoUsd?: number
+  /** Reserved by what runs: attempts that cost more than they had reserved may have used up what was granted for it.
+   *  Missing: all that is reserved is granted. */
+  readonly reserved?: Counts
 }
 
 /** An attempt in flight: enough to book it should its isolate die. */
@@ -291,6 +294,8 @@ export interface LimiterStanding {
 /** The remote surface of a tenant's limiter object. */
 export interface LimiterObject {
   call(message: LimiterCall): Promise<LimiterReply>
+  /** Takes messages of several holders at once, as a region passes them on: all of them, and answers in their order, or none. */
+  relay(messages: readonly LimiterCall[]): Promise<readonly LimiterReply[]>
   configure(config: LimiterConfig): Promise<void>
   revoke(keyId: string): Promise<void>
   /** Takes what is switched off; a list that isn't newer changes nothing. */

@@ -50,7 +50,7 @@ const SHARE = 0.5
 /** After an expiry, how long late reports are waited for. */
 const RECONCILE_AFTER_MS = 20_000
 /** Nobody reports on anything older: it was spent. */
-const WRITE_OFF_AFTER_MS = 86_400_000
+export const WRITE_OFF_AFTER_MS = 86_400_000
 /** A region is never taken for dead: nothing that it was granted is released before it says so. */
 const BLIND_NANO_USD = Number.MAX_SAFE_INTEGER
 
@@ -68,7 +68,7 @@ export function newRegionalLimits(name: string): RegionalLimits {
 
 /** Takes in what an isolate tells. Safe to repeat, lose and reorder. Of a straggler, only its totals count. */
 export function takeIsolate(region: RegionalLimits, message: LimiterCall, isStraggler: boolean, time: Timing): void {
-  for (const told of message.reports) takeSubReport(region, told, time)
+  for (const told of message.reports) takeSubReport(region, told, isStraggler, time)
   expireSubs(region, time.nowMs)
   if (isStraggler) return
   region.holders.set(message.holder, time.nowMs)
@@ -277,7 +277,7 @@ function openSub(region: RegionalLimits, upper: HeldLease, holder: string, id: s
   return sub
 }
 
-function takeSubReport(region: RegionalLimits, told: LeaseReport, time: Timing): void {
+function takeSubReport(region: RegionalLimits, told: LeaseReport, isStraggler: boolean, time: Timing): void {
   const sub = region.subs.get(told.leaseId)
   if (sub === undefined) return
   const isOpen = sub.state === 'open'
@@ -297,6 +297,13 @@ function takeSubReport(region: RegionalLimits, told: LeaseReport, time: Timing):
   shift(sub.upper, { settled, released })
   const over = minus(settled, covered)
   sub.upper.reserved = plus(sub.upper.reserved, over)
+  if (!isStraggler) {
+    // What runs stays reserved, though others cost more than they had reserved: this lease may be overdrawn by that itself.
+    const open = greatest(minus(told.reserved ?? NOTHING, exposureOf(sub)), NOTHING)
+    const missing = scaled(open, { ...taken, slots: 0 })
+    sub.granted = plus(sub.granted, missing)
+    sub.upper.reserved = plus(sub.upper.reserved, missing)
+  }
   if (sub.slotsUntilMs !== null) {
     sub.slotsUntilMs = Math.max(sub.slotsUntilMs, time.nowMs + slotsTtlMs(region, [sub.id], time))
   }
@@ -343,7 +350,8 @@ function closePast(region: RegionalLimits, nowMs: number): void {
   }
 }
 
-function closeUpper(region: RegionalLimits, lease: HeldLease | undefined): void {
+/** Lends nothing more from it. */
+export function closeUpper(region: RegionalLimits, lease: HeldLease | undefined): void {
   if (lease === undefined || lease.isClosing) return
   giveBack(lease)
   lease.isClosing = true
@@ -361,7 +369,7 @@ function upperOf(region: RegionalLimits, name: string, path: LimiterPath, nowMs:
 }
 
 /** What an isolate lacks of a cumulative grant: of all that it needs unless told otherwise. */
-function missingOf({ subs }: RegionalLimits, { leaseId, need }: LeaseWant, of: Counts = need): Counts {
+export function missingOf({ subs }: RegionalLimits, { leaseId, need }: LeaseWant, of: Counts = need): Counts {
   return greatest(minus(of, subs.get(leaseId)?.granted ?? NOTHING), NOTHING)
 }
 
@@ -384,6 +392,7 @@ function scaled(amounts: Counts, factor: Counts): Counts {
   return each((resource) => amounts[resource] * factor[resource])
 }
 
-function nameOf({ keyId, model }: LimiterPath): string {
+/** Names the region's lease for a path. */
+export function nameOf({ keyId, model }: LimiterPath): string {
   return `${keyId}\n${model ?? ''}`
 }

@@ -2,7 +2,7 @@
 // Cloudflare type: the object is a function that takes a message. State is shared by all requests of the isolate, and
 // a request may die at any await, so nothing here waits on another request's promise without a deadline.
 import { type Counts, counted } from '../core/amounts.ts'
-import { type HeldLease, hasTail, reserve, reserveWithin, standingsNow, wantsRenewal } from '../core/lease.ts'
+import { type HeldLease, isAwaited, reserve, reserveWithin, standingsNow, wantsRenewal } from '../core/lease.ts'
 import {
   type AdmissionRecord,
   type Amounts,
@@ -241,7 +241,7 @@ export class LeaseHolder {
   #flushSoon(later: Later, isUrgent = false, settled: HeldLease | null = null): void {
     const nowMs = this.#ports.nowMs()
     this.#returnWhenIdle(nowMs, later)
-    if (this.#manner !== null && !this.#journal.hasNews && (settled === null || !hasTail(settled))) return
+    if (this.#manner !== null && !this.#journal.hasNews && (settled === null || !isAwaited(settled))) return
     const dueMs = this.#commits.due(nowMs, isUrgent)
     if (dueMs === null) return
     // Never before its own answer has left: an exchange takes longer than a turn of the event loop.

@@ -149,8 +149,8 @@ const STORIES: readonly (readonly [string, Teller, Fault])[] = [
     },
     {
       file: 'exchange.ts',
-      from: '  for (const report of message.reports) takeReport(authority, report, time)',
-      to: '  for (const report of message.reports) { takeReport(authority, report, time); noteBlind(authority, report) }',
+      from: '    takeReport(authority, report, time)',
+      to: '    takeReport(authority, report, time); noteBlind(authority, report)',
     },
   ],
   [

@@ -46,6 +46,11 @@ describe('isolates with leases of one limiter', { timeout: 60_000 }, () => {
     })
   })
 
+  test('overshoot a budget by no more than attempts overran that it hadn’t been told of when it last had anything left', () => {
+    holds({ steps: 500, crashes: true, mayOverrun: true }, 30)
+    holds({ steps: 500, crashes: true, mayOverrun: true, focus: 'budget' }, 60)
+  })
+
   test('leave nothing held or lent either when attempts cost more than they reserved', () => {
     holds({ steps: 300, mayOverrun: true }, 80, (world) => {
       world.close()

@@ -160,6 +160,21 @@ const FAULTS: readonly (readonly [string, Fault, Partial<WorldOptions>])[] = [
     },
     { mayOverrun: true },
   ],
+  [
+    'an attempt that cost more than it reserved takes what others still run on, and nobody is told',
+    { file: 'lease.ts', from: '    reserved: lease.reserved,\n', to: '    reserved: NOTHING,\n' },
+    { mayOverrun: true, focus: 'budget' },
+  ],
+  [
+    'what runs on money that was used up by others is not held',
+    { file: 'authority.ts', from: 'minus(reserved, exposure(lease))', to: 'NOTHING' },
+    { mayOverrun: true, focus: 'budget' },
+  ],
+  [
+    'a lease that has expired is let go of before it is known what runs under it',
+    { file: 'exchange.ts', from: 'if (!isStraggler) noteOverdrawn(', to: 'if (time.ttlMs < 0) noteOverdrawn(' },
+    { mayOverrun: true, focus: 'budget' },
+  ],
 ]
 
 describe('the simulation of leases', { timeout: 60_000 }, () => {

@@ -27,20 +27,35 @@ describe('isolates with leases of a region that has leases of a tenant', { timeo
   })
 })
 
-describe('isolates that live, and their regions,', { timeout: 60_000 }, () => {
-  test('leave no money held once all has ended', () => {
+describe('attempts that cost more than they reserved, in isolates of regions,', { timeout: 60_000 }, () => {
+  test('make a budget be passed by no more than the limiter hadn’t been told of when it last had anything left', () => {
     fc.assert(
       fc.property(seeds, (seed) => {
-        const world = new RegionWorld({ seed, steps: 300, kind: 'budget', isCalm: true }).run()
-        expect(world.close()).toBe(0)
+        new RegionWorld({ seed, steps: 500, kind: 'budget', mayOverrun: true }).run()
       }),
-      { numRuns: 25, endOnFailure: true },
+      { numRuns: 40, endOnFailure: true },
     )
   })
 })
 
+describe('isolates that live, and their regions,', { timeout: 60_000 }, () => {
+  test('leave no money held once all has ended', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        for (const mayOverrun of [false, true]) {
+          const world = new RegionWorld({ seed, steps: 300, kind: 'budget', isCalm: true, mayOverrun }).run()
+          expect(world.close()).toBe(0)
+        }
+      }),
+      { numRuns: 15, endOnFailure: true },
+    )
+  })
+})
+
+type RegionFault = Omit<Fault, 'file'> & { readonly mayOverrun?: true }
+
 /** What is wrong, and in a world of which limits it shows. */
-const FAULTS: readonly (readonly [string, Limit['kind'], Omit<Fault, 'file'>])[] = [
+const FAULTS: readonly (readonly [string, Limit['kind'], RegionFault])[] = [
   [
     'what a dead isolate may have reserved unheard of is lent again',
     'budget',
@@ -70,6 +85,11 @@ const FAULTS: readonly (readonly [string, Limit['kind'], Omit<Fault, 'file'>])[]
     { from: 'minus(told.settled, sub.settled)', to: 'told.settled' },
   ],
   [
+    'what runs is forgotten where others cost more than they had reserved',
+    'budget',
+    { from: '{ ...taken, slots: 0 }', to: 'NOTHING', mayOverrun: true },
+  ],
+  [
     'the region lets itself be taken for dead',
     'budget',
     { from: '({ ...report(lease), blindNanoUsd: BLIND_NANO_USD })', to: '({ ...report(lease), blindNanoUsd: 0 })' },
@@ -77,12 +97,12 @@ const FAULTS: readonly (readonly [string, Limit['kind'], Omit<Fault, 'file'>])[]
 ]
 
 describe('the simulation of regions', { timeout: 60_000 }, () => {
-  test.each(FAULTS)('notices when %s', (_, kind, fault) => {
+  test.each(FAULTS)('notices when %s', (_, kind, { mayOverrun, ...fault }) => {
     const machine = mutant([{ file: 'regional-limits.ts', ...fault }]).region
     let objection: unknown = null
     for (let seed = 1; seed <= 300 && objection === null; seed++) {
       try {
-        new RegionWorld({ seed, steps: 500, kind, machine }).run()
+        new RegionWorld({ seed, steps: 500, kind, machine, ...(mayOverrun === true ? { mayOverrun } : {}) }).run()
       } catch (error) {
         objection = error
       }

@@ -108,6 +108,28 @@ describe('an attempt that needs more', () => {
   })
 })
 
+describe('an attempt that costs more than it reserved', () => {
+  const spare = async (world: HeldTenant, keyId: string): Promise<unknown> =>
+    world.clock.until(Promise.resolve(world.ask(`of-${keyId}`, { nanoUsd: 60 }, keyId)))
+
+  test('is charged in full, and lowers what follows at once, though others of its lease still run', async () => {
+    const world = heldTenant(configOf([node('tenant', 't', { more: [budget(1_000, 'day')] })]))
+    const [first, other] = await Promise.all([
+      world.admitted('r1', { nanoUsd: 400 }),
+      world.admitted('r2', { nanoUsd: 400 }),
+    ])
+    world.finish(first, 'r1', { nanoUsd: 550 })
+    await world.clock.advance(100)
+    expect(world.receiver.standing('tenant:t')).toMatchObject({ spentNanoUsd: 550, heldNanoUsd: 400 })
+    expect(await spare(world, 'k')).toMatchObject({ kind: 'budget', left: 50 })
+    expect(await spare(world, 'another')).toMatchObject({ kind: 'budget', left: 50 })
+    world.finish(other, 'r2', { nanoUsd: 390 })
+    await world.clock.advance(1_100)
+    expect(world.receiver.standing('tenant:t')).toMatchObject({ spentNanoUsd: 940, heldNanoUsd: 0 })
+    expect(await spare(world, 'another')).toMatchObject({ amounts: { nanoUsd: 60 } })
+  })
+})
+
 describe('shares of a budget', () => {
   test('are announced once a window each, and again in the next', async () => {
     const world = heldTenant(configOf([node('tenant', 't', { more: [budget(1_000, 'hour')] })]))

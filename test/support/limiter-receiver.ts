@@ -125,7 +125,7 @@ export function receiver(config: LimiterConfig, nowMs: number, ttlMs = 30_000, m
       const isStraggler = message.number <= holder.number
       const time = { nowMs: atMs, ttlMs }
       takeChunks(message, holder, atMs)
-      bookLost(machine.takeReports(authority, message, time))
+      bookLost(machine.takeReports(authority, message, isStraggler, time))
       const isNews = ({ id }: AdmissionRecord): boolean => !isStraggler && !inFlight.has(id) && !booked.has(id)
       const admissions = message.admissions.filter(isNews)
       for (const record of admissions) inFlight.set(record.id, record)

@@ -1,8 +1,10 @@
 // What a simulated world of regions is made of: isolates with one lease each, regions, and messages on their way.
-import type { Counts } from '../../src/core/amounts.ts'
+import { strict as assert } from 'node:assert'
+import { type Counts, RESOURCES, each } from '../../src/core/amounts.ts'
+import type { Authority } from '../../src/core/authority.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import type { AdmissionRecord, EventChunk, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
-import type { RegionalLimits } from '../../src/core/regional-limits.ts'
+import type { RegionalLimits, SubLease } from '../../src/core/regional-limits.ts'
 
 export interface Attempt {
   readonly id: string
@@ -34,6 +36,8 @@ export interface Place {
   readonly numbers: Map<string, number>
   readonly acknowledged: Map<string, number>
   readonly inFlight: Map<string, AdmissionRecord>
+  /** Attempts whose end it has been told of. */
+  readonly ended: Set<string>
   messageCount: number
   isSilent: boolean
 }
@@ -48,7 +52,7 @@ export type Packet =
       held: readonly HeldLease[]
       reply: LimiterReply
     }
-  | { kind: 'up'; place: Place; message: LimiterCall; sentAtMs: number }
+  | { kind: 'up'; place: Place; message: LimiterCall; sentAtMs: number; ended: readonly string[] }
   | { kind: 'down'; place: Place; message: LimiterCall; sentAtMs: number; reply: LimiterReply }
 
 export function newPlace(region: RegionalLimits, offsetMs: number): Place {
@@ -58,6 +62,7 @@ export function newPlace(region: RegionalLimits, offsetMs: number): Place {
     numbers: new Map(),
     acknowledged: new Map(),
     inFlight: new Map(),
+    ended: new Set(),
     messageCount: 0,
     isSilent: false,
   }
@@ -86,4 +91,31 @@ export function untoldOf({ attempts, untold }: Isolate): readonly AdmissionRecor
   return attempts
     .filter(({ id }) => untold.has(id))
     .map(({ id, lease, reserved }) => ({ id, leaseId: lease.id, reserved, event: '{}' }))
+}
+
+/** A region's lease is what it lent, what was settled, what went back and what is free; of that nothing is negative, if no
+ *  attempt costs more than it reserved. */
+export function checkPlace(
+  { region }: Place,
+  authority: Authority,
+  exposureOf: (sub: SubLease) => Counts,
+  isBounded: boolean,
+): void {
+  const lent = new Map<HeldLease, Counts>()
+  for (const sub of region.subs.values()) {
+    const exposed = exposureOf(sub)
+    const before = lent.get(sub.upper)
+    lent.set(sub.upper, before === undefined ? exposed : each((resource) => before[resource] + exposed[resource]))
+  }
+  for (const lease of [...region.leases.values(), ...region.closing]) {
+    const known = authority.leases.get(lease.id)
+    for (const kind of RESOURCES) {
+      const out = lent.get(lease)?.[kind] ?? 0
+      assert.equal(lease.reserved[kind], out, `${lease.id}: ${kind} lent is not what is exposed`)
+      const used = lease.settled[kind] + lease.reserved[kind] + lease.returned[kind]
+      const isKept = !isBounded || !lease.limited[kind] || used <= lease.granted[kind]
+      assert(isKept, `${lease.id} lent more ${kind} than it has (I2)`)
+      if (known !== undefined) assert(lease.granted[kind] <= known.granted[kind], `${lease.id} (I4)`)
+    }
+  }
 }

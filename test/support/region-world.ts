@@ -3,7 +3,7 @@
 // clocks are off. It knows what was really spent, and objects as soon as a limit is passed or the books contradict each
 // other. Everything follows from one seed.
 import { strict as assert } from 'node:assert'
-import { type Counts, RESOURCES, counted, each } from '../../src/core/amounts.ts'
+import { type Counts, counted, each } from '../../src/core/amounts.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import * as leases from '../../src/core/lease.ts'
 import {
@@ -16,7 +16,17 @@ import {
 import * as regions from '../../src/core/regional-limits.ts'
 import { type Chance, chance } from './chance.ts'
 import { type Receiver, budget, configOf, node, rate, receiver, slots } from './limiter-receiver.ts'
-import { type Attempt, type Isolate, type Packet, type Place, newIsolate, newPlace, untoldOf } from './region-parts.ts'
+import {
+  type Attempt,
+  type Isolate,
+  type Packet,
+  type Place,
+  checkPlace,
+  newIsolate,
+  newPlace,
+  untoldOf,
+} from './region-parts.ts'
+import { Truth } from './true-spend.ts'
 
 /** The machine under test. */
 export type RegionMachine = typeof regions
@@ -27,6 +37,8 @@ export interface RegionWorldOptions {
   readonly kind: Limit['kind']
   /** Nobody dies or falls silent. */
   readonly isCalm?: boolean
+  /** Attempts may cost more than they reserved: a budget is passed by as much, as long as the limiter can't know of it. */
+  readonly mayOverrun?: boolean
   readonly machine?: RegionMachine
 }
 
@@ -43,7 +55,7 @@ export class RegionWorld {
   readonly #machine: RegionMachine
   readonly #options: RegionWorldOptions
   readonly #limit: Limit
-  readonly #spent = new Map<number, number>()
+  readonly #truth: Truth
   #fill = { parts: 0, atMs: 0 }
   #nowMs: number
   #places: Place[] = []
@@ -65,6 +77,7 @@ export class RegionWorld {
     this.#nowMs = Date.UTC(2026, 4, 4, 12) + this.#chance.below(3_600_000)
     this.#fill.atMs = this.#nowMs
     this.root = receiver(configOf([node('tenant', 't', { more: [this.#limit] })]), this.#nowMs, TTL_MS)
+    this.#truth = new Truth(this.root.authority)
     for (let count = 1 + this.#chance.below(3); count > 0; count--) this.#addPlace()
     for (let count = 2 + this.#chance.below(4); count > 0; count--) this.#addIsolate()
   }
@@ -88,7 +101,7 @@ export class RegionWorld {
       this.#machine.restRegion(place.region)
       for (let round = 0; round < 2; round++) {
         const up = this.#talkUp(place, [])
-        const reply = this.root.call(structuredClone(up.message), this.#nowMs)
+        const reply = this.#callRoot(up)
         this.#deliver({ kind: 'down', place, message: up.message, sentAtMs: up.sentAtMs, reply })
         this.#nowMs += 2 * TTL_MS
       }
@@ -138,35 +151,40 @@ export class RegionWorld {
   }
 
   #admit(isolate: Isolate): void {
-    const largest = this.#chance.pick([10, 100, 400])
+    // Of a budget that many share, overruns show where others are in flight.
+    const isShared = this.#options.mayOverrun === true && this.#limit.kind === 'budget'
+    const largest = isShared ? this.#limit.amountNanoUsd / 25 : this.#chance.pick([10, 100, 400])
     const [inputTokens, nanoUsd] = [this.#chance.below(largest), this.#chance.below(largest)]
     const reserved = counted({ requests: 1, inputTokens, outputTokens: 0, slots: 1, nanoUsd })
     const { lease } = isolate
     if (lease === null || !leases.reserve(lease, reserved, this.#nowMs + isolate.offsetMs)) {
       this.denied += 1
-      const waiting = Array.from({ length: 1 + this.#chance.below(3) }, () => reserved)
+      const waiting = Array.from({ length: 1 + this.#chance.below(isShared ? 8 : 3) }, () => reserved)
       this.#net.push(...this.#asks(isolate, waiting))
       return
     }
     this.admitted += 1
     isolate.attemptCount += 1
     const isMoney = this.#options.kind === 'budget'
-    const actual = each((resource) => (isMoney ? this.#chance.below(reserved[resource] + 1) : reserved[resource]))
+    const over = this.#options.mayOverrun === true && this.#chance.below(3) === 0 ? 3 : 1
+    const actual = each((resource) =>
+      isMoney ? this.#chance.below(reserved[resource] * over + 1) : reserved[resource],
+    )
     const id = `${isolate.name}-${isolate.attemptCount}`
-    isolate.attempts.push({ id, lease, reserved, actual: { ...actual, slots: 0 } })
+    const attempt: Attempt = { id, lease, reserved, actual: { ...actual, slots: 0 } }
+    isolate.attempts.push(attempt)
     isolate.untold.add(id)
-    this.#spend(isolate, lease, reserved, actual)
+    this.#spend(isolate, attempt)
   }
 
-  /** Spent as soon as the attempt runs, whatever becomes of its isolate or its region; at most what was reserved. */
-  #spend(isolate: Isolate, lease: HeldLease, reserved: Counts, actual: Counts): void {
+  /** Spent as soon as the attempt runs, whatever becomes of its isolate or its region. */
+  #spend(isolate: Isolate, { id, lease, reserved, actual }: Attempt): void {
     if (this.#limit.kind === 'budget') {
       const upper = this.#upperOf(isolate.place, lease)
       const startMs = Object.values(this.root.authority.leases.get(upper)?.charged ?? {})[0] ?? 0
-      const spent = (this.#spent.get(startMs) ?? 0) + actual.nanoUsd
-      this.#spent.set(startMs, spent)
+      this.#truth.spend(upper, actual.nanoUsd)
+      this.#truth.overrun(id, upper, actual.nanoUsd - reserved.nanoUsd)
       assert(this.#nowMs < startMs + 3_600_000, 'an attempt is admitted after its window')
-      assert(spent <= this.#limit.amountNanoUsd, `overshot: ${spent}`)
     }
     if (this.#limit.kind === 'rate') {
       const { perMinute, burst } = this.#limit
@@ -291,8 +309,8 @@ export class RegionWorld {
       case 'say':
         return this.#hear(packet)
       case 'up': {
-        const reply = this.root.call(structuredClone(packet.message), this.#nowMs)
-        this.#net.push({ ...packet, kind: 'down', reply })
+        const { place, message, sentAtMs } = packet
+        this.#net.push({ kind: 'down', place, message, sentAtMs, reply: this.#callRoot(packet) })
         return
       }
       case 'down': {
@@ -312,8 +330,9 @@ export class RegionWorld {
     const time = { nowMs: this.#nowMs + place.offsetMs, ttlMs: SUB_TTL_MS }
     const isStraggler = message.number <= (place.numbers.get(isolate.name) ?? 0)
     const acknowledged = place.acknowledged.get(isolate.name) ?? 0
-    for (const { to, settles } of message.chunks)
-      if (to > acknowledged) for (const id of settles) place.inFlight.delete(id)
+    const ended = message.chunks.filter(({ to }) => to > acknowledged).flatMap(({ settles }) => settles)
+    for (const id of ended) place.inFlight.delete(id)
+    for (const id of ended) place.ended.add(id)
     place.acknowledged.set(isolate.name, Math.max(acknowledged, ...message.chunks.map(({ to }) => to)))
     this.#expire(place)
     this.#machine.takeIsolate(region, structuredClone(message), isStraggler, time)
@@ -341,7 +360,14 @@ export class RegionWorld {
     place.messageCount += 1
     const head = { v: LIMITS_VERSION, tenantId: 't', holder: place.region.name, number: place.messageCount } as const
     const message = structuredClone({ ...head, reports, wants, admissions: [], chunks: [] })
-    return { kind: 'up', place, message, sentAtMs }
+    return { kind: 'up', place, message, sentAtMs, ended: [...place.ended] }
+  }
+
+  #callRoot({ message, ended }: Packet & { kind: 'up' }): LimiterReply {
+    const reply = this.root.call(structuredClone(message), this.#nowMs)
+    this.#truth.tell(ended)
+    for (const { leaseId } of reply.grants) this.#truth.charge(leaseId)
+    return reply
   }
 
   #hear({ isolate, message, reply, sentAtMs, held }: Packet & { kind: 'say' }): void {
@@ -363,37 +389,12 @@ export class RegionWorld {
   }
 
   #check(): void {
-    for (const place of this.#places) this.#checkPlace(place)
+    const isBounded = this.#options.mayOverrun !== true
+    for (const place of this.#places) checkPlace(place, this.root.authority, this.#machine.exposureOf, isBounded)
     const running = this.#isolates.reduce((sum, { attempts }) => sum + attempts.length, 0)
     if (this.#limit.kind === 'slots') assert(running <= this.#limit.most, `${running} run at once`)
     for (const gauge of this.root.authority.gauges.values()) {
-      if (gauge.kind !== 'budget' || this.#limit.kind !== 'budget') continue
-      assert(gauge.spentNanoUsd + gauge.heldNanoUsd <= this.#limit.amountNanoUsd, 'I1')
-      const spent = this.#spent.get(gauge.window.startMs) ?? 0
-      assert(spent <= gauge.spentNanoUsd + gauge.heldNanoUsd, 'money was spent that nobody holds')
-    }
-  }
-
-  /** A region's lease is what it lent, what was settled, what went back and what is free; nothing of it is negative. */
-  #checkPlace({ region }: Place): void {
-    const lent = new Map<HeldLease, Counts>()
-    for (const sub of region.subs.values()) {
-      const exposed = this.#machine.exposureOf(sub)
-      const before = lent.get(sub.upper)
-      lent.set(sub.upper, before === undefined ? exposed : each((resource) => before[resource] + exposed[resource]))
-    }
-    for (const lease of [...region.leases.values(), ...region.closing]) {
-      const known = this.root.authority.leases.get(lease.id)
-      for (const kind of RESOURCES) {
-        assert.equal(
-          lease.reserved[kind],
-          lent.get(lease)?.[kind] ?? 0,
-          `${lease.id}: ${kind} lent is not what is exposed`,
-        )
-        const used = lease.settled[kind] + lease.reserved[kind] + lease.returned[kind]
-        if (lease.limited[kind]) assert(used <= lease.granted[kind], `${lease.id} lent more ${kind} than it has (I2)`)
-        if (known !== undefined) assert(lease.granted[kind] <= known.granted[kind], `${lease.id} (I4)`)
-      }
+      if (gauge.kind === 'budget') this.#truth.check(gauge)
     }
   }
 }

@@ -120,7 +120,7 @@ export function sideReceiver(config: SideConfig, nowMs: number, letsGo = true, t
         for (const id of chunk.settles) inFlight.delete(id)
         holder.acknowledged = chunk.to
       }
-      noteLost(takeReports(side.authority, message, time))
+      noteLost(takeReports(side.authority, message, isStraggler, time))
       if (!isStraggler) for (const record of message.admissions) inFlight.set(record.id, record)
       holder.number = Math.max(holder.number, message.number)
       const said = answer(side.authority, message, isStraggler, time)

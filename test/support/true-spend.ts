@@ -3,7 +3,7 @@
 import { strict as assert } from 'node:assert'
 import { type Counts, RESOURCES } from '../../src/core/amounts.ts'
 import type { Authority, GrantedLease } from '../../src/core/authority.ts'
-import { type BudgetGauge, type Gauge, type RateGauge, type SlotGauge, resourceOf } from '../../src/core/gauge.ts'
+import { type BudgetGauge, type RateGauge, type SlotGauge, resourceOf } from '../../src/core/gauge.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import type { Limit } from '../../src/core/limits.ts'
 
@@ -11,6 +11,20 @@ import type { Limit } from '../../src/core/limits.ts'
 interface Budget {
   spentNanoUsd: number
   limitNanoUsd: number
+  /** What attempts cost beyond what they had reserved, as far as the limiter can't know of it yet, … */
+  untoldNanoUsd: number
+  /** … what it was told of since the last look, … */
+  toldNanoUsd: number
+  /** … and what it hadn't been told of when its books were within the limit for the last time. */
+  excusedNanoUsd: number
+  /** What the books came to at the last look. */
+  bookedNanoUsd: number
+}
+
+/** What an attempt cost more than it had reserved, and the budgets that it was charged to. */
+interface Overrun {
+  readonly names: readonly string[]
+  readonly nanoUsd: number
 }
 
 const PARTS_PER_UNIT = 60_000
@@ -24,6 +38,8 @@ export class Truth {
   readonly #charged = new Map<string, readonly string[]>()
   /** Leaky buckets: more in one than the capacity means that some stretch of time admitted too much. */
   readonly #fill = new Map<string, { parts: number; atMs: number }>()
+  /** Those that the limiter can't know of yet, by attempt. */
+  readonly #overruns = new Map<string, Overrun>()
 
   constructor(authority: Authority) {
     this.#authority = authority
@@ -38,7 +54,7 @@ export class Truth {
       const gauge = this.#authority.gauges.get(id)
       if (gauge?.kind !== 'budget') continue
       const name = this.#name(id, startMs)
-      if (!this.#budgets.has(name)) this.#budgets.set(name, { spentNanoUsd: 0, limitNanoUsd: highest(gauge.limit) })
+      if (!this.#budgets.has(name)) this.#budgets.set(name, newBudget(highest(gauge.limit)))
       names.push(name)
     }
     this.#charged.set(leaseId, names)
@@ -51,9 +67,40 @@ export class Truth {
     }
   }
 
+  /** An attempt under the lease costs so much more than it reserved. */
+  overrun(attemptId: string, leaseId: string, nanoUsd: number): void {
+    if (nanoUsd <= 0) return
+    const names = this.#charged.get(leaseId) ?? []
+    this.#overruns.set(attemptId, { names, nanoUsd })
+    for (const budget of this.#of(names)) {
+      budget.untoldNanoUsd += nanoUsd
+      budget.excusedNanoUsd += nanoUsd
+    }
+  }
+
+  /** A message that was written after these attempts had ended has arrived. */
+  tell(attemptIds: readonly string[]): void {
+    for (const id of attemptIds) {
+      const { names = [], nanoUsd = 0 } = this.#overruns.get(id) ?? {}
+      this.#overruns.delete(id)
+      for (const budget of this.#of(names)) {
+        budget.untoldNanoUsd -= nanoUsd
+        budget.toldNanoUsd += nanoUsd
+      }
+    }
+  }
+
+  #of(names: readonly string[]): readonly Budget[] {
+    return names.flatMap((name) => this.#budgets.get(name) ?? [])
+  }
+
   /** Holds every bucket that the lease is charged to to its bound: capacity + rate × t in any stretch of length t. */
-  admitRates(gauges: readonly Gauge[], actual: Counts, nowMs: number): void {
-    for (const gauge of gauges) if (gauge.kind === 'rate') this.#pour(gauge, actual[resourceOf(gauge)], nowMs)
+  admitRates(leaseId: string, actual: Counts, nowMs: number): void {
+    const { leases, gauges } = this.#authority
+    for (const id of Object.keys(leases.get(leaseId)?.charged ?? {})) {
+      const gauge = gauges.get(id)
+      if (gauge?.kind === 'rate') this.#pour(gauge, actual[resourceOf(gauge)], nowMs)
+    }
   }
 
   #pour({ id, limit }: RateGauge, units: number, nowMs: number): void {
@@ -79,20 +126,45 @@ export class Truth {
     }
   }
 
-  /** Holds a budget's books against the truth, and both against the limit if `isBounded`. */
-  check({ id, window, spentNanoUsd, heldNanoUsd }: BudgetGauge, isBounded: boolean): void {
+  /** Holds a budget's books against the truth, and both against the limit and what was overrun. */
+  check({ id, window, spentNanoUsd, heldNanoUsd }: BudgetGauge): void {
     assert(spentNanoUsd >= 0 && heldNanoUsd >= 0, `${id} has negative balances`)
     const budget = this.#budgets.get(this.#name(id, window.startMs))
     if (budget === undefined) return
+    const booked = spentNanoUsd + heldNanoUsd
+    const { limitNanoUsd, untoldNanoUsd } = budget
     assert(spentNanoUsd <= budget.spentNanoUsd, `${id} booked more than was spent`)
-    if (!isBounded) return
-    assert(spentNanoUsd + heldNanoUsd <= budget.limitNanoUsd, `${id} granted more than its limit (I1)`)
-    assert(budget.spentNanoUsd <= spentNanoUsd + heldNanoUsd, `${id}: money was spent that nobody holds`)
-    assert(budget.spentNanoUsd <= budget.limitNanoUsd, `${id} overshot`)
+    const most = Math.max(limitNanoUsd, budget.bookedNanoUsd + budget.toldNanoUsd)
+    assert(booked <= most, `${id} granted more than its limit (I1)`)
+    if (booked <= limitNanoUsd) budget.excusedNanoUsd = untoldNanoUsd
+    assert(budget.spentNanoUsd <= booked + untoldNanoUsd, `${id}: money was spent that nobody holds`)
+    assert(budget.spentNanoUsd <= limitNanoUsd + budget.excusedNanoUsd, `${id} overshot`)
+    budget.bookedNanoUsd = booked
+    budget.toldNanoUsd = 0
+  }
+
+  /** Everything has ended and was told: what was spent in windows that run at `nowMs` is booked, no more and no less. */
+  checkBooked(nowMs: number): void {
+    for (const gauge of this.#authority.gauges.values()) {
+      if (gauge.kind !== 'budget' || nowMs >= gauge.window.endMs) continue
+      const { spentNanoUsd = 0 } = this.#budgets.get(this.#name(gauge.id, gauge.window.startMs)) ?? {}
+      assert.equal(gauge.spentNanoUsd, spentNanoUsd, `${gauge.id}: not all that was spent is booked`)
+    }
   }
 
   #name(id: string, startMs: number): string {
     return `${id} ${this.#eras.get(id) ?? 0} ${startMs}`
+  }
+}
+
+function newBudget(limitNanoUsd: number): Budget {
+  return {
+    spentNanoUsd: 0,
+    limitNanoUsd,
+    untoldNanoUsd: 0,
+    toldNanoUsd: 0,
+    excusedNanoUsd: 0,
+    bookedNanoUsd: 0,
   }
 }
 

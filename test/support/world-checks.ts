@@ -29,7 +29,7 @@ export function checkWorld(
     // A window that has ended is begun anew by whoever looks next.
     if (gauge.kind === 'budget' && nowMs >= gauge.window.endMs) continue
     assert.equal(outOf(gauge), out.get(id) ?? 0, `what is out of ${id} is not what its leases expose`)
-    if (gauge.kind === 'budget') truth.check(gauge, isBounded)
+    if (gauge.kind === 'budget') truth.check(gauge)
     if (gauge.kind === 'slots' && isConstant) checkSlots(gauge, running.get(id) ?? 0)
     if (gauge.kind === 'rate' && isConstant) {
       const { level, outstanding } = gauge.bucket

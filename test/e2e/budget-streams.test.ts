@@ -31,6 +31,8 @@ const NANO_USD_PER_TOKEN = 10_000
 /** A budget of this much output: reserved in the beginning are 1,024 tokens and the prompt. */
 const BUDGET_TOKENS = 1_500
 const BUDGET = { kind: 'budget', amount_usd: '0.015', period: 'day' } as const
+/** Half a second of a stream. */
+const LATE_TOKENS_MAX = 48
 const QUESTION = 'Why does the tide come in twice a day?'
 
 /** A model of everyone's own, whose output is all visible, on each wire. Eight tokens leave together, and none for about 80 ms after. */
@@ -199,6 +201,12 @@ async function rowOf(model: string): Promise<RequestRow> {
   return rows[0] ?? fail()
 }
 
+/** What was seen of the stream is charged: all that was produced until the abort, which a busy machine may tell late. */
+function expectBilled({ output_tokens: billed }: RequestRow, produced: number): void {
+  expect(billed).toBeLessThanOrEqual(produced)
+  expect(billed).toBeGreaterThanOrEqual(produced - LATE_TOKENS_MAX)
+}
+
 function fail(): never {
   throw new Error('no row')
 }
@@ -220,8 +228,8 @@ describe.concurrent('a stream that outgrows its budget:', () => {
     const row = await rowOf(model)
     const produced = await producedBy(model)
     expect(row).toMatchObject({ status: 200, failure: 'budget-exhausted', is_final: true })
-    expect(row.output_tokens).toBe(produced)
-    expect(Math.ceil(text.length / 4)).toBe(produced)
+    expectBilled(row, produced)
+    expect(Math.ceil(text.length / 4)).toBe(row.output_tokens)
     expect(Number(row.cost_nano_usd)).toBeLessThanOrEqual(BUDGET_TOKENS * NANO_USD_PER_TOKEN)
     // All but the slack at a hundred tokens a second, the caution before a model is known, and what is too little to ask for.
     expect(produced).toBeGreaterThan((BUDGET_TOKENS - 64 - 50) * (3 / 4) - 75 - 16)
@@ -239,7 +247,7 @@ describe.concurrent('a stream that outgrows its budget:', () => {
     expect(last).toMatchObject({ tidegate: { reason: 'key_revoked' } })
     const row = await rowOf(model)
     expect(row).toMatchObject({ failure: 'key-revoked' })
-    expect(row.output_tokens).toBe(await producedBy(model))
+    expectBilled(row, await producedBy(model))
   })
 })
 

@@ -50,12 +50,14 @@ describe('a rule for requests', () => {
 describe('a rule for streams at once', () => {
   test('refuses one too many, and lets in again when one has ended', async () => {
     const key = await limitedTo('two-at-once', { kind: 'concurrency', most: 2 })
-    const streamed = { ...body('sim-gpt-4o'), stream: true }
+    const model = 'sim-gpt-4o-pause'
+    const streamed = { ...body(model), stream: true }
     const open = await Promise.all([ask(system, key, streamed), ask(system, key, streamed)])
     expect(open.map((response) => response.status)).toEqual([200, 200])
     const third = await ask(system, key, streamed)
     expect(third.status).toBe(429)
     expect(await third.json()).toMatchObject({ error: { message: expect.stringContaining('at once') } })
+    await fetch(`${system.simulatedUrl}/control/release?model=${model}`, { method: 'POST' })
     for (const response of open) await response.text()
     const again = await eventually(
       () => ask(system, key, body('sim-gpt-4o-fast')),

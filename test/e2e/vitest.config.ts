@@ -23,6 +23,8 @@ export default defineConfig({
           name: 'together',
           include: ['test/e2e/**/*.test.ts'],
           exclude: ALONE,
+          // Files share processes, which load the SDKs once: leave no global changed.
+          isolate: false,
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },

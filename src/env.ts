@@ -18,8 +18,8 @@ export interface AlertBindings {
   readonly ALLOW_PRIVATE_ENDPOINTS?: string
 }
 
-/** Worker 1, the gateway. Credentials are further string secrets (`…_API_KEY`, `…_CREDENTIALS`, `…_ACCESS_KEY`) read by
- *  name. */
+/** Worker 1, the gateway. Credentials are further secrets (`…_API_KEY`, `…_CREDENTIALS`, `…_ACCESS_KEY`) read by name: the
+ *  Worker's own are text, those of a Secrets Store are asked for theirs. */
 export interface GatewayEnv extends AlertBindings {
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
   readonly TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
@@ -68,6 +68,10 @@ export interface GatewayEnv extends AlertBindings {
   /** Secret under which prompts and replies are encrypted that tenants want kept; without it none are. */
   readonly BODIES_KEY?: string
   readonly UPSTASH_REDIS_REST_URL?: string
+  /** Secret under which providers' credentials are encrypted, 32 bytes in base64; without it none are stored. */
+  readonly CREDENTIAL_KEY?: string
+  /** What it was before, while what was encrypted under that is encrypted anew. */
+  readonly CREDENTIAL_KEY_PREVIOUS?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 }
 

@@ -265,6 +265,8 @@ export interface OutgoingCall extends Omit<UpstreamCall, 'body'> {
 export interface Upstream {
   /** Calls a provider, credential added. Rejects when there is no connection or `signal` aborts. */
   call(target: Target, call: OutgoingCall, dialect: DialectName, signal: AbortSignal): Promise<Response>
+  /** Why a target can't be called, as far as its credential goes; null for nothing. Nothing is sent. Missing: nobody can say. */
+  objection?(target: Target): Promise<string | null>
 }
 
 /** Structured log lines; one per kind and window, so that a storm is a line and not a flood. */

@@ -38,8 +38,8 @@ async function workersOptions() {
         ALLOW_PRIVATE_ENDPOINTS: 'true',
         ADMIN_TOKEN: 'admin-token-of-the-tests',
         KEY_PEPPER: 'pepper-of-the-tests',
-        // A provider's credential, where a test needs objects that have one.
-        HOUSE_API_KEY: 'key-of-the-house',
+        // What providers' credentials are encrypted under: 32 bytes.
+        CREDENTIAL_KEY: Buffer.alloc(32, 'k').toString('base64'),
         // For `applyD1Migrations(env.DB, env.TEST_MIGRATIONS)`.
         TEST_MIGRATIONS: existsSync(migrationsDir) ? await readD1Migrations(migrationsDir) : [],
       },

@@ -15,6 +15,7 @@ import { auditEndpoints } from './audit.ts'
 import { authorized } from './authorize.ts'
 import { configurationEndpoints } from './configuration/endpoints.ts'
 import { endUserEndpoints } from './end-users.ts'
+import { credentialEndpoints } from './credentials.ts'
 import { MOVED_ON, conditional } from './etag.ts'
 import { inFlightEndpoints } from './in-flight.ts'
 import { keyReportEndpoints } from './key-reports.ts'
@@ -71,6 +72,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/keys', keyReportEndpoints(ports))
     .route('/keys', keyEndpoints(ports))
     .route('/targets', targetEndpoints(ports))
+    .route('/credentials', credentialEndpoints(ports))
     .route('/routes', routeEndpoints(ports))
     .route('/presets', presetEndpoints(ports))
     .route('/prices', priceEndpoints(ports))

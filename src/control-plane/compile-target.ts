@@ -9,12 +9,14 @@ import { checkEndpoint } from '../core/endpoint-guard.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { GatewayEnv } from '../env.ts'
 import { readDeclared } from '../wire/declared.ts'
+import { type CredentialRow, placeOf } from './credential-record.ts'
 import type { AdminPorts } from './ports.ts'
 import { activeList } from './price-lists.ts'
 import { readPrice } from './price-record.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
 import type { PricesBody } from './price-schemas.ts'
 import { CREDENTIAL_NAME, type NewTarget, type TargetChange } from './schemas.ts'
+import { findRow } from './store.ts'
 import {
   changeOptions,
   providerOptions,
@@ -30,7 +32,11 @@ const DEFAULT_OUTPUT_TOKENS = 4096
 const DEFAULT_TIMEOUTS: TargetTimeouts = { firstContentMs: 120_000, idleMs: 60_000, totalMs: 600_000 }
 
 /** What compiling needs besides the body. */
-export type CompileContext = Pick<AdminPorts, 'services'> & { readonly env: GatewayEnv }
+export type CompileContext = Pick<AdminPorts, 'services'> & {
+  readonly env: GatewayEnv
+  /** Credentials that are made together with the target, by name. */
+  readonly declared?: ReadonlyMap<string, CredentialRow>
+}
 
 /** A new target. */
 export async function compileTarget(body: NewTarget, context: CompileContext): Promise<Result<Target, Refusal>> {
@@ -71,10 +77,10 @@ export async function changeTarget(
   if (!baseUrl.ok) return baseUrl
   if (body.credential !== undefined && body.credentials != null) return err(CREDENTIAL_TWICE)
   const credential = body.credentials?.[0] ?? (body.credential === undefined ? before.credential : body.credential)
-  const missing = [credential, ...(options.credentials ?? [])].find(
-    (name) => name !== null && !holdsCredential(context.env, name),
-  )
-  if (missing != null) return err(missingCredential(missing))
+  for (const name of options.credentials ?? (credential === null ? [] : [credential])) {
+    const objection = await credentialObjection(name, before.provider, context)
+    if (objection !== null) return err(objection)
+  }
   if (credential === null && options.auth !== undefined && SIGNING_SCHEMES.has(options.auth)) {
     return err(unacceptable('credential', 'invalid_field', `credential is needed to sign with ${options.auth}.`))
   }
@@ -160,9 +166,23 @@ function aiBindings(env: GatewayEnv): readonly string[] {
   })
 }
 
-function holdsCredential(env: GatewayEnv, name: string): boolean {
-  const value: unknown = CREDENTIAL_NAME.test(name) ? Reflect.get(env, name) : undefined
-  return typeof value === 'string' && value !== ''
+/** Why a target of this provider can't have such a credential; null where it can. */
+async function credentialObjection(
+  name: string,
+  provider: string,
+  { env, declared }: CompileContext,
+): Promise<Refusal | null> {
+  if (CREDENTIAL_NAME.test(name)) return placeOf(name, env) === null ? missingCredential(name) : null
+  const row = declared?.get(name) ?? (await findRow<CredentialRow>(env.DB, 'credentials', name))
+  if (row === null) return unknownCredential(name)
+  if (row.provider === null || row.provider === provider) return null
+  const message = `credential must be one for ${provider}; ${name} is for ${row.provider}.`
+  return unacceptable('credential', 'invalid_field', message)
+}
+
+function unknownCredential(name: string): Refusal {
+  const message = `credential must be a credential or a secret of this Worker; there is no ${JSON.stringify(name)}.`
+  return unacceptable('credential', 'unknown_credential', message)
 }
 
 const CREDENTIAL_TWICE = unacceptable(

@@ -24,6 +24,7 @@ const TAGGED: Readonly<Record<string, { readonly table: Table; readonly idOf: Fi
   '/tenants/:tenant/end-users/:user': { table: 'end_users', idOf: endUserId },
   '/teams/:id': { table: 'teams', idOf: asNamed },
   '/keys/:id': { table: 'virtual_keys', idOf: asNamed },
+  '/credentials/:name': { table: 'credentials', idOf: asNamed },
   '/targets/:id': { table: 'targets', idOf: asNamed },
   '/routes/:id': { table: 'routes', idOf: asNamed },
   '/presets/:id': { table: 'presets', idOf: asNamed },

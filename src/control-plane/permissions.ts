@@ -90,6 +90,13 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'POST /keys/:id/revoke': permission('lead', 'key'),
   'DELETE /keys/:id': permission('lead', 'key'),
 
+  'GET /credentials': permission('admin', 'everything'),
+  'POST /credentials': permission('admin', 'everything'),
+  'POST /credentials/reseal': permission('admin', 'everything'),
+  'GET /credentials/:name': permission('admin', 'everything'),
+  'POST /credentials/:name/rotate': permission('admin', 'everything'),
+  'POST /credentials/:name/check': permission('admin', 'everything'),
+  'DELETE /credentials/:name': permission('admin', 'everything'),
   'GET /targets': permission('viewer', 'everything'),
   'POST /targets': permission('admin', 'everything'),
   'GET /targets/:id': permission('viewer', 'everything'),

@@ -17,8 +17,9 @@ export interface ProbeResult {
 }
 
 export interface AdminPorts {
-  /** Calls the target once, with its credential. May throw: that counts as a failed probe. */
-  readonly probe: (target: Target, env: GatewayEnv) => Promise<ProbeResult>
+  /** Calls the target once, with its credential: for a token, or where `path` is given for what stands there. May throw: that
+   *  counts as a failed probe. */
+  readonly probe: (target: Target, env: GatewayEnv, path?: string) => Promise<ProbeResult>
   /** Service bindings that `service://NAME/…` may name. */
   readonly services: readonly string[]
   readonly nowMs: () => number

@@ -2,22 +2,24 @@
 import { findProvider } from '../catalog/providers.ts'
 import type { Target } from '../core/directory.ts'
 import type { GatewayEnv } from '../env.ts'
+import { type CredentialRow, callable } from './credential-record.ts'
 import type { AdminPorts, ProbeResult } from './ports.ts'
 import { unacceptable, type Refusal } from './refusal.ts'
 
 /** Calls a target once. A target that passes every model on is called with `probeModel`, or a cheap one of its provider.
- *  A probe that throws has failed. Null: there is no model to call it with. */
+ *  A probe that throws has failed. Null: there is no model to call it with. `declared`: credentials that are made with it. */
 export async function probeTarget(
   target: Target,
   probeModel: string | undefined,
   env: GatewayEnv,
   ports: AdminPorts,
+  declared?: ReadonlyMap<string, CredentialRow>,
 ): Promise<ProbeResult | null> {
   const model = probeModel ?? (target.model === '*' ? findProvider(target.provider)?.probeModel : target.model)
   if (model === null || model === undefined) return null
   const startedAtMs = ports.nowMs()
   try {
-    return await probeEach({ ...target, model }, env, ports)
+    return await probeEach(await callable({ ...target, model }, env.DB, declared), env, ports)
   } catch (error) {
     const saw = error instanceof Error ? error.message : String(error)
     return { ok: false, status: 0, latencyMs: ports.nowMs() - startedAtMs, saw }

@@ -17,6 +17,7 @@ import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import type { GatewayEnv } from '../env.ts'
 import { dataPolicyOf } from './data-policy-record.ts'
 import { bodiesOf } from './bodies-record.ts'
+import { publishedCredentials } from './credential-record.ts'
 import { hasBudget, limiterNodes } from './limits-record.ts'
 import { ruleOf, unpricedOf } from './price-record.ts'
 import { publishedPreset } from './preset-record.ts'
@@ -63,6 +64,7 @@ export function publishRouting(env: PublishEnv): Promise<void> {
       listRows<PriceRow>(env.DB, 'prices'),
       listRows<PresetRow>(env.DB, 'presets'),
     ])
+    const credentials = await publishedCredentials(env.DB, targets.map(readCompiled), Date.now())
     const snapshot: RoutingSnapshot = {
       revision,
       targets: Object.fromEntries(targets.map((row) => [row.id, publishedTarget(row)])),
@@ -70,6 +72,7 @@ export function publishRouting(env: PublishEnv): Promise<void> {
       switches,
       ...(prices.length === 0 ? {} : { prices: prices.map(ruleOf) }),
       ...(presets.length === 0 ? {} : { presets: presets.map(publishedPreset) }),
+      ...(Object.keys(credentials).length === 0 ? {} : { credentials }),
     }
     await pushShadowBudgets(env, snapshot.routes, revision)
     await put(env.DIRECTORY, DIRECTORY_ROUTING_NAME, JSON.stringify(snapshot))
@@ -258,6 +261,7 @@ function tenantRecord(row: TenantRow, isUserLimited: boolean, unchecked: TenantR
     ...(row.cors_origins === '[]' ? {} : { corsOrigins: readTexts(row.cors_origins) }),
     ...(unchecked === undefined ? {} : { unchecked }),
     ...(unpriced === undefined ? {} : { unpriced }),
+    ...(row.limiter === 'regional' ? { limiter: row.limiter } : {}),
     ...dataPolicyOf(row.data_policy),
     ...bodiesOf(row.bodies),
     ...(isRequired || isUserLimited ? { endUsers: { isRequired, isLimited: isUserLimited } } : {}),

@@ -10,6 +10,7 @@ import { readDay } from '../core/window.ts'
 import { dialects } from '../dialects/index.ts'
 import { AMOUNT_USD_MAX, readUsd } from './amount.ts'
 import { BODIES } from './bodies-record.ts'
+import { HELD_NAME } from './credential-record.ts'
 import { DATA_POLICY, DATA_REGION } from './data-policy-record.ts'
 import { PRICES } from './price-schemas.ts'
 
@@ -164,10 +165,12 @@ const ORIGINS = z
 const PASS_THROUGH = z.enum(PASS_THROUGH_POLICIES, `must be one of ${PASS_THROUGH_POLICIES.join(', ')}`)
 
 export const LIMITS_UNAVAILABLE = ['refuse', 'admit'] as const
+const LIMITERS = ['one', 'regional'] as const
 const TENANT = {
   unpriced: z.optional(z.nullable(z.enum(UNPRICED_ACTIONS, `must be null or one of ${UNPRICED_ACTIONS.join(', ')}`))),
   default_price: z.optional(z.nullable(PRICES)),
   limits_unavailable: z.optional(z.enum(LIMITS_UNAVAILABLE, `must be one of ${LIMITS_UNAVAILABLE.join(', ')}`)),
+  limiter: z.optional(z.enum(LIMITERS, `must be one of ${LIMITERS.join(', ')}`)),
   require_end_user: z.optional(FLAG),
   end_user_limits: z.optional(RULES),
   limits: z.optional(LIMITS),
@@ -221,10 +224,15 @@ export const PROVIDER = z
   .check(z.refine((value) => PROVIDERS.some((provider) => provider.name === value), PROVIDER_ALLOWED))
 /** Only secrets of such names can be credentials, so that no other secret can be sent to an endpoint. */
 export const CREDENTIAL_NAME = /^[A-Z][A-Z0-9_]{0,99}_(?:API_KEY|CREDENTIALS|ACCESS_KEY)$/
+const SECRET_ALLOWED =
+  'must be the name of a secret that ends in _API_KEY, _CREDENTIALS or _ACCESS_KEY, such as OPENAI_API_KEY'
+export const CREDENTIAL_SECRET = z.string(SECRET_ALLOWED).check(z.regex(CREDENTIAL_NAME, SECRET_ALLOWED))
 const CREDENTIAL_ALLOWED =
-  'must be null or the name of a secret that ends in _API_KEY, _CREDENTIALS or _ACCESS_KEY, such as OPENAI_API_KEY'
-const CREDENTIAL = z.string(CREDENTIAL_ALLOWED).check(z.regex(CREDENTIAL_NAME, CREDENTIAL_ALLOWED))
-const CREDENTIALS_ALLOWED = 'must be null or a list of 1 to 16 different names of secrets'
+  'must be null, the name of a credential, or the name of a secret that ends in _API_KEY, _CREDENTIALS or _ACCESS_KEY, such as OPENAI_API_KEY'
+const CREDENTIAL = z
+  .string(CREDENTIAL_ALLOWED)
+  .check(z.refine((name) => CREDENTIAL_NAME.test(name) || HELD_NAME.test(name), CREDENTIAL_ALLOWED))
+const CREDENTIALS_ALLOWED = 'must be null or a list of 1 to 16 different names of credentials or secrets'
 const CREDENTIALS = z.array(CREDENTIAL, CREDENTIALS_ALLOWED).check(
   z.minLength(1, CREDENTIALS_ALLOWED),
   z.maxLength(16, CREDENTIALS_ALLOWED),

@@ -24,6 +24,8 @@ export interface TenantRow extends LimitColumns {
   readonly pass_through: PassThroughPolicy
   /** What becomes of requests without a budget while the limiter is away. */
   readonly limits_unavailable: 'refuse' | 'admit'
+  /** Who lends its limits: its own object alone, or others near its isolates, which it lends to. */
+  readonly limiter: 'one' | 'regional'
   /** What becomes of requests for models without a price; null: what becomes of everybody's. */
   readonly unpriced: UnpricedPolicy['action'] | null
   /** JSON of a `NamedPrice`, for `default`. */
@@ -144,6 +146,7 @@ export type Table =
   | 'prices'
   | 'alert_channels'
   | 'alert_rules'
+  | 'credentials'
   | 'api_tokens'
   | 'role_rules'
 
@@ -298,11 +301,12 @@ function asSeen(db: D1Database, { table, id, row }: SeenRow): D1PreparedStatemen
 
 /** Makes a change, enters it into the audit log and bumps the revision: all or nothing. `exists`: a name or id is taken;
  *  `referenced`: something needs the row; `full`: nothing was changed, because the table is full. Anything else that goes
- *  wrong is thrown; a `RowMovedOn` where the entry's caller had seen another row. */
+ *  wrong is thrown; a `RowMovedOn` where the entry's caller had seen another row. `more` belongs into the transaction, too. */
 export async function commit(
   db: D1Database,
   change: Change,
   entry: Entry,
+  more: readonly D1PreparedStatement[] = [],
 ): Promise<Result<null, 'exists' | 'referenced' | 'full'>> {
   const before = await findRow<object>(db, change.table, change.id)
   const { seen } = entry
@@ -313,6 +317,7 @@ export async function commit(
       ...guards,
       change.statement,
       auditEntry(db, { ...change, before }, entry),
+      ...more,
       db.prepare(`UPDATE configuration SET revision = revision + 1 WHERE id = 1`),
     ])
     return outcomes[guards.length]?.meta.changes === 0 ? err('full') : ok(null)

@@ -115,6 +115,17 @@ export interface TargetTimeouts {
 
 export type HealthCheck = 'models' | 'token'
 
+/** Where a credential is: in a secret of the Worker or of a Secrets Store, by its binding; or here, encrypted
+ *  (`ledger/credentials/seal.ts`); or nowhere, which is why its targets can't be called. */
+export type HeldCredential =
+  { readonly secret: string } | { readonly sealed: string; readonly version: number } | { readonly isMissing: true }
+
+/** A credential as the snapshot names it; `previous` is what it was before, for as long as that is still tried. */
+export interface PublishedCredential {
+  readonly is: HeldCredential
+  readonly previous?: { readonly version: number; readonly was: HeldCredential; readonly untilMs: number }
+}
+
 /** Provider, model, address and credential: a thing that can be called and can be healthy. */
 export interface Target {
   readonly id: string
@@ -125,10 +136,13 @@ export interface Target {
   readonly baseUrl: string
   /** The model as the provider names it; `*` passes the requested name on. */
   readonly model: string
-  /** Name of the Worker secret that holds the credential; null when the provider needs none. */
+  /** Name of the Worker secret that holds the credential, or of one that the snapshot holds; null when the provider needs
+   *  none. */
   readonly credential: string | null
-  /** Where there are several: names of the secrets that share the traffic. The first is `credential`. */
+  /** Where there are several: names of those that share the traffic. The first is `credential`. */
   readonly credentials?: readonly string[]
+  /** Where those of them are that aren't simply named after their secret. Missing: all are. */
+  readonly held?: Readonly<Record<string, HeldCredential>>
   /** How it is checked while it has traffic: its list of models is asked for, or one token. Missing: not at all. */
   readonly healthCheck?: HealthCheck
   /** Further attempts on this target after a first failure. */
@@ -213,6 +227,8 @@ export interface RoutingSnapshot {
   readonly presets?: readonly Preset[]
   /** What is switched off. Missing: nobody looked. */
   readonly switches?: Switches
+  /** Credentials that targets call by their name. Missing: all name secrets of the Worker. */
+  readonly credentials?: Readonly<Record<string, PublishedCredential>>
 }
 
 /** True when `pattern` (exact, or `prefix*`) covers `model`. */
@@ -266,6 +282,8 @@ export interface TenantRecord {
   /** While the limiter is away its requests are let through, but for those of keys and of these teams with a budget. Missing
    *  where they aren't, or the tenant itself has one. */
   readonly unchecked?: { readonly exceptTeams: readonly string[] }
+  /** Its limits are lent by objects near its isolates. Missing: by its own alone. */
+  readonly limiter?: 'regional'
   /** As in `Caller`. */
   readonly unpriced?: UnpricedPolicy
   /** As in `Caller`. */

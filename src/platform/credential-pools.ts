@@ -2,6 +2,7 @@
 // among equals the one that was used least. What a provider says of a credential is no fault of the target: one that is
 // throttled rests, one that is refused is left out, and the next is tried at once. Credentials are names here, never secrets.
 import type { Target } from '../core/directory.ts'
+import { isFormer } from '../core/held-credential.ts'
 import type { CredentialPools, Log } from '../ports.ts'
 
 interface Member {
@@ -54,7 +55,7 @@ export function credentialPools(nowMs: () => number, log: Log): CredentialPools 
       const ready = left.filter((member) => isReady(member, target.model, atMs))
       // Once a credential was tried for this request, those that are refused aren't.
       const fallback = tried.length > 0 ? null : leastRefused(left, target.model, atMs)
-      const best = ready.length === 0 ? fallback : leastThrottled(ready, atMs)
+      const best = ready.length === 0 ? fallback : leastThrottled(presentOf(ready), atMs)
       if (best === null) return tried.length > 0 ? null : { retryAfterMs: restMs(left, target.model, atMs) }
       best.calls += 1
       return variantOf(target, best.name)
@@ -128,6 +129,12 @@ function isResting({ restsUntilMs }: Member, model: string, atMs: number): boole
 
 function fading({ throttles, throttledAtMs }: Member, atMs: number): number {
   return throttles === 0 ? 0 : throttles * 2 ** (-Math.max(0, atMs - throttledAtMs) / FADING_MS)
+}
+
+/** Those that count; where there is none, what they were before they were replaced. */
+function presentOf(members: readonly Member[]): readonly Member[] {
+  const present = members.filter(({ name }) => !isFormer(name))
+  return present.length === 0 ? members : present
 }
 
 /** Throttles that are about as many count as equal: they fade all the time. */

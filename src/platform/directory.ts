@@ -12,6 +12,7 @@ import {
 import type { OwnedDataPolicy } from '../core/data-policy.ts'
 import { PASS_THROUGH_USUAL, narrowerPolicy } from '../core/pass-through-policy.ts'
 import { type RouteTable, routeTable } from '../core/route-table.ts'
+import { late } from '../core/late.ts'
 import { PriceBook } from '../core/price-book.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import { type VirtualKey, parseVirtualKey } from '../core/virtual-key.ts'
@@ -41,8 +42,12 @@ interface HeldRoutes {
   readonly routes: RouteTable
   /** Whether all its targets are in it: else those left out are looked for again with the next refresh. */
   readonly isWhole: boolean
+  /** When its targets' credentials are to be looked at again. */
+  readonly untilMs: number
   readonly atMs: number
 }
+
+const holding = late(() => import('./held-credentials.ts'))
 
 export interface EdgeDirectory extends Directory {
   /** Forgets everything about these keys. */
@@ -52,7 +57,7 @@ export interface EdgeDirectory extends Directory {
 }
 
 /** The directory over KV. `pepper` is the secret under which virtual keys are hashed. `switches` and `prices` are told
- *  what the routing snapshot says of them. */
+ *  what the routing snapshot says of them, `tellTenant` what is read of a caller's tenant. */
 export function kvDirectory(
   kv: KVNamespace,
   pepper: string,
@@ -60,6 +65,7 @@ export function kvDirectory(
   log: Log,
   switches = new SwitchBoard(),
   prices = new PriceBook(),
+  tellTenant: (tenant: TenantRecord) => void = () => {},
 ): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
   const held = kvRoutes(kv, nowMs, log, (snapshot) => {
@@ -72,7 +78,7 @@ export function kvDirectory(
     if (!parsed.ok) return 'malformed'
     let known: KnownCaller
     try {
-      known = await readCaller(kv, parsed.value, pepper, nowMs())
+      known = await readCaller(kv, parsed.value, pepper, nowMs(), tellTenant)
     } catch (error) {
       log.warn('directory-unavailable', { error: String(error) })
       return 'unavailable'
@@ -114,11 +120,12 @@ function kvRoutes(
     const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
     const snapshot = (await kv.get<RoutingSnapshot>(DIRECTORY_ROUTING_NAME, options)) ?? NO_ROUTES
     tell(snapshot)
-    if (table !== null && table.isWhole && table.routes.revision === snapshot.revision) {
+    if (table !== null && table.isWhole && table.routes.revision === snapshot.revision && nowMs() < table.untilMs) {
       table = { ...table, atMs: nowMs() }
     } else {
-      const usable = await withoutUnspoken(snapshot, log)
-      table = { routes: routeTable(usable), isWhole: usable === snapshot, atMs: nowMs() }
+      const spoken = await withoutUnspoken(snapshot, log)
+      const { snapshot: usable, untilMs } = await withTheirCredentials(spoken, nowMs())
+      table = { routes: routeTable(usable), isWhole: spoken === snapshot, untilMs, atMs: nowMs() }
     }
     return table.routes
   }
@@ -151,9 +158,24 @@ function kvRoutes(
   }
 }
 
+/** A snapshot whose targets know where their credentials are, and when that is to be looked at again. */
+async function withTheirCredentials(snapshot: RoutingSnapshot, nowMs: number) {
+  if (snapshot.credentials === undefined) {
+    holding.now()?.forgetOthers(new Set())
+    return { snapshot, untilMs: Infinity }
+  }
+  return (await holding.load()).withCredentials(snapshot, nowMs)
+}
+
 const NO_ROUTES: RoutingSnapshot = { revision: 0, targets: {}, routes: [] }
 
-async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowMs: number): Promise<KnownCaller> {
+async function readCaller(
+  kv: KVNamespace,
+  key: VirtualKey,
+  pepper: string,
+  nowMs: number,
+  tellTenant: (tenant: TenantRecord) => void,
+): Promise<KnownCaller> {
   const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
   const record = await kv.get<KeyRecord>(directoryKeyName(key.kid), options)
   if (record === null || !(await verifySecret(record.hashes, key.secret, pepper))) {
@@ -164,6 +186,7 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
   if (expiresAtMs !== null && nowMs >= expiresAtMs) return { answer: 'expired', keyId, untilMs: nowMs + UNKNOWN_MS }
   const tenant = await kv.get<TenantRecord>(directoryTenantName(record.tenantId), options)
   if (tenant === null) return { answer: 'unknown', keyId, untilMs: nowMs + UNKNOWN_MS }
+  tellTenant(tenant)
   const answer: Caller = {
     tenantId: record.tenantId,
     teamId: record.teamId,

@@ -14,15 +14,21 @@ const TIMEOUT_MS = 15_000
 const REPLY_BYTES_MAX = 1_000_000
 const SHOWN_CHARS_MAX = 200
 
-/** What calling `target` showed. Never rejects. */
-export async function probeTarget(target: Target, env: GatewayEnv): Promise<ProbeResult> {
+/** What calling `target` showed: for a token, or, where `path` is given, for what stands there and costs nothing. Never
+ *  rejects. */
+export async function probeTarget(target: Target, env: GatewayEnv, path?: string): Promise<ProbeResult> {
   const startedAtMs = Date.now()
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   const elapsed = (): number => Date.now() - startedAtMs
   try {
     const dialect = await dialects.of(target.dialect).load()
     const upstream = fetchUpstream({ ...env })
-    const response = await upstream.call(target, dialect.probe(target), dialect.name, signal)
+    const call = path === undefined ? dialect.probe(target) : { method: 'GET', path, headers: {}, body: '' }
+    const response = await upstream.call(target, call, dialect.name, signal)
+    if (path !== undefined && response.ok) {
+      await response.body?.cancel()
+      return { ok: true, status: response.status, latencyMs: elapsed(), saw: 'it was accepted' }
+    }
     const text = (await limitedText(response, REPLY_BYTES_MAX)) ?? ''
     if (!response.ok) {
       const failure = dialect.fail(response.status, response.headers, text, Date.now())

@@ -1,8 +1,9 @@
 // Calls providers: address and credential come together here and nowhere else. A target may be an HTTP endpoint or, as
 // `service://NAME/path`, another Worker bound to this one, or `ai://NAME`, Workers AI bound to this one.
-import type { Target } from '../core/directory.ts'
+import type { AuthScheme, Target } from '../core/directory.ts'
+import { late } from '../core/late.ts'
 import { dialects } from '../dialects/index.ts'
-import type { OutgoingCall, Upstream } from '../ports.ts'
+import type { Log, OutgoingCall, Upstream } from '../ports.ts'
 
 const SERVICE = 'service://'
 const AI_SCHEME = 'ai://'
@@ -15,31 +16,53 @@ export class ConfigurationError extends Error {
 /** What a Worker's environment offers: secrets by name, services by name. */
 export type Bindings = Readonly<Record<string, unknown>>
 
-/** The upstream port over `fetch` and service bindings. */
-export function fetchUpstream(bindings: Bindings): Upstream {
+/** The upstream port over `fetch` and service bindings. `log` hears of credentials that can't be used. */
+export function fetchUpstream(bindings: Bindings, log?: Log): Upstream {
   return {
     call(target, call, dialect, signal) {
       if (target.baseUrl.startsWith(AI_SCHEME)) return runOnBinding(target, call, bindings, signal)
       const outgoing = prepare(target, call, bindings, signal)
-      const secret = secretOf(target, bindings)
+      const secret = secretOf(target, bindings, log)
       const scheme = target.auth ?? dialects.get(dialect).auth
-      if (secret === null || scheme === 'none') return send(outgoing)
-      const { headers } = outgoing.init
-      switch (scheme) {
-        case 'bearer':
-          headers['authorization'] = `Bearer ${secret}`
-          return send(outgoing)
-        case 'x-api-key':
-        case 'api-key':
-        case 'x-goog-api-key':
-          headers[scheme] = secret
-          return send(outgoing)
-        case 'aws-sigv4':
-          return signed(outgoing, target, secret)
-        case 'google-service-account':
-          return withToken(outgoing, secret, bindings)
+      if (typeof secret !== 'object') return sendWith(secret, scheme, { outgoing, target, bindings })
+      if (secret === null) return send(outgoing)
+      return secret.then((got) => sendWith(got, scheme, { outgoing, target, bindings }))
+    },
+    async objection(target) {
+      try {
+        if (!target.baseUrl.startsWith(AI_SCHEME)) await secretOf(target, bindings)
+        return null
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error)
       }
     },
+  }
+}
+
+interface Sending {
+  readonly outgoing: Prepared
+  readonly target: Target
+  readonly bindings: Bindings
+}
+
+/** Sends a call as the credential's scheme has it. */
+function sendWith(secret: string, scheme: AuthScheme, { outgoing, target, bindings }: Sending): Promise<Response> {
+  const { headers } = outgoing.init
+  switch (scheme) {
+    case 'none':
+      return send(outgoing)
+    case 'bearer':
+      headers['authorization'] = `Bearer ${secret}`
+      return send(outgoing)
+    case 'x-api-key':
+    case 'api-key':
+    case 'x-goog-api-key':
+      headers[scheme] = secret
+      return send(outgoing)
+    case 'aws-sigv4':
+      return signed(outgoing, target, secret)
+    case 'google-service-account':
+      return withToken(outgoing, secret, bindings)
   }
 }
 
@@ -100,11 +123,30 @@ async function runOnBinding(
   return runBinding(binding, call.path, typeof call.body === 'string' ? call.body : '', signal)
 }
 
-function secretOf(target: Target, bindings: Bindings): string | null {
-  if (target.credential === null) return null
-  const secret = bindings[target.credential]
+const holding = late(() => import('./held-credentials.ts'))
+
+/** The credential: at once where it is a secret of the Worker, or was needed before. */
+function secretOf(target: Target, bindings: Bindings, log?: Log): string | null | Promise<string> {
+  const { credential: name, held } = target
+  if (name === null) return null
+  const where = held?.[name]
+  const secret = where === undefined ? bindings[name] : 'secret' in where ? bindings[where.secret] : undefined
   if (typeof secret === 'string' && secret !== '') return secret
-  throw new ConfigurationError(`The gateway has no secret named ${target.credential}.`)
+  if (where === undefined && typeof secret !== 'object') {
+    throw new ConfigurationError(`The gateway has no secret named ${name}.`)
+  }
+  return holding.now()?.knownSecret(name, where, bindings, Date.now()) ?? gotSecret(target, name, bindings, log)
+}
+
+async function gotSecret(target: Target, name: string, bindings: Bindings, log?: Log): Promise<string> {
+  try {
+    const { getSecret } = await holding.load()
+    return await getSecret(name, target.held?.[name], bindings, Date.now())
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    log?.warn('credential-unusable', { target: target.id, credential: name, problem })
+    throw error
+  }
 }
 
 /** Signing schemes are rare: what they need is loaded when somebody needs it. */

@@ -48,6 +48,8 @@ const EXPECTED = `
   OAV    GET /prices, GET /prices/:id, GET /alert-channels, GET /alert-channels/:id, GET /alert-rules
   OAV    GET /configuration, GET /configuration/revisions, GET /configuration/revisions/:revision
   OA     POST /tenants, PATCH /tenants/:id, DELETE /tenants/:id
+  OA     GET /credentials, POST /credentials, GET /credentials/:name, DELETE /credentials/:name
+  OA     POST /credentials/:name/rotate, POST /credentials/:name/check, POST /credentials/reseal
   OA     POST /targets, PATCH /targets/:id, DELETE /targets/:id, POST /routes, PATCH /routes/:id, DELETE /routes/:id
   OA     POST /presets, PATCH /presets/:id, DELETE /presets/:id, PUT /switches/:kind/:id{.+}, POST /publish
   OA     POST /prices, DELETE /prices/:id, POST /prices/refresh, PUT /prices/pin, POST /rerate, POST /reconcile

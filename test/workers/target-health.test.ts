@@ -13,6 +13,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 import type { TargetBreaker } from '../../durable-objects/target-breaker.ts'
 import type { RoutingSnapshot, Target } from '../../src/core/directory.ts'
 import { REGIONS, type Region, breakerName } from '../../src/core/region.ts'
+import { seal } from '../../src/ledger/credentials/seal.ts'
 import { type GatewayServices, servicesOf } from '../../src/platform/services.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { someTarget } from '../support/targets.ts'
@@ -24,6 +25,7 @@ declare global {
       DB: D1Database
       DIRECTORY: KVNamespace
       TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
+      CREDENTIAL_KEY: string
       TEST_MIGRATIONS: D1Migration[]
     }
   }
@@ -218,6 +220,24 @@ describe('a check', () => {
     await runDurableObjectAlarm(object)
     expect(await object.watch(target)).toMatchObject({ kind })
     expect(await alarmAtMs()).not.toBeNull()
+  })
+
+  it('opens the credential that the target brings along', async () => {
+    const text = await seal(env, { id: 'main', version: 1 }, 'sk-of-the-check')
+    if (!text.ok) throw new Error(text.error)
+    const held = { main: { sealed: text.value, version: 1 } }
+    const { target, object } = checked({ credential: 'main', held })
+    const sent: (string | null)[] = []
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (_, init) => {
+      sent.push(new Headers(init?.headers).get('authorization'))
+      return well()
+    })
+    await object.watch(target)
+    await runDurableObjectAlarm(object)
+    expect(sent).toEqual(['Bearer sk-of-the-check'])
+    expect(
+      await runInDurableObject(object, (_, { storage }) => JSON.stringify(storage.kv.get('watched'))),
+    ).not.toContain('sk-of')
   })
 
   it('asks for one token where that is wanted', async () => {

@@ -1,10 +1,13 @@
-// What a target says besides its model and its address, through the admin API: filled in, published, shown, changed.
+// What a target says besides its model and its address, through the admin API: filled in, published, shown, changed. And the
+// credentials that it names: stored so that nobody reads them again, replaced, moved to another key, never lost sight of.
 import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { RoutingSnapshot, Target } from '../../src/core/directory.ts'
+import { sealedUnder, unseal } from '../../src/ledger/credentials/seal.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
+import type { ProbeResult } from '../../src/control-plane/ports.ts'
 
 const TOKEN = 'admin-token-of-the-tests'
 const SECRETS = {
@@ -17,37 +20,50 @@ const SECRETS = {
 }
 
 let probed: Target[]
+/** The paths that were asked for in place of a token. */
+let asked: (string | undefined)[]
+let answered: Partial<ProbeResult>
+let nowMs: number
 
 const admin = createAdmin({
   services: [],
-  nowMs: Date.now,
-  probe: async (target) => {
+  nowMs: () => nowMs,
+  probe: async (target, _, path) => {
     probed.push(target)
-    return { ok: true, status: 200, latencyMs: 1, saw: 'ok' }
+    asked.push(path)
+    return { ok: true, status: 200, latencyMs: 1, saw: 'ok', ...answered }
   },
 })
 const app = new Hono().route('/admin', admin)
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
 beforeEach(async () => {
-  await env.DB.batch(['routes', 'targets'].map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  const tables = ['routes', 'targets', 'credentials']
+  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+  nowMs = Date.now()
   probed = []
+  asked = []
+  answered = {}
 })
 
 interface Answer {
   readonly status: number
+  readonly text: string
   readonly body: {
+    readonly rows: readonly unknown[]
     readonly settings: unknown
     readonly capabilities: unknown
     readonly error: { readonly message: string }
   }
 }
 
-async function call(method: string, path: string, body: unknown): Promise<Answer> {
+async function call(method: string, path: string, body?: unknown, more: object = {}): Promise<Answer> {
   const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
-  const bindings = { DB: env.DB, DIRECTORY: env.DIRECTORY, TENANT_LIMITER: env.TENANT_LIMITER, ...SECRETS }
-  const response = await app.request(`/admin${path}`, { method, headers, body: JSON.stringify(body) }, bindings)
-  return { status: response.status, body: await response.json() }
+  const bindings = { DB: env.DB, DIRECTORY: env.DIRECTORY, TENANT_LIMITER: env.TENANT_LIMITER, ...SECRETS, ...more }
+  const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
+  const response = await app.request(`/admin${path}`, init, bindings)
+  const text = await response.text()
+  return { status: response.status, text, body: JSON.parse(text === '' ? 'null' : text) }
 }
 
 describe('options of targets', () => {

@@ -106,11 +106,12 @@ beforeAll(async () => {
     provider: 'custom',
     dialect: 'openai-chat',
     base_url: 'https://vectors.test/v1',
-    credential: 'HOUSE_API_KEY',
+    credential: 'house',
     model: 'vectors-1',
     max_retries: 0,
     price: { input_usd_per_million: '0.13', output_usd_per_million: '0' },
   }
+  await create('/admin/credentials', { name: 'house', value: SECRET })
   // Full with six: so none of them waits for a clock.
   await create('/admin/targets', { id: 'together', ...target, batching: { max_batch_size: 6, max_wait_ms: 400 } })
   await create('/admin/routes', { model: 'vectors', targets: ['together'] })

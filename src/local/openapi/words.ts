@@ -55,6 +55,17 @@ export const WORDS: Readonly<Record<string, Words>> = {
   'GET /keys/:id/requests': words('The latest requests of a key, newest first.', 'page'),
   'POST /keys/:id/revoke': words('Ends a key for good.'),
 
+  'GET /credentials': words('Lists credentials, oldest first: the end of each, never its value.', 'page'),
+  'POST /credentials': words('Stores a credential, encrypted, or gives a secret of the Worker a name.', 'made'),
+  'POST /credentials/reseal': words('Encrypts under CREDENTIAL_KEY what is under CREDENTIAL_KEY_PREVIOUS.'),
+  'GET /credentials/:name': words('Reads what is told of a credential.'),
+  'POST /credentials/:name/rotate': words(
+    'Replaces a credential; what it was is tried behind it for as long as is asked.',
+  ),
+  'POST /credentials/:name/check': words(
+    'Asks the provider whether it accepts a credential, by a call that costs nothing.',
+  ),
+  'DELETE /credentials/:name': words('Deletes a credential that no target uses.', 'done'),
   ...resource('/targets', 'a target', 'targets', 'It is called once first, and refused where that fails.'),
   ...resource('/routes', 'a route', 'routes', ''),
   ...resource('/presets', 'a preset', 'presets', ''),
@@ -120,6 +131,7 @@ export const AREAS: Readonly<Record<string, string>> = {
   teams: 'Tenants and teams',
   keys: 'Virtual keys',
   targets: 'Routing',
+  credentials: 'Routing',
   routes: 'Routing',
   presets: 'Routing',
   switches: 'Routing',

@@ -57,7 +57,7 @@ export interface EdgeDirectory extends Directory {
 }
 
 /** The directory over KV. `pepper` is the secret under which virtual keys are hashed. `switches` and `prices` are told
- *  what the routing snapshot says of them, `tellTenant` what is read of a caller's tenant. */
+ *  what the routing snapshot says of them. */
 export function kvDirectory(
   kv: KVNamespace,
   pepper: string,
@@ -65,7 +65,6 @@ export function kvDirectory(
   log: Log,
   switches = new SwitchBoard(),
   prices = new PriceBook(),
-  tellTenant: (tenant: TenantRecord) => void = () => {},
 ): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
   const held = kvRoutes(kv, nowMs, log, (snapshot) => {
@@ -78,7 +77,7 @@ export function kvDirectory(
     if (!parsed.ok) return 'malformed'
     let known: KnownCaller
     try {
-      known = await readCaller(kv, parsed.value, pepper, nowMs(), tellTenant)
+      known = await readCaller(kv, parsed.value, pepper, nowMs())
     } catch (error) {
       log.warn('directory-unavailable', { error: String(error) })
       return 'unavailable'
@@ -158,6 +157,7 @@ function kvRoutes(
   }
 }
 
+const NO_ROUTES: RoutingSnapshot = { revision: 0, targets: {}, routes: [] }
 /** A snapshot whose targets know where their credentials are, and when that is to be looked at again. */
 async function withTheirCredentials(snapshot: RoutingSnapshot, nowMs: number) {
   if (snapshot.credentials === undefined) {
@@ -167,15 +167,8 @@ async function withTheirCredentials(snapshot: RoutingSnapshot, nowMs: number) {
   return (await holding.load()).withCredentials(snapshot, nowMs)
 }
 
-const NO_ROUTES: RoutingSnapshot = { revision: 0, targets: {}, routes: [] }
 
-async function readCaller(
-  kv: KVNamespace,
-  key: VirtualKey,
-  pepper: string,
-  nowMs: number,
-  tellTenant: (tenant: TenantRecord) => void,
-): Promise<KnownCaller> {
+async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowMs: number): Promise<KnownCaller> {
   const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
   const record = await kv.get<KeyRecord>(directoryKeyName(key.kid), options)
   if (record === null || !(await verifySecret(record.hashes, key.secret, pepper))) {
@@ -186,7 +179,6 @@ async function readCaller(
   if (expiresAtMs !== null && nowMs >= expiresAtMs) return { answer: 'expired', keyId, untilMs: nowMs + UNKNOWN_MS }
   const tenant = await kv.get<TenantRecord>(directoryTenantName(record.tenantId), options)
   if (tenant === null) return { answer: 'unknown', keyId, untilMs: nowMs + UNKNOWN_MS }
-  tellTenant(tenant)
   const answer: Caller = {
     tenantId: record.tenantId,
     teamId: record.teamId,

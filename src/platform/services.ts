@@ -5,7 +5,6 @@ import { Calibration } from '../core/calibration.ts'
 import { late } from '../core/late.ts'
 import { PRICE_LIST_NAME } from '../core/directory.ts'
 import { PriceBook } from '../core/price-book.ts'
-import { type LimiterPlace, placeOf } from '../core/limiter-place.ts'
 import { type Region, breakerName, regionOf } from '../core/region.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import type { TaskBatcher } from '../../durable-objects/task-batcher.ts'
@@ -49,30 +48,24 @@ function makeServices(env: GatewayEnv): GatewayServices {
   const switches = new SwitchBoard()
   const prices = new PriceBook(readUnpriced(env, log))
   let region: Region | null = null
-  let place: LimiterPlace | null = null
-  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches, prices, (tenant) => {
-    limiter.place(tenant.tenantId, tenant.limiter === 'regional')
-  })
-  const limiter = leasedLimiter({
-    near: () => nearLimiters(env, place),
-    object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
-    sendBeside: (name, message) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).call(message),
-    limitsBeside: (name, path) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).limits(path),
-    digest: (text) => hmacHex(pepper, text),
-    nowMs,
-    sleep,
-    newId: uuidv7,
-    onRevoked: (keyIds) => directory.forgetKeys(keyIds),
-    switches,
-    log,
-  })
+  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches, prices)
   return {
     directory,
     comesFrom(request) {
       region ??= regionOf(request.cf?.continent)
-      place ??= placeOf({ continent: request.cf?.continent, longitude: request.cf?.longitude })
     },
-    limiter,
+    limiter: leasedLimiter({
+      object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
+      sendBeside: (name, message) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).call(message),
+      limitsBeside: (name, path) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).limits(path),
+      digest: (text) => hmacHex(pepper, text),
+      nowMs,
+      sleep,
+      newId: uuidv7,
+      onRevoked: (keyIds) => directory.forgetKeys(keyIds),
+      switches,
+      log,
+    }),
     breakers: isolateBreakers({
       shared(targetId) {
         const name = breakerName(region ?? regionOf(null), targetId)

@@ -4,17 +4,8 @@ import { Hono } from 'hono'
 import * as z from 'zod/mini'
 import { EXPORT_COLUMNS, EXPORT_START, exportPage } from '../ledger/export-events.ts'
 import { FOCUS_COLUMNS, FOCUS_START, focusPage } from '../ledger/export-focus.ts'
-import {
-  DIMENSIONS,
-  FACETS,
-  GROUPS,
-  METRICS,
-  REPORT_ROWS_MAX,
-  type Filters,
-  type Report,
-  type ReportRow,
-  report,
-} from '../ledger/report.ts'
+import { DIMENSIONS, FACETS, GROUPS, METRICS, REPORT_ROWS_MAX, type Filters } from '../ledger/report-query.ts'
+import { type Report, type ReportRow, report } from '../ledger/report.ts'
 import { type Cell, CSV, type TableForm, acceptedForm, tableStream } from '../ledger/table-text.ts'
 import { scopeOf } from './caller.ts'
 import { type Scope, teamOf, tenantOf } from './permissions.ts'

@@ -4,6 +4,7 @@
 import { isTimeZone, windowAt } from '../core/window.ts'
 import { GROUP_DIMENSIONS, ROLLUP_SUMS, selectList } from './columns.ts'
 import { astray, inOrder } from './event-times.ts'
+import { DAY_TABLES, WHOSE, type Whose, dayTogether, hoursTogether } from './together.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
@@ -16,6 +17,7 @@ export const LATE_AFTER_MS = HOUR_MS
 const FALLBACK_ZONE = 'UTC'
 // A Worker may ask D1 a thousand times in a run: what is left over is for the next.
 const STATEMENTS_A_RUN = 400
+const TOGETHER_A_RUN = 200
 const LATE_A_RUN_MAX = 100
 /** The oldest days that are summed. */
 const HISTORY_DAYS = 400
@@ -46,13 +48,6 @@ const CUT_HOURS = [
   ['?4', '?5'],
   ['?6', '?7'],
 ] as const
-
-/** SQL: whose days. All tenants of a zone are summed together, since a run may ask D1 a thousand times at most. */
-const WHOSE = {
-  tenant: 'tenant_id = ?1',
-  zone: 'tenant_id IN (SELECT tenant_id FROM usage_zones WHERE time_zone = ?1)',
-} as const
-type Whose = keyof typeof WHOSE
 
 // Of ?1 the day ?2: the whole hours ?3, a list, so that each is looked up; and, where midnight isn't at a full hour, the
 // events of both hours that it cuts.
@@ -91,6 +86,36 @@ export async function sumDays(db: D1Database, nowMs: number): Promise<void> {
     untilMs = nextMs
     asked += sums.length + 1
   }
+  await sumTogether(db, names, { begunMs: Math.floor(begun / HOUR_MS) * HOUR_MS, lastMs: untilMs })
+}
+
+/** Sums hours and days of all keys together, as far as days are summed. */
+async function sumTogether(
+  db: D1Database,
+  zones: readonly string[],
+  { begunMs, lastMs }: { readonly begunMs: number; readonly lastMs: number },
+): Promise<void> {
+  let untilMs = Math.max(await progress(db, 'together'), begunMs)
+  for (let asked = 0; asked < TOGETHER_A_RUN && untilMs < lastMs;) {
+    const nextMs = Math.min(untilMs + DAY_MS, lastMs)
+    const fromMs = untilMs
+    const sums = [
+      ...hoursTogether(db, null, hoursBetween(Math.floor(fromMs / HOUR_MS) * HOUR_MS, nextMs)),
+      ...zones.flatMap((zone) =>
+        daysEndingIn(zone, fromMs, nextMs).flatMap((day) => dayTogether(db, 'zone', zone, day.startMs)),
+      ),
+    ]
+    await db.batch([...sums, noteProgress(db, 'together', nextMs)])
+    untilMs = nextMs
+    asked += sums.length + 1
+  }
+}
+
+/** The hours that are over by `toMs`, from the full hour `fromMs` on. */
+function hoursBetween(fromMs: number, toMs: number): readonly number[] {
+  const hours: number[] = []
+  for (let hourMs = fromMs; hourMs + HOUR_MS <= toMs; hourMs += HOUR_MS) hours.push(hourMs)
+  return hours
 }
 
 interface ZoneRow {
@@ -108,7 +133,8 @@ async function moveZone(db: D1Database, nowMs: number): Promise<boolean> {
     .first<ZoneRow>()
   if (moved === null) return false
   const { tenant_id: tenantId, time_zone: zone } = moved
-  const [untilMs, rawFromMs] = await Promise.all([progress(db, 'days'), progress(db, 'pruned')])
+  const far = await howFar(db)
+  const { untilMs } = far
   const first = await db
     .prepare(`SELECT min(hour_ms) AS ms FROM usage_hourly WHERE tenant_id = ?1 AND hour_ms >= ?2`)
     .bind(tenantId, nowMs - HISTORY_DAYS * DAY_MS)
@@ -116,10 +142,12 @@ async function moveZone(db: D1Database, nowMs: number): Promise<boolean> {
   const days = daysEndingIn(zone, first?.ms ?? untilMs, untilMs)
   await db.batch([
     db.prepare(`UPDATE usage_zones SET time_zone = ?2 WHERE tenant_id = ?1`).bind(tenantId, zone),
-    db
-      .prepare(`DELETE FROM usage_daily WHERE tenant_id = ?1 AND day_ms >= ?2`)
-      .bind(tenantId, (days[0]?.startMs ?? untilMs) - DAY_MS),
-    ...days.flatMap((day) => sumOf(db, 'tenant', tenantId, day, rawFromMs)),
+    ...DAY_TABLES.map((table) =>
+      db
+        .prepare(`DELETE FROM ${table} WHERE tenant_id = ?1 AND day_ms >= ?2`)
+        .bind(tenantId, (days[0]?.startMs ?? untilMs) - DAY_MS),
+    ),
+    ...days.flatMap((day) => sumAgain(db, tenantId, day, far)),
   ])
   return true
 }
@@ -138,7 +166,7 @@ async function sumLate(db: D1Database, zones: readonly ZoneRow[]): Promise<void>
     .prepare(`SELECT tenant_id, quarter_ms FROM usage_late ORDER BY quarter_ms LIMIT ${LATE_A_RUN_MAX}`)
     .all<{ tenant_id: string; quarter_ms: number }>()
   if (late.results.length === 0) return
-  const [untilMs, rawFromMs] = await Promise.all([progress(db, 'days'), progress(db, 'pruned')])
+  const far = await howFar(db)
   const zoneOf = new Map(zones.map((row) => [row.tenant_id, row.time_zone]))
   const days = new Map<string, { tenantId: string; day: Day; marks: number[] }>()
   for (const { tenant_id: tenantId, quarter_ms } of late.results) {
@@ -150,11 +178,36 @@ async function sumLate(db: D1Database, zones: readonly ZoneRow[]): Promise<void>
   }
   for (const { tenantId, day, marks } of days.values()) {
     const forget = `DELETE FROM usage_late WHERE tenant_id = ?1 AND quarter_ms IN (SELECT value FROM json_each(?2))`
+    const hours = marks.map((ms) => Math.floor(ms / HOUR_MS) * HOUR_MS).filter((ms) => ms + HOUR_MS <= far.togetherMs)
     await db.batch([
-      ...(day.endMs <= untilMs ? sumOf(db, 'tenant', tenantId, day, rawFromMs) : []),
+      ...hoursTogether(db, tenantId, [...new Set(hours)]),
+      ...(day.endMs <= far.untilMs ? sumAgain(db, tenantId, day, far) : []),
       db.prepare(forget).bind(tenantId, JSON.stringify(marks)),
     ])
   }
+}
+
+interface HowFar {
+  /** Days that ended by then are summed. */
+  readonly untilMs: number
+  /** Days and hours that ended by then are, of all keys together. */
+  readonly togetherMs: number
+  /** Events that started before are gone. */
+  readonly rawFromMs: number
+}
+
+async function howFar(db: D1Database): Promise<HowFar> {
+  const names = ['days', 'together', 'pruned']
+  const [untilMs = 0, togetherMs = 0, rawFromMs = 0] = await Promise.all(names.map((name) => progress(db, name)))
+  return { untilMs, togetherMs, rawFromMs }
+}
+
+/** Sums a day of a tenant anew, in all ways in which it was. */
+function sumAgain(db: D1Database, tenantId: string, day: Day, far: HowFar): readonly D1PreparedStatement[] {
+  return [
+    ...sumOf(db, 'tenant', tenantId, day, far.rawFromMs),
+    ...(day.endMs <= far.togetherMs ? dayTogether(db, 'tenant', tenantId, day.startMs) : []),
+  ]
 }
 
 /** Sums one day anew. Before `rawFromMs` there are no events: an hour that midnight cuts is of the day it begins in. */

@@ -1,8 +1,10 @@
 // Where a report reads what: whole days of each tenant's calendar from the days, what remains from the hours, and what is
-// less than an hour from the events. Together they hold every event of a stretch of time exactly once.
+// less than an hour from the events. Together they hold every event of a stretch of time exactly once. Where keys need not be
+// told apart, days and hours are those of all keys of a team together, so that a report reads no more for having more keys.
 import { GROUP_DIMENSIONS, ROLLUP_SUMS } from './columns.ts'
 import { dateOffsetMs, dayAt } from './days.ts'
 import { astray, inOrder } from './event-times.ts'
+import { KEY_SUMS } from './together.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -20,9 +22,23 @@ export interface SourceQuery {
   readonly sums: readonly string[]
   /** Whether `feedback_count` and `feedback_milli` are, too. */
   readonly withFeedback: boolean
+  /** Whether keys are told apart. Where they aren't, `key_id` says only whether it was a client's, or a mirror's. */
+  readonly isByKey: boolean
+  /** Only these tenants'; left out: everybody's. */
+  readonly tenants?: readonly string[]
+  /** Only these keys, which are looked up one by one. */
+  readonly keys?: readonly KeyOwner[]
 }
 
-/** SQL of a select with the columns asked for (`time` for the group of time), and its parameters, ?1 to ?4. */
+/** A key and whose it is. */
+export interface KeyOwner {
+  readonly tenant_id: string
+  /** '' for none. */
+  readonly team_id: string
+  readonly key_id: string
+}
+
+/** SQL of a select with the columns asked for (`time` for the group of time), and its parameters, from ?1 on. */
 export interface Source {
   readonly sql: string
   readonly parameters: readonly string[]
@@ -33,6 +49,8 @@ export interface LedgerState {
   readonly zones: readonly string[]
   /** Days that ended by then are summed. */
   readonly daysUntilMs: number
+  /** Days and hours that ended by then are summed for all keys together. */
+  readonly togetherUntilMs: number
   /** Days of UTC until then are summed by end user and by tag. */
   readonly facetsUntilMs: number
   /** Events that started before are gone. */
@@ -42,18 +60,32 @@ export interface LedgerState {
 const STATE = `SELECT
   (SELECT json_group_array(DISTINCT time_zone) FROM usage_zones) AS zones,
   (SELECT until_ms FROM ledger_progress WHERE name = 'days') AS days,
+  (SELECT until_ms FROM ledger_progress WHERE name = 'together') AS together,
   (SELECT min(quarter_ms) FROM usage_late) AS late,
   (SELECT until_ms FROM ledger_progress WHERE name = 'facets') AS facets,
   (SELECT until_ms FROM ledger_progress WHERE name = 'pruned') AS pruned`
 
 /** Reads how far the ledger is: a few rows. */
 export async function ledgerState(db: D1Database): Promise<LedgerState> {
-  const row = await db
-    .prepare(STATE)
-    .first<{ zones: string; days: number | null; late: number | null; facets: number | null; pruned: number | null }>()
+  const row = await db.prepare(STATE).first<StateRow>()
   const zones: readonly string[] = JSON.parse(row?.zones ?? '[]')
-  const daysUntilMs = Math.min(row?.days ?? 0, row?.late ?? Infinity)
-  return { zones, daysUntilMs, facetsUntilMs: row?.facets ?? 0, prunedUntilMs: row?.pruned ?? 0 }
+  const lateMs = row?.late ?? Infinity
+  return {
+    zones,
+    daysUntilMs: Math.min(row?.days ?? 0, lateMs),
+    togetherUntilMs: Math.min(row?.together ?? 0, lateMs),
+    facetsUntilMs: row?.facets ?? 0,
+    prunedUntilMs: row?.pruned ?? 0,
+  }
+}
+
+interface StateRow {
+  readonly zones: string
+  readonly days: number | null
+  readonly together: number | null
+  readonly late: number | null
+  readonly facets: number | null
+  readonly pruned: number | null
 }
 
 /** Where events are gone, a stretch of time ends at full hours. */
@@ -70,6 +102,8 @@ interface Span {
   readonly zone: string
   readonly firstDayMs: number
   readonly lastDayMs: number
+  /** Their beginnings, where keys are looked up day by day. */
+  readonly days: readonly number[]
   /** Beginnings of the other days, where they are asked for. */
   readonly otherDays: readonly number[]
   readonly offsetMs: number
@@ -86,7 +120,8 @@ function spanOf(zone: string, query: SourceQuery, state: LedgerState): Span {
   const [firstDayMs, lastDayMs] = hasDays ? [wholeFromMs, wholeToMs] : [toMs, toMs]
   const otherDays =
     query.time === 'day' ? [first.startMs, ...daysFrom(zone, hasDays ? wholeToMs : first.endMs, toMs)] : []
-  return { zone, firstDayMs, lastDayMs, otherDays, offsetMs: dateOffsetMs(zone, fromMs) }
+  const days = hasDays && query.keys !== undefined ? daysFrom(zone, firstDayMs, lastDayMs) : []
+  return { zone, firstDayMs, lastDayMs, days, otherDays, offsetMs: dateOffsetMs(zone, fromMs) }
 }
 
 function daysFrom(zone: string, fromMs: number, toMs: number): readonly number[] {
@@ -103,6 +138,7 @@ export function sourceOf(query: SourceQuery, state: LedgerState): Source {
   const firstHourMs = Math.ceil(fromMs / HOUR_MS) * HOUR_MS
   const lastHourMs = Math.floor(toMs / HOUR_MS) * HOUR_MS
   const hasHours = firstHourMs < lastHourMs
+  const hours = hasHours ? hoursOf(spans, firstHourMs, lastHourMs) : []
   const cut: Range[] = hasHours
     ? [
         [fromMs, firstHourMs, null],
@@ -114,15 +150,22 @@ export function sourceOf(query: SourceQuery, state: LedgerState): Source {
     cut.push([Math.max(Math.floor(firstDayMs / HOUR_MS) * HOUR_MS, firstHourMs), firstDayMs, zone])
     cut.push([lastDayMs, Math.min(Math.ceil(lastDayMs / HOUR_MS) * HOUR_MS, lastHourMs), zone])
   }
-  const bound = spans.map((span) => [span.zone, span.firstDayMs, span.lastDayMs, span.offsetMs, span.otherDays])
-  const parameters = [
-    bound,
-    hasHours ? hoursOf(spans, firstHourMs, lastHourMs) : [],
-    cut.filter(([from, to]) => from < to),
-    ...(query.withFeedback ? [[fromMs, toMs]] : []),
-  ].map((value) => JSON.stringify(value))
-  return { sql: sqlOf(query), parameters }
+  const ranges = cut.filter(([from, to]) => from < to)
+  return new Writing(query, { spans, hours, ranges, table: tableOf(query, state), state }).source()
 }
+
+/** What days are read from, and whether hours are those of all keys together, too. */
+type DayTable = 'usage_daily' | 'usage_daily_teams' | 'usage_daily_keys'
+
+function tableOf({ toMs, time, isByKey, dimensions, sums }: SourceQuery, state: LedgerState): DayTable {
+  if (state.togetherUntilMs < Math.min(toMs, state.daysUntilMs)) return 'usage_daily'
+  if (!isByKey) return 'usage_daily_teams'
+  const isOfKeys =
+    time !== 'hour' && dimensions.every((name) => OF_KEYS.has(name)) && sums.every((name) => KEY_SUMS.includes(name))
+  return isOfKeys ? 'usage_daily_keys' : 'usage_daily'
+}
+
+const OF_KEYS: ReadonlySet<string> = new Set(['tenant_id', 'team_id', 'key_id'])
 
 function hasDays({ firstDayMs, lastDayMs }: Span): boolean {
   return firstDayMs < lastDayMs
@@ -139,34 +182,138 @@ function hoursOf(spans: readonly Span[], fromMs: number, toMs: number): readonly
   ]
 }
 
-const SPANS = `span AS MATERIALIZED (
-    SELECT tenant_id AS of_tenant, value ->> 1 AS first_day, value ->> 2 AS last_day, value ->> 3 AS offset_ms,
-      value -> 4 AS other_days, time_zone
-    FROM json_each(?1) JOIN usage_zones ON time_zone = value ->> 0)`
+interface Reading {
+  readonly spans: readonly Span[]
+  readonly hours: readonly (readonly [from: number, to: number])[]
+  readonly ranges: readonly Range[]
+  readonly table: DayTable
+  readonly state: LedgerState
+}
 
-function sqlOf(query: SourceQuery): string {
-  const { dimensions, sums } = query
-  const raw = arm(query, {
-    time: timeOf(query.time, 'started_at_ms'),
-    dimensions: dimensions.map((name) => `${GROUP_DIMENSIONS[name]} AS ${name}`),
-    sums: sums.map((name) => `${ROLLUP_SUMS[name]} AS ${name}`),
-  })
-  const rolled = (time: string): string => arm(query, { time, dimensions, sums })
-  const range = `json_each(?3) AS r CROSS JOIN usage_events CROSS JOIN span
+const IS_OWN = 'AND key_id IN (SELECT own_key FROM own WHERE own_tenant = tenant_id)'
+
+/** A source as it is written: SQL, and the parameters that it names. */
+class Writing {
+  readonly #query: SourceQuery
+  readonly #reading: Reading
+  readonly #parameters: string[] = []
+
+  constructor(query: SourceQuery, reading: Reading) {
+    this.#query = query
+    this.#reading = reading
+  }
+
+  source(): Source {
+    const query = this.#query
+    const arms = [this.#days(), this.#hours(), ...this.#events()]
+    if (query.withFeedback) arms.push(feedbackArm(query, this.#place([query.fromMs, query.toMs])))
+    const sql = `WITH ${[this.#spans(), ...this.#keys()].join(', ')}
+      ${arms.map((one) => `SELECT ${one}`).join('\nUNION ALL ')}`
+    return { sql, parameters: this.#parameters }
+  }
+
+  #place(value: unknown): string {
+    return `?${this.#parameters.push(JSON.stringify(value))}`
+  }
+
+  #spans(): string {
+    const bound = this.#reading.spans.map((span) => {
+      return [span.zone, span.firstDayMs, span.lastDayMs, span.offsetMs, span.otherDays, span.days]
+    })
+    const { tenants } = this.#query
+    const own = tenants === undefined ? '' : `WHERE tenant_id IN (SELECT value FROM json_each(${this.#place(tenants)}))`
+    return `span AS MATERIALIZED (
+      SELECT tenant_id AS of_tenant, value ->> 1 AS first_day, value ->> 2 AS last_day, value ->> 3 AS offset_ms,
+        value -> 4 AS other_days, value -> 5 AS whole_days, time_zone
+      FROM json_each(${this.#place(bound)}) JOIN usage_zones ON time_zone = value ->> 0 ${own})`
+  }
+
+  #keys(): readonly string[] {
+    const { keys } = this.#query
+    if (keys === undefined) return []
+    const owners = keys.map((key) => [key.tenant_id, key.team_id, key.key_id])
+    return [
+      `own AS MATERIALIZED (SELECT value ->> 0 AS own_tenant, value ->> 1 AS own_team, value ->> 2 AS own_key
+        FROM json_each(${this.#place(owners)}))`,
+    ]
+  }
+
+  #days(): string {
+    const { time, keys } = this.#query
+    const { table } = this.#reading
+    const columns = this.#rolled(time === 'hour' ? 'NULL' : timeOf(time, 'day_ms', 'day_ms'))
+    if (keys === undefined) {
+      return `${columns} FROM span CROSS JOIN ${table}
+        ON tenant_id = of_tenant AND day_ms >= first_day AND day_ms < last_day ${this.#grouped()}`
+    }
+    return `${columns} FROM span CROSS JOIN own ON own_tenant = of_tenant CROSS JOIN json_each(whole_days) AS d
+      CROSS JOIN ${table} ON tenant_id = of_tenant AND day_ms = d.value AND team_id = own_team AND key_id = own_key`
+  }
+
+  #hours(): string {
+    const { hours, table, state } = this.#reading
+    const columns = this.#rolled(timeOf(this.#query.time, 'hour_ms'))
+    const isOutside = `(hour_ms + ${HOUR_MS} <= first_day OR hour_ms >= last_day)`
+    if (this.#query.keys !== undefined) {
+      return `${columns} FROM json_each(${this.#place(hours.flatMap(beginnings))}) AS h CROSS JOIN own CROSS JOIN usage_hourly
+          ON hour_ms = h.value AND tenant_id = own_tenant AND team_id = own_team AND key_id = own_key
+        CROSS JOIN span ON of_tenant = tenant_id WHERE ${isOutside}`
+    }
+    const apart = (ranges: Reading['hours']): string => `${columns}
+      FROM json_each(${this.#place(ranges)}) AS r CROSS JOIN usage_hourly CROSS JOIN span ON of_tenant = tenant_id
+      WHERE hour_ms >= r.value ->> 0 AND hour_ms < r.value ->> 1 AND ${isOutside} ${this.#grouped()}`
+    if (table !== 'usage_daily_teams') return apart(hours)
+    const untilMs = Math.floor(state.togetherUntilMs / HOUR_MS) * HOUR_MS
+    const before = hours.map(([from, to]) => [from, Math.min(to, untilMs)] as const).filter(isStretch)
+    const after = hours.map(([from, to]) => [Math.max(from, untilMs), to] as const).filter(isStretch)
+    // SQLite in Workers takes five selects in a row at most: these two count as one.
+    return `* FROM (SELECT ${columns}
+      FROM span CROSS JOIN json_each(${this.#place(before)}) AS r CROSS JOIN usage_hourly_teams
+        ON tenant_id = of_tenant AND hour_ms >= r.value ->> 0 AND hour_ms < r.value ->> 1
+      WHERE ${isOutside} UNION ALL SELECT ${apart(after)})`
+  }
+
+  #events(): readonly string[] {
+    const { time, dimensions, sums, keys } = this.#query
+    const columns = arm(this.#query, {
+      time: timeOf(time, 'started_at_ms'),
+      dimensions: dimensions.map((name) => `${GROUP_DIMENSIONS[name]} AS ${name}`),
+      sums: sums.map((name) => `${ROLLUP_SUMS[name]} AS ${name}`),
+    })
+    const range = `json_each(${this.#place(this.#reading.ranges)}) AS r CROSS JOIN usage_events CROSS JOIN span
       ON of_tenant = tenant_id AND coalesce(r.value ->> 2 = time_zone, 1)`
-  const [from, to] = ['(r.value ->> 0)', '(r.value ->> 1)']
-  const isOutside = 'NOT (started_at_ms >= first_day AND started_at_ms < last_day)'
-  const arms = [
-    `${rolled(query.time === 'hour' ? 'NULL' : timeOf(query.time, 'day_ms', 'day_ms'))}
-      FROM span CROSS JOIN usage_daily ON tenant_id = of_tenant AND day_ms >= first_day AND day_ms < last_day`,
-    `${rolled(timeOf(query.time, 'hour_ms'))}
-      FROM json_each(?2) AS r CROSS JOIN usage_hourly CROSS JOIN span ON of_tenant = tenant_id
-      WHERE hour_ms >= ${from} AND hour_ms < ${to} AND (hour_ms + ${HOUR_MS} <= first_day OR hour_ms >= last_day)`,
-    `${raw} FROM ${range} WHERE ${inOrder(from, to)} AND ${isOutside}`,
-    `${raw} FROM ${range} WHERE ${astray(from, to)} AND ${isOutside}`,
-    ...(query.withFeedback ? [feedbackArm(query)] : []),
-  ]
-  return `WITH ${SPANS} ${arms.map((one) => `SELECT ${one}`).join('\nUNION ALL ')}`
+    const isOutside = `NOT (started_at_ms >= first_day AND started_at_ms < last_day) ${keys === undefined ? '' : IS_OWN}`
+    const [from, to] = ['(r.value ->> 0)', '(r.value ->> 1)']
+    return [inOrder(from, to), astray(from, to)].map(
+      (where) => `${columns} FROM ${range} WHERE ${where} AND ${isOutside}`,
+    )
+  }
+
+  #rolled(time: string): string {
+    const { dimensions, sums } = this.#query
+    const isSummed = this.#isSummed()
+    return arm(this.#query, { time, dimensions, sums: isSummed ? sums.map((name) => `sum(${name}) AS ${name}`) : sums })
+  }
+
+  /** Many rows of keys are summed where they are read: all together would be sorted in three times the time. */
+  #isSummed(): boolean {
+    const { isByKey, keys, dimensions } = this.#query
+    return isByKey && keys === undefined && dimensions.length > 0
+  }
+
+  #grouped(): string {
+    const { time, dimensions } = this.#query
+    const count = dimensions.length + (time === null ? 0 : 1)
+    return this.#isSummed() ? `GROUP BY ${Array.from({ length: count }, (_, at) => at + 1).join(', ')}` : ''
+  }
+}
+
+function isStretch([from, to]: readonly [number, number]): boolean {
+  return from < to
+}
+
+function beginnings([fromMs, toMs]: readonly [number, number]): readonly number[] {
+  return Array.from({ length: Math.max(0, Math.ceil((toMs - fromMs) / HOUR_MS)) }, (_, at) => fromMs + at * HOUR_MS)
 }
 
 interface Arm {
@@ -186,7 +333,7 @@ function arm({ withFeedback, time }: SourceQuery, columns: Arm): string {
   return all.length === 0 ? '1 AS one' : all.join(', ')
 }
 
-function feedbackArm({ time, dimensions, sums }: SourceQuery): string {
+function feedbackArm({ time, dimensions, sums, keys }: SourceQuery, stretch: string): string {
   const columns = [
     ...(time === null ? [] : [`${timeOf(time, 'started_at_ms')} AS time`]),
     ...dimensions,
@@ -195,7 +342,7 @@ function feedbackArm({ time, dimensions, sums }: SourceQuery): string {
     'score_milli AS feedback_milli',
   ]
   return `${columns.join(', ')} FROM feedback JOIN span ON of_tenant = tenant_id
-    WHERE started_at_ms >= ?4 ->> 0 AND started_at_ms < ?4 ->> 1`
+    WHERE started_at_ms >= ${stretch} ->> 0 AND started_at_ms < ${stretch} ->> 1 ${keys === undefined ? '' : IS_OWN}`
 }
 
 /** The group of time of a row whose time is `column`; `day` is its day where that is known. */

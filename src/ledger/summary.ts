@@ -1,8 +1,17 @@
 // What an overview shows of a stretch of time, however many keys there are: the sums, those who spent most in each way to
-// look at it, and what these spent over time. Everything is read once and grouped from there. Days come from the sums by
-// day, so that a month of ten thousand keys is read in a fraction of the time that its hours would take.
+// look at it, and what these spent over time. Everything but keys comes from the sums of all keys together; which keys spent
+// most from the sums by key, and more than that is read of these alone.
 import { IS_LIVE_KEY } from '../core/shadow.ts'
-import { ledgerState, readable, sourceOf } from './report-source.ts'
+import { type Ranking, rankKeys } from './rank-keys.ts'
+import {
+  type KeyOwner,
+  type LedgerState,
+  type Source,
+  type SourceQuery,
+  ledgerState,
+  readable,
+  sourceOf,
+} from './report-source.ts'
 import type { UsageSums } from './usage-report.ts'
 
 /** The ways to look at spending, and the column of each. */
@@ -83,11 +92,28 @@ interface FoundRow extends UsageSums {
 export async function summary(db: D1Database, query: SummaryQuery): Promise<Summary> {
   const state = await ledgerState(db)
   const span = readable(query, state)
+  const asked = { ...query, ...span }
+  const [found, key] = await Promise.all([withoutKeys(db, asked, state), keysTable(db, asked, state)])
+  const tableOf = (name: SummaryDimension): SummaryTable => {
+    const own = found.filter(({ dimension }) => dimension === name)
+    return { rows: own.map((row) => ({ id: row.id, ...sumsOf(row) })), count: own[0]?.count ?? 0 }
+  }
+  const total = found.find(({ dimension }) => dimension === 'total')
+  if (total === undefined) throw new Error('D1 answered a sum without a row')
+  return {
+    from: span.fromMs,
+    to: span.toMs,
+    total: sumsOf(total),
+    tables: { model: tableOf('model'), key, team: tableOf('team'), tenant: tableOf('tenant') },
+  }
+}
+
+/** The sums, and every table but that of keys. */
+async function withoutKeys(db: D1Database, query: SummaryQuery, state: LedgerState): Promise<readonly FoundRow[]> {
   const dimensions = Object.values(COLUMNS)
-  const base = { ...span, time: null, dimensions, sums: SUMS, withFeedback: false }
-  const { sql, parameters } = sourceOf(base, state)
+  const { sql, parameters } = sourceOf(sourceQuery(query, { dimensions, sums: SUMS, isByKey: false }), state)
   const groups = dimensions.join(', ')
-  const tables = SUMMARY_DIMENSIONS.map(
+  const tables = SUMMARY_DIMENSIONS.filter((name) => name !== 'key').map(
     (
       name,
     ) => `SELECT * FROM (SELECT '${name}' AS dimension, nullif(${COLUMNS[name]}, '') AS id, count(*) OVER () AS count, ${SHOWN_SUMS}
@@ -102,17 +128,49 @@ export async function summary(db: D1Database, query: SummaryQuery): Promise<Summ
     )
     .bind(...parameters, query.tenantId, query.teamId)
     .all<FoundRow>()
-  const tableOf = (name: SummaryDimension): SummaryTable => {
-    const own = found.results.filter(({ dimension }) => dimension === name)
-    return { rows: own.map((row) => ({ id: row.id, ...sumsOf(row) })), count: own[0]?.count ?? 0 }
-  }
-  const total = found.results.find(({ dimension }) => dimension === 'total')
-  if (total === undefined) throw new Error('D1 answered a sum without a row')
+  return found.results
+}
+
+/** The keys that spent most, and what each did. */
+async function keysTable(db: D1Database, query: SummaryQuery, state: LedgerState): Promise<SummaryTable> {
+  const ranking = await dearest(db, query, SUMMARY_ROWS, state)
+  const isThese = keysOf(ranking.owners)
+  const dimensions = [COLUMNS.tenant, COLUMNS.team, COLUMNS.key]
+  const { sql, parameters } = sourceOf(sourceQuery(query, { dimensions, sums: SUMS, isByKey: true, ...isThese }), state)
+  const own = parameters.length + 1
+  const found = await db
+    .prepare(
+      `SELECT key_id AS id, ${SHOWN_SUMS} FROM (${sql}) WHERE ${OWN(own)}
+        AND key_id IN (SELECT value FROM json_each(?${own + 2})) GROUP BY key_id`,
+    )
+    .bind(...parameters, query.tenantId, query.teamId, JSON.stringify(ranking.ids))
+    .all<FoundRow>()
+  const byId = new Map(found.results.map((row) => [row.id, row]))
+  const rows = ranking.ids.flatMap((id) => {
+    const row = byId.get(id)
+    return row === undefined ? [] : [{ id, ...sumsOf(row) }]
+  })
+  return { rows, count: ranking.count }
+}
+
+function dearest(db: D1Database, query: SummaryQuery, limit: number, state: LedgerState): Promise<Ranking> {
+  const { fromMs, toMs, tenantId, teamId } = query
+  const tenants = tenantId === null ? null : [tenantId]
+  const teams = teamId === null ? null : [teamId]
+  return rankKeys(db, { fromMs, toMs, tenants, teams, by: 'cost_nano_usd', limit }, state)
+}
+
+/** Only these keys, where it is known whose they are. */
+function keysOf(owners: readonly KeyOwner[] | null): { readonly keys?: readonly KeyOwner[] } {
+  return owners === null ? {} : { keys: owners }
+}
+
+type Wanted = Pick<SourceQuery, 'dimensions' | 'sums' | 'isByKey' | 'keys'> & Partial<Pick<SourceQuery, 'time'>>
+
+function sourceQuery({ fromMs, toMs, tenantId }: SummaryQuery, wanted: Wanted): SourceQuery {
   return {
-    from: span.fromMs,
-    to: span.toMs,
-    total: sumsOf(total),
-    tables: { model: tableOf('model'), key: tableOf('key'), team: tableOf('team'), tenant: tableOf('tenant') },
+    ...{ fromMs, toMs, time: null, withFeedback: false, ...wanted },
+    ...(tenantId === null ? {} : { tenants: [tenantId] }),
   }
 }
 
@@ -152,11 +210,30 @@ export interface History {
 export async function history(db: D1Database, query: HistoryQuery): Promise<History> {
   const state = await ledgerState(db)
   const span = readable(query, state)
+  const asked = { ...query, ...span }
+  const spent = query.by === 'key' ? await spentByKey(db, asked, state) : await spentBy(db, asked, state)
+  const rows = spent.map(({ time, group_id: id, cost_nano_usd }) => ({
+    at_ms: typeof time === 'string' ? Date.parse(`${time}T00:00:00Z`) : time,
+    id: id === '' ? null : id,
+    is_rest: id === null,
+    cost_nano_usd,
+  }))
+  return { from: span.fromMs, to: span.toMs, by: query.by, bucket: query.bucket, rows }
+}
+
+interface Spent {
+  readonly time: number | string
+  /** Null for the rest. */
+  readonly group_id: string | null
+  readonly cost_nano_usd: string
+}
+
+async function spentBy(db: D1Database, query: HistoryQuery, state: LedgerState): Promise<readonly Spent[]> {
   const column = COLUMNS[query.by]
   const dimensions = [...new Set([COLUMNS.tenant, COLUMNS.team, COLUMNS.key, column])]
-  const read = { ...span, dimensions, sums: ['cost_nano_usd'], withFeedback: false }
-  const whole = sourceOf({ ...read, time: null }, state)
-  // Who is dearest is asked of the days: hours are then summed into few groups, and not by every key.
+  const wanted = { dimensions, sums: ['cost_nano_usd'], isByKey: false }
+  const whole = sourceOf(sourceQuery(query, wanted), state)
+  // Who is dearest is asked of the days: hours are then summed into few groups.
   const top = await db
     .prepare(
       `SELECT ${column} AS id FROM (${whole.sql}) WHERE ${OWN(whole.parameters.length + 1)}
@@ -164,7 +241,44 @@ export async function history(db: D1Database, query: HistoryQuery): Promise<Hist
     )
     .bind(...whole.parameters, query.tenantId, query.teamId)
     .all<{ id: string }>()
-  const { sql, parameters } = sourceOf({ ...read, time: query.bucket }, state)
+  const ids = top.results.map(({ id }) => id)
+  return spentIn(db, query, {
+    source: sourceOf(sourceQuery(query, { ...wanted, time: query.bucket }), state),
+    column,
+    ids,
+  })
+}
+
+/** The dearest keys, each looked up in the hours; the rest is what all spent less that. */
+async function spentByKey(db: D1Database, query: HistoryQuery, state: LedgerState): Promise<readonly Spent[]> {
+  const ranking = await dearest(db, query, HISTORY_SERIES, state)
+  const dimensions = [COLUMNS.tenant, COLUMNS.team, COLUMNS.key]
+  const wanted = { dimensions, sums: ['cost_nano_usd'], time: query.bucket }
+  const sources = [{ isByKey: true, ...keysOf(ranking.owners) }, { isByKey: false }].map((told) =>
+    sourceOf(sourceQuery(query, { ...wanted, ...told }), state),
+  )
+  const [named = [], all = []] = await Promise.all(
+    sources.map((source, at) => spentIn(db, query, { source, column: COLUMNS.key, ids: at === 0 ? ranking.ids : [] })),
+  )
+  const own = named.filter(({ group_id }) => group_id !== null)
+  const left = new Map(all.map(({ time, cost_nano_usd }) => [time, BigInt(cost_nano_usd)]))
+  for (const { time, cost_nano_usd } of own) left.set(time, (left.get(time) ?? 0n) - BigInt(cost_nano_usd))
+  const rest = [...left].filter(([, nano]) => nano !== 0n)
+  return [...own, ...rest.map(([time, nano]) => ({ time, group_id: null, cost_nano_usd: String(nano) }))]
+}
+
+interface SpentQuery {
+  readonly source: Source
+  readonly column: string
+  /** Told by themselves. */
+  readonly ids: readonly string[]
+}
+
+async function spentIn(
+  db: D1Database,
+  query: HistoryQuery,
+  { source: { sql, parameters }, column, ids }: SpentQuery,
+): Promise<readonly Spent[]> {
   const own = parameters.length + 1
   const found = await db
     .prepare(
@@ -172,13 +286,7 @@ export async function history(db: D1Database, query: HistoryQuery): Promise<Hist
         CAST(sum(cost_nano_usd) AS TEXT) AS cost_nano_usd
       FROM (${sql}) WHERE ${OWN(own)} GROUP BY 1, 2 HAVING sum(cost_nano_usd) <> 0 ORDER BY 1, 2`,
     )
-    .bind(...parameters, query.tenantId, query.teamId, JSON.stringify(top.results.map(({ id }) => id)))
-    .all<{ time: number | string; group_id: string | null; cost_nano_usd: string }>()
-  const rows = found.results.map(({ time, group_id: id, cost_nano_usd }) => ({
-    at_ms: typeof time === 'string' ? Date.parse(`${time}T00:00:00Z`) : time,
-    id: id === '' ? null : id,
-    is_rest: id === null,
-    cost_nano_usd,
-  }))
-  return { from: span.fromMs, to: span.toMs, by: query.by, bucket: query.bucket, rows }
+    .bind(...parameters, query.tenantId, query.teamId, JSON.stringify(ids))
+    .all<Spent>()
+  return found.results
 }

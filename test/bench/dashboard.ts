@@ -1,8 +1,9 @@
 // `npm run bench:dashboard`: how long the dashboard's pages and what they read take at one tenant of ten thousand keys and
 // five million events in thirty days, on a whole local system. The hours are written as they are, few keys busy and most
-// quiet; the days are summed as the consumer sums them. `--keys=`, `--events=` for other sizes.
+// quiet; the days are summed as the consumer sums them. `--keys=`, `--events=` for other sizes; with `--state=` a folder that
+// is filled once and measured again and again.
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { GROUP_DIMENSIONS, ROLLUP_SUMS } from '../../src/ledger/columns.ts'
@@ -26,7 +27,12 @@ function numberOf(name: string, usual: number): number {
 const KEYS = numberOf('keys', 10_000)
 const EVENTS = numberOf('events', 5_000_000)
 
-const folder = await mkdtemp(path.join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tidegate-dashboard-bench-'))
+const KEPT = process.argv.find((one) => one.startsWith('--state='))?.slice(8) ?? null
+const MARK = 'filled'
+
+if (KEPT !== null) await mkdir(KEPT, { recursive: true })
+const folder =
+  KEPT ?? (await mkdtemp(path.join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tidegate-dashboard-bench-')))
 const system = await startSystem({
   stateDir: folder,
   onLog: () => undefined,
@@ -210,15 +216,18 @@ async function measurePages(): Promise<void> {
 }
 
 try {
-  const begunMs = Date.now()
-  const rows = await fill()
-  console.log(
-    `${KEYS.toLocaleString('en')} keys, ${EVENTS.toLocaleString('en')} events in ${rows.toLocaleString('en')} ` +
-      `hours of keys; filled in ${Math.round((Date.now() - begunMs) / 1000)} s\n`,
-  )
+  if (!existsSync(path.join(folder, MARK))) {
+    const begunMs = Date.now()
+    const rows = await fill()
+    console.log(
+      `${KEYS.toLocaleString('en')} keys, ${EVENTS.toLocaleString('en')} events in ${rows.toLocaleString('en')} ` +
+        `hours of keys; filled in ${Math.round((Date.now() - begunMs) / 1000)} s\n`,
+    )
+    await writeFile(path.join(folder, MARK), '')
+  }
   await measureCalls()
   await measurePages()
 } finally {
   await system.dispose()
-  await rm(folder, { recursive: true, force: true })
+  if (KEPT === null) await rm(folder, { recursive: true, force: true })
 }

@@ -14,7 +14,8 @@ import { usd } from '../../src/ledger/export-focus.ts'
 import { pruneEvents, readKeptDays } from '../../src/ledger/prune.ts'
 import { percentile } from '../../src/ledger/percentile.ts'
 import { sumFacets } from '../../src/ledger/report-facets.ts'
-import { type Group, type Report, type ReportQuery, report } from '../../src/ledger/report.ts'
+import type { Group, ReportQuery } from '../../src/ledger/report-query.ts'
+import { type Report, report } from '../../src/ledger/report.ts'
 import { HISTORY_SERIES, history, SUMMARY_ROWS, summary } from '../../src/ledger/summary.ts'
 import { CSV, NDJSON, tableStream } from '../../src/ledger/table-text.ts'
 import { usageReport } from '../../src/ledger/usage-report.ts'
@@ -29,6 +30,9 @@ const TABLES = [
   'usage_events',
   'usage_hourly',
   'usage_daily',
+  'usage_hourly_teams',
+  'usage_daily_teams',
+  'usage_daily_keys',
   'usage_facets',
   'usage_late',
   'usage_zones',

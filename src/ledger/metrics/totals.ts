@@ -52,7 +52,13 @@ interface Pair {
 /** Families of requests, attempts, tokens, money and times. */
 export async function totalFamilies(db: D1Database, nowMs: number): Promise<readonly Family[]> {
   const sums = [...COUNTS, ...MONEY]
-  const query = { time: null, dimensions: ['provider', 'model', 'key_id'] as const, sums, withFeedback: false }
+  const query = {
+    time: null,
+    dimensions: ['provider', 'model', 'key_id'] as const,
+    sums,
+    withFeedback: false,
+    isByKey: false,
+  }
   // Up to the end of the hour that runs: then no single event has to be read.
   const toMs = Math.floor(nowMs / HOUR_MS) * HOUR_MS + HOUR_MS
   const { sql, parameters } = sourceOf({ ...query, fromMs: 0, toMs }, await ledgerState(db))

@@ -1,6 +1,5 @@
 // Which tests run where: `node` (pure code and the request path, plain Node), `workers` (inside workerd with the real
 // Durable Objects, KV, D1 and queue of wrangler.toml) and `e2e` (Node driving whole running systems and a browser).
-// A file of the `workers` project costs about a second to start: few, larger files there.
 import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
@@ -11,6 +10,7 @@ import { PlainLine } from './support/plain-line.ts'
 const root = path.resolve(import.meta.dirname, '..')
 const migrationsDir = path.join(root, 'src/ledger/migrations')
 const noNetwork = path.join(root, 'test/support/no-network.ts')
+const freshStorage = path.join(root, 'test/support/fresh-storage.ts')
 const propertySeed = path.join(root, 'test/support/property-seed.ts')
 
 // Silence, and no look-up of any host. Inherited by every process that a test starts.
@@ -79,7 +79,9 @@ export default defineConfig({
         test: {
           name: 'workers',
           include: ['test/workers/**/*.test.ts'],
-          setupFiles: [propertySeed],
+          setupFiles: [freshStorage, propertySeed],
+          // The sources are loaded once for all files, which takes longer than most of them.
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -1,6 +1,7 @@
 // One client's request while it is being served: who, what, since when. Made once, read by every step.
 import type { Caller, Route } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
+import { SHADOW_KEY_ID } from '../core/shadow.ts'
 import { readTraceparent } from '../core/trace-context.ts'
 import type { CacheState, Ending, EventDraft } from '../core/usage-event.ts'
 import { USAGE_EVENT_VERSION } from '../core/usage-event.ts'
@@ -8,6 +9,7 @@ import { NO_USAGE } from '../core/usage.ts'
 import type { Later, Services } from '../ports.ts'
 import { Client } from './client.ts'
 import { END_USER_CHARS_MAX, END_USER_HEADER, endUserOf } from './end-user.ts'
+import { labelsIn, labelsOf } from './labels.ts'
 import { smoothLagMs } from './smooth.ts'
 import type { ShortBody } from './large-body.ts'
 import type { Protocol, ReplyContext, RequestFacts, Speaker } from '../protocols/protocol.ts'
@@ -177,11 +179,22 @@ const PRESET_TAG = 'tidegate:preset:'
 /** On the events of attempts that go on with a reply which broke off. */
 export const CONTINUED_TAG = 'tidegate:continued'
 
-function tagsOf({ caller, options, downgradedFrom, isContinued, preset }: ReadExchange<Speaker>): readonly string[] {
-  const own = isContinued === true ? [CONTINUED_TAG] : []
+function tagsOf(exchange: ReadExchange<Speaker>): readonly string[] {
+  const { caller, options, downgradedFrom, isContinued, preset } = exchange
+  const own = [...bodyLabels(exchange)]
+  if (isContinued === true) own.push(CONTINUED_TAG)
   if (preset !== undefined) own.push(PRESET_TAG + preset)
   if (downgradedFrom !== undefined) own.push(DOWNGRADED_TAG)
   return options.tags.length + own.length === 0 ? caller.tags : [...caller.tags, ...options.tags, ...own]
+}
+
+const NO_LABELS: readonly string[] = []
+
+/** Of its metadata. Most bodies have none, and are not taken apart to know that. A mirror is for nothing. */
+function bodyLabels(exchange: ReadExchange<Speaker>): readonly string[] {
+  if (exchange.caller.keyId === SHADOW_KEY_ID) return NO_LABELS
+  const text = exchange.short?.text ?? exchange.text
+  return text.includes('"metadata"') ? labelsOf(settingsOf(exchange)['metadata']) : NO_LABELS
 }
 
 /** The body as far as its settings go: a large one needn't be taken apart for them. */
@@ -212,7 +225,7 @@ function options(request: Request): RequestOptions {
       headers.get('x-tidegate-cache') === 'off' || /no-store|no-cache/.test(headers.get('cache-control') ?? ''),
     isFailoverOff: () => headers.get('x-tidegate-failover') === 'off',
     smoothLagMs: () => smoothLagMs(headers.get('x-tidegate-smooth')),
-    tags: tags(headers.get('x-tidegate-tags')),
+    tags: [...tags(headers.get('x-tidegate-tags')), ...labelsIn(headers)],
     costCenter: headers.get('x-tidegate-cost-center')?.slice(0, TAG_CHARS_MAX) ?? null,
     endUser: headers.get(END_USER_HEADER)?.slice(0, END_USER_CHARS_MAX) ?? null,
     header: (name) => headers.get(name),

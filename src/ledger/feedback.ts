@@ -56,9 +56,9 @@ function namedScore(name: string): number | null {
 }
 
 const STORE = `INSERT INTO feedback (request_id, tenant_id, started_at_ms, team_id, key_id, cost_center, provider, model,
-    route, score_milli, name, comment, given_at_ms)
+    route, end_user, tags, score_milli, name, comment, given_at_ms)
   SELECT request_id, tenant_id, started_at_ms, coalesce(team_id, ''), key_id, coalesce(cost_center, ''),
-    coalesce(provider, ''), coalesce(model, ''), route, ?3, ?4, ?5, ?6
+    coalesce(provider, ''), coalesce(model, ''), route, end_user, tags, ?3, ?4, ?5, ?6
   FROM usage_events WHERE request_id = ?1 AND tenant_id = ?2 AND kind = 'cost'
   ORDER BY is_final DESC, attempt DESC LIMIT 1
   ON CONFLICT (request_id) DO UPDATE SET score_milli = excluded.score_milli, name = excluded.name,

@@ -85,22 +85,26 @@ export function facetSource(query: SourceQuery, facet: FacetName, state: LedgerS
       'That is read from single events, and those of this time are gone: ask for whole days, and no other groups.',
     )
   }
-  const parameters = [raw, hasDays ? [firstDayMs, lastDayMs] : [0, 0]].map((value) => JSON.stringify(value))
+  const days = hasDays ? [firstDayMs, lastDayMs] : [0, 0]
+  const read = query.withFeedback ? [raw, days, [fromMs, toMs]] : [raw, days]
+  const parameters = read.map((value) => JSON.stringify(value))
   return ok({ sql: sqlOf(query, facet), parameters })
 }
 
-function sqlOf({ time, dimensions, sums }: SourceQuery, facet: FacetName): string {
+function sqlOf({ time, dimensions, sums, withFeedback }: SourceQuery, facet: FacetName): string {
   const { joined, value, has } = VALUES[facet]
   const dated = (column: string): readonly string[] => {
     if (time === null) return []
     if (time === 'hour') return [`${column} - ${column} % ${HOUR_MS} AS time`]
     return [`strftime('%Y-%m-%d', ${column} / 1000, 'unixepoch') AS time`]
   }
+  const none = withFeedback ? ['0 AS feedback_count', '0 AS feedback_milli'] : []
   const raw = [
     ...dated('started_at_ms'),
     ...dimensions.map((name) => `${GROUP_DIMENSIONS[name]} AS ${name}`),
     `${value} AS facet`,
     ...sums.map((name) => `${ROLLUP_SUMS[name]} AS ${name}`),
+    ...none,
   ].join(', ')
   const own = dimensions.map((name) => (name === 'tenant_id' ? name : `'' AS ${name}`))
   const kept = [
@@ -108,9 +112,21 @@ function sqlOf({ time, dimensions, sums }: SourceQuery, facet: FacetName): strin
     ...own,
     'value AS facet',
     ...sums.map((name) => (NOT_KEPT.has(name) ? `0 AS ${name}` : name)),
+    ...none,
   ].join(', ')
   const [from, to] = ['(r.value ->> 0)', '(r.value ->> 1)']
   const read = `SELECT ${raw} FROM json_each(?1) AS r CROSS JOIN usage_events ${joined} WHERE ${has}`
-  return `SELECT ${kept} FROM usage_facets WHERE facet = '${facet}' AND day_ms >= ?2 ->> 0 AND day_ms < ?2 ->> 1
+  const all = `SELECT ${kept} FROM usage_facets WHERE facet = '${facet}' AND day_ms >= ?2 ->> 0 AND day_ms < ?2 ->> 1
     UNION ALL ${read} AND ${inOrder(from, to)} UNION ALL ${read} AND ${astray(from, to)}`
+  if (!withFeedback) return all
+  const opinions = [
+    ...dated('started_at_ms'),
+    ...dimensions,
+    `${value} AS facet`,
+    ...sums.map((name) => `0 AS ${name}`),
+    '1 AS feedback_count',
+    'score_milli AS feedback_milli',
+  ].join(', ')
+  return `${all} UNION ALL SELECT ${opinions} FROM feedback ${joined}
+    WHERE ${has} AND started_at_ms >= ?3 ->> 0 AND started_at_ms < ?3 ->> 1`
 }

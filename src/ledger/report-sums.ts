@@ -190,7 +190,8 @@ function summed(
   const groups = query.groupBy.map((name) => `${groupSql(name)} AS "${name}"`)
   const filters = Object.entries(query.filters)
   const where = filters.map(([name], at) => {
-    return `${columnOf(name)} IN (SELECT value FROM json_each(?${parameters.length + at + 1}))`
+    const allowed = `json_each(?${parameters.length + at + 1})`
+    return isFacet(name) ? IS_ALLOWED(allowed) : `${columnOf(name)} IN (SELECT value FROM ${allowed})`
   })
   if (!hasFacet(query) && !mayMirror(query)) where.push(IS_LIVE_KEY)
   const values = [...parameters, ...filters.map(([, allowed]) => JSON.stringify(allowed))]
@@ -203,6 +204,14 @@ function summed(
   const most = query.isCompared ? REPORT_ROWS_MAX : limit
   const grouped = groups.length === 0 ? '' : `GROUP BY ${positions} ORDER BY ${order} LIMIT ${most}`
   return ok(db.prepare(`SELECT ${[...groups, ...sums].join(', ')} ${from} ${grouped}`).bind(...values))
+}
+
+/** One of those, or what begins as one that ends in `*` does. */
+const IS_ALLOWED = (allowed: string): string => `EXISTS (SELECT 1 FROM ${allowed} AS one WHERE facet = one.value
+  OR (one.value LIKE '_%*' AND substr(facet, 1, length(one.value) - 1) = substr(one.value, 1, length(one.value) - 1)))`
+
+function isFacet(name: string): boolean {
+  return FACETS.some((facet) => facet === name)
 }
 
 function timeOf({ groupBy }: ReportQuery): TimeGroup | null {
@@ -267,6 +276,5 @@ function sourceFor(query: ReportQuery, state: LedgerState, keys: readonly KeyOwn
   const [facet, other] = facets
   if (facet === undefined) return ok(sourceOf(base, state))
   if (other !== undefined) return err('One report can be about end users or tags, not both.')
-  if (base.withFeedback) return err('Feedback can not be reported by end user or tag.')
   return facetSource(base, facet, state)
 }

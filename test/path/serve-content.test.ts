@@ -150,6 +150,47 @@ describe('what reaches the provider', () => {
     })
   })
 
+  test('are what a request is for, in the ledger: feature, session, prompt with its version, metadata', async () => {
+    const headers = {
+      'x-tidegate-tags': 'nightly',
+      'x-tidegate-feature': 'search',
+      'x-tidegate-session': 's-1, of two',
+      'x-tidegate-prompt': 'summarise@v3',
+      'x-tidegate-metadata': JSON.stringify({ customer: 42, isTrial: false, list: [1], user_id: 'u', empty: ' ' }),
+    }
+    for (const [, body] of WAYS) {
+      const world = pathWorld([someTarget('a')])
+      world.upstream = says
+      await ended(world, await world.ask({ ...body, metadata: { env: 'prod', deep: {} } }, { headers }))
+      expect(expectSettled(world, true)[0]?.tags).toEqual([
+        'nightly',
+        'feature:search',
+        'session:s-1  of two',
+        'prompt:summarise',
+        'prompt:summarise@v3',
+        'customer:42',
+        'isTrial:false',
+        'env:prod',
+      ])
+    }
+  })
+
+  test('that are no names, or too many, are none, and nothing is refused for them', async () => {
+    const all = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`m${at}`, 'x'.repeat(500)]))
+    for (const metadata of ['not JSON', '[1]', JSON.stringify(all)]) {
+      const world = pathWorld([someTarget('a')])
+      world.upstream = says
+      const headers = { 'x-tidegate-metadata': metadata, 'x-tidegate-prompt': '@2', 'x-tidegate-feature': '' }
+      await ended(world, await world.ask(WAYS[0][1], { headers }))
+      expect(expectSettled(world, true)[0]?.tags).toEqual(['prompt:@2'])
+    }
+    const world = pathWorld([someTarget('a')])
+    world.upstream = says
+    await ended(world, await world.ask({ ...WAYS[0][1], metadata: all }))
+    const tags = expectSettled(world, true)[0]?.tags ?? []
+    expect([tags.length, ...new Set(tags.map(({ length }) => length))]).toEqual([16, 128])
+  })
+
   test("are none of the client's headers, and on its way back none of the provider's", async () => {
     const headers = {
       cookie: 'session=of-the-client',

@@ -13,7 +13,19 @@ import { sideConfig, sideReceiver } from '../support/side-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'
 import { virtualClock } from '../support/virtual-clock.ts'
 import { serve } from '../../src/data-plane/serve.ts'
-import { type PathWorld, WAYS, callerOf, ended, holdTime, pathWorld, servicesOf } from '../support/path-world.ts'
+import { serveTask } from '../../src/data-plane/serve-task.ts'
+import type { Task } from '../../src/protocols/task.ts'
+import { tasks } from '../../src/protocols/tasks/index.ts'
+import {
+  type PathWorld,
+  type SentCall,
+  WAYS,
+  callerOf,
+  ended,
+  holdTime,
+  pathWorld,
+  servicesOf,
+} from '../support/path-world.ts'
 import { contentEvent } from '../support/raw-provider.ts'
 import { protocols } from '../support/registries.ts'
 import { ending, fails, says, silence, streamed } from '../support/scripted-provider.ts'
@@ -61,7 +73,9 @@ const mirrored = (made: PathWorld) =>
 describe.each(WAYS)('a mirror of a request that is %s', (way, body) => {
   test('is sent once the answer is under way, and is in the ledger by itself', async () => {
     const made = world({ percent: 100, budgetNanoUsd: 5 })
-    const response = await made.ask({ ...body, user: 'somebody' }, { headers: { 'x-tidegate-tags': 'mine' } })
+    const named = { ...body, user: 'somebody', metadata: { feature: 'search' } }
+    const headers = { 'x-tidegate-tags': 'mine', 'x-tidegate-prompt': 'greet@2' }
+    const response = await made.ask(named, { headers })
     expect(asked(made)[0]).toBe('live')
     expect(response.headers.get('x-tidegate-plan')).toBe('priority: live > other; shadow mirror (100%)')
     expect(await ended(made, response)).toContain('Hello.')
@@ -190,9 +204,92 @@ describe.each(WAYS)('a mirror of a request that is %s', (way, body) => {
   })
 })
 
+describe('a mirror of a task', () => {
+  const embeds = (call: SentCall): Response => {
+    if (call.text.includes('"voice"')) return new Response('sound', { headers: { 'content-type': 'audio/mpeg' } })
+    const data = [{ object: 'embedding', index: 0, embedding: [0] }]
+    return Response.json({ object: 'list', data, model: 'm', usage: { prompt_tokens: 7, total_tokens: 7 } })
+  }
+
+  async function embed(made: PathWorld, more: object = {}, task: Task = tasks.embeddings): Promise<Response> {
+    made.upstream = embeds
+    const body = { model: 'asked', input: task.isRelayed ? 'Hello?' : ['Hello?'], ...more }
+    const response = await made.serve((services, later) =>
+      serveTask(jsonRequest(task.endpoint, body), task, services, later),
+    )
+    await ended(made, response)
+    return response
+  }
+
+  test('is sent once the answer is there, by the key `shadow`, from the shadow’s own budget, and never together', async () => {
+    const batching = { maxBatchSize: 8, maxWaitMs: 10 }
+    const made = world({ budgetNanoUsd: 5 }, {}, [someTarget('mirror', { ...PRICE, batching })])
+    const response = await embed(made, { user: 'somebody' })
+    expect(response.headers.get('x-tidegate-plan')).toBe('priority: live > other; shadow mirror (100%)')
+    expect(asked(made)).toEqual(['live', 'mirror'])
+    const [live, shadow] = made.calls.map(({ text }): Record<string, unknown> => JSON.parse(text))
+    expect({ ...shadow, model: '' }).toEqual({ ...live, model: '' })
+    const [{ event, actual } = { event: null, actual: null }] = mirrored(made)
+    expect(event).toMatchObject({
+      protocol: 'embeddings',
+      keyId: 'shadow',
+      endUser: null,
+      traceId: 'id-1',
+      route: 'r',
+      targetId: 'mirror',
+      status: 200,
+      ending: 'finished',
+      usage: { input: 7 },
+      plan: 'shadow of r: mirror',
+      tags: [],
+    })
+    expect(actual?.nanoUsd).toBe(event?.costNanoUsd)
+    expect(response.headers.get('x-tidegate-cost-usd')).toBe('0.000007000')
+    expect(made.shadows).toMatchObject([{ budgetOf: 'r' }])
+    expect(made.admitted).toHaveLength(1)
+  })
+
+  test('goes along another route, and reads a reply that is relayed to its end', async () => {
+    const made = world({ route: 'r2' })
+    await embed(made, { voice: 'v' }, tasks.speech)
+    expect(asked(made)).toEqual(['live', 'mirror'])
+    expect(mirrored(made)[0]?.event).toMatchObject({ protocol: 'speech', requestedModel: 'new', ending: 'finished' })
+  })
+
+  test('keeps to the rules of its route and to what the client wants', async () => {
+    const rules: Route['rules'] = [{ name: 'no', when: { all: [] }, do: { kind: 'exclude', targets: ['mirror'] } }]
+    for (const [made, more] of [
+      [world({}, { rules }), {}],
+      [world(), { provider: { ignore: ['mirror'] } }],
+      [world({ percent: 40 }), {}],
+    ] as const) {
+      await embed(made, more)
+      expect(asked(made)).toEqual(['live'])
+      expect(mirrored(made)).toEqual([])
+    }
+  })
+
+  test('is none where the body is a form, which is read only once', async () => {
+    const made = world()
+    const form = new FormData()
+    form.set('model', 'asked')
+    form.set('file', new File(['sound'], 'a.mp3', { type: 'audio/mpeg' }))
+    const headers = { authorization: 'Bearer tg_test_of_the_client' }
+    const request = new Request('https://gateway.test/v1/audio/transcriptions', { method: 'POST', headers, body: form })
+    made.upstream = () => Response.json({ text: 'Hello.' })
+    const response = await made.serve((services, later) => serveTask(request, tasks.transcriptions, services, later))
+    await ended(made, response)
+    expect([response.status, asked(made)]).toEqual([200, ['live']])
+  })
+})
+
 function chatRequest(body: object): Request {
+  return jsonRequest('/v1/chat/completions', body)
+}
+
+function jsonRequest(path: string, body: object): Request {
   const headers = { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json' }
-  return new Request('https://gateway.test/v1/chat/completions', {
+  return new Request(`https://gateway.test${path}`, {
     method: 'POST',
     headers,
     body: JSON.stringify(body),

@@ -90,6 +90,52 @@ describe('feedback', () => {
     ])
   })
 
+  it('compares prompts and their versions, with what they cost, among all that is tagged', async () => {
+    const own = await newTenant('prompts')
+    const events = ['one@1', 'one@2', 'one@2', 'two@1'].map((prompt, at) => {
+      const [name] = prompt.split('@')
+      const tags = ['feature:search', `prompt:${name}`, `prompt:${prompt}`]
+      return eventAt(NOON_MS + at, 20 + at, {
+        tenantId: own.id,
+        tags,
+        endUser: `user-${at % 2}`,
+        costNanoUsd: 10 ** at,
+      })
+    })
+    await deliverAll(env.DB, messagesOf(events, 10), NOON_MS)
+    const scores = [-1, 0.5, 1, 0]
+    for (const [at, { requestId }] of events.entries()) {
+      const given = { request_id: requestId, score: scores[at] }
+      expect(await post('/v1/feedback', own.key, given)).toMatchObject({ status: 201 })
+    }
+    const asked = async (groupBy: 'tag' | 'end_user', filters: object) => {
+      const stretch = { fromMs: NOON_MS, toMs: NOON_MS + 10, limit: 10, isCompared: false }
+      const metrics = ['spend', 'feedback'] as const
+      const found = await report(env.DB, {
+        ...stretch,
+        metrics,
+        groupBy: [groupBy],
+        filters: { tenant: [own.id], ...filters },
+      })
+      return found.ok ? found.value.rows.map(({ values }) => Object.values(values)) : found.error
+    }
+    expect(await asked('tag', { tag: ['prompt:*'] })).toEqual([
+      ['prompt:two', '1000', 1, 0],
+      ['prompt:two@1', '1000', 1, 0],
+      ['prompt:one', '111', 3, 0.1667],
+      ['prompt:one@2', '110', 2, 0.75],
+      ['prompt:one@1', '1', 1, -1],
+    ])
+    expect(await asked('tag', { tag: ['prompt:one@1', 'feature:*'] })).toEqual([
+      ['feature:search', '1111', 4, 0.125],
+      ['prompt:one@1', '1', 1, -1],
+    ])
+    expect(await asked('end_user', {})).toEqual([
+      ['user-1', '1010', 2, 0.25],
+      ['user-0', '101', 2, 0],
+    ])
+  })
+
   it('is refused by the name of the field that is wrong', () => {
     const fieldOf = (body: Parameters<typeof readFeedback>[0]) => {
       const read = readFeedback(body)

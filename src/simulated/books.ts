@@ -1,5 +1,6 @@
 // What the simulated providers know of the calls they served, per model, and call by call with the key that paid: an account
 // to hold the gateway's against. In the isolate's memory; a restart forgets it.
+import type { SimulatedClock } from './clock.ts'
 
 /** The account of one model. `calls` = completed + aborted + errors + those still open. */
 export interface ModelBook {
@@ -30,6 +31,11 @@ export interface CallBook {
   readonly ending: CallEnding | null
   /** What the request calls itself, as `ref-<letters, digits>` anywhere in it: whose call it was. Null: nothing. */
   readonly reference: string | null
+  /** All that it calls itself, each once, where several requests share the call. */
+  readonly references: readonly string[]
+  /** Epoch ms; the end is null while it is open. */
+  readonly startedAtMs: number
+  readonly endedAtMs: number | null
 }
 
 /** A call as it begins. */
@@ -40,6 +46,7 @@ export interface CallFacts {
   readonly tokensIn: number
   /** The request as it was sent. */
   readonly text: string
+  readonly clock: Pick<SimulatedClock, 'nowMs'>
 }
 
 /** Prices in pico-USD per token. */
@@ -73,7 +80,9 @@ const MODELS_MAX = 1_000
 /** Calls kept one by one; beyond it the oldest go, and sums by key are no longer whole. */
 const CALLS_MAX = 100_000
 const PICO_PER_NANO = 1_000
-const REFERENCE = /\bref-[0-9a-z]+/
+const REFERENCE = /\bref-[0-9a-z]+/g
+/** References kept of one call. */
+const REFERENCES_MAX = 100
 const EMPTY: ModelBook = { calls: 0, streams: 0, completed: 0, aborted: 0, errors: 0, tokensIn: 0, tokensOut: 0 }
 
 const books = new Map<string, ModelBook>()
@@ -82,10 +91,13 @@ type OpenBook = { -readonly [Name in keyof CallBook]: CallBook[Name] }
 let calls: OpenBook[] = []
 
 /** Opens a call. */
-export function bookCall({ key, model, isStreamed, tokensIn, text }: CallFacts): BookedCall {
+export function bookCall({ key, model, isStreamed, tokensIn, text, clock }: CallFacts): BookedCall {
   const releasesBefore = releases.get(model) ?? 0
-  const reference = REFERENCE.exec(text)?.[0] ?? null
-  const call: OpenBook = { key, model, tokensIn, tokensOut: 0, ending: null, reference }
+  const references = [...new Set(text.match(REFERENCE))].slice(0, REFERENCES_MAX)
+  const [reference = null] = references
+  const startedAtMs = clock.nowMs()
+  const names = { key, model, reference, references }
+  const call: OpenBook = { ...names, tokensIn, tokensOut: 0, ending: null, startedAtMs, endedAtMs: null }
   if (calls.length >= CALLS_MAX) calls = calls.slice(CALLS_MAX / 2)
   calls.push(call)
   add(model, { calls: 1, streams: isStreamed ? 1 : 0, tokensIn })
@@ -96,8 +108,10 @@ export function bookCall({ key, model, isStreamed, tokensIn, text }: CallFacts):
       add(model, { tokensOut: tokens })
     },
     end: (ending) => {
-      if (call.ending === null) add(model, { [ending]: 1 })
-      call.ending ??= ending
+      if (call.ending !== null) return
+      add(model, { [ending]: 1 })
+      call.ending = ending
+      call.endedAtMs = clock.nowMs()
     },
     isReleased: () => (releases.get(model) ?? 0) > releasesBefore,
   }

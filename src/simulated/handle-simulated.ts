@@ -109,6 +109,7 @@ async function answer(provider: SimulatedProvider, request: Request, clock: Simu
     isStreamed,
     tokensIn: promptTokensOf(ask),
     text,
+    clock,
   })
   const call: Call = { provider, ask, behaviour, requestId, booked, clock, signal: request.signal }
   try {

@@ -6,6 +6,7 @@ import type { Json, JsonObject } from '../core/json.ts'
 import { readBehaviour, type Behaviour } from './behaviour.ts'
 import { bookCall, payerOf, type BookedCall } from './books.ts'
 import { drawFrom, hashText } from './chance.ts'
+import { systemClock } from './clock.ts'
 import { openaiRefusal } from './openai-errors.ts'
 import { openai } from './openai.ts'
 import type { Refusal } from './provider.ts'
@@ -81,6 +82,7 @@ async function answerTask(request: Request, path: string): Promise<Response> {
     isStreamed: body['stream'] === true,
     tokensIn: tokensOfAll(asked),
     text: JSON.stringify(body),
+    clock: systemClock,
   })
   if (behaviour.errorStatus !== null) {
     booked.end('errors')

@@ -5,7 +5,7 @@ import { type Chance, chance } from '../support/chance.ts'
 import { eventually } from '../support/account.ts'
 import { type Asked, type Client, askFor } from './clients.ts'
 import type { Control } from './control.ts'
-import { FEATURES, type FeatureName } from './features.ts'
+import { FEATURES, type Feature, type FeatureName } from './features.ts'
 import type { Point } from './points.ts'
 import type { Centre, Gateway } from './processes.ts'
 import { LEASE_TTL_MS } from './workers.ts'
@@ -57,6 +57,9 @@ const ARMED: readonly (readonly [Point, number])[] = [
   ['call, reply lost', 3],
   ['call, twice', 4],
   ['call, late', 3],
+  ['side call, reply lost', 3],
+  ['side call, twice', 3],
+  ['side call, late', 2],
   ['queue, refuses', 2],
   ['queue, loses', 2],
   ['queue, doubles', 3],
@@ -97,34 +100,43 @@ class World {
     const asked: Asked[] = []
     const client = async (): Promise<void> => {
       while (this.#progress < 1 || !this.#hasAllBefallen) {
-        const number = this.#begun
-        this.#begun += 1
-        const gateway = await this.#gatewayFor(number)
-        const one = await askFor(order(), number, gateway, this.#plan)
-        asked.push(one)
-        if (asked.length % TOLD_EVERY === 0) this.#tell(asked)
-        if (this.#freshVictim === one.serial && one.outcome === 'served') this.#killFresh(gateway)
-        if (one.outcome === 'served' || one.outcome === 'left') this.#served += 1
-        else await wait(REFUSED_MS)
+        const feature = order()
+        const gateway = await this.#gatewayFor(this.#begun)
+        const all = Array.from({ length: countAtOnce(feature) }, () => this.#ask(feature, gateway, asked))
+        const outcomes = await Promise.all(all)
+        if (!outcomes.includes('served') && !outcomes.includes('left')) await wait(REFUSED_MS)
       }
     }
     await Promise.all(Array.from({ length: CLIENTS }, client))
     return asked
   }
 
-  /** What a gateway couldn't tell while the limiter was away for long, it tells with its next request. */
+  async #ask(feature: FeatureName, gateway: Gateway, asked: Asked[]): Promise<Asked['outcome']> {
+    const number = this.#begun
+    this.#begun += 1
+    const one = await askFor(feature, number, gateway, this.#plan)
+    asked.push(one)
+    if (asked.length % TOLD_EVERY === 0) this.#tell(asked)
+    if (this.#freshVictim === one.serial && one.outcome === 'served') this.#killFresh(gateway)
+    if (one.outcome === 'served' || one.outcome === 'left') this.#served += 1
+    return one.outcome
+  }
+
+  /** What a gateway couldn't tell while a limiter was away for long, it tells with its next request: there is one of each
+   *  tenant, end user, target and shadow. */
   async lastRound(): Promise<readonly Asked[]> {
     await eventually(
       () => this.#plan.centre.doorUrl,
       (url) => url !== null,
       STRIKES_MS_MAX,
     )
-    const features = new Map(
+    const names = new Map(
       Object.keys(FEATURES)
         .filter(isFeature)
         .map((name) => [FEATURES[name].tenant, name]),
     )
-    const rounds = this.gateways.flatMap((gateway) => [...features.values()].map((name) => [gateway, name] as const))
+    const features = [...names.values(), ...BESIDE].flatMap((name) => Array<FeatureName>(usersOf(name)).fill(name))
+    const rounds = this.gateways.flatMap((gateway) => features.map((name) => [gateway, name] as const))
     return Promise.all(rounds.map(([gateway, name]) => askFor(name, this.#begun++, gateway, this.#plan)))
   }
 
@@ -285,6 +297,19 @@ function refusals(asked: readonly Asked[]): string {
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
   return [...counts].map(([name, count]) => `${count} ${name}`).join(', ') || 'none refused'
+}
+
+/** Those with limits beside their tenant's. */
+const BESIDE = ['a target with limits', 'mirrored'] as const satisfies readonly FeatureName[]
+
+function usersOf(name: FeatureName): number {
+  const { users = 1 }: Feature = FEATURES[name]
+  return users
+}
+
+function countAtOnce(name: FeatureName): number {
+  const { atOnce = 1 }: Feature = FEATURES[name]
+  return atOnce
 }
 
 function isFeature(name: string): name is FeatureName {

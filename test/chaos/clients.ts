@@ -1,6 +1,6 @@
 // The clients of this run: each asks for one thing after the other, of whichever gateway comes next, and reads, breaks off or
 // leaves.
-import { FEATURES, type Feature, type FeatureName, type TenantName } from './features.ts'
+import { FEATURES, type Feature, type FeatureName, type TenantName, userOf } from './features.ts'
 import type { Gateway } from './processes.ts'
 import type { Keys } from './setup.ts'
 
@@ -10,6 +10,8 @@ export interface Asked {
   readonly reference: string
   readonly feature: FeatureName
   readonly tenant: TenantName
+  /** Whose limits it takes from; null for nobody's. */
+  readonly endUser: string | null
   /** Of the gateway that was asked. */
   readonly serial: number
   readonly atMs: number
@@ -42,6 +44,7 @@ export async function askFor(
     reference: `ref-${id}`,
     feature,
     tenant,
+    endUser: userOf(wanted, number),
     serial: gateway.serial,
     atMs: Date.now(),
     endedAtMs: 0,
@@ -73,7 +76,7 @@ async function converse(feature: Feature, url: string, key: string, asked: Asked
         'anthropic-version': '2023-06-01',
         'x-tidegate-tags': asked.reference,
       },
-      body: JSON.stringify(bodyOf(feature, `Count the waves (${asked.reference}), please.`)),
+      body: JSON.stringify(bodyOf(feature, asked)),
       signal: leaving.signal,
     })
     asked.status = response.status
@@ -102,12 +105,13 @@ const PATHS = {
   passed: '/openai/v1/chat/completions',
 } as const
 
-function bodyOf({ wire, model, isStreamed, more }: Feature, prompt: string): object {
+function bodyOf({ wire, model, isStreamed, more, atOnce }: Feature, { reference, endUser }: Asked): object {
+  const prompt = `Count the waves (${reference}), please.`
   const stream = isStreamed ? { stream: true } : {}
   const messages = [{ role: 'user', content: prompt }]
   switch (wire) {
     case 'embeddings':
-      return { model, input: [prompt, 'and the wind'] }
+      return { model, input: atOnce === undefined ? [prompt, 'and the wind'] : prompt }
     case 'responses':
       return { model, input: prompt, ...stream }
     case 'messages':
@@ -115,7 +119,7 @@ function bodyOf({ wire, model, isStreamed, more }: Feature, prompt: string): obj
     case 'passed':
       return { model, messages, ...stream, ...(isStreamed ? { stream_options: { include_usage: true } } : {}) }
     case 'chat':
-      return { model, messages, ...stream, ...more }
+      return { model, messages, ...stream, ...more, ...(endUser === null ? {} : { user: endUser }) }
   }
 }
 

@@ -2,24 +2,37 @@
 // It notes what the limiter has taken in, call by call, which is what the ledger may be asked for.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import * as z from 'zod/mini'
+import type { HeardCall } from './law.ts'
 import { Faults, type Point } from './points.ts'
 import type { Centre } from './processes.ts'
 
 const RECORD = z.object({ id: z.string(), reserved: z.object({ nanoUsd: z.optional(z.number()) }) })
 const CALL = z.object({
+  /** Class of the object. */
+  kind: z.enum(['tenant', 'side']),
   name: z.string(),
   method: z.string(),
   args: z.array(z.unknown()),
 })
 const MESSAGE = z.object({
   holder: z.string(),
+  number: z.number(),
   admissions: z.array(RECORD),
   chunks: z.array(z.object({ to: z.number(), events: z.string() })),
   wants: z.array(z.unknown()),
 })
 const EVENTS = z.array(z.object({ requestId: z.string(), attempt: z.number() }))
 
+type Call = z.infer<typeof CALL>
 type Message = z.infer<typeof MESSAGE>
+
+/** Who deals with a limiter on a gateway's behalf, and what it has told so far. */
+export interface Holder {
+  readonly serial: number
+  /** The object that it deals with. */
+  readonly name: string
+  readonly calls: HeardCall[]
+}
 
 /** What the limiter was told of an attempt. */
 export interface Told {
@@ -35,8 +48,8 @@ export class Control {
   readonly faults = new Faults()
   /** Every attempt that was told of, by `<request id>#<attempt>`. */
   readonly told = new Map<string, Told>()
-  /** Of which gateway a holder of leases is. */
-  readonly serialOf = new Map<string, number>()
+  /** Every holder of leases, by its id. */
+  readonly holders = new Map<string, Holder>()
   /** Gateways that can't reach the limiter. */
   readonly cutOff = new Set<number>()
   isLimiterAway = false
@@ -98,25 +111,55 @@ export class Control {
   }
 
   async #pass(serial: number, text: string, response: ServerResponse): Promise<void> {
+    const call = CALL.parse(JSON.parse(text))
+    const message = call.method === 'call' ? MESSAGE.parse(call.args[0]) : null
+    const heard = message === null ? null : this.#heard(serial, call.name, message)
+    try {
+      const answer = await this.#answerTo(serial, call, message, heard)
+      if (heard !== null) heard.endedAtMs ??= Date.now()
+      if (answer === null) response.destroy()
+      else response.end(answer)
+    } catch {
+      if (heard !== null) heard.endedAtMs ??= Date.now()
+      response.destroy()
+    }
+  }
+
+  /** Null where no answer is to arrive. */
+  async #answerTo(
+    serial: number,
+    call: Call,
+    message: Message | null,
+    heard: HeardCall | null,
+  ): Promise<string | null> {
     const { faults } = this
     if (this.isLimiterAway || this.cutOff.has(serial)) {
       faults.note(this.isLimiterAway ? 'limiter, unreachable' : 'isolate, cut off')
-      return void response.destroy()
+      return null
     }
-    const call = CALL.parse(JSON.parse(text))
-    const message = call.method === 'call' ? MESSAGE.parse(call.args[0]) : null
-    if (message === null) return void response.end(await this.#forward(call))
-    this.serialOf.set(message.holder, serial)
-    this.#hear(serial, message, false)
-    if (faults.take('call, late')) await new Promise((resolve) => setTimeout(resolve, 400))
-    const isOfEvents = message.chunks.length > 0
+    if (message === null || heard === null) return this.#forward(call)
+    const { late, twice, lost } = CALL_FAULTS[call.kind]
+    const isOfEvents = call.kind === 'tenant' && message.chunks.length > 0
+    if (call.kind === 'tenant') this.#hear(serial, message, false)
+    if (faults.take(late)) await new Promise((resolve) => setTimeout(resolve, 400))
     const strike = this.#strikeOf(message)
     const answer = await this.#forward({ ...call, ...(strike === null ? {} : { strike }) })
-    this.#hear(serial, message, true)
+    heard.takenAtMs ??= Date.now()
+    if (call.kind === 'tenant') this.#hear(serial, message, true)
     if (isOfEvents && faults.isArmed(UNSENT) && this.centre?.kill() === true) faults.take(UNSENT)
-    if (isOfEvents && faults.take('call, twice')) setTimeout(() => void this.#forward(call).catch(() => null), 150)
-    if (faults.take('call, reply lost')) return void response.destroy()
-    response.end(answer)
+    const hasNews = message.chunks.length > 0
+    if (hasNews && faults.take(twice)) setTimeout(() => void this.#forward(call).catch(() => null), 150)
+    return faults.take(lost) ? null : answer
+  }
+
+  #heard(serial: number, name: string, { holder: id, number }: Message): HeardCall {
+    const holder = this.holders.get(id) ?? { serial, name, calls: [] }
+    this.holders.set(id, holder)
+    const known = holder.calls.find((call) => call.number === number)
+    if (known !== undefined) return known
+    const call: HeardCall = { number, endedAtMs: null, takenAtMs: null }
+    holder.calls.push(call)
+    return call
   }
 
   #strikeOf({ wants, chunks }: Message): 'before' | 'after' | null {
@@ -153,6 +196,11 @@ export class Control {
     return told
   }
 }
+
+const CALL_FAULTS = {
+  tenant: { late: 'call, late', twice: 'call, twice', lost: 'call, reply lost' },
+  side: { late: 'side call, late', twice: 'side call, twice', lost: 'side call, reply lost' },
+} as const satisfies Record<Call['kind'], Record<'late' | 'twice' | 'lost', Point>>
 
 const UNSENT = 'limiter, before its outbox is sent'
 

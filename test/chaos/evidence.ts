@@ -2,8 +2,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import * as z from 'zod/mini'
 import type { Asked } from './clients.ts'
-import type { Control, Told } from './control.ts'
+import type { Control, Holder, Told } from './control.ts'
 import { TENANTS, type TenantName } from './features.ts'
+import { type Hold, LEASE, GAUGE, callObject, sum } from './objects.ts'
+import { type SideBooks, type SideName, sideBooks, sideNames } from './side-books.ts'
 import type { Centre } from './processes.ts'
 import type { Keys } from './setup.ts'
 
@@ -13,6 +15,9 @@ const CALL = z.object({
   tokensOut: z.number(),
   ending: z.nullable(z.string()),
   reference: z.nullable(z.string()),
+  references: z.array(z.string()),
+  startedAtMs: z.number(),
+  endedAtMs: z.nullable(z.number()),
 })
 /** A call in a provider's books. */
 export type ProviderCall = z.infer<typeof CALL>
@@ -22,6 +27,11 @@ const ROW = z.object({
   kind: z.string(),
   attempt: z.number(),
   tenant_id: z.string(),
+  key_id: z.string(),
+  end_user: z.nullable(z.string()),
+  trace_id: z.nullable(z.string()),
+  target_id: z.nullable(z.string()),
+  started_at_ms: z.number(),
   tags: z.string(),
   model: z.nullable(z.string()),
   ending: z.string(),
@@ -32,24 +42,6 @@ const ROW = z.object({
 })
 /** A row of the ledger. */
 export type LedgerRow = z.infer<typeof ROW>
-
-const GAUGE = z.object({
-  kind: z.string(),
-  spentNanoUsd: z.optional(z.number()),
-  heldNanoUsd: z.optional(z.number()),
-})
-const MONEY = z.object({ nanoUsd: z.number() })
-const LEASE = z.object({
-  holder: z.string(),
-  state: z.string(),
-  granted: MONEY,
-  settled: MONEY,
-  returned: MONEY,
-  knownNanoUsd: z.number(),
-  reconcileAtMs: z.nullable(z.number()),
-})
-/** A lease that the limiter remembers: in the end, what a dead gateway may have spent. */
-export type Hold = z.infer<typeof LEASE>
 
 /** A tenant's limiter, as it is stored. */
 export interface LimiterBooks {
@@ -62,14 +54,15 @@ export interface LimiterBooks {
 
 export interface Evidence {
   readonly asked: readonly Asked[]
-  /** Gateways that were killed. */
-  readonly killed: ReadonlySet<number>
+  /** Gateways that were killed, and when. */
+  readonly killed: ReadonlyMap<number, number>
   readonly told: ReadonlyMap<string, Told>
-  /** Of which gateway a holder of leases was. */
-  readonly serialOf: ReadonlyMap<string, number>
+  readonly holders: ReadonlyMap<string, Holder>
   readonly calls: readonly ProviderCall[]
   readonly rows: readonly LedgerRow[]
   readonly limiters: readonly LimiterBooks[]
+  /** Limiters beside the tenants'. */
+  readonly sides: readonly SideBooks[]
   readonly tenantOf: ReadonlyMap<string, TenantName>
   /** Of the hourly sums. */
   readonly summedNanoUsd: number
@@ -81,27 +74,33 @@ const SETTLED_MS_MAX = 130_000
 const RESENT_MS = 65_000
 
 /** Waits until nothing is on its way any more and what dead gateways held is reconciled; gives what there is after that time. */
-export async function settled(centre: Centre, keys: Keys): Promise<readonly LimiterBooks[]> {
+async function settled(centre: Centre, keys: Keys, sides: readonly SideName[]): Promise<readonly LimiterBooks[]> {
   const sinceMs = Date.now()
   let isSetForward = false
   let calm = 0
   for (;;) {
     const limiters = await limiterBooks(centre, keys).catch(() => [])
-    const isSettled = limiters.length > 0 && limiters.every(isAtRest)
+    const beside = await sideBooks(centre, sides).catch(() => null)
+    const isSettled = limiters.length > 0 && limiters.every(isAtRest) && beside?.every(isCalm) === true
     calm = isSettled ? calm + 1 : 0
     const tookMs = Date.now() - sinceMs
     if (calm >= 3 || (tookMs > SETTLED_MS_MAX && limiters.length > 0)) return limiters
     if (tookMs > RESENT_MS && !isSetForward && limiters.length > 0) {
       isSetForward = true
-      for (const tenantId of tenantNames(keys).keys()) await callObject(centre, tenantId, 'setForward')
+      for (const tenantId of tenantNames(keys).keys()) await callObject(centre, 'tenant', tenantId, 'setForward')
       centre.kill()
     }
     await wait(500)
   }
 }
 
-export function isAtRest({ outbox, holds }: LimiterBooks): boolean {
-  return outbox === 0 && holds.every(({ state, reconcileAtMs }) => state === 'expired' && reconcileAtMs === null)
+export function isAtRest(books: LimiterBooks): boolean {
+  return books.outbox === 0 && isCalm(books)
+}
+
+/** All that is held is of the dead, and reconciled. */
+export function isCalm({ holds }: Pick<LimiterBooks, 'holds'>): boolean {
+  return holds.every(({ state, reconcileAtMs }) => state === 'expired' && reconcileAtMs === null)
 }
 
 /** A tenant's name by its id. */
@@ -120,7 +119,7 @@ const BOOKS = z.object({
 async function limiterBooks(centre: Centre, keys: Keys): Promise<readonly LimiterBooks[]> {
   return Promise.all(
     [...tenantNames(keys)].map(async ([tenantId, tenant]) => {
-      const { result } = BOOKS.parse(await callObject(centre, tenantId, 'books'))
+      const { result } = BOOKS.parse(await callObject(centre, 'tenant', tenantId, 'books'))
       const gauges = result.gauges.map((text) => GAUGE.parse(JSON.parse(text))).filter(({ kind }) => kind === 'budget')
       return {
         tenant,
@@ -133,14 +132,8 @@ async function limiterBooks(centre: Centre, keys: Keys): Promise<readonly Limite
   )
 }
 
-async function callObject(centre: Centre, name: string, method: 'books' | 'setForward'): Promise<unknown> {
-  const body = JSON.stringify({ name, method, args: [] })
-  const answer = await fetch(centre.doorUrl ?? '', { method: 'POST', body })
-  return answer.json()
-}
-
-const ROWS = `SELECT request_id || '#' || attempt AS id, kind, attempt, tenant_id, tags, model, ending, is_estimated,
-  cost_nano_usd AS cost, latency_ms, units FROM usage_events ORDER BY request_id, attempt, kind`
+const ROWS = `SELECT request_id || '#' || attempt AS id, kind, attempt, tenant_id, key_id, end_user, trace_id, target_id,
+  started_at_ms, tags, model, ending, is_estimated, cost_nano_usd AS cost, latency_ms, units FROM usage_events ORDER BY request_id, attempt, kind`
 
 /** Everything, as it stands now. */
 export async function evidenceOf(
@@ -157,7 +150,8 @@ export async function evidenceOf(
   },
   { centre, providersUrl }: { readonly centre: Centre; readonly providersUrl: string },
 ): Promise<Evidence> {
-  const limiters = await settled(centre, keys)
+  const sides = await sideNames(centre, keys)
+  const limiters = await settled(centre, keys, sides)
   const db = await centre.mf.getD1Database('DB', 'tidegate')
   const { results } = await db.prepare(ROWS).all()
   const sums = await db
@@ -169,18 +163,15 @@ export async function evidenceOf(
   const books: unknown = await (await fetch(`${providersUrl}/books/calls`)).json()
   return {
     asked,
-    killed: new Set(killed.keys()),
+    killed,
     told: control.told,
-    serialOf: control.serialOf,
+    holders: control.holders,
     calls: z.object({ calls: z.array(CALL) }).parse(books).calls,
     rows: z.array(ROW).parse(results),
     limiters,
+    sides: await sideBooks(centre, sides),
     tenantOf: tenantNames(keys),
     summedNanoUsd: cost,
     deadLetters: letters,
   }
-}
-
-export function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0)
 }

@@ -10,6 +10,11 @@ export const TENANTS = {
   special: { limits: { rules: [{ kind: 'budget', amount_usd: '1000', period: 'month' }] } },
   /** Pays a margin on whatever the price is. */
   margin: { limits: { rules: [{ kind: 'budget', amount_usd: '1000', period: 'month' }] } },
+  /** Its end users have budgets, of which some are used up. */
+  users: {
+    limits: { rules: [{ kind: 'budget', amount_usd: '1000', period: 'month' }] },
+    end_user_limits: [{ kind: 'budget', amount_usd: '0.004', period: 'month' }],
+  },
   /** Has no budget, and is let through while the limiter is away. */
   admitted: { limits: { tokens_per_minute: 1_000_000_000 }, limits_unavailable: 'admit' },
 } as const
@@ -24,8 +29,19 @@ export interface Price {
 const FREE: Price = { input: 0, output: 0 }
 /** Of models whose streams don't come to their end: what a prompt is was never told, so it costs nothing. */
 const SEEN: Price = { input: 0, output: 10_000_000 }
+const USUAL: Price = { input: 700_000, output: 3_000_000 }
 export const SPECIAL: Price = { input: 1_000_000, output: 4_000_000 }
 export const MARGIN_PERCENT = 15
+
+/** A target, as the admin API takes it but for its price. */
+export interface OwnTarget {
+  readonly model: string
+  readonly price: Price | null
+  readonly max_retries?: number
+  readonly hardware?: object
+  readonly limits?: readonly object[]
+  readonly batching?: object
+}
 
 /** Targets besides those for everything simulated, by id. */
 export const TARGETS = {
@@ -45,7 +61,26 @@ export const TARGETS = {
   free: { model: 'sim-gpt-4o-fast-tokens16-free', price: FREE },
   unpriced: { model: 'sim-gpt-4o-fast-tokens16-unpriced', price: null },
   hardware: { model: 'sim-gpt-4o-tokens10-hardware', price: FREE, hardware: { usd_per_hour: '3.6', at_once: 1 } },
-} as const satisfies Record<string, { model: string; price: Price | null; max_retries?: number; hardware?: object }>
+  /** Has room for some of what comes. */
+  narrow: {
+    model: 'sim-gpt-4o-tokens20-lumps2-narrow',
+    price: USUAL,
+    limits: [
+      { kind: 'concurrency', most: 1 },
+      { kind: 'budget', amount_usd: '1000', period: 'month' },
+    ],
+  },
+  roomy: { model: 'sim-gpt-4o-fast-tokens20-roomy', price: USUAL },
+  mirrored: { model: 'sim-gpt-4o-fast-tokens14-mirrored', price: USUAL },
+  mirror: { model: 'sim-gpt-4o-tokens18-lumps3-mirror', price: USUAL },
+  users: { model: 'sim-gpt-4o-fast-tokens24-users', price: USUAL },
+  /** A price that no share of a call comes out even at. */
+  together: {
+    model: 'sim-embed-together',
+    price: { input: 333_337, output: 0 },
+    batching: { max_batch_size: 4, max_wait_ms: 120 },
+  },
+} as const satisfies Record<string, OwnTarget>
 
 /** Nano-USD a millisecond of it. */
 export const HARDWARE_NANO_USD_PER_MS = 1_000
@@ -66,7 +101,14 @@ export const ROUTES: Readonly<
   free: { targets: ['free'] },
   unpriced: { targets: ['unpriced'] },
   hardware: { targets: ['hardware'] },
+  users: { targets: ['users'] },
+  limited: { targets: ['narrow', 'roomy'] },
+  mirrored: { targets: ['mirrored'], more: { shadow: { target: 'mirror', percent: 100, budget_usd: '100' } } },
+  together: { targets: ['together'] },
 }
+
+/** The route whose requests are mirrored. */
+export const MIRRORED = 'mirrored'
 
 const BY_PREFIX: readonly (readonly [string, Price])[] = [
   ['gpt-4o-mini', { input: 150_000, output: 600_000 }],
@@ -101,6 +143,15 @@ export interface Feature {
   readonly more?: object
   /** Prompts that are asked again and again. */
   readonly prompts?: number
+  /** Asked for by so many end users. */
+  readonly users?: number
+  /** So many clients ask at the same time. */
+  readonly atOnce?: number
+}
+
+/** The end user of a request with that number; null where its feature has none. */
+export function userOf({ users }: Feature, number: number): string | null {
+  return users === undefined ? null : `user-${number % users}`
 }
 
 const TOOLS = {
@@ -154,6 +205,10 @@ export const FEATURES = {
   'free of charge': wide('chat', 'free', false),
   'without a price': wide('chat', 'unpriced', false),
   'own hardware': wide('chat', 'hardware', false),
+  'end users with budgets': { ...wide('chat', 'users', false), tenant: 'users', users: 8, more: { max_tokens: 60 } },
+  'a target with limits': wide('chat', 'limited', true, { more: { max_tokens: 60 } }),
+  mirrored: wide('chat', MIRRORED, true),
+  'calls made together': wide('embeddings', 'together', false, { atOnce: 4 }),
   'admitted unchecked': { ...wide('chat', 'sim-gpt-4o-tokens20-lumps5', true), tenant: 'admitted' },
 } as const satisfies Record<string, Feature>
 

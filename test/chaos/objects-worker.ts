@@ -1,6 +1,6 @@
 // The Worker with the limiter objects: the real class, with a queue that asks the control what is to happen to it, its books to
-// read, and a door through which gateways in other processes call it.
-import { TenantLimiter as Real } from '../../durable-objects/index.ts'
+// read, the limiters beside it, and a door through which gateways in other processes call it.
+import { SideLimiter as RealSide, TenantLimiter as Real } from '../../durable-objects/index.ts'
 import type { GatewayEnv } from '../../src/env.ts'
 import { askControl } from './ask-control.ts'
 
@@ -33,6 +33,18 @@ export class TenantLimiter extends Real {
   }
 }
 
+export class SideLimiter extends RealSide {
+  /** Rows of this object's storage. */
+  async books(): Promise<{
+    readonly owners: readonly { readonly id: string; readonly state: string }[]
+    readonly leases: readonly string[]
+  }> {
+    const { sql } = this.ctx.storage
+    const leases = [...sql.exec<{ state: string }>('SELECT state FROM lease')].map(({ state }) => state)
+    return { owners: [...sql.exec<{ id: string; state: string }>('SELECT id, state FROM owner')], leases }
+  }
+}
+
 function faultyQueue(env: Env): Env['USAGE'] {
   return new Proxy(env.USAGE, {
     get(queue, name) {
@@ -48,6 +60,8 @@ function faultyQueue(env: Env): Env['USAGE'] {
 }
 
 interface Call {
+  /** Which class of objects. */
+  readonly kind: 'tenant' | 'side'
   readonly name: string
   readonly method: string
   readonly args: readonly unknown[]
@@ -57,9 +71,10 @@ interface Call {
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
-    const { name, method, args, strike } = await request.json<Call>()
+    const { kind, name, method, args, strike } = await request.json<Call>()
     if (strike === 'before') await askControl(env, 'before-commit')
-    const stub: object = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(name))
+    const objects = kind === 'tenant' ? env.TENANT_LIMITER : env.SIDE_LIMITER
+    const stub: object = objects.get(objects.idFromName(name))
     const called: unknown = Reflect.get(stub, method)
     if (typeof called !== 'function') return new Response(null, { status: 404 })
     const result: unknown = await Reflect.apply(called, stub, args)

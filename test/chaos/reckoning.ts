@@ -1,21 +1,12 @@
 // Holds the books against the ledger, attempt by attempt, and the limiter against both. What differs has to have a reason that can
 // be told from the outside; whatever hasn't is a problem.
 import type { Asked } from './clients.ts'
-import { type Evidence, type LedgerRow, type LimiterBooks, type ProviderCall, isAtRest, sum } from './evidence.ts'
+import { type Booked, bookedOf, groups } from './booked.ts'
+import { type Evidence, type LimiterBooks, type ProviderCall, isAtRest } from './evidence.ts'
 import { HARDWARE_NANO_USD_PER_MS, TARGETS, type TenantName, priceOf } from './features.ts'
-
-/** An attempt, as the ledger has it: its charge, with its correction where there is one. */
-export interface Booked {
-  readonly id: string
-  readonly reference: string
-  readonly tenant: TenantName
-  readonly model: string
-  readonly ending: string
-  readonly isEstimated: boolean
-  readonly isCorrected: boolean
-  readonly nanoUsd: number
-  readonly units: string | null
-}
+import { type HeardCall, whyNotMissing } from './law.ts'
+import { sum } from './objects.ts'
+import { type Dead, type SideLine, sideLines } from './side-reckoning.ts'
 
 /** Attempts of one kind on both sides. */
 export interface Pile {
@@ -29,6 +20,7 @@ export const PILES = {
   reported: 'usage told by the provider',
   seen: 'usage not told: what was seen',
   timed: 'own hardware, by its time',
+  shared: 'calls made together: the sum of their shares',
   stopped: 'ended early: what was still under way is not seen',
   lost: 'died with its gateway: at its reservation',
   unheard: 'died before the limiter heard of it: held, not booked',
@@ -55,8 +47,11 @@ export interface Reckoning {
   readonly limiters: readonly LimiterLine[]
   readonly booked: readonly Booked[]
   readonly corrected: number
+  readonly sides: readonly SideLine[]
   /** Ids or references, each with what is wrong with it. Empty where all is well. */
   readonly problems: readonly string[]
+  /** Of what died with a gateway, that which the limiter should have heard of before. Empty where all is well. */
+  readonly untold: readonly string[]
 }
 
 /** Of our own making: the provider may have gone on for a moment. Or it broke off, with its last word under way. */
@@ -68,6 +63,7 @@ export function reckon(evidence: Evidence): Reckoning {
   const reckoner = new Reckoner(evidence)
   reckoner.compareAttempts()
   reckoner.compareLimiters()
+  reckoner.compareSides()
   reckoner.compareSums()
   return reckoner.result
 }
@@ -80,11 +76,15 @@ class Reckoner {
     reported: newPile(),
     seen: newPile(),
     timed: newPile(),
+    shared: newPile(),
     stopped: newPile(),
     lost: newPile(),
     unheard: newPile(),
   }
   readonly #unheard = new Map<TenantName, number>()
+  readonly #dead: Dead[] = []
+  readonly #untold: string[] = []
+  #sides: readonly SideLine[] = []
   readonly #problems: string[] = []
   #lines: readonly LimiterLine[] = []
 
@@ -100,19 +100,18 @@ class Reckoner {
       limiters: this.#lines,
       booked: this.#booked,
       corrected: this.#booked.filter(({ isCorrected }) => isCorrected).length,
+      sides: this.#sides,
       problems: this.#problems,
+      untold: this.#untold,
     }
   }
 
   compareAttempts(): void {
-    const calls = groups(
-      this.#evidence.calls.filter(({ reference }) => reference !== null),
-      ({ reference, model }) => `${reference} ${model}`,
-    )
-    const booked = groups(
-      this.#booked.filter(({ id }) => !id.endsWith('#0')),
-      ({ reference, model }) => `${reference} ${model}`,
-    )
+    const named = this.#evidence.calls.filter(({ reference }) => reference !== null)
+    const calls = groups(named.filter(isAlone), ({ reference, model }) => `${reference} ${model}`)
+    const called = this.#booked.filter(({ id }) => !id.endsWith('#0'))
+    const booked = groups(called.filter(isAlone), ({ reference, model }) => `${reference} ${model}`)
+    for (const call of named) if (!isAlone(call)) this.#compareTogether(call)
     for (const name of new Set([...calls.keys(), ...booked.keys()])) {
       this.#compareGroup(calls.get(name) ?? [], booked.get(name) ?? [])
     }
@@ -140,9 +139,31 @@ class Reckoner {
     for (const one of left) this.#unasked(one)
   }
 
+  /** A call that requests made together: their shares are all of it. */
+  #compareTogether(call: ProviderCall): void {
+    const shares = this.#booked.filter(
+      ({ model, reference }) => model === call.model && call.references.includes(reference),
+    )
+    const missing = call.references.filter((reference) => !shares.some((one) => one.reference === reference))
+    const billed = billedNanoUsd(call, shares[0]?.tenant ?? 'wide')
+    const booked = sum(shares.map(({ nanoUsd }) => nanoUsd))
+    const lost = shares.filter(({ ending }) => ending === 'lost')
+    const stopped = shares.filter(({ ending }) => STOPPED.test(ending))
+    for (const one of lost) this.#lost(one, 0, call)
+    const left = booked - sum(lost.map(({ nanoUsd }) => nanoUsd))
+    for (const [at, reference] of missing.entries()) {
+      this.#missing({ ...call, reference }, at === 0 && lost.length === 0 ? billed - left : 0)
+    }
+    const isWhole = missing.length + lost.length + stopped.length === 0
+    if (left > billed || (isWhole && left !== billed)) {
+      this.#problem(shares[0]?.id ?? '', `${shares.length} shares of ${billed} come to ${left}`)
+    }
+    if (isWhole) this.#pile('shared', billed, left)
+  }
+
   #differs(call: ProviderCall, one: Booked): void {
     const billed = billedNanoUsd(call, one.tenant)
-    if (one.ending === 'lost') return this.#lost(one, billed)
+    if (one.ending === 'lost') return this.#lost(one, billed, call)
     if (one.model === TARGETS.hardware.model) return this.#timed(one)
     const unseenMax = (priceOf(one.tenant, one.model).output * UNSEEN_TOKENS_MAX) / 1_000
     const isStopped = STOPPED.test(one.ending) && one.nanoUsd <= billed && billed - one.nanoUsd <= unseenMax
@@ -159,12 +180,14 @@ class Reckoner {
 
   /** A charge that no provider's book explains. */
   #unasked(one: Booked): void {
-    if (one.ending === 'lost') this.#lost(one, 0)
+    if (one.ending === 'lost') this.#lost(one, 0, null)
     else if (one.nanoUsd !== 0) this.#problem(one.id, `${one.ending}: booked ${one.nanoUsd}, and nobody was called`)
   }
 
-  #lost(one: Booked, billed: number): void {
+  #lost(one: Booked, billed: number, call: ProviderCall | null): void {
     this.#pile('lost', billed, one.nanoUsd)
+    this.#dead.push({ model: one.model, endUser: one.endUser, nanoUsd: billed })
+    this.#judge(one.reference, call, one.id)
     const told = this.#evidence.told.get(one.id)
     if (told === undefined || told.reservedNanoUsd !== one.nanoUsd) {
       this.#problem(one.id, `lost at ${one.nanoUsd}, reserved were ${told?.reservedNanoUsd}`)
@@ -173,13 +196,51 @@ class Reckoner {
   }
 
   /** A call that the ledger has nothing of. It may be unheard of only where its gateway was killed. */
-  #missing(call: ProviderCall): void {
+  #missing(call: ProviderCall, share: number | null = null): void {
     const asked = this.#askedBy.get(call.reference ?? '') ?? []
     const victim = asked.find(({ serial }) => this.#evidence.killed.has(serial))
-    const billed = billedNanoUsd(call, asked[0]?.tenant ?? 'wide')
+    const billed = share ?? billedNanoUsd(call, asked[0]?.tenant ?? 'wide')
     if (victim === undefined) return this.#problem(call.reference ?? '', `not in the ledger: ${JSON.stringify(call)}`)
     this.#pile('unheard', billed, 0)
+    this.#dead.push({ model: call.model, endUser: victim.endUser, nanoUsd: billed })
+    this.#judge(call.reference ?? '', call, call.reference ?? '')
+    // A mirror's money is not the tenant's.
+    if (call.model === TARGETS.mirror.model) return
     this.#unheard.set(victim.tenant, (this.#unheard.get(victim.tenant) ?? 0) + billed)
+  }
+
+  /** Whether what died with a gateway was under way when that was killed, or couldn't be told of before. */
+  #judge(reference: string, call: ProviderCall | null, name: string): void {
+    const reasons: string[] = []
+    for (const asked of this.#askedBy.get(reference) ?? []) {
+      const killedAtMs = this.#evidence.killed.get(asked.serial)
+      if (killedAtMs === undefined) continue
+      const why = whyNotMissing({ endedByMs: this.#endedByMs(asked, call), killedAtMs }, this.#callsFor(asked))
+      if (why === null) return
+      reasons.push(why)
+    }
+    this.#untold.push(`${name}: ${reasons[0] ?? 'nobody was killed who was asked for it'}`)
+  }
+
+  /** When an attempt was over, and its gateway knew. */
+  #endedByMs(asked: Asked, call: ProviderCall | null): number {
+    const isShared = (this.#askedBy.get(asked.reference)?.length ?? 0) > 1
+    if (call === null) return asked.endedAtMs
+    const overMs = call.endedAtMs ?? Infinity
+    // The next attempt begins when the one before is settled.
+    const next = this.#evidence.calls.find(
+      ({ reference, model, startedAtMs }) =>
+        reference === asked.reference && model !== TARGETS.mirror.model && startedAtMs > overMs,
+    )
+    const isFollowed = !isShared && isAlone(call) && call.model !== TARGETS.mirror.model && next !== undefined
+    return isFollowed ? next.startedAtMs : Math.max(overMs, asked.endedAtMs)
+  }
+
+  #callsFor({ serial, tenant }: Asked): readonly (readonly HeardCall[])[] {
+    const { holders, tenantOf } = this.#evidence
+    return [...holders.values()]
+      .filter((holder) => holder.serial === serial && tenantOf.get(holder.name) === tenant)
+      .map(({ calls }) => calls)
   }
 
   compareLimiters(): void {
@@ -193,7 +254,7 @@ class Reckoner {
           `is not at rest: ${books.outbox} rows in its outbox, ${JSON.stringify(books.holds).slice(0, 400)}`,
         )
       for (const { holder } of books.holds) {
-        const serial = this.#evidence.serialOf.get(holder) ?? -1
+        const serial = this.#evidence.holders.get(holder)?.serial ?? -1
         if (!this.#evidence.killed.has(serial)) this.#problem(books.tenant, `holds for ${serial}, which lives`)
       }
     }
@@ -209,7 +270,7 @@ class Reckoner {
   }
 
   #lineOf({ tenant, spentNanoUsd, heldNanoUsd, holds }: LimiterBooks): LimiterLine {
-    const own = this.#booked.filter((one) => one.tenant === tenant)
+    const own = this.#booked.filter((one) => one.tenant === tenant && !one.isShadow)
     const costOf = (isLost: boolean): number =>
       sum(own.filter(({ ending }) => (ending === 'lost') === isLost).map(({ nanoUsd }) => nanoUsd))
     return {
@@ -222,6 +283,11 @@ class Reckoner {
       unheardNanoUsd: this.#unheard.get(tenant) ?? 0,
       holds: holds.length,
     }
+  }
+
+  compareSides(): void {
+    this.#sides = sideLines(this.#evidence, this.#booked, this.#dead)
+    for (const { problems } of this.#sides) this.#problems.push(...problems)
   }
 
   compareSums(): void {
@@ -243,6 +309,11 @@ class Reckoner {
   }
 }
 
+/** Not shared with other requests. */
+function isAlone({ model }: { readonly model: string }): boolean {
+  return model !== TARGETS.together.model
+}
+
 function newPile(): Pile {
   return { attempts: 0, booksNanoUsd: 0, ledgerNanoUsd: 0 }
 }
@@ -256,37 +327,4 @@ function billedNanoUsd({ model, tokensIn, tokensOut, ending }: ProviderCall, ten
   if (ending === 'errors' && tokensOut === 0) return 0
   const { input, output } = priceOf(tenant, model)
   return Math.ceil((tokensIn * input + tokensOut * output) / 1_000)
-}
-
-function bookedOf({ rows, tenantOf }: Evidence): readonly Booked[] {
-  return [...groups(rows, ({ id }) => id).values()].flatMap((own) => {
-    const last = own.find(({ kind }) => kind === 'adj') ?? own[0]
-    const tenant = tenantOf.get(last?.tenant_id ?? '')
-    return last === undefined || tenant === undefined ? [] : [bookedAs(last, own, tenant)]
-  })
-}
-
-function bookedAs(last: LedgerRow, own: readonly LedgerRow[], tenant: TenantName): Booked {
-  const tags: readonly string[] = JSON.parse(last.tags)
-  return {
-    id: last.id,
-    reference: tags.find((tag) => tag.startsWith('ref-')) ?? '',
-    tenant,
-    model: last.model ?? '',
-    ending: last.ending,
-    isEstimated: last.is_estimated === 1,
-    isCorrected: own.length > 1,
-    nanoUsd: sum(own.map(({ cost }) => cost)),
-    units: last.units,
-  }
-}
-
-function groups<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T[]> {
-  const all = new Map<string, T[]>()
-  for (const item of items) {
-    const group = all.get(nameOf(item))
-    if (group === undefined) all.set(nameOf(item), [item])
-    else group.push(item)
-  }
-  return all
 }

@@ -1,6 +1,15 @@
 // What the run's system is set up with: tenants, targets, routes, prices.
 import { type Gateway, create, createTenant, type MintedKey } from '../support/account.ts'
-import { MARGIN_PERCENT, type Price, ROUTES, SPECIAL, TARGETS, TENANTS, type TenantName } from './features.ts'
+import {
+  MARGIN_PERCENT,
+  type OwnTarget,
+  type Price,
+  ROUTES,
+  SPECIAL,
+  TARGETS,
+  TENANTS,
+  type TenantName,
+} from './features.ts'
 
 export type Keys = Readonly<Record<TenantName, MintedKey>>
 
@@ -12,6 +21,7 @@ export async function setUp(gateway: Gateway, providersUrl: string): Promise<Key
     cached: await keyOf('cached'),
     special: await keyOf('special'),
     margin: await keyOf('margin'),
+    users: await keyOf('users'),
     admitted: await keyOf('admitted'),
   }
   for (const [wire, prefix] of WIRES) {
@@ -41,14 +51,11 @@ const WIRES = [
   ['inhouse', 'sim-inhouse'],
 ] as const
 
-interface OwnTarget {
-  readonly model: string
-  readonly price: Price | null
-  readonly max_retries?: number
-  readonly hardware?: object
-}
-
-function ownTarget(id: string, { model, price, hardware, max_retries = 0 }: OwnTarget, providersUrl: string): object {
+function ownTarget(
+  id: string,
+  { model, price, hardware, max_retries = 0, ...more }: OwnTarget,
+  providersUrl: string,
+): object {
   const isAnthropic = model.startsWith('sim-claude')
   return {
     id,
@@ -60,6 +67,7 @@ function ownTarget(id: string, { model, price, hardware, max_retries = 0 }: OwnT
     max_retries,
     max_output_tokens: 4_000,
     capabilities: { reasoning: false },
+    ...more,
     ...(price === null ? {} : { price: { ...usd(price), ...(hardware === undefined ? {} : { hardware }) } }),
   }
 }

@@ -12,9 +12,11 @@ export function tables(evidence: Evidence, reckoning: Reckoning, { faults, centr
     ofPoints(faults),
     ofPiles(reckoning),
     ofLimiters(reckoning),
+    ofSides(reckoning),
     `the limiter was dead ${(centre?.lives ?? 1) - 1} times, ${Math.round((centre?.deadMs ?? 0) / 1_000)} s in all`,
-    `corrected after they had been written off: ${reckoning.corrected}; problems: ${reckoning.problems.length}`,
+    `corrected after they had been written off: ${reckoning.corrected}; problems: ${reckoning.problems.length}; untold: ${reckoning.untold.length}`,
     ...reckoning.problems.slice(0, 40),
+    ...reckoning.untold.slice(0, 40),
   ]
   return `\n${parts.join('\n\n')}\n`
 }
@@ -68,6 +70,17 @@ function ofLimiters({ limiters }: Reckoning): string {
   ])
   const head = ['tenant, nano-USD', 'limiter', 'ledger', 'holds', 'held', 'of known', 'lost', 'unheard']
   return grid(head, rows)
+}
+
+function ofSides({ sides }: Reckoning): string {
+  const rows = sides.map((line) => [
+    line.name,
+    line.spentNanoUsd,
+    line.ledgerNanoUsd,
+    line.heldNanoUsd,
+    line.deadNanoUsd,
+  ])
+  return grid(['beside the tenants, nano-USD', 'limiter', 'ledger', 'held', 'of the dead'], rows)
 }
 
 function grid(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {

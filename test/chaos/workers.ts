@@ -61,6 +61,7 @@ export function providersWorker(built: Built): V4WorkerOptions {
 export function centreWorkers(built: Built, { controlUrl, providersUrl }: Addresses): V4WorkerOptions[] {
   const vars = { ...LOCAL, LEASE_TTL_MS: String(LEASE_TTL_MS), CONTROL_URL: controlUrl }
   const limiter = { className: 'TenantLimiter', useSQLite: true }
+  const side = { className: 'SideLimiter', useSQLite: true }
   const stores = { kvNamespaces: KV, d1Databases: { DB: 'tidegate' }, queueProducers: { USAGE: { queueName: QUEUE } } }
   const batch = { maxBatchSize: 20, maxBatchTimeout: 0.2, maxRetries: 100 }
   return [
@@ -70,7 +71,11 @@ export function centreWorkers(built: Built, { controlUrl, providersUrl }: Addres
       modules: built.gateway.map(asModule),
       unsafeDirectSockets: [SOCKET],
       bindings: { ...vars, ...SECRETS, ADMIN_TOKEN: TEST_ADMIN_TOKEN },
-      durableObjects: { ...OWN_OBJECTS, TENANT_LIMITER: { ...limiter, scriptName: 'objects' } },
+      durableObjects: {
+        ...OWN_OBJECTS,
+        TENANT_LIMITER: { ...limiter, scriptName: 'objects' },
+        SIDE_LIMITER: { ...side, scriptName: 'objects' },
+      },
       serviceBindings: { SIMULATED: external(providersUrl) },
       ...stores,
     },
@@ -80,7 +85,7 @@ export function centreWorkers(built: Built, { controlUrl, providersUrl }: Addres
       ...moduleOf(built.objects),
       unsafeDirectSockets: [SOCKET],
       bindings: vars,
-      durableObjects: { TENANT_LIMITER: limiter },
+      durableObjects: { TENANT_LIMITER: limiter, SIDE_LIMITER: side },
       ...stores,
     },
     {
@@ -113,6 +118,7 @@ export function gatewayWorkers(
       durableObjects: {
         ...OWN_OBJECTS,
         TENANT_LIMITER: { className: 'LimiterProxy', scriptName: 'way', useSQLite: true },
+        SIDE_LIMITER: { className: 'SideProxy', scriptName: 'way', useSQLite: true },
       },
       serviceBindings: { SIMULATED: external(providersUrl) },
       kvNamespaces: KV,
@@ -124,7 +130,10 @@ export function gatewayWorkers(
       ...COMPATIBILITY,
       ...moduleOf(WAY),
       bindings: { DOOR_URL: `${controlUrl}/limiter/${serial}` },
-      durableObjects: { LIMITER_PROXY: { className: 'LimiterProxy', useSQLite: true } },
+      durableObjects: {
+        LIMITER_PROXY: { className: 'LimiterProxy', useSQLite: true },
+        SIDE_PROXY: { className: 'SideProxy', useSQLite: true },
+      },
     },
   ]
 }
@@ -133,7 +142,7 @@ const SOCKET = { host: HOST, port: 0 }
 const KV = { DIRECTORY: 'directory', REPLIES: 'replies' }
 const OWN_OBJECTS = {
   TARGET_BREAKER: { className: 'TargetBreaker', useSQLite: true },
-  SIDE_LIMITER: { className: 'SideLimiter', useSQLite: true },
+  TASK_BATCHER: { className: 'TaskBatcher', useSQLite: true },
 }
 
 /** The gateway with a directory that asks the control whether it is there. */
@@ -149,14 +158,21 @@ const faultyOf = (env) => faulty ??= { ...env, DIRECTORY: new Proxy(env.DIRECTOR
 export default { fetch: (request, env, context) => gateway.fetch(request, faultyOf(env), context) }`
 
 const WAY = `import { DurableObject } from 'cloudflare:workers'
-export class LimiterProxy extends DurableObject {
-  call(message) { return this.#ask(message.tenantId, 'call', message) }
-  limits(path) { return this.#ask(path.tenantId, 'limits', path) }
-  async #ask(name, method, ...args) {
-    const response = await fetch(this.env.DOOR_URL, { method: 'POST', body: JSON.stringify({ name, method, args }) })
+class Proxied extends DurableObject {
+  async ask(kind, method, ...args) {
+    const body = JSON.stringify({ kind, name: this.ctx.id.name, method, args })
+    const response = await fetch(this.env.DOOR_URL, { method: 'POST', body })
     if (!response.ok) throw new Error('the limiter answered ' + response.status)
     return (await response.json()).result
   }
+}
+export class LimiterProxy extends Proxied {
+  call(message) { return this.ask('tenant', 'call', message) }
+  limits(path) { return this.ask('tenant', 'limits', path) }
+}
+export class SideProxy extends Proxied {
+  call(message) { return this.ask('side', 'call', message) }
+  limits(path) { return this.ask('side', 'limits', path) }
 }
 export default { fetch: () => new Response(null, { status: 404 }) }`
 

@@ -74,9 +74,10 @@ test('tell whose call it was, where the request says so', async () => {
   const vectors = {
     method: 'POST',
     headers,
-    body: JSON.stringify({ model: 'sim-vectors', input: ['ref-7a4 tide', 'ebb'] }),
+    body: JSON.stringify({ model: 'sim-vectors', input: ['ref-7a4 tide', 'ebb, for ref-7a5 and ref-7a4'] }),
   }
   await handleSimulated(new Request('http://simulated/openai/v1/embeddings', vectors))
   expect(readCalls().map(({ reference }) => reference)).toEqual(['ref-7a3', null, 'ref-7a4'])
-  expect(readCalls().at(-1)).toMatchObject({ tokensIn: 4, tokensOut: 0 })
+  expect(readCalls().at(-1)).toMatchObject({ references: ['ref-7a4', 'ref-7a5'], tokensOut: 0, ending: 'completed' })
+  for (const { startedAtMs, endedAtMs } of readCalls()) expect(endedAtMs).toBeGreaterThanOrEqual(startedAtMs)
 })

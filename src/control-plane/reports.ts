@@ -16,6 +16,7 @@ import { refuse, unacceptable } from './refusal.ts'
 import { viewRoute } from './routes.ts'
 import {
   listRows,
+  pageRows,
   revisionOf,
   type KeyRow,
   type RouteRow,
@@ -139,13 +140,14 @@ function outcomeOf(text: string): Outcome | undefined {
 
 async function overview(c: Context<AdminTypes>, nowMs: number) {
   const { env } = c
-  const [revision, allTenants, allTeams, allKeys, allTargets, allRoutes] = await Promise.all([
+  const [revision, allTenants, allTeams, allKeys, allTargets, allRoutes, credentials] = await Promise.all([
     revisionOf(env.DB),
     listRows<TenantRow>(env.DB, 'tenants'),
     listRows<TeamRow>(env.DB, 'teams'),
     listRows<KeyRow>(env.DB, 'virtual_keys'),
     listRows<TargetRow>(env.DB, 'targets'),
     listRows<RouteRow>(env.DB, 'routes'),
+    pageRows<{ readonly id: string }>(env.DB, 'credentials', '', 1),
   ])
   const scope = scopeOf(c)
   const tenants = ownTenants(c, allTenants)
@@ -165,6 +167,7 @@ async function overview(c: Context<AdminTypes>, nowMs: number) {
     teams: teams.map((row) => viewTeam(row, spent.get(row.id))),
     keys: keys.map((row) => viewKey(row, nowMs, spent.get(row.id))),
     targets: targets.map(viewTarget),
+    ...(scope.kind === 'deployment' ? { has_credentials: credentials.length > 0 } : {}),
     routes: routes.map(viewRoute),
     budgets: nodes.map(viewStanding),
   }

@@ -1,5 +1,7 @@
-// Who may come in: API tokens, the rules that give people their roles, and the sessions that are open. Each part is there for
-// whom the gateway lets see it.
+// Who may come in: API tokens, the rules that give people their roles, and the sessions that are open; and with what the gateway
+// goes to providers. Each part is there for whom the gateway lets see it.
+import type { ApiCredential } from './credential-data.ts'
+import { Credentials } from './credentials.tsx'
 import { useFeed } from './feed.ts'
 import type { ApiRoleRule, ApiRows, ApiSession, ApiToken } from './access-data.ts'
 import { grantText, mayCall } from './me.ts'
@@ -11,9 +13,10 @@ import { Tokens } from './tokens.tsx'
 
 export function AccessPage({ desk }: { readonly desk: Desk }) {
   const { me } = desk
-  const tokens = useRows<ApiToken>(desk, 'tokens')
-  const rules = useRows<ApiRoleRule>(desk, 'rules')
-  const sessions = useRows<ApiSession>(desk, 'sessions')
+  const credentials = useRows<ApiCredential>(desk, 'credentials')
+  const tokens = useRows<ApiToken>(desk, 'access/tokens')
+  const rules = useRows<ApiRoleRule>(desk, 'access/rules')
+  const sessions = useRows<ApiSession>(desk, 'access/sessions')
   const you = me !== null && (
     <p class="muted">
       You are {me.who}, {grantText(me, desk.names)}.{' '}
@@ -21,7 +24,8 @@ export function AccessPage({ desk }: { readonly desk: Desk }) {
     </p>
   )
   return (
-    <PageFrame desk={desk} title="Access" feeds={[tokens, rules, sessions]} aside={you}>
+    <PageFrame desk={desk} title="Access" feeds={[credentials, tokens, rules, sessions]} aside={you}>
+      {mayCall(me, 'GET /credentials') && <Credentials desk={desk} feed={credentials} />}
       {mayCall(me, 'GET /access/tokens') && <Tokens desk={desk} feed={tokens} />}
       {mayCall(me, 'GET /access/rules') && <RoleRules desk={desk} feed={rules} />}
       <Sessions desk={desk} feed={sessions} />
@@ -30,11 +34,11 @@ export function AccessPage({ desk }: { readonly desk: Desk }) {
 }
 
 /** The rows of a part; none for whom it isn't. */
-function useRows<Row>({ api, isPaused, me }: Desk, part: 'tokens' | 'rules' | 'sessions') {
-  const maySee = mayCall(me, `GET /access/${part}`)
+function useRows<Row>({ api, isPaused, me }: Desk, part: string) {
+  const maySee = mayCall(me, `GET /${part}`)
   return useFeed<ApiRows<Row>>({
     key: `${part} ${maySee}`,
-    load: async (signal) => (maySee ? api.read<ApiRows<Row>>(`/admin/access/${part}`, ['rows'], signal) : { rows: [] }),
+    load: async (signal) => (maySee ? api.read<ApiRows<Row>>(`/admin/${part}`, ['rows'], signal) : { rows: [] }),
     isPaused,
   })
 }

@@ -204,6 +204,8 @@ export interface ApiSummaryRow extends ApiUsageCounters {
 }
 
 /** `GET /admin/summary?from=&to=` */
+  /** Whether any provider's credential is kept by name. Missing: the caller may not know. */
+  readonly has_credentials?: boolean
 export interface ApiSummary {
   readonly from: number
   readonly to: number

@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks'
 import type { ApiOverview } from './api-types.ts'
 import { CopyButton } from './copy-button.tsx'
 import { type StepName, stepsDone } from './first-steps.ts'
-import { BASE, Link } from './router.tsx'
+import { BASE, Link, pathOf } from './router.tsx'
 
 const HIDDEN_NAME = 'tidegate.first-steps-hidden'
 
@@ -59,31 +59,25 @@ const STEPS: readonly Step[] = [
   { name: 'request', title: 'The first request', Details: RequestStep },
 ]
 
-function CredentialStep({ overview: { environment } }: { overview: ApiOverview }) {
-  const isLocal = environment === 'local'
+function CredentialStep() {
   return (
-    <>
-      <p class="muted">
-        It stays a secret of the Worker: {isLocal ? 'put it into .dev.vars and start again.' : 'it is asked for here.'}{' '}
-        The target that uses it, made in the next step, shows that it works.
-      </p>
-      <Command
-        text={
-          isLocal ? "echo 'OPENAI_API_KEY=sk-…' >> .dev.vars && npm start" : 'npx wrangler secret put OPENAI_API_KEY'
-        }
-      />
-      <ModelStep />
-    </>
+    <p class="muted">
+      What a provider wants to be paid with, an API key mostly: <Link to={pathOf(CREDENTIALS)}>add one</Link>. It is
+      kept encrypted and never shown again. A secret of the Worker does as well.
+    </p>
   )
 }
 
+const CREDENTIALS = { page: 'access', id: '' } as const
+
 function ModelStep() {
-  const target = { id: 'openai-mini', provider: 'openai', model: 'gpt-4o-mini' }
+  const target = { id: 'openai-mini', provider: 'openai', model: 'gpt-4o-mini', credential: 'openai-main' }
   const route = { model: 'gpt-4o-mini', targets: [target.id] }
   return (
     <>
       <p class="muted">
-        What answers, and the name that clients ask for. The provider is asked whether the credential is right.
+        What answers, and the name that clients ask for. The target names its credential, and the provider is asked
+        whether that is right.
       </p>
       <Command text={`${adminCommand('targets', target)} && \\\n${adminCommand('routes', route)}`} />
     </>

@@ -4,10 +4,15 @@ import type { ApiOverview } from './api-types.ts'
 export type StepName = 'credential' | 'model' | 'key' | 'request'
 
 /** The steps that are done. Whoever sees a part of a deployment sees no targets: a route says enough there. */
-export function stepsDone({ targets, routes, keys }: Pick<ApiOverview, 'targets' | 'routes' | 'keys'>) {
+export function stepsDone({
+  targets,
+  has_credentials: hasCredentials = false,
+  routes,
+  keys,
+}: Pick<ApiOverview, 'targets' | 'has_credentials' | 'routes' | 'keys'>) {
   const done = new Set<StepName>()
   const hasModel = routes.length > 0
-  if (targets.some(isUsable) || (targets.length === 0 && hasModel)) done.add('credential')
+  if (hasCredentials || targets.some(isUsable) || (targets.length === 0 && hasModel)) done.add('credential')
   if (hasModel) done.add('model')
   if (keys.some(({ status }) => status === 'active')) done.add('key')
   return done

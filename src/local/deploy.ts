@@ -12,9 +12,10 @@ const QUEUES = ['tidegate-usage', 'tidegate-usage-dead', 'tidegate-telemetry']
 const CREATE_DATABASE = ['d1', 'create', DATABASE]
 const MIGRATE = ['d1', 'migrations', 'apply', DATABASE, '--remote', '--env', '']
 
-/** The secrets of each deployed Worker that someone has to make; provider credentials are set with `wrangler secret put`. */
+/** The secrets of each deployed Worker that someone has to make. Providers' credentials are stored under CREDENTIAL_KEY, or set
+ *  with `wrangler secret put`. */
 const NEEDED_SECRETS: Readonly<Record<string, readonly string[]>> = {
-  '': ['ADMIN_TOKEN', 'KEY_PEPPER', 'ALERT_KEY'],
+  '': ['ADMIN_TOKEN', 'KEY_PEPPER', 'ALERT_KEY', 'CREDENTIAL_KEY'],
   usage: ['ADMIN_TOKEN', 'ALERT_KEY'],
 }
 
@@ -68,7 +69,8 @@ async function setSecrets(args: readonly string[]): Promise<Readonly<Record<stri
   if (missing.length === 0) return {}
   if (!(await mayGenerate(missing, args))) {
     const puts = missing.map((name) => `\`npx wrangler secret put ${name} --env=""\``).join(' and ')
-    throw new Problem(`Set the missing secrets with ${puts}, or run this again with --generate-secrets.`)
+    const form = missing.includes('CREDENTIAL_KEY') ? ' (CREDENTIAL_KEY: what `openssl rand -base64 32` prints)' : ''
+    throw new Problem(`Set the missing secrets with ${puts}${form}, or run this again with --generate-secrets.`)
   }
   const made = Object.fromEntries(missing.map((name) => [name, randomBytes(32).toString('base64url')]))
   await must(['secret', 'bulk', '--env', ''], { input: JSON.stringify(made) })
@@ -112,9 +114,9 @@ function nextSteps(url: string, adminToken: string | undefined): string {
     'Mint the first virtual key:',
     call('/admin/tenants', '{"name":"acme"}'),
     call('/admin/keys', '{"tenant":"acme","name":"first"}'),
-    'Add a model:',
-    '  npx wrangler secret put OPENAI_API_KEY --env=""',
-    call('/admin/targets', '{"id":"gpt-4o","provider":"openai","model":"gpt-4o","credential":"OPENAI_API_KEY"}'),
+    'Add a model, with a credential that is stored encrypted under CREDENTIAL_KEY:',
+    call('/admin/credentials', '{"name":"openai","provider":"openai","value":"sk-…"}'),
+    call('/admin/targets', '{"id":"gpt-4o","provider":"openai","model":"gpt-4o","credential":"openai"}'),
     call('/admin/routes', '{"model":"gpt-4o","targets":["gpt-4o"]}'),
   ].join('\n')
 }

@@ -26,8 +26,8 @@ async function run(): Promise<number> {
   })
   if (migrated.code !== 0)
     throw new Problem(`The local database can't be migrated. Move ${STATE} away and start again.`)
-  const { ADMIN_TOKEN, KEY_PEPPER, ALERT_KEY } = secrets
-  const given = Object.entries({ ADMIN_TOKEN, KEY_PEPPER, ALERT_KEY }).flatMap(([name, value]) => [
+  const { ADMIN_TOKEN, KEY_PEPPER, ALERT_KEY, CREDENTIAL_KEY } = secrets
+  const given = Object.entries({ ADMIN_TOKEN, KEY_PEPPER, ALERT_KEY, CREDENTIAL_KEY }).flatMap(([name, value]) => [
     '--var',
     `${name}:${value}`,
   ])

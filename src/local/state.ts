@@ -14,6 +14,7 @@ export interface LocalSecrets {
   readonly ADMIN_TOKEN: string
   readonly KEY_PEPPER: string
   readonly ALERT_KEY: string
+  readonly CREDENTIAL_KEY: string
 }
 
 async function readJson(file: string): Promise<unknown> {
@@ -53,12 +54,14 @@ export async function loadSecrets(folder: string): Promise<LocalSecrets> {
   const adminToken = stringIn(kept, 'ADMIN_TOKEN')
   const pepper = stringIn(kept, 'KEY_PEPPER')
   const alertKey = stringIn(kept, 'ALERT_KEY')
+  const credentialKey = stringIn(kept, 'CREDENTIAL_KEY')
   const secrets = {
     ADMIN_TOKEN: adminToken ?? `tga_${randomBytes(24).toString('base64url')}`,
     KEY_PEPPER: pepper ?? randomBytes(32).toString('hex'),
     ALERT_KEY: alertKey ?? randomBytes(32).toString('hex'),
+    CREDENTIAL_KEY: credentialKey ?? randomBytes(32).toString('base64'),
   }
-  if (adminToken === undefined || pepper === undefined || alertKey === undefined) await writePrivately(file, secrets)
+  if ([adminToken, pepper, alertKey, credentialKey].includes(undefined)) await writePrivately(file, secrets)
   return secrets
 }
 

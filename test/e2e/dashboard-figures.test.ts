@@ -106,11 +106,12 @@ test('steps to the first request are ticked off as the configuration says, and a
   const failing = { ...target, probe: { ok: false, status: 401, saw: '' } }
   const [route, key] = [OVERVIEW.routes.slice(0, 1), OVERVIEW.keys.slice(0, 1)]
   const done = (overview: Parameters<typeof stepsDone>[0]): string => [...stepsDone(overview)].join()
-  expect(done({ targets: [], routes: [], keys: [] })).toBe('')
-  expect(done({ targets: [failing], routes: [], keys: [] })).toBe('')
-  expect(done({ targets: [failing, target], routes: [], keys: [] })).toBe('credential')
-  expect(done({ targets: [failing], routes: route, keys: key })).toBe('model,key')
-  expect(done({ targets: [], routes: route, keys: key.map((one) => ({ ...one, status: 'revoked' as const })) })).toBe(
+  expect(done({ targets: [], routes: [], key_counts: [] })).toBe('')
+  expect(done({ targets: [failing], routes: [], key_counts: [] })).toBe('')
+  expect(done({ targets: [], has_credentials: true, routes: [], key_counts: [] })).toBe('credential')
+  expect(done({ targets: [failing, target], routes: [], key_counts: [] })).toBe('credential')
+  expect(done({ targets: [failing], routes: route, key_counts: key })).toBe('model,key')
+  expect(done({ targets: [], routes: route, key_counts: key.map((one) => ({ ...one, active: 0 })) })).toBe(
     'credential,model',
   )
 })

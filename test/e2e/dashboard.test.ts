@@ -229,8 +229,12 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
     const empty = { ...FRESH_OVERVIEW, tenants: [], keys: [], routes: [], targets: [] }
     const { page, site, complaints } = await openSignedIn(open, { overview: empty })
     await page.getByRole('heading', { name: '4 steps to the first request' }).waitFor()
-    await page.getByText(`curl ${site.url}/admin/targets`).waitFor()
+    const way = page.getByRole('link', { name: 'add one' })
+    expect(await way.getAttribute('href')).toBe('/dashboard/access')
     expect(await barriers(page)).toEqual([])
+    site.script.overview = { ...empty, has_credentials: true }
+    await page.clock.fastForward(REFRESH_MS)
+    await page.getByText(`curl ${site.url}/admin/targets`).waitFor()
     site.script.overview = FRESH_OVERVIEW
     await page.clock.fastForward(REFRESH_MS)
     await page.getByRole('heading', { name: 'Waiting for the first request' }).waitFor()

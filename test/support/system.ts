@@ -8,6 +8,7 @@ import { giveMigratedState, preparedCode } from './prepared-system.ts'
 export const TEST_ADMIN_TOKEN = 'admin-token-of-the-tests'
 export const TEST_KEY_PEPPER = 'pepper-of-the-tests'
 export const TEST_ALERT_KEY = 'alert-key-of-the-tests'
+const TEST_CREDENTIAL_KEY = Buffer.alloc(32, 'c').toString('base64')
 
 export interface TestSystem extends RunningSystem {
   readonly stateDir: string
@@ -50,6 +51,7 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
       ADMIN_TOKEN: TEST_ADMIN_TOKEN,
       KEY_PEPPER: TEST_KEY_PEPPER,
       ALERT_KEY: TEST_ALERT_KEY,
+      CREDENTIAL_KEY: TEST_CREDENTIAL_KEY,
       ...options.secrets,
     },
     stateDir,

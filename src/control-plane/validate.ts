@@ -60,13 +60,20 @@ function refuseInvalid(result: Checked, c: Context): Response | undefined {
   return issue === undefined ? undefined : refuse(c, refusalOf(issue))
 }
 
+/** Where fields stand that are looked for elsewhere. */
+const PLACES: ReadonlyMap<string, string> = new Map([
+  ['shadow', 'A shadow stands at a route itself, and mirrors what it serves, by whichever group or rule.'],
+])
+
 /** What a schema found wrong, as a refusal. */
 export function refusalOf(issue: Issue): Refusal {
   const unknown = unknownFields(issue)
   const path = unknown.length > 0 ? [...pathOf(issue), unknown[0] ?? ''] : pathOf(issue)
   const field = path.length === 0 ? null : path.join('.').replace(/\.(\d+)(?=\.|$)/g, '[$1]')
   if (unknown.length > 0) {
-    return { status: 422, code: 'unknown_field', field, message: `${field} is not a field of this request.` }
+    const place = PLACES.get(unknown[0] ?? '')
+    const message = `${field} is not a field of this request.${place === undefined ? '' : ` ${place}`}`
+    return { status: 422, code: 'unknown_field', field, message }
   }
   return { status: 422, code: 'invalid_field', field, message: `${field ?? 'The body'} ${issue.message}.` }
 }

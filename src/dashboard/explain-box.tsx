@@ -175,19 +175,24 @@ function Explained({ explanation }: { explanation: Explanation }) {
           Its plan: <code>{explanation.story}</code>
         </p>
       )}
-      {excluded.length > 0 && (
-        <>
-          <h3>Not asked</h3>
-          <ul class="excluded">
-            {excluded.map((one) => (
-              <li key={one.target}>
-                <span class="name">{one.target}</span> <span class="badge warn">{one.reason}</span>{' '}
-                <span class="context">{one.detail}</span>
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
+      <NotAsked excluded={excluded} />
+    </>
+  )
+}
+
+function NotAsked({ excluded }: Required<Pick<Explanation, 'excluded'>>) {
+  if (excluded.length === 0) return null
+  return (
+    <>
+      <h3>Not asked</h3>
+      <ul class="excluded">
+        {excluded.map((one) => (
+          <li key={one.target}>
+            <span class="name">{one.target}</span> <span class="badge warn">{one.reason}</span>{' '}
+            <span class="context">{one.detail}</span>
+          </li>
+        ))}
+      </ul>
     </>
   )
 }

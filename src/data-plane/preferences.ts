@@ -91,6 +91,7 @@ export function followedMembers(exchange: ReadExchange<Speaker>, target: Target)
 
 const NONE: readonly string[] = []
 
-function isRouter({ provider }: Target): boolean {
+/** Whether a target routes by these members itself. */
+export function isRouter({ provider }: Target): boolean {
   return ROUTERS.has(provider)
 }

@@ -1,25 +1,22 @@
 // The path of a task: the steps of a chat request, with a question and an answer that have but one shape.
-import type { Route, Target } from '../core/directory.ts'
 import type { Failure } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
-import { type Exclusion, type Plan, type PlanChecks, plan } from '../core/plan.ts'
+import { late } from '../core/late.ts'
 import { type Result, ok } from '../core/result.ts'
-import type { RouteTable } from '../core/route-table.ts'
-import { taskCodec } from '../dialects/tasks/index.ts'
 import type { Later, Services } from '../ports.ts'
 import type { Task, TaskFacts } from '../protocols/task.ts'
 import { relayTask } from './answer-task-relayed.ts'
 import { answerTask } from './answer-task.ts'
 import { authenticate } from './authenticate.ts'
-import { outOfBounds } from './data-policy.ts'
 import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { type ShortBody, promptTokens } from './large-body.ts'
 import { type Form, discardForm, readForm } from './read-form.ts'
 import { readRequest } from './read-request.ts'
 import { refuse, refuseUnrouted } from './refuse.ts'
-import { type Unroutable, isAllowed, noCandidate, switchedOff, unroutable } from './route.ts'
-import { situationOf } from './situation.ts'
+import { planTask } from './plan-task.ts'
+import { unroutable } from './route.ts'
+import { type SendMirror, shadowOf } from './shadow-draw.ts'
 
 /** A task under way. */
 export interface TaskExchange extends ReadExchange<Task> {
@@ -48,11 +45,21 @@ export async function serveTask(request: Request, task: Task, services: Services
     if (exchange.form !== null) await discardForm(exchange.form)
     return refuseUnrouted(begun, planned.error)
   }
+  const { plan, exchange: asking } = planned.value
+  const mirror: SendMirror<TaskExchange> = async (asked, mirroring) => {
+    const { mirrorTask } = shadowing.now() ?? (await shadowing.load())
+    return mirrorTask(asked, mirroring, planned.value)
+  }
+  const shadow = asking.form === null ? shadowOf(plan.route, asking, mirror) : null
+  const live = shadow?.live ?? asking
   const answer = task.isRelayed ? relayTask : answerTask
-  const answered = answer(exchange, { plan: planned.value, neutral: null }, promptTokens)
-  exchange.client.finish(answered)
+  const answered = answer(live, { plan, neutral: null }, promptTokens)
+  live.client.finish(answered)
+  if (routes !== null) shadow?.after(answered, routes)
   return answered
 }
+
+const shadowing = late(() => import('./shadow-task.ts'))
 
 const NO_DIRECTORY: Failure = { kind: 'directory-unavailable' }
 
@@ -76,40 +83,4 @@ async function readTask(request: Request, task: Task): Promise<Result<Asked, Fai
 
 function tokensOf(facts: TaskFacts, short: ShortBody | null): number {
   return facts.promptTokens + promptTokens(facts, short)
-}
-
-/** The targets that can do this, in order. */
-function planTask(exchange: TaskExchange, table: RouteTable, promptTokens: number): Result<Plan, Unroutable> {
-  const { caller, facts, protocol: task } = exchange
-  const { model } = facts
-  const found = table.find(caller.tenantId, model)
-  if (found === null) return unroutable({ kind: 'model-not-found', model })
-  if (!isAllowed(caller, model)) return unroutable({ kind: 'model-not-allowed', model })
-  if (exchange.services.switches.ofModel(model)) return unroutable({ kind: 'switched-off', what: 'model', model })
-  const targets = table.targets(found)
-  const checks = taskChecks(exchange, found)
-  const planned = plan(found, targets, checks, () => situationOf(exchange, () => promptTokens))
-  if (planned.candidates.length > 0) return ok(planned)
-  // Of those that could do it at all: what keeps them is what the client is told.
-  const able = new Set(targets.filter((target) => unable(task, target) === null).map(({ id }) => id))
-  const excluded = planned.excluded.filter(({ targetId }) => able.has(targetId))
-  const isAble = targets.length === 0 || able.size > 0
-  if (isAble) return unroutable(noCandidate(model, { ...planned, excluded }, []), planned)
-  const gap = { field: 'model', reason: `none of its targets answers ${task.endpoint}` }
-  return unroutable({ kind: 'unsupported', model, gaps: [gap] }, planned)
-}
-
-/** What is asked of each target of a route for this task. */
-function taskChecks(exchange: TaskExchange, found: Route): PlanChecks {
-  const { caller, protocol: task } = exchange
-  return {
-    gaps: (target) => taskCodec(task.name, target)?.gaps(exchange.body(), target) ?? [],
-    against: (target) => unable(task, target) ?? switchedOff(exchange, target) ?? outOfBounds(caller, found, target),
-  }
-}
-
-/** A target that has no way to do the task: no route may allow that. */
-function unable({ name, endpoint }: Task, target: Target): Exclusion | null {
-  if (taskCodec(name, target) !== null) return null
-  return { targetId: target.id, reason: 'gap', gaps: [{ field: 'model', reason: `doesn’t answer ${endpoint}` }] }
 }

@@ -10,12 +10,18 @@ import { withBodies } from './body-draw.ts'
 import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin, settingsOf } from './exchange.ts'
 import { readRequest } from './read-request.ts'
-import { recall, replay } from './recall.ts'
+import { isRevoked, recall, replay } from './recall.ts'
 import { refuse, refuseUnrouted } from './refuse.ts'
 import { route } from './route.ts'
-import { shadowOf } from './shadow-draw.ts'
+import { type SendMirror, shadowOf } from './shadow-draw.ts'
 
 const presets = late(() => import('./presets.ts'))
+const shadowing = late(() => import('./shadow.ts'))
+
+const mirror: SendMirror<ReadExchange> = async (...given) => {
+  const { mirror: send } = shadowing.now() ?? (await shadowing.load())
+  return send(...given)
+}
 
 /** Serves one client request of `protocol`. Every expected failure is a response in the client's protocol. */
 export async function serve(request: Request, protocol: Protocol, services: Services, later: Later): Promise<Response> {
@@ -39,12 +45,15 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   const routed = route(exchange, routes)
   if (!routed.ok) return refuseUnrouted(begun, routed.error)
   const recalled = await recall(exchange, routed.value)
-  if (recalled.state === 'hit') return withBodies(exchange, replay(exchange, routed.value, recalled.entry))
-  const shadow = shadowOf(routed.value.plan.route, exchange, routes)
+  if (recalled.state === 'hit') {
+    if (await isRevoked(exchange)) return refuse(begun, { kind: 'unauthenticated', reason: 'revoked' })
+    return withBodies(exchange, replay(exchange, routed.value, recalled.entry))
+  }
+  const shadow = shadowOf(routed.value.plan.route, exchange, mirror)
   if (shadow !== null) exchange = shadow.live
   const answer = exchange.facts.isStreamed ? answerStream : answerWhole
   const answered = answer(exchange, routed.value, routed.value.promptTokens(), recalled)
   exchange.client.finish(answered)
-  shadow?.after(answered)
+  shadow?.after(answered, routes)
   return withBodies(exchange, answered)
 }

@@ -1,56 +1,63 @@
 // Which requests are mirrored, and when: drawn before the answer, begun once it is under way. All else is loaded with the
 // first that is.
 import type { Route } from '../core/directory.ts'
-import { late } from '../core/late.ts'
 import type { RouteTable } from '../core/route-table.ts'
+import type { ShadowPolicy } from '../core/shadow.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import type { ReadExchange } from './exchange.ts'
-import type { mirror } from './shadow.ts'
 
-const shadowing = late(() => import('./shadow.ts'))
+/** What a mirror is made of. */
+export interface Mirroring {
+  /** The client's own route, with its shadow. */
+  readonly route: Route
+  readonly shadow: ShadowPolicy
+  readonly table: RouteTable
+  /** When the client's answer has ended. */
+  readonly ended: Promise<unknown>
+}
+
+/** Sends the mirror of a request. */
+export type SendMirror<Asked> = (exchange: Asked, mirroring: Mirroring) => Promise<void>
 
 /** A request that will be mirrored. */
-export interface Shadowed {
+export interface Shadowed<Asked> {
   /** The client's own exchange: it notes what goes on in the background, so that it is known when its answer has ended. */
-  readonly live: ReadExchange
+  readonly live: Asked
   /** Has the mirror begin once the client's answer is under way, if it is a good one. */
-  after(answered: Promise<Response>): void
+  after(answered: Promise<Response>, table: RouteTable): void
 }
 
 /** Null, for most, where a request isn't mirrored. */
-export function shadowOf(route: Route, exchange: ReadExchange, table: RouteTable): Shadowed | null {
+export function shadowOf<Asked extends ReadExchange<Speaker>>(
+  route: Route,
+  exchange: Asked,
+  send: SendMirror<Asked>,
+): Shadowed<Asked> | null {
   const { shadow } = route
   if (shadow === undefined || exchange.services.draw() * 100 >= shadow.percent) return null
   const work: Promise<void>[] = []
   const { later } = exchange
-  const live: ReadExchange = {
+  const live: Asked = {
     ...exchange,
-    later: (one) => {
+    later: (one: Promise<void>) => {
       work.push(one)
       later(one)
     },
   }
-  return {
-    live,
-    after: (answered) =>
-      later(
-        whenAnswered(exchange, answered, (send) => send(exchange, route, shadow, table, Promise.allSettled([...work]))),
-      ),
-  }
+  const mirror = (table: RouteTable) => send(exchange, { route, shadow, table, ended: Promise.allSettled([...work]) })
+  return { live, after: (answered, table) => later(whenAnswered(exchange, answered, () => mirror(table))) }
 }
-
-type Mirror = typeof mirror
 
 /** Never rejects: what goes wrong here is nobody's business but the log's. */
 async function whenAnswered(
-  { client, services }: ReadExchange,
+  { client, services }: ReadExchange<Speaker>,
   answered: Promise<Response>,
-  begin: (mirror: Mirror) => Promise<void>,
+  mirror: () => Promise<void>,
 ): Promise<void> {
   try {
     const response = await answered
     if (!response.ok || client.hasLeft) return
-    const loaded = shadowing.now() ?? (await shadowing.load())
-    await begin(loaded.mirror)
+    await mirror()
   } catch (error) {
     services.log.warn('shadow-failed', { error: String(error) })
   }

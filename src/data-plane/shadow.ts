@@ -1,12 +1,13 @@
 // The mirror of a request: planned by the same checks, sent by the same path, read to its end and thrown away. It has a key, a
 // limiter and a client of its own, so that nothing of the client's is touched: neither its limits nor what is known of it.
-import { type Caller, type Route, modelMatches } from '../core/directory.ts'
+import { type Caller, type Route, type Target, modelMatches } from '../core/directory.ts'
 import type { NeutralRequest } from '../core/neutral.ts'
 import { type Plan, type PlanChecks, plan } from '../core/plan.ts'
 import { type Ruling, ruling } from '../core/route-rules.ts'
 import type { RouteTable } from '../core/route-table.ts'
 import { SHADOW_KEY_ID, type ShadowExclusion, type ShadowPolicy } from '../core/shadow.ts'
 import type { Limiter, Services, Speeds } from '../ports.ts'
+import type { Speaker } from '../protocols/protocol.ts'
 import { answerStream } from './answer-stream.ts'
 import { answerWhole } from './answer-whole.ts'
 import { Client } from './client.ts'
@@ -17,6 +18,7 @@ import { promptTokens } from './large-body.ts'
 import { preferencesOf } from './preferences.ts'
 import { checksOf, neutralFor } from './route.ts'
 import { routeFacts } from './route-facts.ts'
+import type { SendMirror } from './shadow-draw.ts'
 import { situationOf } from './situation.ts'
 
 /** Mirrors under way at once in an isolate, … */
@@ -36,6 +38,21 @@ export interface ShadowPlan {
   readonly neutral: NeutralRequest | null
 }
 
+/** The route and the targets that a shadow leads to for this caller; or that there are none. */
+export function aimOf(
+  { tenantId }: Caller,
+  shadow: ShadowPolicy,
+  table: RouteTable,
+): { readonly route: Route; readonly targets: readonly [Target, ...Target[]] } | ShadowExclusion {
+  const route = shadow.route === undefined ? routeTo(shadow.target ?? '') : table.byId(shadow.route)
+  const isStrange = route === null || (route.tenantId !== null && route.tenantId !== tenantId)
+  if (isStrange) return { targetId: shadow.target ?? shadow.route ?? '', reason: 'gone' }
+  const aimed = shadow.target === undefined ? null : table.target(shadow.target)
+  const [first, ...others] = shadow.target === undefined ? table.targets(route) : aimed === null ? [] : [aimed]
+  if (first === undefined) return { targetId: shadow.target ?? route.id, reason: 'gone' }
+  return { route, targets: [first, ...others] }
+}
+
 /** The plan of a mirror: with one candidate, or with what speaks against it. Asks nobody and takes nothing. */
 export function planShadow(
   exchange: ReadExchange,
@@ -43,14 +60,11 @@ export function planShadow(
   shadow: ShadowPolicy,
   table: RouteTable,
 ): ShadowPlan | ShadowExclusion {
-  const route = shadow.route === undefined ? routeTo(shadow.target ?? '') : table.byId(shadow.route)
-  const isStrange = route === null || (route.tenantId !== null && route.tenantId !== exchange.caller.tenantId)
-  if (isStrange) return { targetId: shadow.target ?? shadow.route ?? '', reason: 'gone' }
-  const asked = shadow.route === undefined ? exchange : renamed(exchange, route)
-  const aimed = shadow.target === undefined ? null : table.target(shadow.target)
-  const targets = shadow.target === undefined ? table.targets(route) : aimed === null ? [] : [aimed]
+  const aim = aimOf(exchange.caller, shadow, table)
+  if (!('targets' in aim)) return aim
+  const { route, targets } = aim
   const [first] = targets
-  if (first === undefined) return { targetId: shadow.target ?? route.id, reason: 'gone' }
+  const asked = shadow.route === undefined ? exchange : renamed(exchange, route)
   const neutral = neutralFor(asked, targets)
   const wanted = preferencesOf(asked, targets)
   if (!neutral.ok || !wanted.ok) {
@@ -59,26 +73,37 @@ export function planShadow(
   }
   const length = (): number => promptTokens(asked.facts, asked.short)
   const checks = checksOf(asked, { route, neutral: neutral.value, length, preferences: wanted.value.preferences })
-  const facts = routeFacts(asked, length)
+  const planned = mirrorPlan(asked, { aim, live, checks, length })
+  return 'route' in planned ? { exchange: asked, plan: planned, neutral: neutral.value } : planned
+}
+
+/** A plan for the first candidate alone, tried once. What the client's own route keeps from a target, it keeps from its mirror. */
+export function mirrorPlan(
+  exchange: ReadExchange<Speaker>,
+  given: {
+    readonly aim: { readonly route: Route; readonly targets: readonly [Target, ...Target[]] }
+    readonly live: Route
+    readonly checks: PlanChecks
+    readonly length: () => number
+  },
+): Plan | ShadowExclusion {
+  const { live, checks, length } = given
+  const { route, targets } = given.aim
+  const facts = routeFacts(exchange, length)
   const ruled = ruling(route.rules, facts)
-  // What the client's own route keeps from a target, it keeps from its mirror.
   const { excludedBy } = ruling(live.rules, facts)
   const against: PlanChecks['against'] = (target) =>
     outOfBounds(exchange.caller, live, target) ?? checks.against?.(target) ?? null
   const both: Ruling = { ...ruled, excludedBy: (target) => excludedBy(target) ?? ruled.excludedBy(target) }
-  const made = plan(route, targets, { ...checks, against }, () => situationOf(asked, length), both)
+  const made = plan(route, targets, { ...checks, against }, () => situationOf(exchange, length), both)
   const [candidate] = made.candidates
   if (candidate === undefined || ruled.refusal !== null) {
-    return made.excluded[0] ?? { targetId: first.id, reason: 'rule', rule: ruled.refusal?.rule ?? '' }
+    return made.excluded[0] ?? { targetId: targets[0].id, reason: 'rule', rule: ruled.refusal?.rule ?? '' }
   }
   const own: Route = { ...routeTo(candidate.target.id), id: live.id, allowedGaps: route.allowedGaps }
   // What fails isn't tried again: that is what is to be seen.
   const once = { target: { ...candidate.target, maxRetries: 0 } }
-  return {
-    exchange: asked,
-    plan: { route: own, candidates: [once], excluded: [], by: `shadow of ${live.id}` },
-    neutral: neutral.value,
-  }
+  return { route: own, candidates: [once], excluded: [], by: `shadow of ${live.id}` }
 }
 
 /** Whether that is a plan. */
@@ -101,25 +126,34 @@ function renamed(exchange: ReadExchange, { model }: Route): ReadExchange {
 /** Requests under way, by the isolate's services: when each began, and how long it is. */
 const underWay = new WeakMap<Services, Map<string, { readonly sinceMs: number; readonly chars: number }>>()
 
-/** Sends the mirror, if there is room for it, and reads its answer to the end. `ended`: when the client's answer has. */
-export async function mirror(
-  exchange: ReadExchange,
-  route: Route,
-  shadow: ShadowPolicy,
-  table: RouteTable,
+/** Sends the mirror, if there is room for it, and reads its answer to the end. */
+export const mirror: SendMirror<ReadExchange> = (exchange, { route, shadow, table, ended }) =>
+  withinBounds(exchange, ended, async (id, signal) => {
+    const planned = planShadow(exchange, route, shadow, table)
+    if (!isPlanned(planned)) return
+    const { preset: _, ...rest } = planned.exchange
+    const { plan: own, neutral } = planned
+    const asking: ReadExchange = { ...rest, ...asShadow({ id, exchange: rest, plan: own, shadow, signal }) }
+    const answer = asking.facts.isStreamed ? answerStream : answerWhole
+    const length = promptTokens(asking.facts, asking.short)
+    await readToEnd(await answer(asking, { plan: own, neutral }, length, { state: 'off', key: null }))
+  })
+
+/** Has a mirror sent, if there is room for it: not more at once, nor longer ones, than an isolate can bear. It is stopped a
+ *  while after the client's answer has `ended`. */
+export async function withinBounds(
+  { services, text }: ReadExchange<Speaker>,
   ended: Promise<unknown>,
+  send: (id: string, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const { services } = exchange
   const all = underWay.get(services) ?? new Map<string, { readonly sinceMs: number; readonly chars: number }>()
   underWay.set(services, all)
   const nowMs = services.nowMs()
   for (const [id, { sinceMs }] of all) if (nowMs - sinceMs > LOST_AFTER_MS) all.delete(id)
-  const chars = [...all.values()].reduce((sum, one) => sum + one.chars, exchange.text.length)
+  const chars = [...all.values()].reduce((sum, one) => sum + one.chars, text.length)
   if (services.limiter.admitShadow === undefined || all.size >= SHADOWS_MAX || chars > SHADOW_CHARS_MAX) return
-  const planned = planShadow(exchange, route, shadow, table)
-  if (!isPlanned(planned)) return
   const id = services.newId()
-  all.set(id, { sinceMs: nowMs, chars: exchange.text.length })
+  all.set(id, { sinceMs: nowMs, chars: text.length })
   const stop = new AbortController()
   let unwatch = (): void => {}
   void ended.then(() => {
@@ -128,40 +162,37 @@ export async function mirror(
     unwatch = () => clearTimeout(timer)
   })
   try {
-    await send(id, planned, shadow, stop.signal)
+    await send(id, stop.signal)
   } finally {
     all.delete(id)
     unwatch()
   }
 }
 
-async function send(id: string, planned: ShadowPlan, shadow: ShadowPolicy, signal: AbortSignal): Promise<void> {
-  const exchange = asShadow(id, planned, shadow, signal)
-  const { plan: own, neutral } = planned
-  const answer = exchange.facts.isStreamed ? answerStream : answerWhole
-  const length = promptTokens(exchange.facts, exchange.short)
-  const response = await answer(exchange, { plan: own, neutral }, length, { state: 'off', key: null })
-  if (response.body === null) return
-  const reader = response.body.getReader()
+/** Nobody wants it. */
+export async function readToEnd({ body }: Response): Promise<void> {
+  if (body === null) return
+  const reader = body.getReader()
   while (!(await reader.read()).done);
 }
 
-/** The same request, asked by nobody in particular. */
-function asShadow(
-  id: string,
-  { exchange, plan: { route } }: ShadowPlan,
-  shadow: ShadowPolicy,
-  signal: AbortSignal,
-): ReadExchange {
-  const { services, later, options, facts } = exchange
-  const { preset: _, ...rest } = exchange
+/** What is different where the same request is asked by nobody in particular. */
+export function asShadow<Asked extends ReadExchange<Speaker>>(given: {
+  readonly id: string
+  readonly exchange: Asked
+  readonly plan: Plan
+  readonly shadow: ShadowPolicy
+  readonly signal: AbortSignal
+}) {
+  const { id, plan: own, shadow, signal } = given
+  const { services, later, options, facts, caller, traceId, requestId }: ReadExchange<Speaker> = given.exchange
   return {
-    ...rest,
     requestId: id,
     // What it mirrors is found by that.
-    traceId: exchange.traceId ?? exchange.requestId,
+    traceId: traceId ?? requestId,
     startedAtMs: services.nowMs(),
-    caller: nobody(exchange.caller),
+    spent: { nanoUsd: 0 },
+    caller: nobody(caller),
     client: new Client(signal, later),
     facts: { ...facts, endUser: null },
     options: {
@@ -178,7 +209,7 @@ function asShadow(
     },
     services: {
       ...services,
-      limiter: shadowLimiter(services.limiter, route.id, shadow),
+      limiter: shadowLimiter(services.limiter, own.route.id, shadow),
       speeds: unheard(services.speeds),
     },
   }

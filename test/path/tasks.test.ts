@@ -1,6 +1,7 @@
 // Tasks on the request path, with everything around in the test's hands: every attempt is settled once whatever happens, calls
 // of one request stop together, and bytes go through untouched.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Route } from '../../src/core/directory.ts'
 import { passThrough } from '../../src/data-plane/pass-through.ts'
 import { serveTask } from '../../src/data-plane/serve-task.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
@@ -59,6 +60,53 @@ function vectors(call: SentCall): Response {
 }
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index))
+
+describe('the route of a task', () => {
+  const wishing = (world: PathWorld, more: object) => {
+    const asked = request('/v1/embeddings', JSON.stringify({ model: 'asked', input: ['1'], ...more }))
+    return world.serve((services, later) => serveTask(asked, tasks.embeddings, services, later))
+  }
+  const rules: Route['rules'] = [
+    {
+      name: 'eu',
+      when: { text: 'metadata.region', in: ['eu'] },
+      do: { kind: 'use', group: { strategy: 'priority', members: [{ target: 'b', weight: 1 }] } },
+    },
+    { name: 'no', when: { text: 'metadata.region', in: ['nowhere'] }, do: { kind: 'refuse', message: 'Not there.' } },
+  ]
+
+  test('keeps to its rules', async () => {
+    const world = pathWorld([someTarget('a'), someTarget('b')], { rules })
+    world.upstream = vectors
+    const used = await wishing(world, { metadata: { region: 'eu' } })
+    await ended(world, used)
+    expect(used.headers.get('x-tidegate-plan')).toBe('rule eu: b; not a (rule)')
+    const refused = await wishing(world, { metadata: { region: 'nowhere' } })
+    expect(refused.status).toBe(403)
+    expect(await refused.json()).toMatchObject({ error: { message: expect.stringContaining('Not there.') } })
+    const usual = await wishing(world, {})
+    await ended(world, usual)
+    expect(usual.headers.get('x-tidegate-target')).toBe('a')
+  })
+
+  test('keeps to what the client wants, which the provider isn’t told', async () => {
+    const world = pathWorld([someTarget('a', { dataRegion: 'us' }), someTarget('b', { dataRegion: 'eu' })])
+    world.upstream = vectors
+    const answered = await wishing(world, { provider: { data_region: 'eu' }, user: 'u' })
+    await ended(world, answered)
+    expect(answered.headers.get('x-tidegate-plan')).toBe('priority: b; not a (preference)')
+    expect(world.calls.map(({ text }) => JSON.parse(text))).toEqual([{ model: 'b', input: ['1'], user: 'u' }])
+    const wrong = await wishing(world, { provider: { sort: 'wit' } })
+    expect([wrong.status, await wrong.json()]).toMatchObject([400, { error: { param: 'provider.sort' } }])
+  })
+
+  test('tells a router, which reads them itself', async () => {
+    const world = pathWorld([someTarget('a', { provider: 'openrouter' })])
+    world.upstream = vectors
+    await ended(world, await wishing(world, { provider: { sort: 'price' } }))
+    expect(JSON.parse(world.calls[0]?.text ?? '')).toMatchObject({ provider: { sort: 'price' } })
+  })
+})
 
 describe('embeddings in pieces', () => {
   test('are one attempt, one charge and one reply in order', async () => {

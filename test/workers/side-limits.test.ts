@@ -13,7 +13,7 @@ import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { SideLimiter } from '../../durable-objects/side-limiter.ts'
 import type { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { type AdmissionRecord, type Limit, type LimiterCall, NOTHING } from '../../src/core/limits.ts'
-import type { RoutingSnapshot, TenantRecord } from '../../src/core/directory.ts'
+import type { KeyRecord, RoutingSnapshot, TenantRecord } from '../../src/core/directory.ts'
 import {
   type SideConfig,
   USER_SHARDS,
@@ -193,7 +193,8 @@ const PER_MINUTE = { kind: 'rate', unit: 'requests', per_minute: 3 }
 describe('what an operator sets', () => {
   beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
   beforeEach(async () => {
-    for (const table of ['routes', 'targets', 'end_users', 'tenants']) await env.DB.exec(`DELETE FROM ${table}`)
+    for (const table of ['routes', 'targets', 'end_users', 'virtual_keys', 'teams', 'tenants'])
+      await env.DB.exec(`DELETE FROM ${table}`)
   })
 
   it('for every end user is told to all that share them, and published; taken away, it is gone', async () => {
@@ -216,6 +217,31 @@ describe('what an operator sets', () => {
     await admin('PATCH', '/tenants/acme', { end_user_limits: [], require_end_user: false })
     expect((await record())?.endUsers).toBeUndefined()
     expect(await configOf(userShardName(id, 17))).toMatchObject({ usual: [] })
+  })
+
+  it('for every end user within a team and a key is told to the same objects, and published with them', async () => {
+    const made = await admin('POST', '/tenants', { name: 'acme' })
+    const id: string = made.body['id'] ?? ''
+    const team = await admin('POST', '/teams', { tenant: 'acme', name: 'ops', end_user_limits: [PER_MINUTE] })
+    expect(team).toMatchObject({ status: 201, body: { end_user_limits: [PER_MINUTE] } })
+    const key = await admin('POST', '/keys', { tenant: 'acme', team: 'ops', name: 'k', end_user_limits: [PER_MINUTE] })
+    expect(key).toMatchObject({ status: 201, body: { end_user_limits: [PER_MINUTE] } })
+    const [teamId, keyId, kid] = [team.body['id'] ?? '', key.body['id'] ?? '', key.body['kid'] ?? '']
+    const config = () => configOf(userShardName(id, 17))
+    const limits = [{ model: null, limits: [{ kind: 'rate', unit: 'requests', perMinute: 3 }] }]
+    expect(await config()).toMatchObject({ usual: [], within: { [teamId]: limits, [keyId]: limits } })
+    const record = () => env.DIRECTORY.get<TenantRecord>(`tenant:${id}`, 'json')
+    expect((await record())?.userLimitedTeams).toEqual([teamId])
+    const ofKey = () => env.DIRECTORY.get<KeyRecord>(`key:${kid}`, 'json')
+    expect((await ofKey())?.limitsEndUsers).toBe(true)
+    for (const path of [`/teams/${teamId}`, `/keys/${keyId}`]) {
+      const wrong = await admin('PATCH', path, { end_user_limits: [PER_MINUTE, PER_MINUTE] })
+      expect(wrong).toMatchObject({ status: 422, body: { error: { field: 'end_user_limits' } } })
+      expect((await admin('PATCH', path, { end_user_limits: [] })).body).toMatchObject({ end_user_limits: [] })
+    }
+    expect(await config()).toMatchObject({ within: {} })
+    expect((await record())?.userLimitedTeams).toBeUndefined()
+    expect((await ofKey())?.limitsEndUsers).toBeUndefined()
   })
 
   it('for one end user is told to the one object that has it, under a name that cannot be read', async () => {
@@ -286,6 +312,14 @@ describe('what an operator sets', () => {
     ] as const) {
       const refused = await admin('PATCH', `/routes/${id}`, { shadow: wrong })
       expect(refused, field).toMatchObject({ status: 422, body: { error: { field } } })
+    }
+    for (const [wrong, field] of [
+      [{ group: { members: ['live'], shadow } }, 'group.shadow'],
+      [{ group: { members: [{ target: 'live', shadow }] } }, 'group.members[0].shadow'],
+    ] as const) {
+      const refused = await admin('PATCH', `/routes/${id}`, wrong)
+      const message: unknown = expect.stringContaining('A shadow stands at a route itself')
+      expect(refused).toMatchObject({ status: 422, body: { error: { field, message } } })
     }
     expect((await admin('PATCH', `/routes/${id}`, { timeout_ms: 500 })).body).toMatchObject({ shadow })
     expect((await admin('PATCH', `/routes/${id}`, { shadow: null })).body).toMatchObject({ shadow: null })

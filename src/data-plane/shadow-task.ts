@@ -1,0 +1,48 @@
+// The mirror of a task: as that of a chat request, by the path of tasks. A form isn't mirrored: it is sent on as it comes.
+import { type Route, type Target, modelMatches } from '../core/directory.ts'
+import type { Plan } from '../core/plan.ts'
+import { relayTask } from './answer-task-relayed.ts'
+import { answerTask } from './answer-task.ts'
+import { type PlannedTask, taskChecks } from './plan-task.ts'
+import type { TaskExchange } from './serve-task.ts'
+import { aimOf, asShadow, mirrorPlan, readToEnd, withinBounds } from './shadow.ts'
+import type { Mirroring } from './shadow-draw.ts'
+
+/** Sends the mirror, if there is room for it, and reads its answer to the end. */
+export function mirrorTask(
+  exchange: TaskExchange,
+  { route, shadow, table, ended }: Mirroring,
+  { promptTokens, preferences }: Pick<PlannedTask, 'promptTokens' | 'preferences'>,
+): Promise<void> {
+  return withinBounds(exchange, ended, async (id, signal) => {
+    const aim = aimOf(exchange.caller, shadow, table)
+    if (!('targets' in aim)) return
+    const asked = shadow.route === undefined ? exchange : renamed(exchange, aim.route)
+    const checks = taskChecks(asked, aim.route, preferences)
+    const own = mirrorPlan(asked, { aim, live: route, checks, length: () => promptTokens })
+    if (!isPlan(own)) return
+    const asking: TaskExchange = { ...asked, ...asShadow({ id, exchange: asked, plan: own, shadow, signal }) }
+    const answer = asking.protocol.isRelayed ? relayTask : answerTask
+    await readToEnd(await answer(asking, { plan: single(own), neutral: null }, promptTokens))
+  })
+}
+
+function isPlan(planned: ReturnType<typeof mirrorPlan>): planned is Plan {
+  return 'route' in planned
+}
+
+/** A mirror isn't asked together with others: what it takes is its own. */
+function single(plan: Plan): Plan {
+  return { ...plan, candidates: plan.candidates.map(({ target }) => ({ target: alone(target) })) }
+}
+
+function alone(candidate: Target): Target {
+  const { batching: _, ...target } = candidate
+  return target
+}
+
+/** The task for the model that a route is for; a codec writes the target's own name into it. */
+function renamed(exchange: TaskExchange, { model }: Route): TaskExchange {
+  if (model.endsWith('*') || modelMatches(model, exchange.facts.model)) return exchange
+  return { ...exchange, facts: { ...exchange.facts, model } }
+}

@@ -19,7 +19,6 @@ import {
   type SideObject,
   bringIn,
   configureSide,
-  isPresent,
   letGo,
   newSideAuthority,
   takeChanged,
@@ -106,8 +105,8 @@ export class SideLimiter extends DurableObject<GatewayEnv> implements SideObject
     await this.#arm(Date.now())
   }
 
-  #bringIn(ownerId: string, nowMs: number): void {
-    if (!isPresent(this.#side, ownerId)) bringIn(this.#side, ownerId, this.#storage.readOwner(ownerId), nowMs)
+  #bringIn(pathId: string, nowMs: number): void {
+    bringIn(this.#side, pathId, (ownerId) => this.#storage.readOwner(ownerId), nowMs)
   }
 
   #holderOf(id: string): SideHolder {

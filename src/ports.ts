@@ -83,6 +83,8 @@ export interface Directory {
 export interface Beside {
   /** The end user, where the tenant limits each of them. */
   readonly endUser: string | null
+  /** The team and key within which that user has limits as well; missing for neither. */
+  readonly within?: readonly string[]
   /** The target, where it has limits; `model` as its provider names it. */
   readonly target: { readonly id: string; readonly model: string } | null
 }

@@ -13,8 +13,10 @@ import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Scope, isReached, isWithin } from './permissions.ts'
 import { publishKey, pushLimits } from './publish.ts'
+import { pushEndUsers } from './publish-side.ts'
 import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
 import { KEY_CHANGE, NEW_KEY, readInstant } from './schemas.ts'
+import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
 import {
   commit,
   deleteRow,
@@ -73,7 +75,7 @@ export function keyEndpoints(ports: AdminPorts) {
       if (!changed.ok) return refuse(c, changed.error)
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', changed.value), entryBy(c))
       if (!committed.ok) return refuse(c, nameTaken(changed.value.name))
-      const problem = await announceKey(c.env, before)
+      const problem = await announceKey(c.env, changed.value)
       return problem === null ? c.json(viewKey(changed.value, ports.nowMs())) : refuse(c, problem)
     })
     .post('/:id/revoke', async (c) => {
@@ -115,6 +117,7 @@ export function viewKey(row: KeyRow, nowMs: number, spentNanoUsd?: number) {
     created_at_ms: row.created_at_ms,
     expires_at_ms: row.expires_at_ms,
     limits: viewLimits(row, spentNanoUsd),
+    end_user_limits: readRules(row.end_user_limits),
   }
 }
 
@@ -164,6 +167,7 @@ export const BLANK_KEY = {
   models: '[]',
   pass_through: null,
   data_policy: null,
+  end_user_limits: null,
   ...NO_LIMITS,
   expires_at_ms: null,
 } as const satisfies Partial<KeyRow>
@@ -226,6 +230,7 @@ interface KeyChange {
   readonly pass_through?: PassThroughPolicy | null | undefined
   readonly data_policy?: Parameters<typeof changeDataPolicy>[1]
   readonly limits?: Parameters<typeof changeLimits>[1]
+  readonly end_user_limits?: Parameters<typeof changeRules>[1]
   readonly expires_at?: string | null | undefined
 }
 
@@ -233,6 +238,8 @@ interface KeyChange {
 export function changeKey(before: KeyRow, body: KeyChange, nowMs: number): Result<KeyRow, Refusal> {
   const limits = changeLimits(before, body.limits)
   if (!limits.ok) return limits
+  const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
+  if (problemOfUsers !== null) return err(problemOfUsers)
   const expiresAtMs = expiryAfter(before, body)
   if (body.expires_at !== undefined && expiresAtMs !== null && expiresAtMs <= nowMs) {
     return err(unacceptable('expires_at', 'invalid_field', 'expires_at must be in the future.'))
@@ -240,6 +247,7 @@ export function changeKey(before: KeyRow, body: KeyChange, nowMs: number): Resul
   return ok({
     ...before,
     ...limits.value,
+    end_user_limits: changeRules(before.end_user_limits, body.end_user_limits),
     name: body.name ?? before.name,
     cost_center: body.cost_center === undefined ? before.cost_center : body.cost_center,
     tags: body.tags === undefined ? before.tags : JSON.stringify(body.tags),
@@ -263,9 +271,11 @@ function expiryAfter(before: KeyRow, body: KeyChange): number | null {
 }
 
 function announceKey(env: Env, row: KeyRow): Promise<Refusal | null> {
+  const ofUsers = row.end_user_limits === null ? [] : [() => pushEndUsers(env, row.tenant_id)]
   return announce(
     () => publishKey(env, row),
     () => pushLimits(env, row.tenant_id),
+    ...ofUsers,
   )
 }
 

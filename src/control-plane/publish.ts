@@ -34,6 +34,7 @@ import {
   pageRows,
   readTexts,
   revisionOf,
+  userLimited,
   type KeyRow,
   type PresetRow,
   type PriceRow,
@@ -94,16 +95,25 @@ export function publishTenant(env: PublishEnv, tenantId: string): Promise<void> 
     const row = await findRow<TenantRow>(env.DB, 'tenants', tenantId)
     if (row === null) return env.DIRECTORY.delete(directoryTenantName(tenantId))
     const isUserLimited = readRules(row.end_user_limits).length > 0 || (await hasEndUsers(env.DB, tenantId))
-    const unchecked = await uncheckedOf(env.DB, row)
-    await put(env.DIRECTORY, directoryTenantName(tenantId), JSON.stringify(tenantRecord(row, isUserLimited, unchecked)))
+    const told = { unchecked: await uncheckedOf(env.DB, row), ...(await userLimitedTeams(env.DB, tenantId)) }
+    await put(env.DIRECTORY, directoryTenantName(tenantId), JSON.stringify(tenantRecord(row, isUserLimited, told)))
   })
 }
 
-/** Tells of a change of a tenant's teams: which of them have a budget is in its record where that matters. */
-export async function publishTeams(env: PublishEnv, tenantId: string): Promise<void> {
+/** Tells of a change of a tenant's teams: which of them have a budget is in its record where that matters, and so is which limit
+ *  their end users. */
+export async function publishTeam(env: PublishEnv, { tenant_id: tenantId, ...team }: TeamRow): Promise<void> {
   const tenant = await findRow<TenantRow>(env.DB, 'tenants', tenantId)
-  if (tenant?.limits_unavailable === 'admit') await publishTenant(env, tenantId)
+  const limitsUsers = team.end_user_limits !== null
+  if (tenant?.limits_unavailable === 'admit' || limitsUsers) await publishTenant(env, tenantId)
   await pushLimits(env, tenantId)
+  if (limitsUsers) await pushEndUsers(env, tenantId)
+}
+
+async function userLimitedTeams(db: D1Database, tenantId: string): Promise<Pick<TenantRecord, 'userLimitedTeams'>> {
+  const places = (await userLimited(db, tenantId)).filter((row) => readRules(row.end_user_limits).length > 0)
+  const teams = places.map(({ id }) => id).filter((id) => id.startsWith('team_'))
+  return teams.length === 0 ? {} : { userLimitedTeams: teams }
 }
 
 /** For whom requests are let through while the limiter is away: for nobody, where the tenant doesn't want it or has a
@@ -162,7 +172,8 @@ export async function publishPage(env: PublishEnv, cursor: PublishCursor | null)
   for (const tenant of tenants) {
     await publishTenant(env, tenant.id)
     await pushLimits(env, tenant.id)
-    if (tenant.end_user_limits !== null) await pushEndUsers(env, tenant.id)
+    const hasPlaces = (await userLimited(env.DB, tenant.id)).length > 0
+    if (tenant.end_user_limits !== null || hasPlaces) await pushEndUsers(env, tenant.id)
   }
   return nextCursor(table, tenants, TENANTS_PER_PAGE) ?? { table: 'virtual_keys', afterId: '' }
 }
@@ -245,10 +256,15 @@ function keyRecord(row: KeyRow): KeyRecord {
     ...(hasBudget(row) ? {} : { hasNoBudget: true }),
     ...(row.pass_through === null ? {} : { passThrough: row.pass_through }),
     ...dataPolicyOf(row.data_policy),
+    ...(readRules(row.end_user_limits).length === 0 ? {} : { limitsEndUsers: true }),
   }
 }
 
-function tenantRecord(row: TenantRow, isUserLimited: boolean, unchecked: TenantRecord['unchecked']): TenantRecord {
+function tenantRecord(
+  row: TenantRow,
+  isUserLimited: boolean,
+  { unchecked, ...told }: Pick<TenantRecord, 'userLimitedTeams'> & { readonly unchecked: TenantRecord['unchecked'] },
+): TenantRecord {
   const isRequired = row.require_end_user === 1
   const unpriced = unpricedOf(row)
   return {
@@ -265,5 +281,6 @@ function tenantRecord(row: TenantRow, isUserLimited: boolean, unchecked: TenantR
     ...dataPolicyOf(row.data_policy),
     ...bodiesOf(row.bodies),
     ...(isRequired || isUserLimited ? { endUsers: { isRequired, isLimited: isUserLimited } } : {}),
+    ...told,
   }
 }

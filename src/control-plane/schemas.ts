@@ -198,8 +198,9 @@ export const SWITCH = z.discriminatedUnion(
   'must be an object of off (true or false) and reason',
 )
 
-export const NEW_TEAM = z.strictObject({ tenant: NAME, name: NAME, limits: z.optional(LIMITS) }, OBJECT)
-export const TEAM_CHANGE = z.strictObject({ name: z.optional(NAME), limits: z.optional(LIMITS) }, OBJECT)
+const TEAM = { limits: z.optional(LIMITS), end_user_limits: z.optional(RULES) }
+export const NEW_TEAM = z.strictObject({ tenant: NAME, name: NAME, ...TEAM }, OBJECT)
+export const TEAM_CHANGE = z.strictObject({ name: z.optional(NAME), ...TEAM }, OBJECT)
 
 const KEY = {
   cost_center: z.optional(z.nullable(NAME)),
@@ -211,6 +212,7 @@ const KEY = {
     z.nullable(z.enum(PASS_THROUGH_POLICIES, `must be null or one of ${PASS_THROUGH_POLICIES.join(', ')}`)),
   ),
   limits: z.optional(LIMITS),
+  end_user_limits: z.optional(RULES),
   expires_at: z.optional(z.nullable(EXPIRY)),
   data_policy: z.optional(DATA_POLICY),
 }

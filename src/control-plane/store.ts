@@ -41,6 +41,8 @@ export interface TeamRow extends LimitColumns {
   readonly id: string
   readonly tenant_id: string
   readonly name: string
+  /** As of a tenant; each end user has them within the team. */
+  readonly end_user_limits: string | null
   readonly created_at_ms: number
 }
 
@@ -58,6 +60,8 @@ export interface KeyRow extends LimitColumns {
   readonly pass_through: PassThroughPolicy | null
   /** JSON of a `DataPolicy`. */
   readonly data_policy: string | null
+  /** As of a tenant; each end user has them within the key. */
+  readonly end_user_limits: string | null
   readonly created_at_ms: number
   readonly expires_at_ms: number | null
   readonly revoked_at_ms: number | null
@@ -245,6 +249,17 @@ export function putRow(db: D1Database, table: keyof typeof REPLACED, row: EndUse
 /** Whether any of a tenant's end users has limits of its own. */
 export async function hasEndUsers(db: D1Database, tenantId: string): Promise<boolean> {
   return (await db.prepare(`SELECT 1 FROM end_users WHERE tenant_id = ?1 LIMIT 1`).bind(tenantId).first()) !== null
+}
+
+/** Teams and keys of a tenant within which each end user has limits or had some. */
+export async function userLimited(
+  db: D1Database,
+  tenantId: string,
+): Promise<readonly { readonly id: string; readonly end_user_limits: string }[]> {
+  const of = (table: Table) =>
+    `SELECT id, end_user_limits FROM ${table} WHERE tenant_id = ?1 AND end_user_limits IS NOT NULL`
+  const statement = db.prepare(`${of('teams')} UNION ALL ${of('virtual_keys')}`).bind(tenantId)
+  return (await statement.all<{ id: string; end_user_limits: string }>()).results
 }
 
 /** Targets that have limits or had some. */

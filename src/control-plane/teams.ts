@@ -6,9 +6,10 @@ import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
 import { entryBy, isOwn } from './caller.ts'
 import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
-import { publishTeams } from './publish.ts'
+import { publishTeam } from './publish.ts'
 import { exists, notFound, notStored, referenced, refuse, unacceptable } from './refusal.ts'
 import { NEW_TEAM, TEAM_CHANGE } from './schemas.ts'
+import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
 import { commit, deleteRow, findRow, findTenant, insertRow, listRows, updateRow, type TeamRow } from './store.ts'
 import { jsonBody, query } from './validate.ts'
 
@@ -19,6 +20,8 @@ export function teamEndpoints(ports: AdminPorts) {
       const body = c.req.valid('json')
       const limits = changeLimits(NO_LIMITS, body.limits)
       if (!limits.ok) return refuse(c, limits.error)
+      const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
+      if (problemOfUsers !== null) return refuse(c, problemOfUsers)
       const tenant = await findTenant(c.env.DB, body.tenant)
       if (tenant === null || !isOwn(c, tenant.id, null)) return refuse(c, unknownTenant(body.tenant))
       const row: TeamRow = {
@@ -26,11 +29,12 @@ export function teamEndpoints(ports: AdminPorts) {
         tenant_id: tenant.id,
         name: body.name,
         ...limits.value,
+        end_user_limits: changeRules(null, body.end_user_limits),
         created_at_ms: ports.nowMs(),
       }
       const committed = await commit(c.env.DB, insertRow(c.env.DB, 'teams', row), entryBy(c))
       if (!committed.ok) return refuse(c, notStored(committed.error, nameTaken(row.name)))
-      const problem = await announce(() => publishTeams(c.env, row.tenant_id))
+      const problem = await announce(() => publishTeam(c.env, row))
       return problem === null ? c.json(viewTeam(row), 201) : refuse(c, problem)
     })
     .get('/', query(PAGE), async (c) => {
@@ -47,10 +51,13 @@ export function teamEndpoints(ports: AdminPorts) {
       if (before === null) return refuse(c, notFound('team', c.req.param('id')))
       const limits = changeLimits(before, body.limits)
       if (!limits.ok) return refuse(c, limits.error)
-      const row: TeamRow = { ...before, ...limits.value, name: body.name ?? before.name }
+      const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
+      if (problemOfUsers !== null) return refuse(c, problemOfUsers)
+      const end_user_limits = changeRules(before.end_user_limits, body.end_user_limits)
+      const row: TeamRow = { ...before, ...limits.value, end_user_limits, name: body.name ?? before.name }
       const committed = await commit(c.env.DB, updateRow(c.env.DB, 'teams', row), entryBy(c))
       if (!committed.ok) return refuse(c, nameTaken(row.name))
-      const problem = await announce(() => publishTeams(c.env, row.tenant_id))
+      const problem = await announce(() => publishTeam(c.env, row))
       return problem === null ? c.json(viewTeam(row)) : refuse(c, problem)
     })
     .delete('/:id', async (c) => {
@@ -59,7 +66,7 @@ export function teamEndpoints(ports: AdminPorts) {
       const committed = await commit(c.env.DB, deleteRow(c.env.DB, 'teams', row.id), entryBy(c))
       if (!committed.ok)
         return refuse(c, referenced('The team still has keys, maybe revoked ones: delete those first.'))
-      const problem = await announce(() => publishTeams(c.env, row.tenant_id))
+      const problem = await announce(() => publishTeam(c.env, row))
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
 }
@@ -76,6 +83,7 @@ export function viewTeam(row: TeamRow, spentNanoUsd?: number) {
     tenant_id: row.tenant_id,
     name: row.name,
     limits: viewLimits(row, spentNanoUsd),
+    end_user_limits: readRules(row.end_user_limits),
     created_at_ms: row.created_at_ms,
   }
 }

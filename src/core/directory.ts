@@ -73,6 +73,8 @@ export interface EndUserPolicy {
   readonly isRequired: boolean
   /** Each of them has limits. */
   readonly isLimited: boolean
+  /** The caller's team and key, where each user has limits of its own within them. Missing: within neither. */
+  readonly within?: readonly string[]
 }
 
 /** Who calls: tenant, virtual key and defaults, as authenticated. */
@@ -269,6 +271,8 @@ export interface KeyRecord {
   readonly passThrough?: PassThroughPolicy
   /** On top of the tenant's. */
   readonly dataPolicy?: DataPolicy
+  /** Each of its end users has limits within the key. */
+  readonly limitsEndUsers?: true
 }
 
 /** A tenant as the directory publishes it, under `directoryTenantName`. */
@@ -288,8 +292,10 @@ export interface TenantRecord {
   readonly unpriced?: UnpricedPolicy
   /** As in `Caller`. */
   readonly corsOrigins?: readonly string[]
-  /** As in `Caller`. */
-  readonly endUsers?: EndUserPolicy
+  /** Of all its keys. */
+  readonly endUsers?: Omit<EndUserPolicy, 'within'>
+  /** Teams within which each of their end users has limits. */
+  readonly userLimitedTeams?: readonly string[]
   /** As in `Caller`. */
   readonly passThrough?: PassThroughPolicy
   readonly dataPolicy?: DataPolicy

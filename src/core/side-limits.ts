@@ -1,6 +1,6 @@
 // Limits beside a tenant's tree: of each of its end users, in one of the objects that share them out, or of a target. Each
 // owner stands where a key stands in the tree, has the same limits as all others or its own, and nothing to do with the
-// rest. The authority is the same as the tenant's; this brings into its memory only owners that hold leases or are just
+// rest; but a user within a team or a key is an owner of its own, whose limits are asked together with the user's. The authority is the same as the tenant's; this brings into its memory only owners that hold leases or are just
 // asking, and says for how long the state of one is worth keeping: users may be many, and invented. Times are epoch ms.
 import { type Authority, exposure, newAuthority } from './authority.ts'
 import type { LimitScope } from './failure.ts'
@@ -26,6 +26,8 @@ export interface SideConfig {
   readonly usual: readonly OwnLimits[]
   /** Owners with limits of their own, in place of the usual ones. */
   readonly own: Readonly<Record<string, readonly OwnLimits[]>>
+  /** Of every user within a team or key, by its id, on top of those. Missing: of none. */
+  readonly within?: Readonly<Record<string, readonly OwnLimits[]>>
 }
 
 /** An owner's state as it is stored. */
@@ -45,8 +47,10 @@ export interface ChangedOwner extends StoredOwner {
 export interface SideAuthority {
   config: SideConfig
   readonly authority: Authority
-  /** The owners in memory, by the name that the authority looks for. */
+  /** The owners in memory. */
   readonly owners: Map<string, readonly LimiterNode[]>
+  /** All that stand on a path, by the name that the authority looks for. */
+  readonly paths: Map<string, readonly LimiterNode[]>
   /** Those of them whose limits were changed. */
   readonly dirtyOwners: Set<string>
 }
@@ -54,9 +58,9 @@ export interface SideAuthority {
 /** Enforces nothing until it is configured. */
 export function newSideAuthority(config: SideConfig): SideAuthority {
   const authority = newAuthority(authorityConfig(config))
-  const owners = new Map<string, readonly LimiterNode[]>()
-  authority.tree = owners
-  return { config, authority, owners, dirtyOwners: new Set() }
+  const paths = new Map<string, readonly LimiterNode[]>()
+  authority.tree = paths
+  return { config, authority, owners: new Map(), paths, dirtyOwners: new Set() }
 }
 
 export const NO_SIDE_CONFIG: SideConfig = {
@@ -73,16 +77,33 @@ export function sidePath(ownerId: string, model: string | null): LimiterPath {
   return { tenantId: '', teamId: null, keyId: ownerId, model }
 }
 
-export function isPresent(side: SideAuthority, ownerId: string): boolean {
-  return side.owners.has(nameOf(ownerId))
+/** Where a user stands; `within`: the team and key in which it has limits as well. */
+export function userPath(userDigest: string, within: readonly string[] | undefined, model: string | null): LimiterPath {
+  return sidePath(within === undefined ? userDigest : [userDigest, ...within].join(WITHIN), model)
 }
 
-/** Brings an owner into memory, as it was stored or, with null, with nothing used. */
-export function bringIn(side: SideAuthority, ownerId: string, stored: StoredOwner | null, nowMs: number): void {
-  if (isPresent(side, ownerId)) return
+/** The team or key in which the owner is a user; null for the user itself. */
+export function withinOf(ownerId: string): string | null {
+  return ownerId.split(WITHIN)[1] ?? null
+}
+
+/** Brings all who stand on a path into memory, each as it was stored or, with null, with nothing used. */
+export function bringIn(
+  side: SideAuthority,
+  pathId: string,
+  stored: (ownerId: string) => StoredOwner | null,
+  nowMs: number,
+): void {
+  if (side.paths.has(nameOf(pathId))) return
+  const ids = ownersOn(side, pathId)
+  for (const id of ids) if (!side.owners.has(id)) bringInOne(side, id, stored(id), nowMs)
+  side.paths.set(nameOf(pathId), nodesOn(side, pathId))
+}
+
+function bringInOne(side: SideAuthority, ownerId: string, stored: StoredOwner | null, nowMs: number): void {
   const { config, authority } = side
   const nodes = nodesOf(config, ownerId)
-  side.owners.set(nameOf(ownerId), nodes)
+  side.owners.set(ownerId, nodes)
   for (const node of nodes) {
     for (const limit of node.limits) {
       const id = gaugeId(node, limit)
@@ -107,12 +128,13 @@ export function configureSide(side: SideAuthority, config: SideConfig, nowMs: nu
   side.config = config
   authority.config = authorityConfig(config)
   if (enforced(before) === enforced(config)) return true
-  for (const id of [...side.owners.keys()].map(idOf)) {
+  for (const id of [...side.owners.keys()]) {
     const stored = { timeZone: before.timeZone, gauges: gaugesOf(side, id) }
     takeOut(side, id)
-    bringIn(side, id, stored, nowMs)
+    bringInOne(side, id, stored, nowMs)
     side.dirtyOwners.add(id)
   }
+  for (const name of side.paths.keys()) side.paths.set(name, nodesOn(side, idOf(name)))
   const hasZoneChanged = before.timeZone !== config.timeZone
   for (const lease of authority.leases.values()) {
     // What ends or begins anew knows nothing of what was lent before.
@@ -146,8 +168,10 @@ export function takeChanged(side: SideAuthority, nowMs: number): readonly Change
 
 /** Lets go of every owner without a lease. What changed has to be taken before. */
 export function letGo(side: SideAuthority): void {
-  const holding = new Set([...side.authority.leases.values()].map(({ keyId }) => keyId))
-  for (const name of [...side.owners.keys()]) if (!holding.has(idOf(name))) takeOut(side, idOf(name))
+  const paths = new Set([...side.authority.leases.values()].map(({ keyId }) => keyId))
+  const holding = new Set([...paths].flatMap((id) => ownersOn(side, id)))
+  for (const name of [...side.paths.keys()]) if (!paths.has(idOf(name))) side.paths.delete(name)
+  for (const id of [...side.owners.keys()]) if (!holding.has(id)) takeOut(side, id)
 }
 
 /** Closes leases that expired before that time and of which nobody will ever report: what they hold was spent. */
@@ -196,19 +220,35 @@ function gaugeRestsAtMs(gauge: Gauge, timeZone: string, nowMs: number): number |
 }
 
 function gaugesOf(side: SideAuthority, ownerId: string): readonly Gauge[] {
-  const nodes = side.owners.get(nameOf(ownerId)) ?? []
+  const nodes = side.owners.get(ownerId) ?? []
   return nodes.flatMap((node) => node.limits.flatMap((limit) => side.authority.gauges.get(gaugeId(node, limit)) ?? []))
 }
 
 function takeOut(side: SideAuthority, ownerId: string): void {
   for (const gauge of gaugesOf(side, ownerId)) side.authority.gauges.delete(gauge.id)
-  side.owners.delete(nameOf(ownerId))
+  side.owners.delete(ownerId)
+}
+
+/** Whose limits hold on a path: of a user its own, and those within a team and a key. */
+function ownersOn({ config }: SideAuthority, pathId: string): readonly string[] {
+  const [own = '', ...within] = config.scope === 'user' ? pathId.split(WITHIN) : [pathId]
+  return [own, ...within.map((id) => own + WITHIN + id)]
+}
+
+function nodesOn(side: SideAuthority, pathId: string): readonly LimiterNode[] {
+  return ownersOn(side, pathId).flatMap((id) => side.owners.get(id) ?? [])
+}
+
+function limitsOf({ scope, usual, own, within = {} }: SideConfig, ownerId: string): readonly OwnLimits[] {
+  const place = scope === 'user' ? withinOf(ownerId) : null
+  if (place !== null) return (Object.hasOwn(within, place) ? within[place] : undefined) ?? []
+  return (Object.hasOwn(own, ownerId) ? own[ownerId] : undefined) ?? usual
 }
 
 /** Nobody watches the budgets of so many: no alerts. */
-function nodesOf({ scope, usual, own }: SideConfig, ownerId: string): readonly LimiterNode[] {
-  const limits = Object.hasOwn(own, ownerId) ? own[ownerId] : undefined
-  return (limits ?? usual).map((set) => ({
+function nodesOf(config: SideConfig, ownerId: string): readonly LimiterNode[] {
+  const { scope } = config
+  return limitsOf(config, ownerId).map((set) => ({
     scope,
     id: ownerId,
     model: set.model,
@@ -220,11 +260,13 @@ function authorityConfig({ revision, timeZone }: SideConfig): LimiterConfig {
   return { v: LIMITS_VERSION, revision, timeZone, nodes: [], revokedKeyIds: [] }
 }
 
-function enforced({ timeZone, scope, usual, own }: SideConfig): string {
-  return JSON.stringify([timeZone, scope, usual, own])
+function enforced({ timeZone, scope, usual, own, within = {} }: SideConfig): string {
+  return JSON.stringify([timeZone, scope, usual, own, within])
 }
 
 const KEY = 'key:'
+/** Between a user and the team or key in which it has limits; in none of their ids. */
+const WITHIN = '/'
 
 function nameOf(ownerId: string): string {
   return KEY + ownerId

@@ -22,7 +22,9 @@ export function besideOf(exchange: ReadExchange<Speaker>, target: Target): Besid
   if (!isUserLimited && target.hasLimits !== true) return null
   const endUser = isUserLimited ? endUserOf(exchange) : null
   const limited = isLimited(target) ? { id: target.id, model: target.model } : null
-  return endUser === null && limited === null ? null : { endUser, target: limited }
+  if (endUser === null && limited === null) return null
+  const within = endUser === null ? undefined : exchange.caller.endUsers?.within
+  return { endUser, target: limited, ...(within === undefined ? {} : { within }) }
 }
 
 /** Calls that run no model (files and the like) go by an id that no target can have: its limits aren't about them. */

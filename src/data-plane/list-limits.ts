@@ -4,6 +4,7 @@ import type { Caller } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { LimitPolicy } from '../core/limit-policy.ts'
 import type { Increase, Limit } from '../core/limits.ts'
+import { withinOf } from '../core/side-limits.ts'
 import type { LimitState } from '../core/standing.ts'
 import type { Later, Services } from '../ports.ts'
 import { chat } from '../protocols/chat.ts'
@@ -45,15 +46,19 @@ async function limitsOfUser(
   { limiter }: Services,
 ): Promise<readonly LimitState[] | 'unavailable'> {
   if (endUsers?.isLimited !== true || endUser === null || endUser === '') return []
-  return limiter.limitsBeside?.(tenantId, null, { endUser, target: null }) ?? 'unavailable'
+  const { within } = endUsers
+  const beside = { endUser, target: null, ...(within === undefined ? {} : { within }) }
+  return limiter.limitsBeside?.(tenantId, null, beside) ?? 'unavailable'
 }
 
-/** A limit as it stands, as clients are told of it. */
+/** A limit as it stands, as clients are told of it. `within`: the team or key in which a user has it. */
 export function viewLimit(state: LimitState): JsonObject {
   const { scope, model, limit, policy, resetsAtMs } = state
+  const within = scope === 'user' ? withinOf(state.id) : null
   return {
     object: 'limit',
     scope,
+    ...(within === null ? {} : { within }),
     model,
     ...amountsOf(limit, state),
     resets_at: resetsAtMs === null ? null : new Date(resetsAtMs).toISOString(),

@@ -2,7 +2,15 @@
 // limits, and one reservation out of them and the tenant's. Loaded with the first request that needs it.
 import { NOTHING } from '../core/limits.ts'
 import type { LimiterCall, LimiterPath, LimiterReply } from '../core/limits.ts'
-import { shadowObjectName, shardOf, sidePath, targetObjectName, userShardName, userText } from '../core/side-limits.ts'
+import {
+  shadowObjectName,
+  shardOf,
+  sidePath,
+  targetObjectName,
+  userPath,
+  userShardName,
+  userText,
+} from '../core/side-limits.ts'
 import type { LimitState } from '../core/standing.ts'
 import type { UsageEvent } from '../core/usage-event.ts'
 import type { Amounts } from '../core/limits.ts'
@@ -72,22 +80,22 @@ export function besideLimits(ports: BesidePorts): BesideLimits {
     return holder
   }
 
-  function admitUser(asked: Asked, user: string): Answer<HeldReservation> {
+  function admitUser(asked: Asked, user: string, within: readonly string[] | undefined): Answer<HeldReservation> {
     const { tenantId } = asked.path
     const text = userText(tenantId, user)
     const known = digests.get(text)
-    if (known !== undefined) return admitUserBy(known, asked)
+    if (known !== undefined) return admitUserBy(known, asked, within)
     return ports.digest(text).then((digest) => {
       if (digests.size >= DIGESTS_MAX) digests.clear()
       digests.set(text, digest)
-      return admitUserBy(digest, asked)
+      return admitUserBy(digest, asked, within)
     })
   }
 
-  function admitUserBy(digest: string, asked: Asked): Answer<HeldReservation> {
+  function admitUserBy(digest: string, asked: Asked, within: readonly string[] | undefined): Answer<HeldReservation> {
     const { path, amounts, template, later, leastNanoUsd } = asked
     const holder = holderOf(userShardName(path.tenantId, shardOf(digest)), AHEAD_OF_USER)
-    return holder.admit(sidePath(digest, path.model), amounts, template, later, leastNanoUsd)
+    return holder.admit(userPath(digest, within, path.model), amounts, template, later, leastNanoUsd)
   }
 
   function admitTarget(asked: Asked, { id, model }: NonNullable<Beside['target']>): Answer<HeldReservation> {
@@ -99,9 +107,9 @@ export function besideLimits(ports: BesidePorts): BesideLimits {
 
   return {
     admit(asked, beside, tenant) {
-      const { endUser, target } = beside
+      const { endUser, within, target } = beside
       const asks: Ask<HeldReservation>[] = []
-      if (endUser !== null) asks.push(() => admitUser(asked, endUser))
+      if (endUser !== null) asks.push(() => admitUser(asked, endUser, within))
       if (target !== null) asks.push(() => admitTarget(asked, target))
       return admitJointly(asks, tenant, (granted) => granted.settle(NOTHING, asked.template, asked.later))
     },
@@ -126,12 +134,12 @@ async function standing(
   { digest, limitsBeside }: BesidePorts,
   tenantId: string,
   model: string | null,
-  { endUser, target }: Beside,
+  { endUser, within, target }: Beside,
 ): Promise<readonly LimitState[]> {
   if (limitsBeside === undefined) throw new Error('nobody can say how limits stand')
   const ofUser = async (user: string): Promise<readonly LimitState[]> => {
     const hex = await digest(userText(tenantId, user))
-    return limitsBeside(userShardName(tenantId, shardOf(hex)), sidePath(hex, model))
+    return limitsBeside(userShardName(tenantId, shardOf(hex)), userPath(hex, within, model))
   }
   const all = await Promise.all([
     endUser === null ? [] : ofUser(endUser),

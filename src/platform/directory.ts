@@ -191,11 +191,23 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
     passThrough: narrowerPolicy(tenant.passThrough ?? PASS_THROUGH_USUAL, record.passThrough ?? null),
     ...(tenant.unpriced === undefined ? {} : { unpriced: tenant.unpriced }),
     ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
-    ...(tenant.endUsers === undefined ? {} : { endUsers: tenant.endUsers }),
+    ...endUsersOf(record, tenant),
     ...dataPolicies(record, tenant),
     ...(tenant.bodies === undefined ? {} : { bodies: tenant.bodies }),
   }
   return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }
+}
+
+/** Users have the tenant's limits, and others within the team and the key. */
+function endUsersOf(
+  { keyId, teamId, limitsEndUsers }: KeyRecord,
+  { endUsers, userLimitedTeams = [] }: TenantRecord,
+): Pick<Caller, 'endUsers'> {
+  const within: string[] = []
+  if (teamId !== null && userLimitedTeams.includes(teamId)) within.push(teamId)
+  if (limitsEndUsers === true) within.push(keyId)
+  if (within.length > 0) return { endUsers: { isRequired: endUsers?.isRequired === true, isLimited: true, within } }
+  return endUsers === undefined ? {} : { endUsers }
 }
 
 function dataPolicies(key: KeyRecord, tenant: TenantRecord): Pick<Caller, 'dataPolicies'> {

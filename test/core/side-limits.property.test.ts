@@ -21,7 +21,7 @@ const FOR_ALL = [{ model: null, limits: LIMITS }]
 /** Holders that ask for, settle and give back at random, each with its totals. */
 function traffic(seed: number, steps: number): readonly { readonly message: LimiterCall; readonly nowMs: number }[] {
   const { below, pick } = chance(seed)
-  const users = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6']
+  const users = ['u1', 'u2', 'u3', 'u4/team_a', 'u5/team_a/key_b', 'u6', 'u6/key_b']
   const numbers = new Map<string, number>()
   const leases = new Map<string, { requests: number; tokens: number; nanoUsd: number; holder: string; user: string }>()
   const sent: { message: LimiterCall; nowMs: number }[] = []
@@ -80,11 +80,21 @@ function traffic(seed: number, steps: number): readonly { readonly message: Limi
   return sent
 }
 
+/** Users, and users within teams and keys, that stand on these paths. */
+function ownersOf(paths: ReadonlySet<string>): readonly string[] {
+  const ids = [...paths].flatMap((id) => {
+    const [user = '', ...within] = id.split('/')
+    return [user, ...within.map((place) => `${user}/${place}`)]
+  })
+  return [...new Set(ids)].sort()
+}
+
 describe('an object with many owners', () => {
   test('answers as if it forgot nobody', () => {
     fc.assert(
       fc.property(fc.nat(), fc.subarray([...LIMITS], { minLength: 1 }), (seed, limits) => {
-        const config = sideConfig([{ model: null, limits }])
+        const within = { team_a: FOR_ALL, key_b: [{ model: null, limits: [slots(1)] }] }
+        const config = sideConfig([{ model: null, limits }], { within })
         const forgetful = sideReceiver(config, START_MS)
         const whole = sideReceiver(config, START_MS, false)
         const { below } = chance(seed + 1)
@@ -93,8 +103,9 @@ describe('an object with many owners', () => {
           if (below(3) === 0) forgetful.prune(nowMs)
           if (below(3) === 0) forgetful.restart(nowMs)
           for (const each of [forgetful, whole]) if (below(2) === 0) each.expire(nowMs)
-          const holding = new Set([...forgetful.side.authority.leases.values()].map(({ keyId }) => keyId))
-          expect(forgetful.side.owners.size).toBe(holding.size)
+          const paths = new Set([...forgetful.side.authority.leases.values()].map(({ keyId }) => keyId))
+          expect([...forgetful.side.paths.keys()].sort()).toEqual([...paths].map((id) => `key:${id}`).sort())
+          expect([...forgetful.side.owners.keys()].sort()).toEqual(ownersOf(paths))
         }
       }),
       { numRuns: 250 },
@@ -157,6 +168,23 @@ describe('limits', () => {
       granted('any', 1),
       granted('any', 2),
     ]).toEqual([true, false, true, true, false])
+  })
+
+  test('within a team and a key are asked together with the user’s own, by whatever key it comes', () => {
+    const usual = [{ model: null, limits: [rate('requests', 1, 5)] }]
+    const within = {
+      team_a: [{ model: null, limits: [rate('requests', 1, 3)] }],
+      key_b: [{ model: null, limits: [rate('requests', 1, 2)] }],
+    }
+    const end = sideReceiver(sideConfig(usual, { within }), START_MS)
+    let count = 0
+    const granted = (place: string): boolean => isGranted(end, ask(`l${++count}`, `u${place}`, {}, count), START_MS)
+    const places = ['/team_a/key_b', '/team_a/key_b', '/team_a/key_b', '/team_a', '/team_a', '', '/key_c', '']
+    expect(places.map(granted)).toEqual([true, true, false, true, false, true, true, false])
+    expect([...end.rows.keys()].sort()).toEqual(['u', 'u/key_b', 'u/team_a'])
+    end.configure(sideConfig([], { revision: 2, within: { key_b: within.key_b } }), START_MS)
+    expect(['/team_a/key_b', '/team_a', ''].map(granted)).toEqual([false, true, true])
+    expect([...end.rows.keys()]).toEqual(['u/key_b'])
   })
 
   test('that are taken away are gone, and an older configuration changes nothing', () => {

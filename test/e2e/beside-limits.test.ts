@@ -1,12 +1,14 @@
 // Limits beside the tenant's as clients meet them: each end user its own, one with another, a target that all share, and a
 // provider that says it has nothing left.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as z from 'zod/mini'
 import {
   ask,
   createRoute,
   createTenant,
   eventually,
   latestAttempts,
+  mintKey,
   routeSimulated,
   says,
   simulatedTarget,
@@ -83,6 +85,25 @@ describe('end users', () => {
     expect((await system.admin('DELETE', own)).status).toBe(204)
     expect((await system.admin('PATCH', '/admin/tenants/own', { end_user_limits: [] })).status).toBe(200)
     expect(await statuses(key, [...four, body('ann'), body('ann')])).toEqual([200, 200, 200, 200, 200, 200])
+  })
+
+  test('have others within a team and a key, on top of those that they have everywhere', async () => {
+    const { key: apart } = await createTenant(system, 'nested', { end_user_limits: [perMinute(4)] })
+    const team = { tenant: 'nested', name: 'research', end_user_limits: [perMinute(3)] }
+    expect((await system.admin('POST', '/admin/teams', team)).status).toBe(201)
+    const { key: inTeam } = await mintKey(system, 'nested', 'wide', { team: 'research' })
+    const narrow = { team: 'research', end_user_limits: [perMinute(2)] }
+    const { key } = await mintKey(system, 'nested', 'narrow', narrow)
+    const two = [body('ann'), body('ann')]
+    expect(await statuses(key, [...two, body('ann'), body('bob')])).toEqual([200, 200, 429, 200])
+    expect(await statuses(inTeam, two)).toEqual([200, 429])
+    expect(await statuses(apart, two)).toEqual([200, 429])
+    const headers = { authorization: `Bearer ${key}`, 'x-tidegate-user': 'ann' }
+    const told = z
+      .object({ data: z.array(z.object({ scope: z.string(), within: z.optional(z.string()), remaining: z.number() })) })
+      .parse(await (await fetch(`${system.url}/v1/limits`, { headers })).json())
+    expect(told.data.map(({ within = '' }) => within.split('_')[0])).toEqual(['', 'team', 'key'])
+    expect(told.data.map(({ remaining }) => remaining)).toEqual([0, 0, 0])
   })
 
   test('run so many at once, and again when one has ended', async () => {

@@ -164,7 +164,7 @@ const document = fc.uniqueArray(target, { minLength: 1, maxLength: 3, selector: 
         require_end_user: fc.boolean(),
       }),
     ),
-    teams: fc.uniqueArray(fc.record({ tenant, name, limits }), {
+    teams: fc.uniqueArray(fc.record({ tenant, name, limits, end_user_limits: part(rules) }), {
       maxLength: 3,
       selector: (one) => `${one.tenant} ${one.name}`,
     }),
@@ -173,6 +173,7 @@ const document = fc.uniqueArray(target, { minLength: 1, maxLength: 3, selector: 
         tenant,
         name,
         limits: part(limits),
+        end_user_limits: part(rules),
         tags: part(fc.constant(['web'])),
         models: part(fc.constant(['chat'])),
         expires_at: part(fc.constantFrom(null, '2027-01-31T00:00:00Z')),

@@ -11,7 +11,6 @@ import {
   type StoredOwner,
   bringIn,
   configureSide,
-  isPresent,
   letGo,
   newSideAuthority,
   takeChanged,
@@ -49,11 +48,13 @@ export function sideReceiver(config: SideConfig, nowMs: number, letsGo = true, t
   const inFlight = new Map<string, AdmissionRecord>()
   const holders = new Map<string, { acknowledged: number; number: number }>()
 
-  function bring(id: string, atMs: number): void {
-    if (isPresent(side, id)) return
-    const row = rows.get(id)
-    const stored: StoredOwner | null = row === undefined ? null : JSON.parse(row.state)
-    bringIn(side, id, stored, atMs)
+  function stored(ownerId: string): StoredOwner | null {
+    const row = rows.get(ownerId)
+    return row === undefined ? null : JSON.parse(row.state)
+  }
+
+  function bring(pathId: string, atMs: number): void {
+    bringIn(side, pathId, stored, atMs)
   }
 
   function save(atMs: number): void {

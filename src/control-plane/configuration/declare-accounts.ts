@@ -3,6 +3,7 @@ import { formatVirtualKey, randomBase62 } from '../../core/virtual-key.ts'
 import { BLANK_KEY, NO_PEPPER, PEPPER_LENGTH_MIN, changeKey, mintKey, tooWide } from '../keys.ts'
 import { NO_LIMITS, changeLimits } from '../limits-record.ts'
 import { unacceptable } from '../refusal.ts'
+import { changeRules, rulesProblem } from '../side-limits-record.ts'
 import { readInstant } from '../schemas.ts'
 import type { KeyRow, TeamRow, TenantRow } from '../store.ts'
 import { BLANK_TENANT, changeTenant } from '../tenants.ts'
@@ -25,11 +26,17 @@ export function declareTenants(declaring: Declaring, entries: Entries<'tenants'>
       declaring.refuse(at, changed.error)
       continue
     }
-    // Those that had rules go on being told.
-    const rules = changed.value.end_user_limits ?? (before?.end_user_limits == null ? null : '[]')
-    const row: TenantRow = { ...changed.value, end_user_limits: rules }
+    const row: TenantRow = { ...changed.value, end_user_limits: stillTold(before, changed.value.end_user_limits) }
     declaring.putTenant(declaring.settled(before, row, tenantItem))
   }
+}
+
+/** Those that had rules go on being told. */
+function stillTold(
+  before: { readonly end_user_limits: string | null } | undefined,
+  rules: string | null,
+): string | null {
+  return rules ?? (before?.end_user_limits == null ? null : '[]')
 }
 
 export function declareTeams(declaring: Declaring, entries: Entries<'teams'>): void {
@@ -45,11 +52,17 @@ export function declareTeams(declaring: Declaring, entries: Entries<'teams'>): v
       declaring.refuse(at, limits.error)
       continue
     }
+    const problemOfUsers = rulesProblem('end_user_limits', body.end_user_limits)
+    if (problemOfUsers !== null) {
+      declaring.refuse(at, problemOfUsers)
+      continue
+    }
     const row: TeamRow = {
       id: before?.id ?? `team_${randomBase62(14, ports.randomBytes)}`,
       tenant_id: tenant.id,
       name: body.name,
       ...limits.value,
+      end_user_limits: stillTold(before, changeRules(null, body.end_user_limits)),
       created_at_ms: before?.created_at_ms ?? ports.nowMs(),
     }
     declaring.putTeam(declaring.settled(before, row, teamItem))
@@ -108,7 +121,8 @@ async function declareKey(
     declaring.refuse(at, unacceptable('team', 'invalid_field', message))
     return
   }
-  declaring.putKey(declaring.settled(before, changed.value, keyItem))
+  const row: KeyRow = { ...changed.value, end_user_limits: stillTold(before, changed.value.end_user_limits) }
+  declaring.putKey(declaring.settled(before, row, keyItem))
 }
 
 async function minted(

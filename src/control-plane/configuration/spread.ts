@@ -46,7 +46,10 @@ function limits(env: PublishEnv, changes: readonly RowChange[]): readonly Work[]
   const own = rowsIn<TenantRow>(changes, 'tenants')
   const others = [...rowsIn<TeamRow>(changes, 'teams'), ...rowsIn<KeyRow>(changes, 'virtual_keys')]
   const ids = new Set([...own.map(({ id }) => id), ...others.map((row) => row.tenant_id)])
-  const withUsers = new Set(own.filter((row) => row.end_user_limits !== null).map(({ id }) => id))
+  const withUsers = new Set([
+    ...own.filter((row) => row.end_user_limits !== null).map(({ id }) => id),
+    ...others.filter((row) => row.end_user_limits !== null).map((row) => row.tenant_id),
+  ])
   const revoked = changes.flatMap(({ table, after }) => {
     const row = table === 'virtual_keys' ? asKey(after) : null
     return row === null || row.revoked_at_ms === null ? [] : [row]

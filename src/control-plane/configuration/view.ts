@@ -70,7 +70,7 @@ export function tenantItem(row: TenantRow): Item {
 
 export function teamItem(row: TeamRow, state: State): Item {
   const { name, tenant_id: _tenant, ...said } = shown(viewTeam(row))
-  return { tenant: tenantName(row.tenant_id, state), name, ...unlessUsual(said, { limits: NO_LIMITS_SHOWN }) }
+  return { tenant: tenantName(row.tenant_id, state), name, ...unlessUsual(said, USUAL_TEAM) }
 }
 
 export function keyItem(row: KeyRow, state: State): Item {
@@ -240,7 +240,9 @@ export function switchItem(row: SwitchRow, state: State): Item {
   return { kind, id, off: true, reason }
 }
 
-const NO_LIMITS_SHOWN = shown(viewTeam({ id: '', tenant_id: '', name: '', ...NO_LIMITS, created_at_ms: 0 })).limits
+const USUAL_TEAM = shown(
+  viewTeam({ id: '', tenant_id: '', name: '', ...NO_LIMITS, end_user_limits: null, created_at_ms: 0 }),
+)
 
 /** What the API shows, without what it made up itself. */
 function shown(view: object): Record<string, unknown> {

@@ -1,8 +1,11 @@
 // Whose turn it is to talk to the limiter, and what becomes of a message that nobody answers. Time is virtual.
 import { describe, expect, test } from 'vitest'
 import type { LimiterConfig } from '../../src/core/limits.ts'
+import type { UsageEvent } from '../../src/core/usage-event.ts'
 import { heldTenant } from '../support/held-tenant.ts'
 import { configOf, node } from '../support/limiter-receiver.ts'
+import { usageEvent } from '../support/usage-events.ts'
+import { virtualClock } from '../support/virtual-clock.ts'
 
 const RICH: LimiterConfig = configOf([
   node('tenant', 't', { tokensPerMinute: 6_000_000, budget: { amountNanoUsd: 1e12, period: 'day' } }),
@@ -48,5 +51,27 @@ describe('a holder', () => {
     expect(after.length).toBeGreaterThan(0)
     expect(after[0]?.admissions.map(({ id }) => id)).toContain('r1#1')
     expect([...world.receiver.inFlight.keys()]).toContain('r1#1')
+  })
+
+  test('tells what a request was to tell whose background work was cut short: with the next after 5 s', async () => {
+    const clock = virtualClock()
+    let isCut = false
+    const sleep = (ms: number): Promise<void> => (isCut ? new Promise(() => {}) : clock.sleep(ms))
+    const world = heldTenant(RICH, 3_600_000, { ...clock, sleep })
+    const reservation = await world.admitted('r0', REQUEST)
+    await clock.advance(100)
+    isCut = true
+    world.finish(reservation, 'r0')
+    world.holder.record(usageEvent('hit'), world.later)
+    await clock.advance(100)
+    isCut = false
+    expect(world.receiver.runs).toEqual([])
+    await clock.advance(5_000)
+    world.finish(await world.admitted('r1', REQUEST), 'r1')
+    await clock.advance(25 + world.rttMs)
+    const told = world.receiver.runs.flatMap((run): UsageEvent[] => JSON.parse(run))
+    expect(told.map(({ requestId }) => requestId)).toEqual(['r0', 'hit', 'r1'])
+    expect([...world.receiver.inFlight.keys()]).toEqual([])
+    expect(world.receiver.standing('tenant:t').spentNanoUsd).toBe(2 * REQUEST.nanoUsd)
   })
 })

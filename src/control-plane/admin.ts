@@ -18,6 +18,7 @@ import { endUserEndpoints } from './end-users.ts'
 import { credentialEndpoints } from './credentials.ts'
 import { MOVED_ON, conditional } from './etag.ts'
 import { inFlightEndpoints } from './in-flight.ts'
+import { keyLineEndpoints } from './key-lines.ts'
 import { keyReportEndpoints } from './key-reports.ts'
 import { liveEndpoints, toldLive } from './live.ts'
 import { keyEndpoints } from './keys.ts'
@@ -69,6 +70,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/tenants', tenantEndpoints(ports))
     .route('/tenants/:tenant/end-users', endUserEndpoints(ports))
     .route('/teams', teamEndpoints(ports))
+    .route('/keys', keyLineEndpoints(ports))
     .route('/keys', keyReportEndpoints(ports))
     .route('/keys', keyEndpoints(ports))
     .route('/targets', targetEndpoints(ports))

@@ -83,6 +83,8 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'GET /keys': permission('viewer', 'scoped'),
   'POST /keys': permission('lead', 'scoped'),
   'GET /keys/use': permission('viewer', 'scoped'),
+  'GET /keys/lines': permission('viewer', 'scoped'),
+  'GET /keys/names': permission('viewer', 'scoped'),
   'GET /keys/:id': permission('viewer', 'key'),
   'GET /keys/:id/limits': permission('viewer', 'key'),
   'GET /keys/:id/requests': permission('viewer', 'key'),

@@ -1,29 +1,18 @@
 // What the dashboard and operators read: the whole configuration with live spend, usage by group, the latest requests.
 import { Hono, type Context } from 'hono'
 import * as z from 'zod/mini'
-import type { LimiterStanding, NodeStanding } from '../core/limits.ts'
-import type { GatewayEnv } from '../env.ts'
+import type { NodeStanding } from '../core/limits.ts'
 import { OUTCOME_NAMES, type Outcome, type RequestFilter, findRequests } from '../ledger/find-requests.ts'
 import { latestOf } from '../ledger/key-ledger.ts'
 import { latestRequests, readCursor } from '../ledger/latest-requests.ts'
 import { USAGE_GROUPS, USAGE_ROWS_MAX, usageReport, type UsageGroup } from '../ledger/usage-report.ts'
-import { writeUsd } from './amount.ts'
-import { ownRows, scopeOf } from './caller.ts'
-import { viewKey } from './keys.ts'
+import { isOwn, scopeOf } from './caller.ts'
 import { type Scope, isReached, ownerIn, teamOf } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { refuse, unacceptable } from './refusal.ts'
 import { viewRoute } from './routes.ts'
-import {
-  listRows,
-  pageRows,
-  revisionOf,
-  type KeyRow,
-  type RouteRow,
-  type TargetRow,
-  type TeamRow,
-  type TenantRow,
-} from './store.ts'
+import { shareOf, standingOf, viewStanding } from './standings.ts'
+import { listRows, pageRows, revisionOf, type RouteRow, type TargetRow, type TeamRow, type TenantRow } from './store.ts'
 import { viewTarget } from './targets.ts'
 import { ownTeams, viewTeam } from './teams.ts'
 import { ownTenants, viewTenant } from './tenants.ts'
@@ -35,7 +24,8 @@ const PAGE_DEFAULT = 50
 const PAGE_MAX = 500
 /** Limiters asked for live spend in one overview; beyond it the spend is left out. */
 const LIMITERS_ASKED_MAX = 50
-const LIMITER_WAIT_MS = 2000
+/** Budgets of keys that an overview tells, those used most. */
+const KEY_BUDGETS_MAX = 50
 
 const INSTANT_ALLOWED = 'must be epoch ms'
 const INSTANT = z.optional(z.string(INSTANT_ALLOWED).check(z.regex(/^\d{1,15}$/, INSTANT_ALLOWED)))
@@ -138,13 +128,14 @@ function outcomeOf(text: string): Outcome | undefined {
   return OUTCOME_NAMES.find((name) => name === text)
 }
 
+/** The configuration but its keys, which may be thousands: of these there are counts, and the budgets that are used most. */
 async function overview(c: Context<AdminTypes>, nowMs: number) {
   const { env } = c
-  const [revision, allTenants, allTeams, allKeys, allTargets, allRoutes, credentials] = await Promise.all([
+  const [revision, allTenants, allTeams, counts, allTargets, allRoutes, credentials] = await Promise.all([
     revisionOf(env.DB),
     listRows<TenantRow>(env.DB, 'tenants'),
     listRows<TeamRow>(env.DB, 'teams'),
-    listRows<KeyRow>(env.DB, 'virtual_keys'),
+    countKeys(c, nowMs),
     listRows<TargetRow>(env.DB, 'targets'),
     listRows<RouteRow>(env.DB, 'routes'),
     pageRows<{ readonly id: string }>(env.DB, 'credentials', '', 1),
@@ -152,25 +143,72 @@ async function overview(c: Context<AdminTypes>, nowMs: number) {
   const scope = scopeOf(c)
   const tenants = ownTenants(c, allTenants)
   const teams = ownTeams(c, allTeams)
-  const keys = ownRows(c, allKeys)
   const targets = scope.kind === 'deployment' ? allTargets : []
   // What is everybody's is theirs, too.
   const routes = allRoutes.filter(({ tenant_id: id }) => id === '' || isReached(scope, id))
   const standings = await Promise.all(tenants.slice(0, LIMITERS_ASKED_MAX).map(({ id }) => standingOf(env, id)))
-  const own = new Set([...(scope.kind === 'team' ? [] : tenants), ...teams, ...keys].map(({ id }) => id))
-  const nodes = standings.flatMap((standing) => standing?.nodes ?? []).filter(({ id }) => own.has(id))
+  const nodes = await ownNodes(
+    c,
+    standings.flatMap((standing) => standing?.nodes ?? []),
+    nowMs,
+  )
   const spent = liveSpend(nodes)
+  const ofKeys = nodes.filter((node) => node.scope === 'key')
+  const mostUsed = new Set(ofKeys.toSorted((a, b) => shareOf(b) - shareOf(a)).slice(0, KEY_BUDGETS_MAX))
   return {
     environment: env.ENVIRONMENT,
     revision,
     tenants: tenants.map((row) => viewTenant(row, spent.get(row.id))),
     teams: teams.map((row) => viewTeam(row, spent.get(row.id))),
-    keys: keys.map((row) => viewKey(row, nowMs, spent.get(row.id))),
+    key_counts: counts,
     targets: targets.map(viewTarget),
     ...(scope.kind === 'deployment' ? { has_credentials: credentials.length > 0 } : {}),
     routes: routes.map(viewRoute),
-    budgets: nodes.map(viewStanding),
+    budgets: nodes.filter((node) => node.scope !== 'key' || mostUsed.has(node)).map(viewStanding),
+    budget_counts: {
+      all: nodes.length,
+      high: nodes.filter((node) => shareOf(node) >= 0.8 && shareOf(node) < 1).length,
+      exhausted: nodes.filter((node) => shareOf(node) >= 1).length,
+    },
   }
+}
+
+interface KeyCount {
+  readonly tenant_id: string
+  readonly team_id: string | null
+  /** With those that ended. */
+  readonly count: number
+  readonly active: number
+}
+
+/** How many keys each team has, and each tenant without one. */
+async function countKeys(c: Context<AdminTypes>, nowMs: number): Promise<readonly KeyCount[]> {
+  const found = await c.env.DB.prepare(
+    `SELECT tenant_id, team_id, count(*) AS count,
+      sum(revoked_at_ms IS NULL AND coalesce(expires_at_ms > ?1, 1)) AS active
+    FROM virtual_keys GROUP BY tenant_id, team_id`,
+  )
+    .bind(nowMs)
+    .all<KeyCount>()
+  return found.results.filter(({ tenant_id, team_id }) => isOwn(c, tenant_id, team_id))
+}
+
+/** Budgets that are the caller's, without those of keys that ended. Whoever leads a team sees its own and its keys'. */
+async function ownNodes(
+  c: Context<AdminTypes>,
+  nodes: readonly NodeStanding[],
+  nowMs: number,
+): Promise<readonly NodeStanding[]> {
+  const teamId = teamOf(scopeOf(c))
+  const isEnded = `(revoked_at_ms IS NOT NULL OR expires_at_ms <= ?1)`
+  const found = await c.env.DB.prepare(
+    `SELECT id FROM virtual_keys WHERE ${teamId === null ? isEnded : `team_id = ?2 AND NOT ${isEnded}`}`,
+  )
+    .bind(nowMs, ...(teamId === null ? [] : [teamId]))
+    .all<{ id: string }>()
+  const ids = new Set(found.results.map(({ id }) => id))
+  if (teamId === null) return nodes.filter(({ scope, id }) => scope !== 'key' || !ids.has(id))
+  return nodes.filter(({ scope, id }) => (scope === 'key' ? ids.has(id) : id === teamId))
 }
 
 /** Nano-USD spent in the running window, by id of tenant, team or key. A limiter that doesn't answer is left out. */
@@ -178,26 +216,6 @@ function liveSpend(nodes: readonly NodeStanding[]): ReadonlyMap<string, number> 
   // The budget that is shown is a node's first: what is set twice keeps the last, so they are taken backwards.
   const ofAll = nodes.filter((node) => node.model === null).toReversed()
   return new Map(ofAll.map((node) => [node.id, node.spentNanoUsd]))
-}
-
-/** A budget as it stands, whether it was set by itself or among the rules. */
-function viewStanding({ scope, id, model, period, limitNanoUsd, spentNanoUsd, windowEndMs }: NodeStanding) {
-  return {
-    ...{ scope, id, model },
-    period: typeof period === 'string' ? period : { every_days: period.everyDays, from: period.from },
-    limit_usd: writeUsd(limitNanoUsd),
-    used_usd: writeUsd(spentNanoUsd),
-    resets_at_ms: windowEndMs,
-  }
-}
-
-async function standingOf(env: GatewayEnv, tenantId: string): Promise<LimiterStanding | null> {
-  try {
-    const asked: Promise<LimiterStanding> = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).live()
-    return await Promise.race([asked, scheduler.wait(LIMITER_WAIT_MS).then(() => null)])
-  } catch {
-    return null
-  }
 }
 
 function readGroups(text: string): readonly UsageGroup[] | null {

@@ -145,17 +145,54 @@ export interface ApiBudgetStand {
   readonly resets_at_ms: number
 }
 
+export interface ApiKeyCount {
+  readonly tenant_id: string
+  readonly team_id: string | null
+  /** With those that ended. */
+  readonly count: number
+  readonly active: number
+}
+
+/** A key's name and whose it is: `GET /admin/keys/names?ids=`. */
+export interface ApiKeyName {
+  readonly id: string
+  readonly name: string
+  readonly tenant_id: string
+  readonly team_id: string | null
+}
+
+/** A key with what it spent today and this month (UTC), and how its budgets stand. */
+export interface ApiKeyLine extends ApiKey {
+  readonly today_nano_usd: string
+  readonly month_nano_usd: string
+  /** Null for none in the last 30 days. */
+  readonly last_used: { readonly from_ms: number; readonly to_ms: number } | null
+  readonly budgets: readonly ApiBudgetStand[]
+}
+
+/** `GET /admin/keys/lines` */
+export interface ApiKeyLines {
+  /** How many there are on all pages. */
+  readonly count: number
+  /** The page that this is: the last one, where the one asked for is beyond it. */
+  readonly page: number
+  readonly rows: readonly ApiKeyLine[]
+}
+
 /** `GET /admin/overview` */
 export interface ApiOverview {
   readonly environment: string
   readonly revision: number
   readonly tenants: readonly ApiTenant[]
   readonly teams: readonly ApiTeam[]
-  readonly keys: readonly ApiKey[]
+  /** How many keys each team has, and each tenant without one. */
+  readonly key_counts: readonly ApiKeyCount[]
   readonly targets: readonly ApiTarget[]
   readonly routes: readonly ApiRoute[]
-  /** Those whose limiter was asked and answered. */
+  /** Those whose limiter was asked and answered; of keys, those used most. */
   readonly budgets: readonly ApiBudgetStand[]
+  /** Of all budgets: used to 80 per cent or more, and wholly. */
+  readonly budget_counts: { readonly all: number; readonly high: number; readonly exhausted: number }
 }
 
 export type UsageDimension = 'tenant' | 'team' | 'key' | 'model' | 'provider' | 'cost_center'

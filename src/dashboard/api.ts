@@ -86,7 +86,7 @@ export function adminApi(credential: Credential): AdminApi {
       return shaped<ApiOverview>(await get('/admin/overview', credential, signal), [
         'tenants',
         'teams',
-        'keys',
+        'key_counts',
         'routes',
       ])
     },

@@ -3,6 +3,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { type AdminApi, adminApi } from './api.ts'
 import { useFeed } from './feed.ts'
+import { useKeyNames } from './key-names.ts'
 import { lazyPage } from './lazy-page.tsx'
 import { namesFrom } from './names.ts'
 import { OverviewPage } from './overview-page.tsx'
@@ -92,7 +93,8 @@ function Pages({ api, onSignOut }: Pick<Desk, 'api' | 'onSignOut'> & { readonly 
   const [isPaused, onPause] = useState(false)
   const me = useFeed({ key: 'me', load: (signal) => api.me(signal), isPaused })
   const overview = useFeed({ key: 'overview', load: (signal) => api.overview(signal), isPaused })
-  const names = useMemo(() => namesFrom(overview.data), [overview.data])
+  const keyOf = useKeyNames(api, overview.data?.revision ?? null)
+  const names = useMemo(() => namesFrom(overview.data, keyOf), [overview.data, keyOf])
   const isGoneTo = first.current !== path
   if (isGoneTo) first.current = ''
   const Page = PAGES[place.page]

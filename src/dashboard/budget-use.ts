@@ -17,10 +17,9 @@ export interface BudgetUse {
   readonly state: BudgetState
 }
 
-/** Every budget in force, most used first; a revoked or expired key can't spend and is left out. */
-export function budgetUses({ keys, budgets }: ApiOverview): readonly BudgetUse[] {
-  const ended = new Set(keys.filter((key) => key.status !== 'active').map((key) => key.id))
-  const all = budgets.filter(({ id }) => !ended.has(id)).map(useOf)
+/** The budgets of an overview, most used first. */
+export function budgetUses({ budgets }: ApiOverview): readonly BudgetUse[] {
+  const all = budgets.map(useOf)
   return all.filter((use) => use !== null).sort((a, b) => (b.percent ?? -1) - (a.percent ?? -1))
 }
 

@@ -3,7 +3,7 @@ import type { ApiOverview } from './api-types.ts'
 import { type BudgetState, type BudgetUse, budgetUses } from './budget-use.ts'
 import type { Feed } from './feed.ts'
 import { Money } from './figures.tsx'
-import { formatShare } from './format.ts'
+import { formatCount, formatShare } from './format.ts'
 import type { Names } from './names.ts'
 import { Nothing, Panel, Pending } from './panel.tsx'
 import { BASE, Link, pathOf } from './router.tsx'
@@ -22,8 +22,9 @@ const STATE_WORDS: Readonly<Record<BudgetState, string>> = {
 
 export function Budgets({ feed, names }: { feed: Feed<ApiOverview>; names: Names }) {
   const uses = feed.data === null ? null : budgetUses(feed.data)
+  const all = feed.data?.budget_counts.all ?? 0
   return (
-    <Panel title="Budgets" name="budgets" aside={uses !== null && <AlertCount uses={uses} />}>
+    <Panel title="Budgets" name="budgets" aside={feed.data !== null && <AlertCount counts={feed.data.budget_counts} />}>
       {uses === null && <Pending feed={feed} lines={3} />}
       {uses?.length === 0 && (
         <Nothing>No budget is set. Give a key, team or tenant one, and its use shows here.</Nothing>
@@ -41,20 +42,19 @@ export function Budgets({ feed, names }: { feed: Feed<ApiOverview>; names: Names
           </ul>
         </div>
       )}
-      {uses !== null && uses.length > BUDGETS_MAX && (
+      {uses !== null && all > Math.min(BUDGETS_MAX, uses.length) && (
         <p class="hint">
-          The {BUDGETS_MAX} most used of {uses.length}. <Link to={`${BASE}keys?sort=budget`}>All keys by budget</Link>
+          The {Math.min(BUDGETS_MAX, uses.length)} most used of {formatCount(all)}.{' '}
+          <Link to={`${BASE}keys?sort=budget`}>All keys by budget</Link>
         </p>
       )}
     </Panel>
   )
 }
 
-function AlertCount({ uses }: { uses: readonly BudgetUse[] }) {
-  const exhausted = uses.filter((use) => use.state === 'exhausted').length
-  const high = uses.filter((use) => use.state === 'high').length
-  if (exhausted > 0) return <span class="badge bad">{exhausted} exhausted</span>
-  return high > 0 ? <span class="badge warn">{high} over 80 %</span> : null
+function AlertCount({ counts: { exhausted, high } }: { counts: ApiOverview['budget_counts'] }) {
+  if (exhausted > 0) return <span class="badge bad">{formatCount(exhausted)} exhausted</span>
+  return high > 0 ? <span class="badge warn">{formatCount(high)} over 80 %</span> : null
 }
 
 function Budget({ use, name }: { use: BudgetUse; name: string }) {

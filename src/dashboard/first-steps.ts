@@ -8,13 +8,13 @@ export function stepsDone({
   targets,
   has_credentials: hasCredentials = false,
   routes,
-  keys,
-}: Pick<ApiOverview, 'targets' | 'has_credentials' | 'routes' | 'keys'>) {
+  key_counts: keyCounts,
+}: Pick<ApiOverview, 'targets' | 'has_credentials' | 'routes' | 'key_counts'>) {
   const done = new Set<StepName>()
   const hasModel = routes.length > 0
   if (hasCredentials || targets.some(isUsable) || (targets.length === 0 && hasModel)) done.add('credential')
   if (hasModel) done.add('model')
-  if (keys.some(({ status }) => status === 'active')) done.add('key')
+  if (keyCounts.some(({ active }) => active > 0)) done.add('key')
   return done
 }
 

@@ -3,6 +3,7 @@
 import { useMemo, useState } from 'preact/hooks'
 import { AlertHistory, useAlerts } from './alert-history.tsx'
 import type { ApiKey } from './api-types.ts'
+import { useFeed } from './feed.ts'
 import { formatInstantExact } from './format.ts'
 import { KEY_RANGES, type KeyData, useKeyData } from './key-data.ts'
 import { ExpiryDialog, KeyIncreaseDialog, type KeyDialogProps, KeyLimitsDialog, RevokeDialog } from './key-dialogs.tsx'
@@ -20,21 +21,26 @@ import { Tiles } from './tiles.tsx'
 import { readCounters } from './usage-data.ts'
 
 export function KeyPage({ desk }: { readonly desk: Desk }) {
-  const { overview, place } = desk
+  const { api, isPaused, place } = desk
   const data = useKeyData(desk, place.id)
-  const key = overview.data?.keys.find((one) => one.id === place.id)
+  const found = useFeed({
+    key: place.id,
+    load: (signal) => api.read<ApiKey>(`/admin/keys/${encodeURIComponent(place.id)}`, [], signal),
+    isPaused,
+  })
+  const key = found.data
   const trail = (
     <span class="trail">
       <Link to={`${BASE}keys`}>Keys</Link> /
     </span>
   )
-  if (key === undefined) {
+  if (key === null) {
     return (
       <PageFrame desk={desk} title="Key" trail={trail}>
-        {overview.data === null ? (
-          <Pending feed={overview} lines={6} />
-        ) : (
+        {found.failure?.code === 'not_found' ? (
           <Nothing>There is no key {place.id}. It may have been deleted.</Nothing>
+        ) : (
+          <Pending feed={found} lines={6} />
         )}
       </PageFrame>
     )
@@ -44,7 +50,7 @@ export function KeyPage({ desk }: { readonly desk: Desk }) {
       desk={desk}
       title={key.name}
       trail={trail}
-      feeds={data.feeds}
+      feeds={[found, ...data.feeds]}
       aside={
         <Segmented
           legend="Time range"
@@ -55,7 +61,7 @@ export function KeyPage({ desk }: { readonly desk: Desk }) {
         />
       }
     >
-      <KeyBody desk={desk} apiKey={key} data={data} />
+      <KeyBody desk={desk} apiKey={key} data={data} onChanged={found.refresh} />
     </PageFrame>
   )
 }
@@ -68,7 +74,14 @@ const DIALOGS = {
 } as const
 type DialogName = keyof typeof DIALOGS
 
-function KeyBody({ desk, apiKey, data }: { desk: Desk; apiKey: ApiKey; data: KeyData }) {
+interface KeyBodyProps {
+  readonly desk: Desk
+  readonly apiKey: ApiKey
+  readonly data: KeyData
+  readonly onChanged: () => void
+}
+
+function KeyBody({ desk, apiKey, data, onChanged }: KeyBodyProps) {
   const [open, setOpen] = useState<DialogName | null>(null)
   const [said, setSaid] = useState('')
   const mayChange = mayCall(desk.me, 'PATCH /keys/:id')
@@ -79,6 +92,7 @@ function KeyBody({ desk, apiKey, data }: { desk: Desk; apiKey: ApiKey; data: Key
   function onDone(what: string): void {
     setOpen(null)
     setSaid(what)
+    onChanged()
     desk.overview.refresh()
     data.limits.refresh()
   }

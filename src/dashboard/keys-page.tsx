@@ -1,46 +1,35 @@
-// All virtual keys: what each spends, how its budget stands, when it was last used. Searched, sorted and turned page by page
-// here, over one list of them all.
+// All virtual keys: what each spends, how its budget stands, when it was last used. Searched, sorted and turned page by page,
+// which the API does.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { ApiKeyLines } from './api-types.ts'
 import { useFeed } from './feed.ts'
 import { formatCount } from './format.ts'
-import {
-  type ApiKeySpend,
-  type ApiKeyUse,
-  chosenLines,
-  dayStart,
-  keyLines,
-  type KeysView,
-  monthStart,
-  readKeysView,
-  writeKeysView,
-} from './keys-data.ts'
+import { keyLine, type KeysView, linesPath, readKeysView, writeKeysView } from './keys-data.ts'
 import { KeysTable } from './keys-table.tsx'
 import { mayCall } from './me.ts'
 import { MintDialog } from './mint-dialog.tsx'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { Nothing, Panel, Pending } from './panel.tsx'
 import { Segmented } from './segmented.tsx'
+import { useSettled } from './use-settled.ts'
 
 const PAGE_LINES = 50
-/** As many as the API lists at most. */
-const SPEND_ROWS = 20_000
 
 export function KeysPage({ desk }: { readonly desk: Desk }) {
-  const { overview, names } = desk
+  const { api, overview, names, isPaused } = desk
   const [view, setView] = useKeysView()
   const [isMinting, setIsMinting] = useState(false)
-  const data = useKeysData(desk)
-  const known = overview.data
-  const lines = useMemo(() => {
-    if (known === null) return null
-    return keyLines({ keys: known.keys, budgets: known.budgets, names, use: data.use.data, ...data.spend })
-  }, [known, names, data.use.data, data.spend.today, data.spend.month])
-  const chosen = useMemo(() => (lines === null ? null : chosenLines(lines, view)), [lines, view])
+  const search = useSettled(view.search)
+  const path = linesPath({ ...view, search })
+  const found = useFeed({ key: path, load: (signal) => api.read<ApiKeyLines>(path, ['rows'], signal), isPaused })
+  const answer = found.data
+  const lines = useMemo(() => answer?.rows.map((row) => keyLine(row, names)) ?? [], [answer, names])
+  const hasNone = overview.data !== null && overview.data.key_counts.length === 0
   return (
     <PageFrame
       desk={desk}
       title="Keys"
-      feeds={data.feeds}
+      feeds={[found]}
       aside={
         mayCall(desk.me, 'POST /keys') && (
           <button
@@ -54,30 +43,20 @@ export function KeysPage({ desk }: { readonly desk: Desk }) {
         )
       }
     >
-      <Panel title="Virtual keys" name="keys" aside={<KeysTools view={view} onView={setView} />}>
-        {chosen === null && <Pending feed={overview} lines={8} />}
-        {lines?.length === 0 && <NoKeys hasTenants={(overview.data?.tenants.length ?? 0) > 0} />}
-        {lines !== null && lines.length > 0 && chosen?.length === 0 && (
+      <Panel
+        title="Virtual keys"
+        name="keys"
+        isStale={found.isStale}
+        aside={<KeysTools view={view} onView={setView} />}
+      >
+        {answer === null && <Pending feed={found} lines={8} />}
+        {answer !== null && hasNone && <NoKeys hasTenants={(overview.data?.tenants.length ?? 0) > 0} />}
+        {answer !== null && !hasNone && answer.count === 0 && (
           <Nothing>No {view.state === 'active' ? 'active ' : ''}key is like that.</Nothing>
         )}
-        {chosen !== null && chosen.length > 0 && (
-          <KeysTable
-            lines={chosen.slice(
-              pageOf(view, chosen.length) * PAGE_LINES,
-              (pageOf(view, chosen.length) + 1) * PAGE_LINES,
-            )}
-            view={view}
-            onView={setView}
-            isSpendKnown={data.spend.month !== null && data.spend.today !== null}
-            isUseKnown={data.use.data !== null}
-          />
-        )}
-        {chosen !== null && chosen.length > PAGE_LINES && (
-          <Pager
-            page={pageOf(view, chosen.length)}
-            count={chosen.length}
-            onPage={(page) => setView({ ...view, page })}
-          />
+        {lines.length > 0 && <KeysTable lines={lines} view={view} onView={setView} />}
+        {answer !== null && answer.count > PAGE_LINES && (
+          <Pager page={answer.page} count={answer.count} onPage={(page) => setView({ ...view, page })} />
         )}
       </Panel>
       {isMinting && overview.data !== null && (
@@ -85,32 +64,14 @@ export function KeysPage({ desk }: { readonly desk: Desk }) {
           api={desk.api}
           overview={overview.data}
           onClose={() => setIsMinting(false)}
-          onMinted={overview.refresh}
+          onMinted={() => {
+            overview.refresh()
+            found.refresh()
+          }}
         />
       )}
     </PageFrame>
   )
-}
-
-/** The page that is shown: the last one, where there are fewer meanwhile. */
-function pageOf({ page }: KeysView, count: number): number {
-  return Math.min(page, Math.max(0, Math.ceil(count / PAGE_LINES) - 1))
-}
-
-function useKeysData({ api, isPaused }: Desk) {
-  const use = useFeed({
-    key: 'use',
-    load: (signal) => api.read<ApiKeyUse>('/admin/keys/use', ['last_used'], signal),
-    isPaused,
-  })
-  const spendSince = (startOf: (nowMs: number) => number) => (signal: AbortSignal) => {
-    const from = String(startOf(Date.now()))
-    const query = new URLSearchParams({ metrics: 'spend', group_by: 'key', limit: String(SPEND_ROWS), from })
-    return api.read<ApiKeySpend>(`/admin/reports?${query}`, ['rows'], signal)
-  }
-  const today = useFeed({ key: 'today', load: spendSince(dayStart), isPaused })
-  const month = useFeed({ key: 'month', load: spendSince(monthStart), isPaused })
-  return { use, spend: { today: today.data, month: month.data }, feeds: [use, today, month] }
 }
 
 function KeysTools({ view, onView }: { view: KeysView; onView: (view: KeysView) => void }) {

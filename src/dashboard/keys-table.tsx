@@ -9,8 +9,6 @@ interface KeysTableProps {
   readonly lines: readonly KeyLine[]
   readonly view: KeysView
   readonly onView: (view: KeysView) => void
-  readonly isSpendKnown: boolean
-  readonly isUseKnown: boolean
 }
 
 const COLUMNS: readonly { readonly sort: SortName; readonly title: string; readonly kind: string }[] = [
@@ -22,7 +20,7 @@ const COLUMNS: readonly { readonly sort: SortName; readonly title: string; reado
   { sort: 'used', title: 'Last used', kind: '' },
 ]
 
-export function KeysTable({ lines, view, onView, isSpendKnown, isUseKnown }: KeysTableProps) {
+export function KeysTable({ lines, view, onView }: KeysTableProps) {
   return (
     <div class="table-scroll" tabIndex={0} role="region" aria-label="Virtual keys">
       <table class="keys-table">
@@ -43,7 +41,7 @@ export function KeysTable({ lines, view, onView, isSpendKnown, isUseKnown }: Key
         </thead>
         <tbody>
           {lines.map((line) => (
-            <Line key={line.key.id} line={line} isSpendKnown={isSpendKnown} isUseKnown={isUseKnown} />
+            <Line key={line.key.id} line={line} />
           ))}
         </tbody>
       </table>
@@ -51,11 +49,7 @@ export function KeysTable({ lines, view, onView, isSpendKnown, isUseKnown }: Key
   )
 }
 
-function Line({
-  line,
-  isSpendKnown,
-  isUseKnown,
-}: Pick<KeysTableProps, 'isSpendKnown' | 'isUseKnown'> & { line: KeyLine }) {
+function Line({ line }: { line: KeyLine }) {
   const { key, budget, lastUsed } = line
   return (
     <tr>
@@ -73,12 +67,18 @@ function Line({
         </span>
         {line.team !== '' && <span class="context">{line.team}</span>}
       </td>
-      <td class="number cell-today">{isSpendKnown ? <Money nanoUsd={line.todayNanoUsd} /> : '…'}</td>
-      <td class="number strong cell-month">{isSpendKnown ? <Money nanoUsd={line.monthNanoUsd} /> : '…'}</td>
+      <td class="number cell-today">
+        <Money nanoUsd={line.todayNanoUsd} />
+      </td>
+      <td class="number strong cell-month">
+        <Money nanoUsd={line.monthNanoUsd} />
+      </td>
       <td class="cell-budget">
         {budget === null ? <span class="muted">–</span> : <BudgetBar of={key.name} budget={budget} />}
       </td>
-      <td class="cell-used">{isUseKnown ? <LastUsed lastUsed={lastUsed} /> : '…'}</td>
+      <td class="cell-used">
+        <LastUsed lastUsed={lastUsed} />
+      </td>
       <td class="cell-limits context" title={line.limits}>
         {line.limits === '' ? 'none' : line.limits}
       </td>

@@ -1,6 +1,7 @@
-// What ids are called: the overview's names for tenants, teams and keys. An id that the overview doesn't know (deleted
-// since, say) is shown as it is; names are text and never markup.
+// What ids are called: the overview's names for tenants and teams, and those of keys, which are asked for. An id that nobody
+// knows (deleted since, say) is shown as it is; names are text and never markup.
 import type { ApiOverview } from './api-types.ts'
+import type { KeyNameOf } from './key-names.ts'
 import type { SpendDimension } from './ranges.ts'
 
 export interface Label {
@@ -16,23 +17,22 @@ export interface Names {
   label(dimension: SpendDimension, id: string | null): Label
 }
 
-/** Looks names up in `overview`; before it has arrived every id is its own name. */
-export function namesFrom(overview: ApiOverview | null): Names {
+/** Looks names up in `overview`, those of keys in `keyOf`; before they have arrived every id is its own name. */
+export function namesFrom(overview: ApiOverview | null, keyOf: KeyNameOf): Names {
   const tenants = new Map(overview?.tenants.map((tenant) => [tenant.id, tenant]))
   const teams = new Map(overview?.teams.map((team) => [team.id, team]))
-  const keys = new Map(overview?.keys.map((key) => [key.id, key]))
   const tenant = (id: string): string => tenants.get(id)?.name ?? id
   const team = (id: string | null): string => (id === null ? 'No team' : (teams.get(id)?.name ?? id))
-  const key = (id: string): string => keys.get(id)?.name ?? id
+  const key = (id: string): string => keyOf(id)?.name ?? id
 
   function label(dimension: SpendDimension, id: string | null): Label {
     if (dimension === 'model') return { text: id ?? 'No model reached', context: null }
     if (dimension === 'team') return { text: team(id), context: tenantOf(teams.get(id ?? '')?.tenant_id) }
     if (dimension === 'tenant') return { text: tenant(id ?? ''), context: null }
-    return { text: key(id ?? ''), context: ownerOf(keys.get(id ?? '')) }
+    return { text: key(id ?? ''), context: ownerOf(keyOf(id ?? '')) }
   }
-  function ownerOf(found: { tenant_id: string; team_id: string | null } | undefined): string | null {
-    if (found === undefined) return null
+  function ownerOf(found: { tenant_id: string; team_id: string | null } | null): string | null {
+    if (found === null) return null
     return found.team_id === null ? tenant(found.tenant_id) : `${tenant(found.tenant_id)} / ${team(found.team_id)}`
   }
   function tenantOf(id: string | undefined): string | null {

@@ -1,9 +1,8 @@
 // The requests explorer: which requests, the newest of them as they come, and one request's whole story.
 import { useEffect, useState } from 'preact/hooks'
-import type { ApiOverview } from './api-types.ts'
 import { type Explorer, useExplorer } from './explorer-data.ts'
 import { SelectField, TextField } from './forms.tsx'
-import type { Names } from './names.ts'
+import { KeyField } from './key-field.tsx'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { Nothing, Panel, Pending } from './panel.tsx'
 import { NO_FILTER, OUTCOME_OPTIONS, readFilter, type RequestFilter, writeFilter } from './request-filter.ts'
@@ -40,7 +39,7 @@ export function RequestsPage({ desk }: { readonly desk: Desk }) {
         )
       }
     >
-      <FilterFields filter={filter} overview={desk.overview.data} names={desk.names} onFilter={setFilter} />
+      <FilterFields filter={filter} desk={desk} onFilter={setFilter} />
       <Found desk={desk} explorer={explorer} isFiltered={isFiltered} />
     </PageFrame>
   )
@@ -48,15 +47,13 @@ export function RequestsPage({ desk }: { readonly desk: Desk }) {
 
 interface FilterProps {
   readonly filter: RequestFilter
-  readonly overview: ApiOverview | null
-  readonly names: Names
+  readonly desk: Desk
   readonly onFilter: (filter: RequestFilter) => void
 }
 
-function FilterFields({ filter, overview, names, onFilter }: FilterProps) {
+function FilterFields({ filter, desk: { api, overview, names }, onFilter }: FilterProps) {
   const set = (name: keyof RequestFilter) => (value: string) => onFilter({ ...filter, [name]: value })
-  const keys = (overview?.keys ?? []).filter((key) => filter.tenant === '' || key.tenant_id === filter.tenant)
-  const tenants = overview?.tenants ?? []
+  const tenants = overview.data?.tenants ?? []
   return (
     <section class="card audit-filter" aria-label="Which requests">
       <SelectField
@@ -65,10 +62,9 @@ function FilterFields({ filter, overview, names, onFilter }: FilterProps) {
         options={withAny('Any tenant', filter.tenant, tenants, names.tenant)}
         onValue={(tenant) => onFilter({ ...filter, tenant, key: '' })}
       />
-      <SelectField
-        label="Key"
+      <KeyField
+        {...{ api, label: 'Key', none: 'Any key', state: 'all', tenant: filter.tenant, nameOf: names.key }}
         value={filter.key}
-        options={withAny('Any key', filter.key, keys, names.key)}
         onValue={set('key')}
       />
       <SelectField label="Outcome" value={filter.outcome} options={OUTCOME_OPTIONS} onValue={set('outcome')} />

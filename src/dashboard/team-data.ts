@@ -1,8 +1,7 @@
-// What the page of one team reads: what it spent over time and by model, and what each of its keys did.
+// What the page of one team reads: what it spent over time and by model.
 import { useState } from 'preact/hooks'
 import { type Feed, useFeed } from './feed.ts'
 import { type ApiKeyUsage, KEY_RANGES } from './key-data.ts'
-import { type ApiKeySpend, type ApiKeyUse, dayStart, monthStart } from './keys-data.ts'
 import type { Desk } from './page-frame.tsx'
 import type { Range } from './ranges.ts'
 import { readCounters, type SpendGroup } from './usage-data.ts'
@@ -11,15 +10,10 @@ export interface TeamData {
   readonly range: Range
   readonly setRange: (range: Range) => void
   readonly usage: Feed<ApiKeyUsage>
-  /** By key. */
-  readonly today: Feed<ApiKeySpend>
-  readonly month: Feed<ApiKeySpend>
-  readonly use: Feed<ApiKeyUse>
 }
 
 /** As many as the API lists at most. */
 const ROWS_MAX = '20000'
-const EVERY_MS = 15_000
 
 /** Feeds about the team with this id. */
 export function useTeamData({ api, isPaused }: Desk, team: string): TeamData {
@@ -37,20 +31,7 @@ export function useTeamData({ api, isPaused }: Desk, team: string): TeamData {
     },
     isPaused,
   })
-  const since = (startOf: (nowMs: number) => number) => (signal: AbortSignal) => {
-    const from = String(startOf(Date.now()))
-    const query = new URLSearchParams({ metrics: 'spend', group_by: 'key', team, limit: ROWS_MAX, from })
-    return api.read<ApiKeySpend>(`/admin/reports?${query}`, ['rows'], signal)
-  }
-  const today = useFeed({ key: 'today', load: since(dayStart), isPaused, everyMs: EVERY_MS })
-  const month = useFeed({ key: 'month', load: since(monthStart), isPaused, everyMs: EVERY_MS })
-  const use = useFeed({
-    key: 'use',
-    load: (signal) => api.read<ApiKeyUse>('/admin/keys/use', ['last_used'], signal),
-    isPaused,
-    everyMs: EVERY_MS,
-  })
-  return { range, setRange, usage, today, month, use }
+  return { range, setRange, usage }
 }
 
 /** What was spent by model, dearest first. */

@@ -46,7 +46,7 @@ export function TeamPage({ desk }: { readonly desk: Desk }) {
       desk={desk}
       title={team.name}
       trail={trail}
-      feeds={[data.usage, data.today, data.month]}
+      feeds={[data.usage]}
       aside={
         <Segmented
           legend="Time range"
@@ -104,7 +104,7 @@ function TeamBody({ desk, team, data }: TeamBodyProps) {
           )}
         </Panel>
       </div>
-      <TeamKeys desk={desk} team={team} data={data} />
+      <TeamKeys desk={desk} team={team} />
       {open === 'limits' && <LimitsDialog of={limited} {...dialog} />}
       {open === 'increase' && <IncreaseDialog of={limited} {...dialog} />}
       {open === 'rename' && <RenameTeamDialog team={team} {...dialog} />}
@@ -123,7 +123,7 @@ function TeamBody({ desk, team, data }: TeamBodyProps) {
 }
 
 function TeamFacts({ desk: { names, overview }, team }: Omit<TeamBodyProps, 'data'>) {
-  const keys = overview.data?.keys.filter((key) => key.team_id === team.id && key.status === 'active').length ?? 0
+  const keys = overview.data?.key_counts.find(({ team_id: id }) => id === team.id)?.active ?? 0
   const facts: readonly (readonly [string, string])[] = [
     ['Tenant', names.tenant(team.tenant_id)],
     ['Keys in use', String(keys)],

@@ -139,13 +139,8 @@ function spentBy(
   return sums
 }
 
-function countKeys({ keys }: ApiOverview): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>()
-  for (const key of keys) {
-    const place = placeOf(key.tenant_id, key.team_id)
-    if (key.status === 'active') counts.set(place, (counts.get(place) ?? 0) + 1)
-  }
-  return counts
+function countKeys({ key_counts: counts }: ApiOverview): ReadonlyMap<string, number> {
+  return new Map(counts.map(({ tenant_id, team_id, active }) => [placeOf(tenant_id, team_id), active]))
 }
 
 function placeOf(tenant: string | null, team: string | null): string {

@@ -1,11 +1,20 @@
 // Data for the dashboard's tests: a gateway with two tenants, awkward names, and traffic over a month, all from a seed.
-import type { ApiKey, ApiLimits, ApiOverview, ApiRequestRow } from '../../src/dashboard/api-types.ts'
+import type { ApiBudgetStand, ApiKey, ApiLimits, ApiOverview, ApiRequestRow } from '../../src/dashboard/api-types.ts'
 
 export const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
 
 const NO_LIMITS: ApiLimits = { tokens_per_minute: null, budget: null }
 
-const CONFIGURED: Omit<ApiOverview, 'budgets'> = {
+export const KEYS: readonly ApiKey[] = [
+  key('key_ranker', 'ten_acme', 'team_search', 'ranker-production', budget('25', 'day', '25410000000')),
+  key('key_bot', 'ten_acme', 'team_support', 'support-bot', budget('10', 'day', '8460000000')),
+  key('key_batch', 'ten_globex', null, 'nightly-batch', budget('100', 'month', '12000000000')),
+  key('key_script', 'ten_globex', null, SCRIPT_NAME, NO_LIMITS),
+]
+
+type Configured = Omit<ApiOverview, 'budgets' | 'budget_counts' | 'key_counts'>
+
+const CONFIGURED: Configured = {
   environment: 'local',
   revision: 7,
   tenants: [
@@ -16,12 +25,6 @@ const CONFIGURED: Omit<ApiOverview, 'budgets'> = {
     { id: 'team_search', tenant_id: 'ten_acme', name: 'Search', limits: NO_LIMITS },
     { id: 'team_support', tenant_id: 'ten_acme', name: 'Support', limits: budget('80', 'week', '44100000000') },
   ],
-  keys: [
-    key('key_ranker', 'ten_acme', 'team_search', 'ranker-production', budget('25', 'day', '25410000000')),
-    key('key_bot', 'ten_acme', 'team_support', 'support-bot', budget('10', 'day', '8460000000')),
-    key('key_batch', 'ten_globex', null, 'nightly-batch', budget('100', 'month', '12000000000')),
-    key('key_script', 'ten_globex', null, SCRIPT_NAME, NO_LIMITS),
-  ],
   targets: [],
   routes: [
     { id: 'route_1', model: 'gpt-*' },
@@ -29,18 +32,15 @@ const CONFIGURED: Omit<ApiOverview, 'budgets'> = {
   ],
 }
 
-export const OVERVIEW = withBudgets(CONFIGURED)
+export const OVERVIEW = withKeys(CONFIGURED, KEYS)
 
 /** A gateway that is set up and has seen nothing. */
-export const FRESH_OVERVIEW = withBudgets({
-  ...CONFIGURED,
-  keys: [key('key_first', 'ten_globex', null, 'first', NO_LIMITS)],
-  tenants: CONFIGURED.tenants.slice(1),
-  teams: [],
-})
+export const FRESH_OVERVIEW = withKeys({ ...CONFIGURED, tenants: CONFIGURED.tenants.slice(1), teams: [] }, [
+  key('key_first', 'ten_globex', null, 'first', NO_LIMITS),
+])
 
 /** A gateway with many keys, every fourth of them revoked; each with a budget of its own. */
-export function manyKeys(count: number): ApiOverview {
+export function manyKeys(count: number): { readonly overview: ApiOverview; readonly keys: readonly ApiKey[] } {
   const keys = Array.from({ length: count }, (_, at) => {
     const spent = String(((at * 7_919) % 1_000) * 12_000_000)
     const made = key(
@@ -52,7 +52,7 @@ export function manyKeys(count: number): ApiOverview {
     )
     return at % 4 === 3 ? { ...made, status: 'revoked' as const } : made
   })
-  return withBudgets({ ...CONFIGURED, keys })
+  return { overview: withKeys(CONFIGURED, keys), keys }
 }
 
 const PLAIN_ATTEMPT: ApiRequestRow = {
@@ -194,7 +194,7 @@ function drawnAttempt(nowMs: number, index: number, draw: () => number): ApiRequ
     model: 'gpt-4o-mini',
     nanoPerToken: 300,
   }
-  const owner = OVERVIEW.keys[Math.floor(draw() ** 1.5 * OVERVIEW.keys.length)]
+  const owner = KEYS[Math.floor(draw() ** 1.5 * KEYS.length)]
   const isFailed = draw() < 0.03
   const isHit = !isFailed && draw() < 0.15
   const output = Math.floor(50 + draw() * 1_500)
@@ -230,18 +230,39 @@ function drawsFrom(seed: number): () => number {
   }
 }
 
-/** The configuration with how its budgets stand. */
-function withBudgets(configured: Omit<ApiOverview, 'budgets'>): ApiOverview {
-  const stand = (scope: 'key' | 'team' | 'tenant') => (owner: { readonly id: string; readonly limits: ApiLimits }) => {
-    const { budget } = owner.limits
-    if (budget === null) return []
-    const { period, amount_usd: limit_usd, spent_nano_usd: spent = '0' } = budget
-    const used_usd = (Number(spent) / 1e9).toFixed(9)
-    return [{ scope, id: owner.id, model: null, period, limit_usd, used_usd, resets_at_ms: 0 }]
+/** The configuration with counts of its keys and how its budgets stand; of keys, the 50 used most. */
+function withKeys(configured: Configured, keys: readonly ApiKey[]): ApiOverview {
+  const { teams, tenants } = configured
+  const active = keys.filter(({ status }) => status === 'active')
+  const ofKeys = budgetsOf(active, 'key').toSorted((a, b) => usedOf(b) - usedOf(a))
+  const all = [...ofKeys, ...budgetsOf(teams, 'team'), ...budgetsOf(tenants, 'tenant')]
+  const groups = Map.groupBy(keys, ({ tenant_id, team_id }) => JSON.stringify([tenant_id, team_id]))
+  const key_counts = [...groups].map(([place, own]) => {
+    const [tenant_id, team_id]: [string, string | null] = JSON.parse(place)
+    return { tenant_id, team_id, count: own.length, active: own.filter(({ status }) => status === 'active').length }
+  })
+  const budget_counts = {
+    all: all.length,
+    high: all.filter((one) => usedOf(one) >= 0.8 && usedOf(one) < 1).length,
+    exhausted: all.filter((one) => usedOf(one) >= 1).length,
   }
-  const { keys, teams, tenants } = configured
-  const budgets = [...keys.flatMap(stand('key')), ...teams.flatMap(stand('team')), ...tenants.flatMap(stand('tenant'))]
-  return { ...configured, budgets }
+  return { ...configured, key_counts, budget_counts, budgets: [...ofKeys.slice(0, 50), ...all.slice(ofKeys.length)] }
+}
+
+function usedOf({ used_usd, limit_usd }: ApiBudgetStand): number {
+  return Number(used_usd) / Number(limit_usd)
+}
+
+/** How the budgets of keys, teams or tenants stand. */
+export function budgetsOf(
+  owners: readonly { readonly id: string; readonly limits: ApiLimits }[],
+  scope: 'key' | 'team' | 'tenant',
+): readonly ApiBudgetStand[] {
+  return owners.flatMap(({ id, limits: { budget: own } }) => {
+    if (own === null) return []
+    const used_usd = (Number(own.spent_nano_usd ?? '0') / 1e9).toFixed(9)
+    return [{ scope, id, model: null, period: own.period, limit_usd: own.amount_usd, used_usd, resets_at_ms: 0 }]
+  })
 }
 
 function budget(amount_usd: string, period: 'hour' | 'day' | 'week' | 'month', spent_nano_usd: string): ApiLimits {

@@ -104,7 +104,7 @@ test('a series keeps its colour when others come and go', () => {
 test('steps to the first request are ticked off as the configuration says, and a failed probe ticks nothing', () => {
   const target = { id: 't', provider: 'openai', model: 'm' }
   const failing = { ...target, probe: { ok: false, status: 401, saw: '' } }
-  const [route, key] = [OVERVIEW.routes.slice(0, 1), OVERVIEW.keys.slice(0, 1)]
+  const [route, key] = [OVERVIEW.routes.slice(0, 1), OVERVIEW.key_counts.slice(0, 1)]
   const done = (overview: Parameters<typeof stepsDone>[0]): string => [...stepsDone(overview)].join()
   expect(done({ targets: [], routes: [], key_counts: [] })).toBe('')
   expect(done({ targets: [failing], routes: [], key_counts: [] })).toBe('')

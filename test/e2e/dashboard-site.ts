@@ -6,6 +6,9 @@ import { extname, join, normalize } from 'node:path'
 import type { ApiMe } from '../../src/dashboard/access-data.ts'
 import type {
   ApiHistory,
+  ApiKey,
+  ApiKeyLine,
+  ApiKeyLines,
   ApiOverview,
   ApiRequestRow,
   ApiSummary,
@@ -13,12 +16,17 @@ import type {
   ApiUsageRow,
 } from '../../src/dashboard/api-types.ts'
 import { SPEND_DIMENSIONS } from '../../src/dashboard/ranges.ts'
+import { budgetsOf, KEYS } from './dashboard-data.ts'
 
 export const ADMIN_TOKEN = 'tg_admin_right'
+
+const HOUR_MS = 3_600_000
 
 /** What the API stands for; tests change it between requests. */
 export interface Script {
   overview: ApiOverview
+  /** Left out: the usual ones of `dashboard-data.ts`. */
+  keys?: readonly ApiKey[]
   /** Newest first. */
   attempts: readonly ApiRequestRow[]
   /** Answers of the admin API wait for this. */
@@ -95,7 +103,8 @@ async function answerAdmin(request: IncomingMessage, response: ServerResponse, {
     '/admin/summary/history': () => history(script.attempts, url.searchParams),
     '/admin/requests': () => page(script.attempts, url.searchParams),
     '/admin/reports': () => report(script.attempts, url.searchParams),
-    '/admin/keys/use': () => keyUse(script.attempts),
+    '/admin/keys/lines': () => keyLines(script, url.searchParams),
+    '/admin/keys/names': () => keyNames(script, url.searchParams),
   }
   const answer = answers[url.pathname]
   if (answer === undefined)
@@ -173,14 +182,34 @@ function report(attempts: readonly ApiRequestRow[], query: URLSearchParams): unk
   return { rows: [...groups].map(([key, members]) => ({ key, ...counters(members) })) }
 }
 
-function keyUse(attempts: readonly ApiRequestRow[]): unknown {
-  const last = new Map<string, number>()
-  for (const row of attempts) last.set(row.key, Math.max(last.get(row.key) ?? 0, row.started_at_ms))
-  const last_used = [...last].map(([key, atMs]) => {
-    const from_ms = atMs - (atMs % 3_600_000)
-    return { key, from_ms, to_ms: from_ms + 3_600_000 }
-  })
-  return { last_used }
+/** A page of keys, searched and sorted as the API does it. */
+function keyLines({ keys = KEYS, attempts }: Script, query: URLSearchParams): ApiKeyLines {
+  const words = (query.get('q') ?? '').toLowerCase().split(' ')
+  const spent = Map.groupBy(attempts, (row) => row.key)
+  const lines = keys
+    .filter((key) => query.get('state') === 'all' || key.status === 'active')
+    .filter((key) => words.every((word) => [key.name, key.id, key.kid].join(' ').toLowerCase().includes(word)))
+    .map((key): ApiKeyLine => {
+      const own = spent.get(key.id) ?? []
+      const cost = counters(own).cost_nano_usd
+      const atMs = Math.max(...own.map((row) => row.started_at_ms))
+      const last_used = own.length === 0 ? null : { from_ms: atMs - HOUR_MS / 2, to_ms: atMs + HOUR_MS / 2 }
+      return { ...key, today_nano_usd: cost, month_nano_usd: cost, last_used, budgets: budgetsOf([key], 'key') }
+    })
+  const sort = query.get('sort')
+  const sign = query.get('order') === 'reversed' ? -1 : 1
+  const used = (line: ApiKeyLine): number => Number(line.budgets[0]?.used_usd ?? -1)
+  if (sort === 'name') lines.sort((a, b) => sign * (a.name < b.name ? -1 : 1))
+  else if (sort === 'budget') lines.sort((a, b) => sign * (used(b) - used(a)))
+  else lines.sort((a, b) => sign * Number(BigInt(b.month_nano_usd) - BigInt(a.month_nano_usd)))
+  const limit = Number(query.get('limit') ?? 50)
+  const at = Number(query.get('page') ?? 0)
+  return { count: lines.length, page: at, rows: lines.slice(at * limit, (at + 1) * limit) }
+}
+
+function keyNames({ keys = KEYS }: Script, query: URLSearchParams): unknown {
+  const ids = new Set((query.get('ids') ?? '').split(','))
+  return { rows: keys.filter(({ id }) => ids.has(id)) }
 }
 
 function fieldOf(row: ApiRequestRow, field: string): unknown {

@@ -226,7 +226,7 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
   })
 
   test('a gateway without traffic says what is left to do, and at last the command to try, with a model that is routed', async () => {
-    const empty = { ...FRESH_OVERVIEW, tenants: [], keys: [], routes: [], targets: [] }
+    const empty = { ...FRESH_OVERVIEW, tenants: [], key_counts: [], routes: [], targets: [] }
     const { page, site, complaints } = await openSignedIn(open, { overview: empty })
     await page.getByRole('heading', { name: '4 steps to the first request' }).waitFor()
     const way = page.getByRole('link', { name: 'add one' })
@@ -294,7 +294,7 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
 
   test('ten thousand keys are listed, searched, sorted and turned within a second each', async () => {
     const { page, complaints } = await openSignedIn(open, {
-      overview: manyKeys(10_000),
+      ...manyKeys(10_000),
       attempts: traffic(Date.now(), 900, 5),
     })
     const lines = page.locator('.keys-table tbody tr')
@@ -340,7 +340,7 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
   })
 
   test('a gateway without keys says what a key is', async () => {
-    const { page, site } = await openSignedIn(open, { overview: { ...FRESH_OVERVIEW, keys: [] } })
+    const { page, site } = await openSignedIn(open, { overview: { ...FRESH_OVERVIEW, key_counts: [] }, keys: [] })
     await page.goto(`${site.url}/dashboard/keys`)
     await page.getByText('A virtual key is what an application sends').waitFor()
   })

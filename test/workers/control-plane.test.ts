@@ -653,7 +653,8 @@ describe('reports', () => {
         },
       ],
       teams: [],
-      keys: [{ name: 'web', status: 'active', limits: { budget: null } }],
+      key_counts: [{ tenant_id: tenant.body.id, team_id: null, count: 1, active: 1 }],
+      budget_counts: { all: 1, high: 0, exhausted: 0 },
       targets: [],
       routes: [],
     })

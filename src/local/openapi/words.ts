@@ -51,6 +51,8 @@ export const WORDS: Readonly<Record<string, Words>> = {
 
   ...resource('/keys', 'a virtual key', 'virtual keys', 'The answer has its secret, this once.'),
   'GET /keys/use': words('When each key was last used.'),
+  'GET /keys/lines': words('A page of keys, searched and sorted, with what each spent and how its budgets stand.'),
+  'GET /keys/names': words('The names of keys by their ids.'),
   'GET /keys/:id/limits': words('The limits that a key is held to at every level, as they stand.'),
   'GET /keys/:id/requests': words('The latest requests of a key, newest first.', 'page'),
   'POST /keys/:id/revoke': words('Ends a key for good.'),

@@ -116,6 +116,9 @@ export interface Limiter {
   admitShadow?(asked: ShadowAsk, later: Later): Promise<Reservation | Refusal>
   /** An event of a request that needed no admission. */
   record(event: UsageEvent, later: Later): void
+  /** Whether a key is revoked, for what is answered without an admission: at once where the limiter was heard of it in the last
+   *  seconds, else after asking. False while the limiter is away. Missing: nobody can say. */
+  isRevoked?(path: LimiterPath, later: Later): boolean | Promise<boolean>
   /** Every limit on a path as it stands, outermost first, in one call; `unavailable` where that doesn't succeed. */
   limits(path: LimiterPath): Promise<readonly LimitState[] | 'revoked' | 'unavailable'>
   /** The same of an end user and of a target, as far as they have any. Missing: nobody can say. */

@@ -48,6 +48,8 @@ export function answer(authority: Authority, message: LimiterCall, isStraggler: 
   }
   noteCrossings(authority, time.nowMs)
   const { revokedKeyIds } = authority.config
+  const { unleasedKeyIds } = message
+  const mentioned = [...message.reports.map(({ keyId }) => keyId), ...(unleasedKeyIds ?? [])]
   return {
     grants,
     denials,
@@ -57,6 +59,7 @@ export function answer(authority: Authority, message: LimiterCall, isStraggler: 
     closedLeases: message.reports.flatMap(({ leaseId, isDone }) =>
       !isDone && authority.leases.get(leaseId)?.isStale === true ? [leaseId] : [],
     ),
-    revokedKeyIds: message.reports.map(({ keyId }) => keyId).filter((keyId) => revokedKeyIds.includes(keyId)),
+    revokedKeyIds: mentioned.filter((keyId) => revokedKeyIds.includes(keyId)),
+    ...(unleasedKeyIds === undefined ? {} : { hasSeenUnleased: true }),
   }
 }

@@ -164,6 +164,8 @@ export interface LimiterCall {
   readonly wants: readonly LeaseWant[]
   /** Revision of the switches that the isolate knows of: it is told of newer ones. Missing: it is told of none. */
   readonly switchesSeen?: number
+  /** Keys whose requests were answered without a lease, from the cache: of those, too, it is told which are revoked. */
+  readonly unleasedKeyIds?: readonly string[]
 }
 
 /** Which limit said no. */
@@ -256,6 +258,8 @@ export interface LimiterReply {
   readonly switches?: Switches
   /** All of the holder's admissions that have to end by an operator's word; missing for none. */
   readonly cancelled?: readonly string[]
+  /** Whether the keys without a lease were looked at. */
+  readonly hasSeenUnleased?: true
 }
 
 /** An attempt in flight, as its limiter knows it. */

@@ -47,6 +47,12 @@ function servers({ route, rule, candidates }: Plan): readonly string[] {
   return route.group === undefined && rule === undefined ? names : names.toSorted()
 }
 
+/** Whether the key has been revoked since the directory was read: an answer from the cache takes no lease, which would tell. */
+export function isRevoked({ caller, facts, services, later }: ReadExchange): boolean | Promise<boolean> {
+  const { tenantId, teamId, keyId } = caller
+  return services.limiter.isRevoked?.({ tenantId, teamId, keyId, model: facts.model }, later) ?? false
+}
+
 /** Answers from the cache: as a stream or whole, as the client asked. */
 export function replay(exchange: ReadExchange, routed: RoutedRequest, entry: CachedReply): Response {
   const { protocol, facts, services } = exchange
@@ -111,7 +117,7 @@ function record(exchange: ReadExchange, routed: RoutedRequest, entry: CachedRepl
   const latencyMs = exchange.services.nowMs() - exchange.startedAtMs
   const event: UsageEvent = {
     ...eventTemplate(exchange, routed.plan.route.id, 'hit', 0),
-    plan: storyOf(routed.plan),
+    plan: `${storyOf(routed.plan)}; served from the cache`,
     targetId: entry.targetId,
     provider: entry.provider,
     model: entry.model,

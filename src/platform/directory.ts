@@ -25,6 +25,8 @@ const CALLER_MS = 60_000
 /** How long an unknown key stays unknown. */
 const UNKNOWN_MS = 10_000
 const CALLERS_MAX = 10_000
+/** Revoked keys that are remembered. */
+const REVOKED_MAX = 10_000
 /** Routes older than this are refreshed in the background … */
 const ROUTES_MS = 5_000
 /** … and older than this before they are used. */
@@ -50,8 +52,8 @@ interface HeldRoutes {
 const holding = late(() => import('./held-credentials.ts'))
 
 export interface EdgeDirectory extends Directory {
-  /** Forgets everything about these keys. */
-  forgetKeys(keyIds: readonly string[]): void
+  /** The limiter says that these keys are revoked. No key comes back from that. */
+  revoke(keyIds: readonly string[]): void
   /** Forgets everything: the configuration has just been changed here. */
   forgetAll(): void
 }
@@ -68,6 +70,8 @@ export function kvDirectory(
 ): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
   const held = kvRoutes(kv, nowMs, log, (snapshot) => {
+  /** By the limiter's word: KV's edge may not know it yet. */
+  const revoked = new Set<string>()
     if (snapshot.switches !== undefined) switches.take(snapshot.switches)
     prices.take(snapshot.prices ?? [])
   })
@@ -83,6 +87,7 @@ export function kvDirectory(
       return 'unavailable'
     }
     if (callers.size >= CALLERS_MAX) forgetOldest(callers)
+    if (known.keyId !== null && revoked.has(known.keyId)) known = { ...known, answer: 'revoked' }
     callers.set(presented, known)
     return known.answer
   }
@@ -93,7 +98,9 @@ export function kvDirectory(
       return known !== undefined && nowMs() < known.untilMs ? known.answer : lookUp(presented)
     },
     routes: (later) => held.routes(later),
-    forgetKeys(keyIds) {
+    revoke(keyIds) {
+      if (revoked.size >= REVOKED_MAX) revoked.clear()
+      for (const keyId of keyIds) revoked.add(keyId)
       for (const [presented, { keyId }] of callers) {
         if (keyId !== null && keyIds.includes(keyId)) callers.delete(presented)
       }

@@ -22,6 +22,7 @@ import { CommitPace } from './group-commit.ts'
 import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
 import { Holding } from './holding.ts'
+import { KnownKeys } from './known-keys.ts'
 
 export type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 
@@ -48,8 +49,6 @@ const RETRIES_MAX = 4
 const WAIT_MS_MAX = 6_000
 /** Requests that may wait for a lease at once. */
 const WAITERS_MAX = 10_000
-/** Revoked keys that are remembered. */
-const REVOKED_MAX = 1_000
 
 export class LeaseHolder {
   readonly #tenantId: string
@@ -59,8 +58,6 @@ export class LeaseHolder {
   readonly #denials = new Denials()
   readonly #journal: Journal
   readonly #manner: HolderManner | null
-  /** Keys that were revoked while something ran under them: what runs still has to end. */
-  readonly #revokedKeyIds = new Set<string>()
   /** Attempts that an operator wants to end. */
   #cancelled: readonly string[] = []
   #waiters: Waiter[] = []
@@ -74,6 +71,7 @@ export class LeaseHolder {
   #idleDueMs: number | null = null
   #lastUseMs = 0
   #lastHeardMs = 0
+  readonly keys = new KnownKeys()
   /** What could be admitted on a path without asking anybody; null for nothing. Takes nothing. */
   readonly inHand = (path: LimiterPath): LeaseInHand | null => this.#leases.inHand(path, this.#ports.nowMs())
 
@@ -119,6 +117,7 @@ export class LeaseHolder {
   record(event: UsageEvent, later: Later): void {
     this.#lastUseMs = this.#ports.nowMs()
     if (this.#journal.isFull && event.costNanoUsd === 0) return
+    this.keys.answered(event.keyId)
     this.#journal.add(event)
     this.#flushSoon(later, true)
   }
@@ -128,9 +127,8 @@ export class LeaseHolder {
     this.#leases.closeKey(keyId)
   }
 
-  #revoke(keyId: string): void {
-    if (this.#revokedKeyIds.size >= REVOKED_MAX) this.#revokedKeyIds.clear()
-    this.#revokedKeyIds.add(keyId)
+  revoke(keyId: string): void {
+    this.keys.revoke(keyId)
     this.forget(keyId)
   }
 
@@ -155,7 +153,7 @@ export class LeaseHolder {
       keepAliveMs: Math.min(this.#ttlMs / 4, CONTACT_MS / 2),
       keepAlive: (later) => this.#keepAlive(lease, later),
       hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
-      isRevoked: () => this.#revokedKeyIds.has(path.keyId),
+      isRevoked: () => this.keys.isRevoked(path.keyId),
       isCancelled: () => this.#cancelled.includes(id),
       standings: () => standingsNow(lease, this.#ports.nowMs()),
     }
@@ -253,14 +251,14 @@ export class LeaseHolder {
   }
 
   /** Watches for idleness on behalf of all requests; re-armed by whichever request finds nobody watching. */
-  #returnWhenIdle(nowMs: number, later: Later): void {
+  #returnWhenIdle(nowMs: number, later: Later, inMs = IDLE_MS): void {
     if (this.#idleDueMs !== null && nowMs < this.#idleDueMs + EXCHANGE_MS_MAX) return
-    this.#idleDueMs = nowMs + IDLE_MS
+    this.#idleDueMs = nowMs + inMs
     later(
-      this.#ports.sleep(IDLE_MS).then(() => {
+      this.#ports.sleep(inMs).then(() => {
         this.#idleDueMs = null
         const idleMs = this.#ports.nowMs() - this.#lastUseMs
-        if (idleMs < IDLE_MS) return this.#returnWhenIdle(this.#ports.nowMs(), later)
+        if (idleMs < IDLE_MS) return this.#returnWhenIdle(this.#ports.nowMs(), later, IDLE_MS - idleMs)
         this.#leases.rest()
         return this.#exchange()
       }),
@@ -309,6 +307,7 @@ export class LeaseHolder {
       return false
     }
     if (isLatest) this.#unanswered = []
+    if (reply.hasSeenUnleased === true) this.keys.heard(message.unleasedKeyIds ?? [], sentAtMs)
     this.#ttlMs = reply.ttlMs
     this.#lastHeardMs = this.#ports.nowMs()
     this.#cancelled = reply.cancelled ?? []
@@ -316,7 +315,7 @@ export class LeaseHolder {
     this.#journal.acknowledge(reply.acknowledged)
     this.#leases.take(talk, reply, sentAtMs, this.#lastHeardMs)
     if (reply.revokedKeyIds.length > 0) {
-      for (const keyId of reply.revokedKeyIds) this.#revoke(keyId)
+      for (const keyId of reply.revokedKeyIds) this.revoke(keyId)
       this.#ports.onRevoked(reply.revokedKeyIds)
     }
     if (isLatest) this.#serveWaiters(talk, reply)
@@ -349,6 +348,7 @@ export class LeaseHolder {
       admissions,
       chunks,
       wants,
+      ...this.keys.told(),
       ...(this.#ports.switches === undefined ? {} : { switchesSeen: this.#ports.switches.revision }),
     }
   }

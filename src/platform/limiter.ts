@@ -78,14 +78,15 @@ export function leasedLimiter(ports: LimiterPorts): Limiter {
   }
 }
 
-/** How long a look at the limits may take. */
+/** How long a look at the limits may take, and a question about a key. */
+    isRevoked: keyQuestions(ports, holderOf),
 const LIMITS_MS_MAX = 3_000
 
 async function limitsInTime(
   { object, sleep }: LimiterPorts,
   path: LimiterPath,
 ): Promise<readonly LimitState[] | 'revoked' | 'unavailable'> {
-  const late = sleep(LIMITS_MS_MAX).then(() => 'unavailable' as const)
+  const late = sleep(msMax).then(() => 'unavailable' as const)
   try {
     return (await Promise.race([object(path.tenantId).limits(path), late])) ?? 'revoked'
   } catch {
@@ -100,3 +101,32 @@ function forgetIdle(holders: Map<string, LeaseHolder>): void {
     return
   }
 }
+const REVOKED_MS_MAX = 1_000
+
+/** Whether keys are revoked, asked of the tenant's own limiter where that wasn't heard of lately. While it is away a key goes on
+ *  as the directory knows it. */
+function keyQuestions(
+  ports: LimiterPorts,
+  holderOf: (tenantId: string) => LeaseHolder,
+): NonNullable<Limiter['isRevoked']> {
+  async function ask(path: LimiterPath): Promise<boolean> {
+    const askedAtMs = ports.nowMs()
+    const said = await limitsInTime(ports, path, REVOKED_MS_MAX)
+    const holder = holderOf(path.tenantId)
+    if (said === 'revoked') {
+      holder.revoke(path.keyId)
+      ports.onRevoked([path.keyId])
+    } else if (said === 'unavailable') holder.keys.unheard(path.keyId, askedAtMs)
+    else holder.keys.heard([path.keyId], askedAtMs)
+    return said === 'revoked'
+  }
+  return (path, later) => {
+    const { isRevoked, isDue } = holderOf(path.tenantId).keys.newsOf(path.keyId, ports.nowMs())
+    if (!isDue) return isRevoked === true
+    const asked = ask(path)
+    if (isRevoked === null) return asked
+    later(asked.then(() => {}))
+    return isRevoked
+  }
+}
+  msMax = LIMITS_MS_MAX,

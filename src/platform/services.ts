@@ -62,7 +62,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
       nowMs,
       sleep,
       newId: uuidv7,
-      onRevoked: (keyIds) => directory.forgetKeys(keyIds),
+      onRevoked: (keyIds) => directory.revoke(keyIds),
       switches,
       log,
     }),

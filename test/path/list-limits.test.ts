@@ -1,13 +1,10 @@
 // `GET /v1/limits` where the limiter can't be asked, or has bad news: never a guess.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import * as z from 'zod/mini'
-import type { LimiterObject } from '../../src/core/limits.ts'
 import type { LimitState } from '../../src/core/standing.ts'
-import { SwitchBoard } from '../../src/core/switches.ts'
 import { listLimits } from '../../src/data-plane/list-limits.ts'
-import { leasedLimiter } from '../../src/platform/limiter.ts'
+import { limiterOver } from '../support/limiter-over.ts'
 import { holdTime, pathWorld } from '../support/path-world.ts'
-import { virtualClock } from '../support/virtual-clock.ts'
 
 beforeEach(holdTime)
 afterEach(() => {
@@ -17,35 +14,6 @@ afterEach(() => {
 const LISTED = z.object({ data: z.array(z.looseObject({ scope: z.string() })) })
 const PATH = { tenantId: 't', teamId: null, keyId: 'k', model: null }
 const REQUEST = new Request('https://gateway.test/v1/limits', { headers: { authorization: 'Bearer tg_of_a_client' } })
-
-function limiterOver(limits: LimiterObject['limits'], clock = virtualClock()) {
-  const unused = (): never => {
-    throw new Error('not asked for')
-  }
-  const object: LimiterObject = {
-    limits,
-    call: unused,
-    configure: unused,
-    revoke: unused,
-    takeSwitches: unused,
-    inFlight: unused,
-    cancel: unused,
-    confirm: unused,
-    live: unused,
-  }
-  const limiter = leasedLimiter({
-    object: () => object,
-    nowMs: clock.nowMs,
-    sleep: clock.sleep,
-    newId: () => 'id',
-    onRevoked: () => {},
-    switches: new SwitchBoard(),
-    log: { warn: () => {} },
-    sendBeside: unused,
-    digest: unused,
-  })
-  return { limiter, clock }
-}
 
 test('a limiter that fails, or does not answer for 3 s, is away', async () => {
   const failing = limiterOver(() => Promise.reject(new Error('overloaded')))

@@ -124,12 +124,22 @@ describe('the directory', () => {
     expect(await at.directory.caller(at.presented)).toBe('expired')
   })
 
-  test('asks anew about a revoked key as soon as it is told', async () => {
+  test('turns a revoked key away as soon as it is told', async () => {
     const at = await published()
     await at.directory.caller(at.presented)
     at.values.set(`key:${at.record.kid}`, { ...at.record, revokedAtMs: 1 })
     expect(at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
-    at.directory.forgetKeys(['k'])
+    at.directory.revoke(['k'])
+    expect(await at.directory.caller(at.presented)).toBe('revoked')
+  })
+
+  test('lets a revoked key in no more, though KV’s edge has it as it was for another while', async () => {
+    const at = await published()
+    await at.directory.caller(at.presented)
+    at.directory.revoke(['k'])
+    expect(await at.directory.caller(at.presented)).toBe('revoked')
+    at.directory.forgetAll()
+    await at.clock.advance(60_000)
     expect(await at.directory.caller(at.presented)).toBe('revoked')
   })
 

@@ -66,6 +66,18 @@ describe.each(WAYS)('%s: steps', (_, body) => {
     expect(expectSettled(world)).toMatchObject([{ status: 200, ending: 'finished', isFinal: true, attempt: 1 }])
   })
 
+  test('an answer from the cache is for no key that is revoked, whatever the directory knows', async () => {
+    const world = caching(pathWorld([someTarget('a')]))
+    world.upstream = says
+    await ended(world, await world.ask(body))
+    const hit = await world.ask(body)
+    expect([hit.status, hit.headers.get('x-tidegate-cache'), world.recorded.length]).toEqual([200, 'hit', 1])
+    world.mustEnd = 'revoked'
+    const refused = await world.ask(body)
+    expect([refused.status, await refused.text()]).toEqual([401, expect.stringContaining('revoked')])
+    expect([world.recorded.length, world.calls.length]).toEqual([1, 1])
+  })
+
   test('nothing happens for a caller who is not known', async () => {
     for (const problem of ['missing', 'malformed', 'unknown', 'expired', 'revoked'] as const) {
       const world = pathWorld([someTarget('a')])

@@ -238,6 +238,7 @@ export function servicesOf(world: PathWorld): Services {
       limitsBeside: async (_tenant, _model, beside) =>
         typeof world.limitsBeside === 'function' ? world.limitsBeside(beside) : world.limitsBeside,
       inHand: () => world.inHand,
+      isRevoked: () => world.mustEnd === 'revoked',
     },
     breakers: {
       permit: (target) => step('permit').then(() => permission(world, target)),

@@ -1,12 +1,14 @@
 // Who is looking, and at what: without a token or a session the sign-in, with one the page that the address means. What stops
 // being accepted leads back to the sign-in, which says so.
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { ApiMe } from './access-data.ts'
 import { type AdminApi, adminApi } from './api.ts'
 import { useFeed } from './feed.ts'
 import { useKeyNames } from './key-names.ts'
 import { lazyPage } from './lazy-page.tsx'
 import { namesFrom } from './names.ts'
 import { OverviewPage } from './overview-page.tsx'
+import { Live, LiveNewsroom } from './live-news.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { BASE, Link, pathOf, usePlace } from './router.tsx'
 import { COOKIE, type Credential, forgetToken, keepToken, readToken } from './session.ts'
@@ -50,7 +52,37 @@ export function App() {
       </p>
     )
   if (api === null) return <SignIn notice={notice} onSignIn={signIn} />
-  return <Pages api={api} onSignOut={signOut} />
+  return <LivePages api={api} credential={credential} onSignOut={signOut} />
+}
+
+interface PagesProps extends Pick<Desk, 'api' | 'onSignOut'> {
+  readonly api: AdminApi
+}
+
+/** The pages, and a socket on which the gateway says what is new, where it can be had. */
+function LivePages({ credential, ...rest }: PagesProps & { readonly credential: Credential | null }) {
+  const [newsroom] = useState(() => new LiveNewsroom())
+  const [mayListen, setMayListen] = useState(false)
+  useEffect(() => {
+    if (!mayListen || credential === null) return undefined
+    const end = { isWanted: true, now: (): void => undefined }
+    import('./live.ts').then(
+      ({ keepLive }) => {
+        if (end.isWanted) end.now = keepLive(credential, newsroom)
+      },
+      // What is read again and again needs no socket.
+      () => undefined,
+    )
+    return () => {
+      end.isWanted = false
+      end.now()
+    }
+  }, [mayListen, credential])
+  return (
+    <Live.Provider value={newsroom}>
+      <Pages {...rest} onKnown={(me) => setMayListen(me.may.includes('GET /live'))} />
+    </Live.Provider>
+  )
 }
 
 const RequestsPage = lazyPage('Requests', async () => (await import('./requests-page.tsx')).RequestsPage)
@@ -86,13 +118,21 @@ const PAGES = {
   unknown: NoPage,
 } as const
 
-function Pages({ api, onSignOut }: Pick<Desk, 'api' | 'onSignOut'> & { readonly api: AdminApi }) {
+function Pages({ api, onSignOut, onKnown }: PagesProps & { readonly onKnown: (me: ApiMe) => void }) {
   const place = usePlace()
   const path = pathOf(place)
   const first = useRef(path)
   const [isPaused, onPause] = useState(false)
-  const me = useFeed({ key: 'me', load: (signal) => api.me(signal), isPaused })
-  const overview = useFeed({ key: 'overview', load: (signal) => api.overview(signal), isPaused })
+  const me = useFeed({ key: 'me', load: (signal) => api.me(signal), isPaused, changesWith: ['configuration'] })
+  useEffect(() => {
+    if (me.data !== null) onKnown(me.data)
+  }, [me.data])
+  const overview = useFeed({
+    key: 'overview',
+    load: (signal) => api.overview(signal),
+    isPaused,
+    changesWith: ['requests', 'configuration'],
+  })
   const keyOf = useKeyNames(api, overview.data?.revision ?? null)
   const names = useMemo(() => namesFrom(overview.data, keyOf), [overview.data, keyOf])
   const isGoneTo = first.current !== path

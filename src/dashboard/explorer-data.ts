@@ -48,6 +48,7 @@ export function useExplorer(api: AdminApi, filter: RequestFilter, isPaused: bool
     key,
     everyMs: TAIL_EVERY_MS,
     isPaused,
+    changesWith: ['requests'],
     async load(signal) {
       const last = latest.current
       const known = last?.key === key && last.rows.length <= ROWS_MAX ? last : null

@@ -1,12 +1,16 @@
-// A feed: something read from the API again and again. It keeps the last good answer whatever happens afterwards, never
-// has two calls of its own under way, rests while the page is hidden or paused, and backs off when calls fail.
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+// A feed: something read from the API again and again; or, as long as the gateway says what changes, when it says so, and never
+// more often. It keeps the last good answer whatever happens afterwards, never has two calls of its own under way, rests while
+// the page is hidden or paused, and backs off when calls fail.
+import { useCallback, useContext, useEffect, useRef, useState } from 'preact/hooks'
 import { type ApiFailure, asFailure } from './api.ts'
+import { Live, type LiveKind, type LiveNewsroom } from './live-news.ts'
 
 export const REFRESH_MS = 5_000
 /** What takes long to read is read less often: a tenth of the time at most goes into it. */
 const REST_FACTOR = 9
 const RETRY_MS_MAX = 60_000
+/** What is told of is read this often all the same: its window of time goes on. */
+const TOLD_REFRESH_MS = 60_000
 
 export interface Feed<Data> {
   /** The last good answer; null until there is one. It may belong to an earlier `key`. */
@@ -18,6 +22,10 @@ export interface Feed<Data> {
   readonly failure: ApiFailure | null
   /** When `data` arrived, epoch ms. */
   readonly updatedAtMs: number | null
+  /** True while it is read when the gateway says so. */
+  readonly isLive: boolean
+  /** How often it is read otherwise. */
+  readonly everyMs: number
   /** Calls now instead of when it is due. */
   refresh(): void
 }
@@ -37,10 +45,20 @@ export interface FeedOptions<Data> {
   readonly isPaused: boolean
   /** Left out: `REFRESH_MS`. */
   readonly everyMs?: number
+  /** Of which changes the gateway tells everything that is read here. Left out: it is always read again and again. */
+  readonly changesWith?: readonly LiveKind[]
 }
 
 /** Reads `load` now and every `everyMs` after an answer, until unmounted. */
-export function useFeed<Data>({ key, load, isPaused, everyMs = REFRESH_MS }: FeedOptions<Data>): Feed<Data> {
+export function useFeed<Data>({
+  key,
+  load,
+  isPaused,
+  everyMs = REFRESH_MS,
+  changesWith = NOTHING,
+}: FeedOptions<Data>): Feed<Data> {
+  const newsroom = useContext(Live)
+  const isLive = useIsLive(newsroom) && changesWith.length > 0
   const [state, setState] = useState<State<Data>>(EMPTY)
   const latest = useRef({ load, isPaused })
   latest.current = { load, isPaused }
@@ -49,6 +67,7 @@ export function useFeed<Data>({ key, load, isPaused, everyMs = REFRESH_MS }: Fee
   useEffect(() => {
     const loop = startLoop({
       everyMs,
+      isLive: () => newsroom.isOpen && changesWith.length > 0,
       load: (signal) => latest.current.load(signal),
       isPaused: () => latest.current.isPaused,
       onStart: () => setState((before) => ({ ...before, isLoading: true })),
@@ -56,7 +75,13 @@ export function useFeed<Data>({ key, load, isPaused, everyMs = REFRESH_MS }: Fee
       onFailure: (failure) => setState((before) => ({ ...before, isLoading: false, failure })),
     })
     refresh.current = loop.callNow
-    return loop.stop
+    const deaf = newsroom.listen((news) => {
+      if (typeof news === 'string' || news.some((kind) => changesWith.includes(kind))) loop.hear()
+    })
+    return () => {
+      deaf()
+      loop.stop()
+    }
   }, [key])
 
   useEffect(() => {
@@ -64,13 +89,26 @@ export function useFeed<Data>({ key, load, isPaused, everyMs = REFRESH_MS }: Fee
   }, [isPaused])
 
   const { dataKey, ...rest } = state
-  return { ...rest, isStale: dataKey !== null && dataKey !== key, refresh: useCallback(() => refresh.current(), []) }
+  const isStale = dataKey !== null && dataKey !== key
+  return { ...rest, isStale, isLive, everyMs, refresh: useCallback(() => refresh.current(), []) }
+}
+
+const NOTHING: readonly LiveKind[] = []
+
+function useIsLive(newsroom: LiveNewsroom): boolean {
+  const [isOpen, setOpen] = useState(newsroom.isOpen)
+  useEffect(() => {
+    setOpen(newsroom.isOpen)
+    return newsroom.listen(() => setOpen(newsroom.isOpen))
+  }, [newsroom])
+  return isOpen
 }
 
 const EMPTY = { data: null, dataKey: null, isLoading: true, failure: null, updatedAtMs: null }
 
 interface LoopOptions<Data> {
   readonly everyMs: number
+  readonly isLive: () => boolean
   readonly load: (signal: AbortSignal) => Promise<Data>
   readonly isPaused: () => boolean
   readonly onStart: () => void
@@ -78,17 +116,29 @@ interface LoopOptions<Data> {
   readonly onFailure: (failure: ApiFailure) => void
 }
 
-/** The loop behind a feed. `callNow` does nothing while a call is under way; `stop` ends everything. */
-function startLoop<Data>(options: LoopOptions<Data>): { callNow(): void; stop(): void } {
+interface Loop {
+  /** Nothing while a call is under way. */
+  callNow(): void
+  /** There is something new, or nobody says so any more: the next call comes as soon as it may. */
+  hear(): void
+  stop(): void
+}
+
+/** The loop behind a feed. */
+function startLoop<Data>(options: LoopOptions<Data>): Loop {
   const abort = new AbortController()
   let timer: ReturnType<typeof setTimeout> | null = null
   let isCalling = false
   let failures = 0
   let tookMs = 0
+  let endedMs = 0
+  /** Since the last call began. */
+  let hasNews = false
 
   async function call(): Promise<void> {
     if (isCalling || abort.signal.aborted) return
     isCalling = true
+    hasNews = false
     if (timer !== null) clearTimeout(timer)
     options.onStart()
     const startedMs = Date.now()
@@ -103,18 +153,30 @@ function startLoop<Data>(options: LoopOptions<Data>): { callNow(): void; stop():
       options.onFailure(asFailure(thrown))
     } finally {
       isCalling = false
-      tookMs = Date.now() - startedMs
+      endedMs = Date.now()
+      tookMs = endedMs - startedMs
       plan()
     }
   }
   function plan(): void {
     if (abort.signal.aborted) return
+    if (timer !== null) clearTimeout(timer)
+    timer = setTimeout(
+      () => {
+        if (!document.hidden && !options.isPaused()) void call()
+        else timer = null
+      },
+      Math.max(0, endedMs + delayMs() - Date.now()),
+    )
+  }
+  function delayMs(): number {
+    if (failures > 0) return Math.min(RETRY_MS_MAX, REFRESH_MS * 2 ** (failures - 1))
     const restMs = Math.min(RETRY_MS_MAX, Math.max(options.everyMs, tookMs * REST_FACTOR))
-    const delayMs = failures === 0 ? restMs : Math.min(RETRY_MS_MAX, REFRESH_MS * 2 ** (failures - 1))
-    timer = setTimeout(() => {
-      if (!document.hidden && !options.isPaused()) void call()
-      else timer = null
-    }, delayMs)
+    return options.isLive() && !hasNews ? Math.max(restMs, TOLD_REFRESH_MS) : restMs
+  }
+  function hear(): void {
+    hasNews = true
+    if (!isCalling) plan()
   }
   function onVisible(): void {
     // A timer that fell due in the meantime has left nothing behind; one still running keeps its pace.
@@ -124,6 +186,7 @@ function startLoop<Data>(options: LoopOptions<Data>): { callNow(): void; stop():
   void call()
   return {
     callNow: () => void call(),
+    hear,
     stop() {
       abort.abort()
       if (timer !== null) clearTimeout(timer)

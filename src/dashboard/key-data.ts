@@ -75,6 +75,7 @@ export function useKeyData({ api, isPaused }: Desk, id: string): KeyData {
     key: 'limits',
     load: (signal) => api.read<ApiKeyLimits>(`${path}/limits`, ['data'], signal),
     isPaused,
+    changesWith: ['requests', 'configuration'],
   })
   const usage = useFeed({
     key: range.name,
@@ -87,11 +88,13 @@ export function useKeyData({ api, isPaused }: Desk, id: string): KeyData {
       return api.read<ApiKeyUsage>(`/admin/reports?${query}`, ['rows'], signal)
     },
     isPaused,
+    changesWith: ['requests'],
   })
   const requests = useFeed({
     key: 'requests',
     load: (signal) => api.read<ApiRequests>(`${path}/requests`, ['rows'], signal),
     isPaused,
+    changesWith: ['requests'],
   })
   const feeds = useMemo(() => [limits, usage, requests], [limits, usage, requests])
   return { range, setRange, limits, usage, requests, feeds }

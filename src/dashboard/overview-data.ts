@@ -31,11 +31,13 @@ export function useOverviewData(api: AdminApi, view: View, isPaused: boolean): O
     key: range.name,
     load: (signal) => api.summary(windowOf(range.lengthMs), signal),
     isPaused,
+    changesWith: ['requests'],
   })
   const history = useFeed({
     key: `${range.name} ${dimension}`,
     load: (signal) => api.history({ ...windowOf(range.lengthMs), by: dimension, bucket: range.bucket }, signal),
     isPaused,
+    changesWith: ['requests'],
   })
   const { requests, log, older } = useRequestLog(api, isPaused)
   return { spend, history, requests, log, older }
@@ -55,6 +57,7 @@ function useRequestLog(api: AdminApi, isPaused: boolean): Pick<OverviewData, 're
       return page
     },
     isPaused,
+    changesWith: ['requests'],
   })
   const load = useCallback(async () => {
     setOlder({ isLoading: true, failure: null })

@@ -81,18 +81,33 @@ function Who({ desk: { me, names } }: { readonly desk: Desk }) {
 function Freshness({ feeds, isPaused }: { feeds: readonly Feed<unknown>[]; isPaused: boolean }) {
   const arrivals = feeds.map((feed) => feed.updatedAtMs)
   const oldestMs = arrivals.includes(null) ? null : Math.min(...arrivals.filter((arrival) => arrival !== null))
-  const state = isPaused ? 'paused' : feeds.some((feed) => feed.failure !== null) ? 'failing' : 'live'
-  const words = { paused: 'Paused', failing: 'Not up to date', live: oldestMs === null ? 'Loading' : 'Live' }[state]
+  const state = isPaused ? 'paused' : freshnessOf(feeds)
+  const words = { paused: 'Paused', failing: 'Not up to date', live: 'Live', polled: `Every ${paceOf(feeds)} s` }[state]
   return (
     <span class={`freshness ${state}`}>
       <span class="dot" aria-hidden="true" />
-      <span>{words}</span>
+      <span role="status" title={state === 'live' ? TOLD : undefined}>
+        {oldestMs === null && state !== 'paused' && state !== 'failing' ? 'Loading' : words}
+      </span>
       {oldestMs !== null && <span class="freshness-time">as of {formatInstant(oldestMs, Date.now())}</span>}
     </span>
   )
 }
 
 /** One line for whatever fails to refresh, with what is still shown and a way to try at once. */
+const TOLD = 'The gateway says when there is something new.'
+
+function freshnessOf(feeds: readonly Feed<unknown>[]): 'failing' | 'live' | 'polled' {
+  if (feeds.some((feed) => feed.failure !== null)) return 'failing'
+  return feeds.every((feed) => feed.isLive) ? 'live' : 'polled'
+}
+
+/** In seconds, of what is read most often. */
+function paceOf(feeds: readonly Feed<unknown>[]): number {
+  const polled = feeds.filter((feed) => !feed.isLive)
+  return Math.round(Math.min(...polled.map((feed) => feed.everyMs)) / 1_000)
+}
+
 export function FailureNotice({ feeds }: { feeds: readonly Feed<unknown>[] }) {
   const failing = feeds.filter((feed) => feed.failure !== null)
   const [first] = failing

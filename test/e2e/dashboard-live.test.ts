@@ -192,6 +192,43 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
   })
 
   test('requests are looked for, come in by themselves and tell their story; a script in them is text', async () => {
+  test('what is asked for meanwhile appears by itself, and nobody asks again and again unless no socket can be had', async () => {
+    const page = await browser.newPage()
+    const polling = await browser.newPage()
+    await polling.routeWebSocket('**/admin/live', (socket) => socket.close())
+    const state = (of: Page) => of.locator('.freshness [role=status]').textContent()
+    const rows = (of: Page) => of.locator('.requests-table tbody tr').count()
+    const calls = new Map([page, polling].map((one) => [one, { made: 0, open: 0 }]))
+    for (const [one, count] of calls) {
+      const isCall = (request: { url(): string }): boolean => new URL(request.url()).pathname === '/admin/requests'
+      one.on('request', (request) => isCall(request) && ((count.made += 1), (count.open += 1)))
+      one.on('requestfinished', (request) => isCall(request) && (count.open -= 1))
+      await one.clock.install()
+      await one.addInitScript(`sessionStorage.setItem('tidegate.admin-token', '${TEST_ADMIN_TOKEN}')`)
+      await one.goto(`${system.url}/dashboard/requests`)
+    }
+    await expect.poll(() => state(page), { timeout: WAIT_MS }).toBe('Live')
+    await expect.poll(() => state(polling), { timeout: WAIT_MS }).toBe('Every 2 s')
+    expect(await barriers(page)).toEqual([])
+    for (const [one, count] of calls) {
+      // No jump while something is under way: it would seem to have taken as long.
+      const isAtRest = () => expect.poll(() => count.open, { timeout: WAIT_MS }).toBe(0)
+      for (let turn = 0; turn < 8; turn++) {
+        await isAtRest()
+        await one.clock.fastForward(3_000)
+        await one.evaluate('0')
+      }
+      await isAtRest()
+    }
+    const before = await rows(page)
+    await spend()
+    const shown = async () => [await rows(page), await rows(polling)]
+    await expect.poll(shown, { timeout: WAIT_MS }).toEqual([before + 1, before + 1])
+    expect(calls.get(polling)?.made).toBeGreaterThanOrEqual(8)
+    expect(calls.get(page)?.made).toBeLessThanOrEqual(5)
+    await Promise.all([page.close(), polling.close()])
+  })
+
     const { id, key } = await mintKey(system, 'acme', 'seeker', { tags: [SCRIPT_NAME] })
     const { page, complaints } = await open(`requests#key=${id}`)
     const rows = page.locator('.requests-table tbody tr')
@@ -210,6 +247,7 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await page.getByLabel('Key', { exact: true }).selectOption({ label: 'seeker' })
     await page.getByLabel('Model').fill(MODEL)
     await until(1)
+    await expect.poll(() => rows.getByText('e400').count(), { timeout: WAIT_MS }).toBe(0)
     expect(await barriers(page)).toEqual([])
     await rows.getByRole('button').focus()
     await page.keyboard.press('Enter')

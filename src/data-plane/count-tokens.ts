@@ -15,10 +15,10 @@ import { concreteTarget } from './concrete-target.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { headerSafe, planHeaders } from './headers.ts'
 import { promptTokens } from './large-body.ts'
+import { routeAny } from './next-model.ts'
 import { withPreset } from './presets.ts'
 import { readRequest } from './read-request.ts'
 import { refuse, refuseUnrouted } from './refuse.ts'
-import { route } from './route.ts'
 
 /** Longest answer that is read: it holds one number, or an error. */
 const ANSWER_BYTES_MAX = 65_536
@@ -35,11 +35,11 @@ export async function countTokens(request: Request, services: Services, later: L
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
   const preset = withPreset(asked, routes)
   if (!preset.ok) return refuse(begun, preset.error)
-  const exchange = preset.value
-  const routed = route(exchange, routes)
-  if (!routed.ok) return refuseUnrouted(begun, routed.error)
-  const told = planHeaders(routed.value.plan)
-  const targets = routed.value.plan.candidates.map(({ target }) => target)
+  const found = routeAny(preset.value, routes)
+  if (!found.ok) return refuseUnrouted(begun, found.error)
+  const { exchange, routed } = found.value
+  const told = planHeaders(routed.plan)
+  const targets = routed.plan.candidates.map(({ target }) => target)
   const counted = await countAt(exchange, targets)
   if (counted === null) {
     const tokens = promptTokens(exchange.facts, exchange.short)

@@ -4,7 +4,7 @@ import type { RouteTable } from '../core/route-table.ts'
 import { spliceMembers } from '../wire/splice.ts'
 import type { ReadExchange } from './exchange.ts'
 import type { ShortBody } from './large-body.ts'
-import { type RoutedRequest, route } from './route.ts'
+import { type PlannedRequest, route } from './route.ts'
 
 /** What of an exchange is different for another model. */
 export type Renamed = Pick<ReadExchange, 'facts' | 'text' | 'bytes' | 'body' | 'short'> & {
@@ -14,7 +14,7 @@ export type Renamed = Pick<ReadExchange, 'facts' | 'text' | 'bytes' | 'body' | '
 /** A request on its way to another model. */
 export interface Rerouted {
   readonly renamed: Renamed
-  readonly routed: RoutedRequest
+  readonly routed: PlannedRequest
 }
 
 /** Reroutes to `model`; null where the key may not use it, nothing serves it, or it is what was asked for. */

@@ -18,11 +18,12 @@ import { endUserMissing, endUserOf } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { tellHealth, tellLateness } from './explain-health.ts'
 import { tellLimits } from './explain-limits.ts'
+import { routeAny } from './next-model.ts'
 import { withPreset } from './presets.ts'
 import { readRequest } from './read-request.ts'
 import { recall } from './recall.ts'
 import { refuse } from './refuse.ts'
-import { type PlannedRequest, route, unroutable } from './route.ts'
+import { type PlannedRequest, unroutable } from './route.ts'
 import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
 import { isPlanned, planShadow } from './shadow.ts'
 import { situationOf } from './situation.ts'
@@ -49,7 +50,7 @@ export async function explain(request: Request, services: Services, later: Later
   const exchange = preset.ok ? preset.value : given
   const unnamed = endUserMissing(exchange)
   const against = preset.ok ? unnamed : preset.error
-  const routed = against === null ? route(exchange, routes) : unroutable(against)
+  const routed = against === null ? routeAny(exchange, routes) : unroutable(against)
   const told = {
     object: 'route.explanation',
     request_id: exchange.requestId,
@@ -58,7 +59,10 @@ export async function explain(request: Request, services: Services, later: Later
     preset: exchange.preset ?? null,
     caller: tellCaller(exchange),
   }
-  if (routed.ok) return Response.json({ ...told, ...(await tellPlan(exchange, routed.value, routes)) })
+  if (routed.ok) {
+    const planned = await tellPlan(routed.value.exchange, routed.value.routed, routes)
+    return Response.json({ ...told, ...planned })
+  }
   const { failure, plan } = routed.error
   const { status, body } = protocol.fail(failure, exchange.requestId)
   const planned = plan === null ? {} : { route: tellRoute(plan), ...tellOthers(plan) }

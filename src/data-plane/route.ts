@@ -48,6 +48,8 @@ export interface PlannedRequest extends RoutedRequest {
 export interface Unroutable {
   readonly failure: Failure
   readonly plan: Plan | null
+  /** Models that the request names to go on with, where it was only that nobody is left. */
+  readonly models?: readonly string[]
 }
 
 /** Plans a request, or tells why nothing can serve it. */
@@ -85,7 +87,7 @@ export function route(exchange: ReadExchange, table: RouteTable): Result<Planned
     }
     return ok({ plan: planned, neutral: neutral.value, promptTokens: length, suggest, reroute, models })
   }
-  return unroutable(noCandidate(facts.model, planned, suggest(targets)), planned)
+  return err({ failure: noCandidate(facts.model, planned, suggest(targets)), plan: planned, models })
 }
 
 export function unroutable(failure: Failure, plan: Plan | null = null): Result<never, Unroutable> {

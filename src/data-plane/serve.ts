@@ -4,6 +4,7 @@ import type { Protocol } from '../protocols/protocol.ts'
 import { answerStream } from './answer-stream.ts'
 import { answerWhole } from './answer-whole.ts'
 import { late } from '../core/late.ts'
+import { ok } from '../core/result.ts'
 import { mayNamePreset } from '../core/preset-mark.ts'
 import { authenticate } from './authenticate.ts'
 import { withBodies } from './body-draw.ts'
@@ -16,6 +17,7 @@ import { route } from './route.ts'
 import { type SendMirror, shadowOf } from './shadow-draw.ts'
 
 const presets = late(() => import('./presets.ts'))
+const models = late(() => import('./next-model.ts'))
 const shadowing = late(() => import('./shadow.ts'))
 
 const mirror: SendMirror<ReadExchange> = async (...given) => {
@@ -42,7 +44,12 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
     if (!preset.ok) return refuse(begun, preset.error)
     exchange = preset.value
   }
-  const routed = route(exchange, routes)
+  let routed = route(exchange, routes)
+  if (!routed.ok && routed.error.models !== undefined && routed.error.models.length > 0) {
+    const loaded = models.now() ?? (await models.load().catch(() => null))
+    const next = loaded?.nextModel(exchange, routes, routed.error) ?? null
+    if (next !== null) [exchange, routed] = [next.exchange, ok(next.routed)]
+  }
   if (!routed.ok) return refuseUnrouted(begun, routed.error)
   const recalled = await recall(exchange, routed.value)
   if (recalled.state === 'hit') {

@@ -112,7 +112,9 @@ describe('a plan is told', () => {
     await ended(world, await world.ask(BODY))
     const hit = await world.ask(BODY)
     expect([hit.headers.get('x-tidegate-cache'), hit.headers.get(LINE)]).toEqual(['hit', 'priority: a'])
-    expect(world.recorded.map(({ cache, plan }) => [cache, plan])).toEqual([['hit', 'priority: a']])
+    expect(world.recorded.map(({ cache, plan }) => [cache, plan])).toEqual([
+      ['hit', 'priority: a; served from the cache'],
+    ])
   })
 
   test('to who is refused by a limit, or by a rule', async () => {

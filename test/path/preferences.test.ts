@@ -5,7 +5,7 @@ import type { Price } from '../../src/core/price.ts'
 import type { RouteRule } from '../../src/core/route-rules.ts'
 import { routeTable } from '../../src/core/route-table.ts'
 import { serve } from '../../src/data-plane/serve.ts'
-import { type PathWorld, holdTime, pathWorld } from '../support/path-world.ts'
+import { type PathWorld, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
 import { protocols } from '../support/registries.ts'
 import { fails, says } from '../support/scripted-provider.ts'
 import { someTarget } from '../support/targets.ts'
@@ -141,6 +141,30 @@ describe('where the client is', () => {
 })
 
 describe('models', () => {
+  test.each([
+    ['switched off', { provider: ['openai', 'ollama'] }, {}],
+    ['left out by a wish', {}, { provider: { only: ['groq'] } }],
+  ] as const)('that come next are asked where the first has nobody left: %s', async (_, off, more) => {
+    const made = world(['dear', 'free'])
+    made.upstream = says
+    made.switches.take({ revision: 1, off })
+    const response = await made.ask({ ...BODY, ...more, models: ['nobody', 'other'] })
+    await ended(made, response)
+    expect(response.status).toBe(200)
+    expect(made.calls.map(({ target, text }) => [target.id, JSON.parse(text).models])).toEqual([['cheap', undefined]])
+    expect(response.headers.get('x-tidegate-plan')).toBe('instead of asked, priority: cheap')
+    expect(expectSettled(made)).toMatchObject([{ route: 'other', requestedModel: 'other' }])
+  })
+
+  test('none of which anybody may serve leave the first one’s answer', async () => {
+    const made = world(['dear'])
+    const response = await made.ask({ ...BODY, provider: { only: ['nobody'] }, models: ['nobody', 'other'] })
+    expect([response.status, response.headers.get('x-tidegate-plan')]).toEqual([
+      503,
+      'priority: nobody; not dear (preference)',
+    ])
+  })
+
   test('are gone on with, in order, when the first can not be had', async () => {
     const made = world(['dear'])
     made.upstream = (call) => (call.target.id === 'dear' ? fails(call, 'overloaded') : says(call))

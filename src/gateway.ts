@@ -5,7 +5,7 @@ import type { CanaryFinding, RevisionFinding } from './core/canary.ts'
 import type { ControlPlane, GatewayEnv } from './env.ts'
 import { servicesOf } from './platform/services.ts'
 
-export { SideLimiter, TenantLimiter } from '../durable-objects/index.ts'
+export { RegionalLimiter, SideLimiter, TenantLimiter } from '../durable-objects/index.ts'
 export { TaskBatcher } from './calling-batcher.ts'
 export { TargetBreaker } from './checked-breaker.ts'
 export { LiveUpdates } from './live-updates.ts'

@@ -7,6 +7,7 @@ import { handleSimulated } from './simulated/handle-simulated.ts'
 import { consumeQueue, runSchedule } from './usage-consumer.ts'
 import type { GatewayEnv, UsageEnv } from './env.ts'
 
+export { RegionalLimiter } from '../durable-objects/regional-limiter.ts'
 export { SideLimiter } from '../durable-objects/side-limiter.ts'
 export { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
 export { TaskBatcher } from './calling-batcher.ts'

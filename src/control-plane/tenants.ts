@@ -99,6 +99,7 @@ export const BLANK_TENANT: Omit<TenantRow, 'id' | 'name' | 'created_at_ms'> = {
   require_end_user: 0,
   pass_through: PASS_THROUGH_USUAL,
   limits_unavailable: 'refuse',
+  limiter: 'one',
   unpriced: null,
   default_price: null,
   data_policy: null,
@@ -126,6 +127,7 @@ export function changeTenant(before: TenantRow, body: TenantChange): Result<Tena
     require_end_user: body.require_end_user === undefined ? before.require_end_user : body.require_end_user ? 1 : 0,
     pass_through: body.pass_through ?? before.pass_through,
     limits_unavailable: body.limits_unavailable ?? before.limits_unavailable,
+    limiter: body.limiter ?? before.limiter,
     data_policy: changeDataPolicy(before.data_policy, body.data_policy),
     bodies: changeBodies(before.bodies, body.bodies),
   })
@@ -156,6 +158,7 @@ export function viewTenant(row: TenantRow, spentNanoUsd?: number) {
     end_user_limits: readRules(row.end_user_limits),
     pass_through: row.pass_through,
     limits_unavailable: row.limits_unavailable,
+    limiter: row.limiter,
     unpriced: row.unpriced,
     default_price: defaultPrice === null ? null : viewPrice(defaultPrice),
     data_policy: viewDataPolicy(dataPolicyOf(row.data_policy)),

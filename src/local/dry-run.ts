@@ -13,7 +13,13 @@ export const GATEWAY_KIB_MAX = 130
 const PROBLEM_LINES_MAX = 12
 
 /** What the usage consumer leaves out on purpose; wrangler warns about each name that stands at the top level only. */
-const LEFT_OUT_ON_PURPOSE = new Set(['ALLOW_PRIVATE_ENDPOINTS', 'TARGET_BREAKER', 'SIDE_LIMITER', 'TASK_BATCHER'])
+const LEFT_OUT_ON_PURPOSE = new Set([
+  'ALLOW_PRIVATE_ENDPOINTS',
+  'TARGET_BREAKER',
+  'SIDE_LIMITER',
+  'TASK_BATCHER',
+  'REGIONAL_LIMITER',
+])
 
 /** The Workers that are deployed: label and the environment of wrangler.toml, empty for the top level. */
 export const DEPLOYED = [

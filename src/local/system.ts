@@ -111,6 +111,7 @@ function gatewayWorker(options: SystemOptions, built: BuiltSystem): V4WorkerOpti
       TENANT_LIMITER: { className: 'TenantLimiter', useSQLite: true },
       TARGET_BREAKER: { className: 'TargetBreaker', useSQLite: true },
       SIDE_LIMITER: { className: 'SideLimiter', useSQLite: true },
+      REGIONAL_LIMITER: { className: 'RegionalLimiter', useSQLite: true },
       LIVE_UPDATES: { className: 'LiveUpdates', useSQLite: true },
     },
     kvNamespaces: { DIRECTORY: 'directory', REPLIES: 'replies' },

@@ -59,7 +59,7 @@ export interface EdgeDirectory extends Directory {
 }
 
 /** The directory over KV. `pepper` is the secret under which virtual keys are hashed. `switches` and `prices` are told
- *  what the routing snapshot says of them. */
+ *  what the routing snapshot says of them, `tellTenant` what is read of a caller's tenant. */
 export function kvDirectory(
   kv: KVNamespace,
   pepper: string,
@@ -67,6 +67,7 @@ export function kvDirectory(
   log: Log,
   switches = new SwitchBoard(),
   prices = new PriceBook(),
+  tellTenant: (tenant: TenantRecord) => void = () => {},
 ): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
   const held = kvRoutes(kv, nowMs, log, (snapshot) => {
@@ -81,7 +82,7 @@ export function kvDirectory(
     if (!parsed.ok) return 'malformed'
     let known: KnownCaller
     try {
-      known = await readCaller(kv, parsed.value, pepper, nowMs())
+      known = await readCaller(kv, parsed.value, pepper, nowMs(), tellTenant)
     } catch (error) {
       log.warn('directory-unavailable', { error: String(error) })
       return 'unavailable'
@@ -175,7 +176,13 @@ async function withTheirCredentials(snapshot: RoutingSnapshot, nowMs: number) {
 }
 
 
-async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowMs: number): Promise<KnownCaller> {
+async function readCaller(
+  kv: KVNamespace,
+  key: VirtualKey,
+  pepper: string,
+  nowMs: number,
+  tellTenant: (tenant: TenantRecord) => void,
+): Promise<KnownCaller> {
   const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
   const record = await kv.get<KeyRecord>(directoryKeyName(key.kid), options)
   if (record === null || !(await verifySecret(record.hashes, key.secret, pepper))) {
@@ -186,6 +193,7 @@ async function readCaller(kv: KVNamespace, key: VirtualKey, pepper: string, nowM
   if (expiresAtMs !== null && nowMs >= expiresAtMs) return { answer: 'expired', keyId, untilMs: nowMs + UNKNOWN_MS }
   const tenant = await kv.get<TenantRecord>(directoryTenantName(record.tenantId), options)
   if (tenant === null) return { answer: 'unknown', keyId, untilMs: nowMs + UNKNOWN_MS }
+  tellTenant(tenant)
   const answer: Caller = {
     tenantId: record.tenantId,
     teamId: record.teamId,

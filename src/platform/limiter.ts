@@ -10,6 +10,8 @@ import { LeaseHolder } from './lease-holder.ts'
 
 export interface LimiterPorts extends BesidePorts {
   readonly object: (tenantId: string) => LimiterObject
+  /** The way to tenants' limiters near this isolate; null where nobody knows where it is. Missing: there are none. */
+  readonly near?: () => ((tenantId: string) => Pick<LimiterObject, 'call'>) | null
   readonly onRevoked: (keyIds: readonly string[]) => void
   readonly switches: SwitchBoard
   readonly log: Log
@@ -18,15 +20,28 @@ export interface LimiterPorts extends BesidePorts {
 /** Tenants with a holder at once; the least recently met is let go of when it is idle. */
 const HOLDERS_MAX = 2_000
 
-export function leasedLimiter(ports: LimiterPorts): Limiter {
+/** Tenants known to have limiters near their isolates, at once; of those beyond, the tenant's own object is asked. */
+const REGIONAL_MAX = 10_000
+
+/** The limiter, which is told where tenants' limits are kept. */
+export interface PlacedLimiter extends Limiter {
+  /** Tells whether a tenant has limiters near its isolates. From then on those are asked, or no longer; what is held goes back
+   *  to where it is from, and what runs goes on under it. */
+  place(tenantId: string, isRegional: boolean): void
+}
+
+export function leasedLimiter(ports: LimiterPorts): PlacedLimiter {
   const holders = new Map<string, LeaseHolder>()
+  const regional = new Set<string>()
 
   function holderOf(tenantId: string): LeaseHolder {
     const known = holders.get(tenantId)
     if (known !== undefined) return known
     if (holders.size >= HOLDERS_MAX) forgetIdle(holders)
+    // Decided once: a lease is known only where it is from.
+    const object = (regional.has(tenantId) ? ports.near?.() : null) ?? ports.object
     const holder = new LeaseHolder(tenantId, ports.newId(), {
-      send: (message) => ports.object(tenantId).call(message),
+      send: (message) => object(tenantId).call(message),
       nowMs: ports.nowMs,
       sleep: ports.sleep,
       onRevoked: ports.onRevoked,
@@ -74,6 +89,10 @@ export function leasedLimiter(ports: LimiterPorts): Limiter {
         return 'unavailable'
       }
     },
+    place(tenantId, isRegional) {
+      // What is held isn't asked for anything more, so it soon goes back.
+      if (moves(regional, tenantId, isRegional)) holders.delete(tenantId)
+    },
     inHand: (path) => holders.get(path.tenantId)?.inHand(path) ?? null,
   }
 }
@@ -92,6 +111,15 @@ async function limitsInTime(
   } catch {
     return 'unavailable'
   }
+}
+
+/** Notes where a tenant's limits are. Whether that is news. */
+function moves(regional: Set<string>, tenantId: string, isRegional: boolean): boolean {
+  if (regional.has(tenantId) === isRegional) return false
+  if (regional.size >= REGIONAL_MAX) regional.clear()
+  if (isRegional) regional.add(tenantId)
+  else regional.delete(tenantId)
+  return true
 }
 
 function forgetIdle(holders: Map<string, LeaseHolder>): void {

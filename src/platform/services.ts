@@ -5,6 +5,7 @@ import { Calibration } from '../core/calibration.ts'
 import { late } from '../core/late.ts'
 import { PRICE_LIST_NAME } from '../core/directory.ts'
 import { PriceBook } from '../core/price-book.ts'
+import { type LimiterPlace, placeOf } from '../core/limiter-place.ts'
 import { type Region, breakerName, regionOf } from '../core/region.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import type { TaskBatcher } from '../../durable-objects/task-batcher.ts'
@@ -48,24 +49,30 @@ function makeServices(env: GatewayEnv): GatewayServices {
   const switches = new SwitchBoard()
   const prices = new PriceBook(readUnpriced(env, log))
   let region: Region | null = null
-  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches, prices)
+  let place: LimiterPlace | null = null
+  const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches, prices, (tenant) => {
+    limiter.place(tenant.tenantId, tenant.limiter === 'regional')
+  })
+  const limiter = leasedLimiter({
+    near: () => nearLimiters(env, place),
+    object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
+    sendBeside: (name, message) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).call(message),
+    limitsBeside: (name, path) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).limits(path),
+    digest: (text) => hmacHex(pepper, text),
+    nowMs,
+    sleep,
+    newId: uuidv7,
+    onRevoked: (keyIds) => directory.revoke(keyIds),
+    switches,
+    log,
+  })
   return {
     directory,
     comesFrom(request) {
       region ??= regionOf(request.cf?.continent)
+      place ??= placeOf({ continent: request.cf?.continent, longitude: request.cf?.longitude })
     },
-    limiter: leasedLimiter({
-      object: (tenantId) => env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)),
-      sendBeside: (name, message) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).call(message),
-      limitsBeside: (name, path) => env.SIDE_LIMITER.get(env.SIDE_LIMITER.idFromName(name)).limits(path),
-      digest: (text) => hmacHex(pepper, text),
-      nowMs,
-      sleep,
-      newId: uuidv7,
-      onRevoked: (keyIds) => directory.revoke(keyIds),
-      switches,
-      log,
-    }),
+    limiter,
     breakers: isolateBreakers({
       shared(targetId) {
         const name = breakerName(region ?? regionOf(null), targetId)
@@ -132,6 +139,12 @@ function replyStore(env: GatewayEnv, log: Log): () => Promise<ReplyStore> {
       throw error
     }
   }
+}
+
+/** The way to tenants' limiters at that place. */
+function nearLimiters({ REGIONAL_LIMITER: limiters }: GatewayEnv, place: LimiterPlace | null) {
+  if (limiters === undefined || place === null) return null
+  return (tenantId: string) => limiters.get(limiters.idFromName(`${place}/${tenantId}`), { locationHint: place })
 }
 
 /** Where requests of this isolate's region meet. */

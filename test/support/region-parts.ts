@@ -1,10 +1,19 @@
 // What a simulated world of regions is made of: isolates with one lease each, regions, and messages on their way.
 import { strict as assert } from 'node:assert'
 import { type Counts, RESOURCES, each } from '../../src/core/amounts.ts'
-import type { Authority } from '../../src/core/authority.ts'
+import type { Authority, Timing } from '../../src/core/authority.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import type { AdmissionRecord, EventChunk, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
 import type { RegionalLimits, SubLease } from '../../src/core/regional-limits.ts'
+import {
+  type SubRow,
+  type UpperRow,
+  hasSubMoved,
+  hasUpperMoved,
+  restoreRegion,
+  subRow,
+  upperRow,
+} from '../../src/core/regional-upkeep.ts'
 
 export interface Attempt {
   readonly id: string
@@ -31,7 +40,10 @@ export interface Isolate {
 
 /** A region, with what its object keeps besides. */
 export interface Place {
-  readonly region: RegionalLimits
+  region: RegionalLimits
+  /** Its leases as they were last written. */
+  readonly uppers: Map<string, UpperRow>
+  readonly subs: Map<string, SubRow>
   readonly offsetMs: number
   readonly numbers: Map<string, number>
   readonly acknowledged: Map<string, number>
@@ -58,6 +70,8 @@ export type Packet =
 export function newPlace(region: RegionalLimits, offsetMs: number): Place {
   return {
     region,
+    uppers: new Map(),
+    subs: new Map(),
     offsetMs,
     numbers: new Map(),
     acknowledged: new Map(),
@@ -66,6 +80,32 @@ export function newPlace(region: RegionalLimits, offsetMs: number): Place {
     messageCount: 0,
     isSilent: false,
   }
+}
+
+/** Writes what has changed of a region's leases, as its object does before anything leaves that follows from it. */
+export function keep({ region, uppers, subs }: Place): void {
+  const held = new Map([...region.leases.values(), ...region.closing].map((lease) => [lease.id, lease]))
+  for (const lease of held.values()) {
+    const kept = uppers.get(lease.id)
+    if (kept === undefined || hasUpperMoved(region, lease, kept)) uppers.set(lease.id, upperRow(region, lease))
+  }
+  for (const sub of region.subs.values()) {
+    const kept = subs.get(sub.id)
+    if (kept === undefined || hasSubMoved(sub, kept)) subs.set(sub.id, subRow(sub))
+  }
+  for (const id of uppers.keys()) if (!held.has(id)) uppers.delete(id)
+  for (const id of subs.keys()) if (!region.subs.has(id)) subs.delete(id)
+}
+
+/** The region's object is started anew, on what it wrote. What it was being told is lost. */
+export function restart(place: Place, time: Timing): void {
+  const { name, leaseCount } = place.region
+  const rows = { name, leaseCount, uppers: [...place.uppers.values()], subs: [...place.subs.values()] }
+  place.region = restoreRegion(structuredClone(rows), time)
+  place.uppers.clear()
+  place.subs.clear()
+  place.messageCount += 1
+  keep(place)
 }
 
 export function newIsolate(name: string, offsetMs: number, place: Place): Isolate {

@@ -1,5 +1,5 @@
 // A simulation of a tenant's limiter, regions that hold leases of it, and isolates that hold leases of those. On both levels
-// messages are lost, doubled, delayed and overtaken; isolates crash with attempts in flight, regions fall silent for ever,
+// messages are lost, doubled, delayed and overtaken; isolates crash with attempts in flight, regions start anew or fall silent for ever,
 // clocks are off. It knows what was really spent, and objects as soon as a limit is passed or the books contradict each
 // other. Everything follows from one seed.
 import { strict as assert } from 'node:assert'
@@ -16,16 +16,8 @@ import {
 import * as regions from '../../src/core/regional-limits.ts'
 import { type Chance, chance } from './chance.ts'
 import { type Receiver, budget, configOf, node, rate, receiver, slots } from './limiter-receiver.ts'
-import {
-  type Attempt,
-  type Isolate,
-  type Packet,
-  type Place,
-  checkPlace,
-  newIsolate,
-  newPlace,
-  untoldOf,
-} from './region-parts.ts'
+import type { Attempt, Isolate, Packet, Place } from './region-parts.ts'
+import { checkPlace, keep, newIsolate, newPlace, restart, untoldOf } from './region-parts.ts'
 import { Truth } from './true-spend.ts'
 
 /** The machine under test. */
@@ -124,9 +116,11 @@ export class RegionWorld {
     else if (draw < 88 && this.#chance.below(8) === 0) this.#silence()
     else if (draw < 89) this.root.expire(this.#nowMs)
     else if (draw < 90 && isolate.lease !== null) leases.giveBack(isolate.lease)
+    else if (draw < 91) this.#restart()
     else this.#wait()
     this.#cutOverdue()
     this.#check()
+    for (const place of this.#places) keep(place)
   }
 
   #wait(): void {
@@ -239,6 +233,12 @@ export class RegionWorld {
     this.#places = this.#places.filter((other) => other !== place)
     this.#addPlace()
     this.#addIsolate()
+  }
+
+  #restart(): void {
+    const place = this.#chance.pick(this.#places)
+    if (this.#chance.below(2) === 0) this.#machine.restRegion(place.region)
+    else restart(place, { nowMs: this.#nowMs + place.offsetMs, ttlMs: SUB_TTL_MS })
   }
 
   #addPlace(): void {

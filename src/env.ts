@@ -1,6 +1,5 @@
 // The bindings of each Worker, as wrangler.toml declares them.
 import type { LiveUpdates } from '../durable-objects/live-updates.ts'
-import type { RegionalLimiter } from '../durable-objects/regional-limiter.ts'
 import type { SideLimiter } from '../durable-objects/side-limiter.ts'
 import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
 import type { TaskBatcher } from '../durable-objects/task-batcher.ts'
@@ -24,8 +23,6 @@ export interface AlertBindings {
 export interface GatewayEnv extends AlertBindings {
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
   readonly TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
-  /** A tenant's limits near its isolates, for tenants that want it; missing: for none. */
-  readonly REGIONAL_LIMITER?: DurableObjectNamespace<RegionalLimiter>
   /** Limits of end users and of targets. */
   readonly SIDE_LIMITER: DurableObjectNamespace<SideLimiter>
   /** Where small requests meet, to be put to a provider together; missing: nowhere but in their isolates. */
@@ -68,13 +65,13 @@ export interface GatewayEnv extends AlertBindings {
   readonly OIDC_TRUST_EMAIL?: string
   /** Secret under which virtual keys and API tokens are hashed. */
   readonly KEY_PEPPER?: string
-  /** Secret under which prompts and replies are encrypted that tenants want kept; without it none are. */
-  readonly BODIES_KEY?: string
-  readonly UPSTASH_REDIS_REST_URL?: string
   /** Secret under which providers' credentials are encrypted, 32 bytes in base64; without it none are stored. */
   readonly CREDENTIAL_KEY?: string
   /** What it was before, while what was encrypted under that is encrypted anew. */
   readonly CREDENTIAL_KEY_PREVIOUS?: string
+  /** Secret under which prompts and replies are encrypted that tenants want kept; without it none are. */
+  readonly BODIES_KEY?: string
+  readonly UPSTASH_REDIS_REST_URL?: string
   readonly UPSTASH_REDIS_REST_TOKEN?: string
 }
 
@@ -92,12 +89,12 @@ export interface ControlPlane {
 export interface UsageEnv extends AlertBindings {
   readonly DB: D1Database
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
+  /** As the gateway's: told of what is in the ledger. */
+  readonly LIVE_UPDATES?: DurableObjectNamespace<LiveUpdates>
   readonly USAGE: Queue<UsageBatch>
   readonly CONTROL: ControlPlane
   readonly ENVIRONMENT: string
   readonly ADMIN_TOKEN?: string
-  /** As the gateway's: told of what is in the ledger. */
-  readonly LIVE_UPDATES?: DurableObjectNamespace<LiveUpdates>
   /** Days for which single usage events are kept, or `forever`; 30 unless set. */
   readonly EVENTS_KEPT_DAYS?: string
   /** Where usage events go before they are forgotten; nowhere unless bound. */

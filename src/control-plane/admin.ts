@@ -14,13 +14,13 @@ import { apiTokenEndpoints } from './api-tokens.ts'
 import { auditEndpoints } from './audit.ts'
 import { authorized } from './authorize.ts'
 import { configurationEndpoints } from './configuration/endpoints.ts'
-import { endUserEndpoints } from './end-users.ts'
 import { credentialEndpoints } from './credentials.ts'
+import { endUserEndpoints } from './end-users.ts'
 import { MOVED_ON, conditional } from './etag.ts'
 import { inFlightEndpoints } from './in-flight.ts'
+import { liveEndpoints, toldLive } from './live.ts'
 import { keyLineEndpoints } from './key-lines.ts'
 import { keyReportEndpoints } from './key-reports.ts'
-import { liveEndpoints, toldLive } from './live.ts'
 import { keyEndpoints } from './keys.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { presetEndpoints } from './presets.ts'
@@ -60,8 +60,8 @@ export function createAdmin(options: AdminOptions) {
     .use(authorized(ports))
     .use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }))
     .use(conditional())
-    .use(once(ports))
     .use(toldLive())
+    .use(once(ports))
     .route('/me', meEndpoints())
     .route('/sign-out', signOutEndpoints())
     .route('/access/tokens', apiTokenEndpoints(ports))
@@ -73,8 +73,8 @@ export function createAdmin(options: AdminOptions) {
     .route('/keys', keyLineEndpoints(ports))
     .route('/keys', keyReportEndpoints(ports))
     .route('/keys', keyEndpoints(ports))
-    .route('/targets', targetEndpoints(ports))
     .route('/credentials', credentialEndpoints(ports))
+    .route('/targets', targetEndpoints(ports))
     .route('/routes', routeEndpoints(ports))
     .route('/presets', presetEndpoints(ports))
     .route('/prices', priceEndpoints(ports))
@@ -88,9 +88,9 @@ export function createAdmin(options: AdminOptions) {
     .route('/alert-rules', alertRuleEndpoints(ports))
     .route('/alerts', alertEndpoints())
     .route('/summary', summaryEndpoints(ports))
+    .route('/live', liveEndpoints(ports))
     .route('/', reportEndpoints(ports))
     .route('/', analyticsEndpoints(ports))
-    .route('/live', liveEndpoints(ports))
     .route('/', ledgerAuditEndpoints(ports))
     .post('/publish', publish)
     .all('*', (c) =>

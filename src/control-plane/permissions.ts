@@ -133,6 +133,7 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'POST /rerate': permission('admin', 'everything'),
   'POST /reconcile': permission('admin', 'everything'),
 
+  'GET /live': permission('viewer', 'scoped'),
   'GET /overview': permission('viewer', 'scoped'),
   'GET /summary': permission('viewer', 'scoped'),
   'GET /summary/history': permission('viewer', 'scoped'),
@@ -140,7 +141,6 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'GET /reports': permission('viewer', 'scoped'),
   'GET /exports/:what{events|focus}': permission('viewer', 'scoped'),
   'GET /requests': permission('viewer', 'scoped'),
-  'GET /live': permission('viewer', 'scoped'),
   'GET /requests/in-flight': permission('viewer', 'scoped'),
   'POST /requests/:id/cancel': permission('lead', 'scoped'),
   'GET /requests/:id/bodies': permission('admin', 'scoped'),

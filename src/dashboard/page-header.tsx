@@ -94,7 +94,6 @@ function Freshness({ feeds, isPaused }: { feeds: readonly Feed<unknown>[]; isPau
   )
 }
 
-/** One line for whatever fails to refresh, with what is still shown and a way to try at once. */
 const TOLD = 'The gateway says when there is something new.'
 
 function freshnessOf(feeds: readonly Feed<unknown>[]): 'failing' | 'live' | 'polled' {
@@ -108,6 +107,7 @@ function paceOf(feeds: readonly Feed<unknown>[]): number {
   return Math.round(Math.min(...polled.map((feed) => feed.everyMs)) / 1_000)
 }
 
+/** One line for whatever fails to refresh, with what is still shown and a way to try at once. */
 export function FailureNotice({ feeds }: { feeds: readonly Feed<unknown>[] }) {
   const failing = feeds.filter((feed) => feed.failure !== null)
   const [first] = failing

@@ -70,9 +70,9 @@ export function kvDirectory(
   tellTenant: (tenant: TenantRecord) => void = () => {},
 ): EdgeDirectory {
   const callers = new Map<string, KnownCaller>()
-  const held = kvRoutes(kv, nowMs, log, (snapshot) => {
   /** By the limiter's word: KV's edge may not know it yet. */
   const revoked = new Set<string>()
+  const held = kvRoutes(kv, nowMs, log, (snapshot) => {
     if (snapshot.switches !== undefined) switches.take(snapshot.switches)
     prices.take(snapshot.prices ?? [])
   })
@@ -87,8 +87,8 @@ export function kvDirectory(
       log.warn('directory-unavailable', { error: String(error) })
       return 'unavailable'
     }
-    if (callers.size >= CALLERS_MAX) forgetOldest(callers)
     if (known.keyId !== null && revoked.has(known.keyId)) known = { ...known, answer: 'revoked' }
+    if (callers.size >= CALLERS_MAX) forgetOldest(callers)
     callers.set(presented, known)
     return known.answer
   }
@@ -165,7 +165,6 @@ function kvRoutes(
   }
 }
 
-const NO_ROUTES: RoutingSnapshot = { revision: 0, targets: {}, routes: [] }
 /** A snapshot whose targets know where their credentials are, and when that is to be looked at again. */
 async function withTheirCredentials(snapshot: RoutingSnapshot, nowMs: number) {
   if (snapshot.credentials === undefined) {
@@ -175,6 +174,7 @@ async function withTheirCredentials(snapshot: RoutingSnapshot, nowMs: number) {
   return (await holding.load()).withCredentials(snapshot, nowMs)
 }
 
+const NO_ROUTES: RoutingSnapshot = { revision: 0, targets: {}, routes: [] }
 
 async function readCaller(
   kv: KVNamespace,

@@ -79,6 +79,7 @@ export function leasedLimiter(ports: LimiterPorts): PlacedLimiter {
       return admitShadow(asked, later, (event) => holderOf(event.tenantId).record(event, later))
     },
     record: (event, later) => holderOf(event.tenantId).record(event, later),
+    isRevoked: keyQuestions(ports, holderOf),
     limits: (path) => limitsInTime(ports, path),
     async limitsBeside(tenantId, model, beside) {
       const late = ports.sleep(LIMITS_MS_MAX).then(() => 'unavailable' as const)
@@ -98,37 +99,7 @@ export function leasedLimiter(ports: LimiterPorts): PlacedLimiter {
 }
 
 /** How long a look at the limits may take, and a question about a key. */
-    isRevoked: keyQuestions(ports, holderOf),
 const LIMITS_MS_MAX = 3_000
-
-async function limitsInTime(
-  { object, sleep }: LimiterPorts,
-  path: LimiterPath,
-): Promise<readonly LimitState[] | 'revoked' | 'unavailable'> {
-  const late = sleep(msMax).then(() => 'unavailable' as const)
-  try {
-    return (await Promise.race([object(path.tenantId).limits(path), late])) ?? 'revoked'
-  } catch {
-    return 'unavailable'
-  }
-}
-
-/** Notes where a tenant's limits are. Whether that is news. */
-function moves(regional: Set<string>, tenantId: string, isRegional: boolean): boolean {
-  if (regional.has(tenantId) === isRegional) return false
-  if (regional.size >= REGIONAL_MAX) regional.clear()
-  if (isRegional) regional.add(tenantId)
-  else regional.delete(tenantId)
-  return true
-}
-
-function forgetIdle(holders: Map<string, LeaseHolder>): void {
-  for (const [tenantId, holder] of holders) {
-    if (!holder.isIdle) continue
-    holders.delete(tenantId)
-    return
-  }
-}
 const REVOKED_MS_MAX = 1_000
 
 /** Whether keys are revoked, asked of the tenant's own limiter where that wasn't heard of lately. While it is away a key goes on
@@ -157,4 +128,33 @@ function keyQuestions(
     return isRevoked
   }
 }
+
+async function limitsInTime(
+  { object, sleep }: LimiterPorts,
+  path: LimiterPath,
   msMax = LIMITS_MS_MAX,
+): Promise<readonly LimitState[] | 'revoked' | 'unavailable'> {
+  const late = sleep(msMax).then(() => 'unavailable' as const)
+  try {
+    return (await Promise.race([object(path.tenantId).limits(path), late])) ?? 'revoked'
+  } catch {
+    return 'unavailable'
+  }
+}
+
+/** Notes where a tenant's limits are. Whether that is news. */
+function moves(regional: Set<string>, tenantId: string, isRegional: boolean): boolean {
+  if (regional.has(tenantId) === isRegional) return false
+  if (regional.size >= REGIONAL_MAX) regional.clear()
+  if (isRegional) regional.add(tenantId)
+  else regional.delete(tenantId)
+  return true
+}
+
+function forgetIdle(holders: Map<string, LeaseHolder>): void {
+  for (const [tenantId, holder] of holders) {
+    if (!holder.isIdle) continue
+    holders.delete(tenantId)
+    return
+  }
+}

@@ -191,7 +191,6 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await context.close()
   })
 
-  test('requests are looked for, come in by themselves and tell their story; a script in them is text', async () => {
   test('what is asked for meanwhile appears by itself, and nobody asks again and again unless no socket can be had', async () => {
     const page = await browser.newPage()
     const polling = await browser.newPage()
@@ -229,6 +228,7 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await Promise.all([page.close(), polling.close()])
   })
 
+  test('requests are looked for, come in by themselves and tell their story; a script in them is text', async () => {
     const { id, key } = await mintKey(system, 'acme', 'seeker', { tags: [SCRIPT_NAME] })
     const { page, complaints } = await open(`requests#key=${id}`)
     const rows = page.locator('.requests-table tbody tr')
@@ -246,8 +246,8 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await page.getByRole('button', { name: 'Clear the filter' }).click()
     await page.getByLabel('Key', { exact: true }).selectOption({ label: 'seeker' })
     await page.getByLabel('Model').fill(MODEL)
-    await until(1)
     await expect.poll(() => rows.getByText('e400').count(), { timeout: WAIT_MS }).toBe(0)
+    await until(1)
     expect(await barriers(page)).toEqual([])
     await rows.getByRole('button').focus()
     await page.keyboard.press('Enter')

@@ -1,5 +1,6 @@
 // The bindings of each Worker, as wrangler.toml declares them.
 import type { LiveUpdates } from '../durable-objects/live-updates.ts'
+import type { RegionalLimiter } from '../durable-objects/regional-limiter.ts'
 import type { SideLimiter } from '../durable-objects/side-limiter.ts'
 import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
 import type { TaskBatcher } from '../durable-objects/task-batcher.ts'
@@ -23,6 +24,8 @@ export interface AlertBindings {
 export interface GatewayEnv extends AlertBindings {
   readonly TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
   readonly TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
+  /** A tenant's limits near its isolates, for tenants that want it; missing: for none. */
+  readonly REGIONAL_LIMITER?: DurableObjectNamespace<RegionalLimiter>
   /** Limits of end users and of targets. */
   readonly SIDE_LIMITER: DurableObjectNamespace<SideLimiter>
   /** Where small requests meet, to be put to a provider together; missing: nowhere but in their isolates. */

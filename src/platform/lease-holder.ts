@@ -22,6 +22,7 @@ import { CommitPace } from './group-commit.ts'
 import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
 import { Holding } from './holding.ts'
+import { IdleWatch } from './idle-watch.ts'
 import { KnownKeys } from './known-keys.ts'
 
 export type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
@@ -38,8 +39,6 @@ interface Waiter extends Shortage {
 const CONTACT_MS = 3_000
 /** Group commit: what is owed waits at most this long for company. */
 const FLUSH_DELAY_MS = 25
-/** Unused allowance goes back after so long without a request. */
-const IDLE_MS = 8_000
 /** How often a message is sent that is turned away at once. */
 const SENDS_MAX = 2
 /** What could not be shipped is tried again after this, doubling, so many times. */
@@ -68,8 +67,8 @@ export class LeaseHolder {
   #unanswered: readonly AdmissionRecord[] = []
   #isRetrying = false
   readonly #commits: CommitPace
-  #idleDueMs: number | null = null
-  #lastUseMs = 0
+  /** Unused allowance goes back when nobody asks any more. */
+  readonly #idleness: IdleWatch
   #lastHeardMs = 0
   readonly keys = new KnownKeys()
   /** What could be admitted on a path without asking anybody; null for nothing. Takes nothing. */
@@ -83,6 +82,10 @@ export class LeaseHolder {
     this.#leases = new HeldLeases(holder, manner?.aheadRequests)
     this.#commits = new CommitPace(manner?.flushDelayMs ?? FLUSH_DELAY_MS)
     this.#ports = ports
+    this.#idleness = new IdleWatch(ports, () => {
+      this.#leases.rest()
+      return this.#exchange()
+    })
   }
 
   /** True when nothing is held, owed or waited for. */
@@ -100,7 +103,7 @@ export class LeaseHolder {
     leastNanoUsd: number | null = null,
   ): HeldReservation | Promise<HeldReservation | Refusal> {
     const nowMs = this.#ports.nowMs()
-    this.#lastUseMs = nowMs
+    this.#idleness.note(nowMs)
     if (this.#journal.isFull) return Promise.resolve({ kind: 'unavailable', isFull: true })
     const counts = counted(amounts)
     const lease = this.#leases.of(path)
@@ -115,7 +118,7 @@ export class LeaseHolder {
   /** Hands over an event that has no reservation: of a cache hit, or of what was let through unchecked. With a full journal,
    *  while the limiter is away, it is let go of if there is no money in it. */
   record(event: UsageEvent, later: Later): void {
-    this.#lastUseMs = this.#ports.nowMs()
+    this.#idleness.note(this.#ports.nowMs())
     if (this.#journal.isFull && event.costNanoUsd === 0) return
     this.keys.answered(event.keyId)
     this.#journal.add(event)
@@ -238,7 +241,7 @@ export class LeaseHolder {
   /** `isUrgent`: what was answered is to be durable soon. `settled`: the lease under which something has just ended. */
   #flushSoon(later: Later, isUrgent = false, settled: HeldLease | null = null): void {
     const nowMs = this.#ports.nowMs()
-    this.#returnWhenIdle(nowMs, later)
+    this.#idleness.watch(nowMs, later)
     if (this.#manner !== null && !this.#journal.hasNews && (settled === null || !isAwaited(settled))) return
     const dueMs = this.#commits.due(nowMs, isUrgent)
     if (dueMs === null) return
@@ -248,21 +251,6 @@ export class LeaseHolder {
 
   #exchangeSoon(later: Later): void {
     later(this.#exchange())
-  }
-
-  /** Watches for idleness on behalf of all requests; re-armed by whichever request finds nobody watching. */
-  #returnWhenIdle(nowMs: number, later: Later, inMs = IDLE_MS): void {
-    if (this.#idleDueMs !== null && nowMs < this.#idleDueMs + EXCHANGE_MS_MAX) return
-    this.#idleDueMs = nowMs + inMs
-    later(
-      this.#ports.sleep(inMs).then(() => {
-        this.#idleDueMs = null
-        const idleMs = this.#ports.nowMs() - this.#lastUseMs
-        if (idleMs < IDLE_MS) return this.#returnWhenIdle(this.#ports.nowMs(), later, IDLE_MS - idleMs)
-        this.#leases.rest()
-        return this.#exchange()
-      }),
-    )
   }
 
   /** Ships everything there is and asks for what is waited for, in turn; what comes meanwhile is folded into the next.

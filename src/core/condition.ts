@@ -3,8 +3,16 @@
 
 /** What a condition may ask for as text; `metadata.<name>` and `header.<name>` besides. A field may have several values. */
 export const TEXT_FIELDS = ['model', 'key', 'team', 'tag', 'end_user', 'cost_center', 'country', 'continent'] as const
-/** … as a number. Hours count from 0, weekdays from 1 for Monday, both in UTC. */
-export const NUMBER_FIELDS = ['prompt_tokens', 'max_output_tokens', 'messages', 'hour', 'weekday'] as const
+/** … as a number. Hours count from 0, weekdays from 1 for Monday, both in UTC. `budget_used`: per cent of the tightest budget, as
+ *  this isolate last heard; not known before it has. */
+export const NUMBER_FIELDS = [
+  'prompt_tokens',
+  'max_output_tokens',
+  'messages',
+  'hour',
+  'weekday',
+  'budget_used',
+] as const
 /** … as yes or no. */
 export const FLAG_FIELDS = [
   'streamed',

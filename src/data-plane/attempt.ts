@@ -17,6 +17,7 @@ import { type CallPermit, type OutgoingCall, type Refusal, type Reservation, isA
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type ReadExchange, deadlineOf, eventTemplate, settingsOf } from './exchange.ts'
 import { admitAtLimit } from './at-limit.ts'
+import { noteBudget } from './budget-memory.ts'
 import { droppedFields } from './dropped.ts'
 import { besideOf } from './end-user.ts'
 import { followedMembers } from './preferences.ts'
@@ -134,6 +135,7 @@ export async function admit<P extends Speaker>(
   })
   const result = admitted instanceof Promise ? await admitted : admitted
   if (!isAdmitted(result)) return result
+  if (plan.route.rules !== undefined) noteBudget(services, path, result.standings?.() ?? null)
   const isNative = plan.goesOn === undefined && dialect.nativeWire(target) === exchange.protocol.wire
   return {
     exchange,

@@ -5,6 +5,7 @@ import type { Gap } from '../core/failure.ts'
 import { type Json, isJsonObject } from '../core/json.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import { arrayOf, objectOf } from '../wire/read.ts'
+import { budgetUsed } from './budget-memory.ts'
 import { endUserOf } from './end-user.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
 
@@ -71,6 +72,8 @@ function number(exchange: ReadExchange<Speaker>, field: NumberField, promptToken
       return new Date(exchange.startedAtMs).getUTCHours()
     case 'weekday':
       return new Date(exchange.startedAtMs).getUTCDay() || 7
+    case 'budget_used':
+      return budgetUsed(exchange.services, { keyId: exchange.caller.keyId, model: exchange.facts.model })
   }
 }
 

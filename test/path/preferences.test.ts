@@ -5,7 +5,7 @@ import type { Price } from '../../src/core/price.ts'
 import type { RouteRule } from '../../src/core/route-rules.ts'
 import { routeTable } from '../../src/core/route-table.ts'
 import { serve } from '../../src/data-plane/serve.ts'
-import { type PathWorld, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
+import { type PathWorld, ended, expectSettled, holdTime, pathWorld, servicesOf } from '../support/path-world.ts'
 import { protocols } from '../support/registries.ts'
 import { fails, says } from '../support/scripted-provider.ts'
 import { someTarget } from '../support/targets.ts'
@@ -139,6 +139,50 @@ describe('where the client is', () => {
     expect(made.calls.map((call) => call.target.id)).toEqual([target])
   })
 })
+
+describe('how much of the budget is used', () => {
+  const rules: readonly RouteRule[] = [
+    {
+      name: 'thrift',
+      when: { number: 'budget_used', from: 80 },
+      do: { kind: 'use', group: { strategy: 'priority', members: [{ target: 'cheap', weight: 1 }] } },
+    },
+  ]
+
+  test.each([
+    [null, 'dear', 'dear'],
+    [79, 'dear', 'dear'],
+    [80, 'dear', 'cheap'],
+    [130, 'dear', 'cheap'],
+  ])('decides by rules once it was heard of: %s %%', async (percent, first, then) => {
+    const made = world()
+    const [asked] = made.table.models('tenant').filter(({ model }) => model === 'asked')
+    const targets = Object.fromEntries(TARGETS.map((one) => [one.id, one]))
+    made.table = routeTable({ revision: 2, targets, routes: asked === undefined ? [] : [{ ...asked, rules }] })
+    made.upstream = says
+    const resetsAtMs = Date.now() + 3_600_000
+    const leftNanoUsd = Math.max(0, 1_000 - 10 * (percent ?? 0))
+    if (percent !== null) made.standings = { rates: {}, budget: { limitNanoUsd: 1_000, leftNanoUsd, resetsAtMs } }
+    const services = servicesOf(made)
+    const served = async (): Promise<string | null> => {
+      const response = await made.serve((_, later) => serve(chatRequest(BODY), protocols.chat, services, later))
+      await ended(made, response)
+      return response.headers.get('x-tidegate-target')
+    }
+    expect([await served(), await served()]).toEqual([first, then])
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect(await served(), 'in another window').toBe('dear')
+  })
+})
+
+function chatRequest(body: object): Request {
+  const headers = { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json' }
+  return new Request('https://gateway.test/v1/chat/completions', {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+  })
+}
 
 describe('models', () => {
   test.each([

@@ -17,6 +17,7 @@ import { configurationEndpoints } from './configuration/endpoints.ts'
 import { credentialEndpoints } from './credentials.ts'
 import { endUserEndpoints } from './end-users.ts'
 import { MOVED_ON, conditional } from './etag.ts'
+import { forecastEndpoints } from './forecast.ts'
 import { inFlightEndpoints } from './in-flight.ts'
 import { liveEndpoints, toldLive } from './live.ts'
 import { keyLineEndpoints } from './key-lines.ts'
@@ -88,6 +89,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/alert-rules', alertRuleEndpoints(ports))
     .route('/alerts', alertEndpoints())
     .route('/summary', summaryEndpoints(ports))
+    .route('/forecast', forecastEndpoints(ports))
     .route('/live', liveEndpoints(ports))
     .route('/', reportEndpoints(ports))
     .route('/', analyticsEndpoints(ports))

@@ -29,7 +29,7 @@ const LIMIT = z.optional(
 )
 const COMPARE_ALLOWED = 'must be previous'
 const VALUES_ALLOWED = `must be a comma list of at most ${FILTER_VALUES_MAX} values`
-const VALUES = z.optional(
+export const FILTER_VALUES = z.optional(
   z.string(VALUES_ALLOWED).check(z.refine((text) => text.split(',').length <= FILTER_VALUES_MAX, VALUES_ALLOWED)),
 )
 
@@ -52,16 +52,16 @@ const REPORT = z.strictObject({
   group_by: listOf(GROUPS),
   limit: LIMIT,
   compare: z.optional(z.literal('previous', COMPARE_ALLOWED)),
-  tenant: VALUES,
-  team: VALUES,
-  key: VALUES,
-  cost_center: VALUES,
-  provider: VALUES,
-  model: VALUES,
-  route: VALUES,
-  traffic: VALUES,
-  end_user: VALUES,
-  tag: VALUES,
+  tenant: FILTER_VALUES,
+  team: FILTER_VALUES,
+  key: FILTER_VALUES,
+  cost_center: FILTER_VALUES,
+  provider: FILTER_VALUES,
+  model: FILTER_VALUES,
+  route: FILTER_VALUES,
+  traffic: FILTER_VALUES,
+  end_user: FILTER_VALUES,
+  tag: FILTER_VALUES,
 })
 const EXPORT = z.strictObject({ from: INSTANT, to: INSTANT, tenant: z.optional(z.string()) })
 
@@ -122,7 +122,8 @@ function spanOf(asked: { from?: string | undefined; to?: string | undefined }, n
   return toMs - fromMs > SPAN_MS_MAX ? 'from must be at most 800 days before to.' : { fromMs, toMs }
 }
 
-function filtersOf(asked: Readonly<Record<string, string | undefined>>): Filters {
+/** What is to be reported of, by the names of a query. */
+export function filtersOf(asked: Readonly<Record<string, string | undefined>>): Filters {
   const filters = [...DIMENSIONS, ...FACETS, 'traffic' as const].flatMap((name) => {
     const text = asked[name]
     return text === undefined ? [] : [[name, text.split(',').map((value) => value.trim())] as const]
@@ -131,7 +132,7 @@ function filtersOf(asked: Readonly<Record<string, string | undefined>>): Filters
 }
 
 /** What is asked for, as far as it is the caller's: of others there is nothing. */
-function within(scope: Scope, filters: Filters): Filters {
+export function within(scope: Scope, filters: Filters): Filters {
   const only = (asked: readonly string[] | undefined, own: string): readonly string[] => {
     return asked === undefined || asked.includes(own) ? [own] : []
   }

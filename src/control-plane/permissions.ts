@@ -137,6 +137,7 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'GET /overview': permission('viewer', 'scoped'),
   'GET /summary': permission('viewer', 'scoped'),
   'GET /summary/history': permission('viewer', 'scoped'),
+  'GET /forecast': permission('viewer', 'scoped'),
   'GET /usage': permission('viewer', 'scoped'),
   'GET /reports': permission('viewer', 'scoped'),
   'GET /exports/:what{events|focus}': permission('viewer', 'scoped'),

@@ -34,7 +34,7 @@ const GRANTS = {
 const EXPECTED = `
   open   GET /sign-in, GET /sign-in/access, GET /sign-in/oidc, GET /sign-in/callback
   OAVavl GET /me, POST /sign-out, GET /access/sessions, DELETE /access/sessions/:id
-  OAVavl GET /audit, GET /overview, GET /usage, GET /reports, GET /exports/:what{events|focus}, GET /alerts
+  OAVavl GET /audit, GET /overview, GET /usage, GET /reports, GET /forecast, GET /exports/:what{events|focus}, GET /alerts
   OAVavl GET /summary, GET /summary/history, GET /live
   OAVavl GET /requests, GET /requests/in-flight, GET /tenants, GET /teams, GET /teams/:id
   OAVavl GET /keys, GET /keys/use, GET /keys/:id, GET /keys/:id/limits, GET /keys/:id/requests

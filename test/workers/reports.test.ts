@@ -3,9 +3,11 @@ import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import * as z from 'zod/mini'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { LIMITS_VERSION } from '../../src/core/limits.ts'
 import { SHADOW_KEY_ID } from '../../src/core/shadow.ts'
+import { windowAt } from '../../src/core/window.ts'
 import type { UsageEvent } from '../../src/core/usage-event.ts'
 import { auditBudgets, auditDays, isAlarming } from '../../src/ledger/audit.ts'
 import { dayAt, sumDays } from '../../src/ledger/days.ts'
@@ -564,6 +566,46 @@ describe('exports', () => {
       const refused = await call(path)
       expect([refused.status, await refused.json()]).toMatchObject([422, { error: { field } }])
     }
+  })
+})
+
+describe('a forecast', () => {
+  const token = 'operator-token-0123456789'
+  const admin = createAdmin({ nowMs: () => NOON_MS, probe: () => Promise.reject(new Error('unused')) })
+  const asked = async (query: string): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${token}` }
+    const answer = await admin.request(`/forecast${query}`, { headers }, { ...env, ADMIN_TOKEN: token })
+    return answer.json()
+  }
+
+  it('is what is spent, and what days like those cost until the month is over, in the time zone of its tenant', async () => {
+    await addTenant('ten_a', 'Pacific/Auckland')
+    const costing = { tenantId: 'ten_a', keyId: 'key_1', costNanoUsd: 6_000_000_000 }
+    // An hour ago it was yesterday there already, and so on for twenty days.
+    const events = Array.from({ length: 21 }, (_, day) => eventAt(NOON_MS - HOUR_MS - day * DAY_MS, day, costing))
+    const other = eventAt(NOON_MS - 2 * DAY_MS, 99, { ...costing, tenantId: 'ten_b', keyId: 'key_2' })
+    await deliverAll(env.DB, messagesOf([...events, other], 30), NOON_MS)
+    const { startMs, endMs } = windowAt('month', 'Pacific/Auckland', NOON_MS)
+    const spent = events.filter(({ startedAtMs }) => startedAtMs >= startMs).length * 6e9
+    const day = windowAt('day', 'Pacific/Auckland', NOON_MS)
+    const left = (endMs - NOON_MS) / DAY_MS
+    const found = z.record(z.string(), z.unknown()).parse(await asked('?tenant=ten_a'))
+    expect(found).toMatchObject({
+      time_zone: 'Pacific/Auckland',
+      from: startMs,
+      to: endMs,
+      spent_nano_usd: String(spent),
+      likelihood: 0.8,
+      days_known: 20 + (NOON_MS - HOUR_MS < day.startMs ? 1 : 0),
+    })
+    // A summer's hour more or less is not the question.
+    expect(Number(found['expected_nano_usd']) / (spent + left * 6e9)).toBeCloseTo(1, 2)
+    expect([found['low_nano_usd'], found['high_nano_usd']]).toEqual([
+      found['expected_nano_usd'],
+      found['expected_nano_usd'],
+    ])
+    expect(await asked('?tenant=ten_b')).toMatchObject({ spent_nano_usd: '6000000000', expected_nano_usd: null })
+    expect(await asked('?key=key_1,key_2')).toMatchObject({ time_zone: 'UTC', days_known: 19 })
   })
 })
 

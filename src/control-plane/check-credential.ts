@@ -32,9 +32,10 @@ export async function checkCredential(
   const called = await callable({ ...single, credential: kept.row.id }, env.DB)
   const startedAtMs = ports.nowMs()
   try {
-    const { status, latencyMs, saw, field } = await ports.probe(called, env, path)
-    const isRefused = status === 401 || status === 403 || (status === 400 && field === 'credential')
-    const accepted = status >= 200 && status < 300 ? true : isRefused || field === 'credential' ? false : null
+    const { status, latencyMs, saw } = await ports.probe(called, env, path)
+    // Some say 400 of a key that they don't know.
+    const isRefused = status === 401 || status === 403 || (status === 400 && /api[ _-]?key/i.test(saw))
+    const accepted = status >= 200 && status < 300 ? true : isRefused ? false : null
     return { accepted, status, latency_ms: latencyMs, saw }
   } catch (error) {
     const saw = error instanceof Error ? error.message : String(error)

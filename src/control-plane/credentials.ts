@@ -1,8 +1,7 @@
 // Providers' credentials: stored encrypted, or a name for a secret that the Worker has. Create, list, read, replace, try out,
 // delete. A value goes in and never comes out; what is told of one is its last characters, when it was set, and who uses it.
 import { Hono } from 'hono'
-import * as z from 'zod/mini'
-import { isJsonObject, type JsonObject } from '../core/json.ts'
+import type { JsonObject } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { KEY_FORM, type MasterKeys, masterProblem, seal, sealedUnder } from '../ledger/credentials/seal.ts'
 import { announce } from './announce.ts'
@@ -12,7 +11,6 @@ import {
   CREDENTIALS_MAX,
   type CredentialRow,
   type FormerValue,
-  HELD_NAME,
   type KeptCredential,
   type ValueRow,
   findCredential,
@@ -23,42 +21,18 @@ import {
   readValue,
   usesOf,
 } from './credential-record.ts'
+import { NEW_CREDENTIAL, ROTATION } from './credential-schemas.ts'
 import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { type Refusal, exists, notFound, notStored, referenced, refuse, unacceptable } from './refusal.ts'
 import { resealAll, rotateCredential, valueStatement } from './credential-store.ts'
-import { CREDENTIAL_SECRET, OBJECT, PROVIDER } from './schemas.ts'
 import { commit, deleteRow, insertRow } from './store.ts'
 import { jsonBody, query } from './validate.ts'
 
 /** What is replaced is tried for so long, when the new one isn't accepted. */
 const OVERLAP_SECONDS = 86_400
-const OVERLAP_SECONDS_MAX = 7 * 86_400
-const OVERLAP_ALLOWED = `must be an integer from 0 to ${OVERLAP_SECONDS_MAX}`
 const USES_SHOWN_MAX = 10
-
-const NAME_ALLOWED =
-  'must be 1 to 100 small letters, digits, dots, dashes or underscores, the first a letter or a digit'
-export const CREDENTIAL_SLUG = z.string(NAME_ALLOWED).check(z.regex(HELD_NAME, NAME_ALLOWED))
-const VALUE_ALLOWED = 'must be text, or an object: a service account’s JSON, or an AWS key pair'
-const VALUE = z.optional(
-  z.custom<string | JsonObject>((value) => typeof value === 'string' || isJsonObject(value), VALUE_ALLOWED),
-)
-const CONTENT = { value: VALUE, secret: z.optional(CREDENTIAL_SECRET) }
-const NEW_CREDENTIAL = z.strictObject(
-  { name: CREDENTIAL_SLUG, provider: z.optional(z.nullable(PROVIDER)), ...CONTENT },
-  OBJECT,
-)
-const ROTATION = z.strictObject(
-  {
-    ...CONTENT,
-    overlap_seconds: z.optional(
-      z.int(OVERLAP_ALLOWED).check(z.minimum(0, OVERLAP_ALLOWED), z.maximum(OVERLAP_SECONDS_MAX, OVERLAP_ALLOWED)),
-    ),
-  },
-  OBJECT,
-)
 
 /** The admin API's `/credentials`. */
 export function credentialEndpoints(ports: AdminPorts) {

@@ -36,6 +36,8 @@ export interface SystemOptions {
   readonly vars?: Readonly<Record<string, string>>
   /** Secrets of the gateway. Only ADMIN_TOKEN and ALERT_KEY reach the usage consumer. */
   readonly secrets?: Readonly<Record<string, string>>
+  /** Bindings of the gateway to secrets of a Secrets Store, which may have none of that name. */
+  readonly secretsStore?: readonly string[]
   /** Whether the simulated providers run; they do unless this is false. */
   readonly simulated?: boolean
   /** Whether the usage consumer runs; without it usage events wait in the queue. It does unless this is false. */
@@ -115,6 +117,9 @@ function gatewayWorker(options: SystemOptions, built: BuiltSystem): V4WorkerOpti
       LIVE_UPDATES: { className: 'LiveUpdates', useSQLite: true },
     },
     kvNamespaces: { DIRECTORY: 'directory', REPLIES: 'replies' },
+    secretsStoreSecrets: Object.fromEntries(
+      (options.secretsStore ?? []).map((name) => [name, { store_id: 'local', secret_name: name }]),
+    ),
     d1Databases: { DB: 'tidegate' },
     queueProducers: { USAGE: { queueName: QUEUE } },
     serviceBindings: {

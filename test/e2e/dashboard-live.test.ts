@@ -11,6 +11,7 @@ import { ask, bookOf, createTenant, mintKey, routeSimulated, says } from '../sup
 import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
 import { CLIENT_ID, CLIENT_SECRET, OidcProvider } from '../support/oidc-provider.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
+import { STORE_BINDING, keepCredentials } from './dashboard-credentials.ts'
 import { barriers, overflowOf } from './dashboard-page.ts'
 import { keepTeams } from './dashboard-teams.ts'
 
@@ -40,6 +41,7 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
       dashboard: true,
       secrets: {
         OIDC_ISSUER: provider.issuer,
+      secretsStore: [STORE_BINDING],
         OIDC_CLIENT_ID: CLIENT_ID,
         OIDC_CLIENT_SECRET: CLIENT_SECRET,
         OIDC_NAME: 'Harbour login',
@@ -300,6 +302,9 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
 
   test('a team is made, limited, renamed and not deleted while it has keys; its lead sees it alone', () =>
     keepTeams({ system, open }))
+  test('a credential is added, tried out, used, rotated and deleted, and never shown again', () =>
+    keepCredentials({ system, open }))
+
 
   /** A page of its own, signed in by a token, at `at`. */
   async function open(at: string, token = TEST_ADMIN_TOKEN) {

@@ -103,7 +103,7 @@ const target = fc.record(
     provider: fc.constantFrom('openai', 'anthropic', 'bedrock'),
     model: fc.constantFrom('gpt-4o', 'some-model', '*'),
     settings: fc.constantFrom({ region: 'eu-west-1' }, { region: 'us-east-1' }),
-    credential: fc.constantFrom(null, 'SPARE_API_KEY'),
+    credential: fc.constantFrom(null, 'SPARE_API_KEY', 'spare'),
     max_retries: fc.integer({ min: 0, max: 5 }),
     timeouts: fc.record(
       { first_content_ms: fc.constantFrom(50, 120_000), connect_ms: fc.option(fc.constant(9)) },
@@ -179,6 +179,13 @@ const document = fc.uniqueArray(target, { minLength: 1, maxLength: 3, selector: 
         expires_at: part(fc.constantFrom(null, '2027-01-31T00:00:00Z')),
       }),
       { maxLength: 3, selector: (one) => `${one.tenant} ${one.name}` },
+    ),
+    credentials: fc.constantFrom(
+      [{ name: 'spare', secret: 'SPARE_API_KEY' }],
+      [
+        { name: 'other', provider: 'openai', secret: 'OPENAI_API_KEY' },
+        { name: 'spare', provider: null, secret: 'OPENAI_API_KEY' },
+      ],
     ),
     targets: fc.constant(targets),
     routes: fc.uniqueArray(routeOf(ids), { maxLength: 3, selector: (one) => `${one.tenant ?? ''} ${one.model}` }),
@@ -296,6 +303,7 @@ describe('the schema for editors', () => {
     ['a field that is not one', { routes: [{ model: 'x', target: 'y' }] }],
     ['a section that is not one', { models_: [] }],
     ['text for a number', { targets: [{ provider: 'openai', model: 'm', max_retries: '2' }] }],
+    ['a credential in the file', { credentials: [{ name: 'main', value: 'sk-x' }] }],
     ['a provider that nobody knows', { models: [{ name: 'x', backend: 'nobody' }] }],
     [
       'a secret in the file',

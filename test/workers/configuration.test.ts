@@ -69,7 +69,18 @@ beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
 beforeEach(() => {
   laterMs = 0
   return emptied(
-    ...['routes', 'targets', 'virtual_keys', 'teams', 'prices', 'alert_rules', 'alert_channels', 'switches', 'tenants'],
+    ...[
+      'routes',
+      'targets',
+      'credentials',
+      'virtual_keys',
+      'teams',
+      'prices',
+      'alert_rules',
+      'alert_channels',
+      'switches',
+      'tenants',
+    ],
     ...['configuration_revisions', 'configuration_revision_parts', 'configuration_watches', 'alerts', 'applied'],
     ...['usage_events', 'usage_hourly', 'end_users', 'presets', 'api_tokens', 'idempotent_answers'],
   )
@@ -570,3 +581,81 @@ describe('a list', () => {
     },
   )
 })
+
+describe('credentials in a document', () => {
+  const VALUE = 'sk-live-0123456789-abcdWXYZ'
+  const DOCUMENT = {
+    credentials: [
+      { name: 'kept', stored: true },
+      { name: 'by-name', provider: 'openai', secret: 'OPENAI_API_KEY' },
+    ],
+    targets: [
+      { id: 'one', provider: 'openai', model: 'gpt-4o', credential: 'by-name' },
+      { id: 'two', provider: 'openai', model: 'gpt-4o', credentials: ['kept', 'by-name'] },
+    ],
+  }
+  const store = async () => call('POST', '/credentials', { name: 'kept', value: VALUE })
+  const snapshot = async () => (await env.DIRECTORY.get<RoutingSnapshot>('routing', 'json'))?.credentials
+
+  it('are named, made and used in one go, but for a value: that has to be stored before, and is in no answer', async () => {
+    const refused = await plan(DOCUMENT)
+    expect(refused).toMatchObject({
+      status: 422,
+      body: { problems: [{ field: 'credentials[0].stored' }, { field: 'targets[1].credential' }] },
+    })
+    await store()
+    const planned = await plan(DOCUMENT)
+    expect(planned.body.changes).toMatchObject([
+      { action: 'create', section: 'credentials', name: 'by-name' },
+      { action: 'create', section: 'targets', name: 'one' },
+      { action: 'create', section: 'targets', name: 'two' },
+    ])
+    const applied = await apply(DOCUMENT)
+    expect(await snapshot()).toEqual({
+      'by-name': { is: { secret: 'OPENAI_API_KEY' } },
+      kept: { is: { sealed: expect.stringMatching(/^v1\./), version: 1 } },
+    })
+    const written = await exported()
+    expect(written['credentials']).toEqual(DOCUMENT.credentials)
+    expect((await plan(written, { prune: true })).body.changes).toEqual([])
+    const kept = await env.DB.prepare(`SELECT content FROM configuration_revision_parts`).all<{ content: string }>()
+    const inflated = await Promise.all(kept.results.map(({ content }) => inflate(content)))
+    expect(inflated.join('')).toContain('by-name')
+    for (const secret of [VALUE.slice(0, 9), 'WXYZ', 'v1.']) {
+      expect(JSON.stringify([refused, planned, applied, written, inflated])).not.toContain(secret)
+    }
+  })
+
+  it('go with prune unless a target needs them, and a rollback brings back all but what was stored', async () => {
+    await store()
+    const first = await apply(DOCUMENT)
+    const needed = await plan({ ...DOCUMENT, credentials: [] }, { prune: true })
+    expect(needed.body.problems.map(({ code }) => code)).toEqual(['referenced', 'referenced', 'referenced'])
+    const without = { credentials: [], targets: [{ id: 'one', provider: 'openai', model: 'gpt-4o' }] }
+    await apply(without, { prune: true })
+    expect((await call('GET', '/credentials')).body.rows).toEqual([])
+    const back = async () =>
+      call('POST', '/configuration/rollback', { revision: first.revision, expected_revision: await at() })
+    expect(await back()).toMatchObject({ status: 422, body: { problems: [{ code: 'referenced' }] } })
+    await store()
+    expect(await back()).toMatchObject({ status: 200 })
+    expect((await call('GET', '/credentials')).body.rows).toMatchObject([
+      { name: 'by-name', targets: ['one', 'two'] },
+      { name: 'kept' },
+    ])
+  })
+
+  it.each([
+    [{ name: 'x' }, 'credentials[0].secret'],
+    [{ name: 'x', secret: 'MISSING_API_KEY' }, 'credentials[0].secret'],
+    [{ name: 'x', secret: 'OPENAI_API_KEY', stored: true }, 'credentials[0].secret'],
+    [{ name: 'x', value: 'sk-1' }, 'credentials[0].value'],
+  ])('are refused with the field that is wrong: %j', async (credential, field) => {
+    expect((await plan({ credentials: [credential] })).body.problems).toMatchObject([{ field }])
+  })
+})
+
+async function inflate(base64: string): Promise<string> {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).text()
+}

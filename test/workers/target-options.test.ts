@@ -381,7 +381,7 @@ describe('credentials by name', () => {
     expect(asked).toEqual(['/models'])
     answered = { ok: false, status: 401, saw: 'wrong key' }
     expect((await call('POST', '/credentials/main/check')).body).toMatchObject({ accepted: false, saw: 'wrong key' })
-    answered = { ok: false, status: 0, field: 'credential' }
+    answered = { ok: false, status: 400, saw: 'API key not valid.' }
     expect((await call('POST', '/credentials/main/check')).body).toMatchObject({ accepted: false })
     answered = { ok: false, status: 503 }
     expect((await call('POST', '/credentials/main/check')).body).toMatchObject({ accepted: null })

@@ -53,7 +53,7 @@ export async function declareTargets(declaring: Declaring, entries: readonly Pla
       declaring.refuse(at, limitProblem, renamed)
       continue
     }
-    const compiled = await compileTarget(body, { ...ports, env })
+    const compiled = await compileTarget(body, { ...ports, env, declared: declaring.draft.credentials })
     if (!compiled.ok) {
       declaring.refuse(at, compiled.error, renamed)
       continue

@@ -8,6 +8,7 @@ import { PRESETS_MAX } from '../presets.ts'
 import { ROWS_MAX } from '../store.ts'
 import { refusalOf } from '../validate.ts'
 import { declareKeys, declareTeams, declareTenants } from './declare-accounts.ts'
+import { declareCredentials } from './declare-credentials.ts'
 import { declareChannels, declarePresets, declarePrices, declareRules, declareSwitches } from './declare-others.ts'
 import { declareRoutes } from './declare-routes.ts'
 import { declareTargets, expandModel } from './declare-targets.ts'
@@ -49,6 +50,7 @@ export async function declare(
   declareTenants(declaring, document.tenants ?? [])
   declareTeams(declaring, document.teams ?? [])
   await declareKeys(declaring, document.keys ?? [])
+  declareCredentials(declaring, document.credentials ?? [])
   await declareTargets(declaring, [...models.map(({ target }) => target), ...placed('targets', document.targets)])
   declareRoutes(declaring, [...models.map(({ route }) => route), ...placed('routes', document.routes)])
   declarePresets(declaring, document.presets ?? [])

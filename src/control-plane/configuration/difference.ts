@@ -21,6 +21,7 @@ export interface ItemChange {
 const SECTIONS = [
   'tenants',
   'teams',
+  'credentials',
   'targets',
   'keys',
   'routes',
@@ -52,6 +53,7 @@ export function nameOf(section: keyof DocumentView, item: Item): string {
   switch (section) {
     case 'tenants':
     case 'alert_channels':
+    case 'credentials':
       return of('name').join('')
     case 'teams':
     case 'keys':

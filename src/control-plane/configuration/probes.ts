@@ -43,7 +43,7 @@ export async function probeDeclared(declaring: Declaring, force: boolean): Promi
 async function probe(declaring: Declaring, { id, probeModel }: ToProbe): Promise<ProbeResult | null> {
   const row = declaring.draft.targets.get(id)
   const { env, ports } = declaring.context
-  return row === undefined ? null : probeTarget(readCompiled(row), probeModel, env, ports)
+  return row === undefined ? null : probeTarget(readCompiled(row), probeModel, env, ports, declaring.draft.credentials)
 }
 
 function note(

@@ -13,6 +13,7 @@ export function prune(declaring: Declaring, document: ConfigurationDocument): vo
     [...draft[table].keys()].filter((id) => !declaring.isDeclared(table, id))
   if (document.routes !== undefined || hasModels) for (const id of others('routes')) draft.routes.delete(id)
   if (document.targets !== undefined || hasModels) for (const id of others('targets')) draft.targets.delete(id)
+  if (document.credentials !== undefined) for (const id of others('credentials')) draft.credentials.delete(id)
   if (document.presets !== undefined) for (const id of others('presets')) draft.presets.delete(id)
   if (document.prices !== undefined) for (const id of others('prices')) draft.prices.delete(id)
   if (document.alert_channels !== undefined) {

@@ -1,5 +1,6 @@
 // Revisions of the configuration: whole states, compressed, of which the latest are kept. No secret is in them: keys without
 // their digests, channels without their sealed secrets.
+import type { CredentialRow } from '../credential-record.ts'
 import type { KeyRow } from '../store.ts'
 import { isJsonObject, parseJson } from '../../core/json.ts'
 import { type AnyRow, type State, TABLES, rowsOf, stateOf } from './state.ts'
@@ -112,6 +113,7 @@ export function restored(kept: State, present: State): { readonly state: State; 
   tables.teams = [...(tables.teams ?? []), ...teams]
   tables.tenants = [...(tables.tenants ?? []), ...ownersOf(kept.tenants, present.tenants, owning, left)]
   tables.switches = [...present.switches.values()]
+  tables.credentials = credentialsOf(kept, present, left)
   tables.alert_channels = [...rowsOf(kept, 'alert_channels').values()].flatMap((row) => {
     const now = present.alert_channels.get(row.id)
     const then = kept.alert_channels.get(row.id)
@@ -127,6 +129,20 @@ export function restored(kept: State, present: State): { readonly state: State; 
     ...row,
   }))
   return { state: stateOf(tables), left }
+}
+
+/** What is stored is in no revision, and stays as it is; so do those that were made since. */
+function credentialsOf(kept: State, present: State, left: string[]): readonly CredentialRow[] {
+  const gone = [...kept.credentials.values()].filter(({ id }) => !present.credentials.has(id))
+  for (const { id, kind } of gone) {
+    if (kind === 'stored') left.push(`The credential ${JSON.stringify(id)} was deleted since: store it again.`)
+  }
+  const there = [...present.credentials.values()].map((row) => {
+    const then = kept.credentials.get(row.id)
+    if (then === undefined) left.push(`The credential ${JSON.stringify(row.id)} was made since: it stays.`)
+    return then?.kind === 'secret' && row.kind === 'secret' ? then : row
+  })
+  return [...there, ...gone.filter(({ kind }) => kind === 'secret')]
 }
 
 function keysOf(kept: State, present: State, left: string[]): readonly KeyRow[] {

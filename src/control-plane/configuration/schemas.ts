@@ -2,6 +2,7 @@
 // takes for each thing by itself, so that whatever those learn to say, a file can say, too.
 import * as z from 'zod/mini'
 import { DECLARED_CHANNEL, RULES } from '../alert-schemas.ts'
+import { DECLARED_CREDENTIAL } from '../credential-schemas.ts'
 import { NEW_PRESET } from '../presets.ts'
 import { NEW_PRICE } from '../prices.ts'
 import { NEW_ROUTE } from '../route-schemas.ts'
@@ -32,6 +33,7 @@ export const SECTIONS = {
   models: list(MODEL_ENTRY),
   tenants: list(NEW_TENANT),
   teams: list(NEW_TEAM),
+  credentials: list(DECLARED_CREDENTIAL),
   targets: list(NEW_TARGET),
   keys: list(NEW_KEY),
   routes: list(NEW_ROUTE),

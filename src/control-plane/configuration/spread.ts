@@ -12,7 +12,14 @@ import type { RowChange } from './state.ts'
 /** Things that are published one by one; where more were touched, the rest is left to `POST /admin/publish`. */
 const ONE_BY_ONE_MAX = 60
 const AT_ONCE = 6
-const TOUCH_ROUTING: ReadonlySet<string> = new Set(['targets', 'routes', 'presets', 'prices', 'switches'])
+const TOUCH_ROUTING: ReadonlySet<string> = new Set([
+  'credentials',
+  'targets',
+  'routes',
+  'presets',
+  'prices',
+  'switches',
+])
 
 /** What came of publishing: why not all of it, and whether there is more to be published than one call can. */
 export interface Spread {

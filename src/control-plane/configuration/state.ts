@@ -2,6 +2,7 @@
 // keeps and what is compared are such states.
 import type { ChannelRow } from '../../ledger/alerts/channel.ts'
 import type { RulesRow } from '../../ledger/alerts/rules.ts'
+import type { CredentialRow } from '../credential-record.ts'
 import type { KeyRow, PresetRow, PriceRow, RouteRow, SwitchRow, TargetRow, TeamRow, TenantRow } from '../store.ts'
 
 /** The tables, in an order in which rows can be added: what is referred to comes first. */
@@ -9,6 +10,7 @@ export const TABLES = [
   'tenants',
   'presets',
   'teams',
+  'credentials',
   'targets',
   'virtual_keys',
   'routes',
@@ -29,6 +31,7 @@ export interface State {
   readonly tenants: ReadonlyMap<string, TenantRow>
   readonly presets: ReadonlyMap<string, PresetRow>
   readonly teams: ReadonlyMap<string, TeamRow>
+  readonly credentials: ReadonlyMap<string, CredentialRow>
   readonly targets: ReadonlyMap<string, TargetRow>
   readonly virtual_keys: ReadonlyMap<string, KeyRow>
   readonly routes: ReadonlyMap<string, RouteRow>

@@ -1,5 +1,5 @@
 // Takes back what one revision changed, where it is still as that revision left it: what somebody has changed since is theirs.
-import { brokenLinks } from './links.ts'
+import { brokenRoutes, missingCredentials } from './links.ts'
 import { readTexts } from '../store.ts'
 import { type AnyRow, type State, TABLES, draftOf, isSameRow, rowChanges, rowsOf, stateOf } from './state.ts'
 
@@ -15,6 +15,11 @@ export function undone(
     const rows = tables[table]
     const now = rows?.get(id)
     if (rows === undefined || table === 'switches') continue
+    // What is stored is in no revision.
+    if (table === 'credentials' && [before, after, now].some(isStored)) {
+      left.push(`credentials: ${id} is stored: it stays as it is.`)
+      continue
+    }
     const name = `${table}: ${id}`
     if (!isStill(after, now)) left.push(`${name} was changed since: it is left as it is.`)
     else if (table === 'virtual_keys' && (before === null || isRevoked(after))) {
@@ -25,12 +30,31 @@ export function undone(
     } else rows.set(id, restoredRow(table, before, now))
   }
   const state = stateOf(Object.fromEntries(TABLES.map((table) => [table, [...(tables[table] ?? new Map()).values()]])))
-  return { state: withNeeded(state, present, left), left }
+  return { state: withNeeded(withPayable(state, present, left), present, left), left }
+}
+
+/** A credential that another target uses by now stays, and so does a target whose credential somebody has deleted since. */
+function withPayable(state: State, present: State, left: string[]): State {
+  const draft = draftOf(state)
+  for (const row of state.targets.values()) {
+    const target = present.targets.get(row.id)
+    for (const name of missingCredentials(row, draft.credentials)) {
+      const credential = present.credentials.get(name)
+      if (credential !== undefined) {
+        draft.credentials.set(name, credential)
+        left.push(`credentials: ${name} is needed by a target: it stays.`)
+      } else if (target !== undefined) {
+        draft.targets.set(row.id, target)
+        left.push(`targets: ${row.id} had a credential that is gone since: it is left as it is.`)
+      }
+    }
+  }
+  return draft
 }
 
 /** Puts back what something else needs by now. */
 function withNeeded(state: State, present: State, left: string[]): State {
-  if (brokenLinks(state).length === 0) return withOwners(state, present, left)
+  if (brokenRoutes(state).length === 0) return withOwners(state, present, left)
   const draft = draftOf(state)
   for (const row of state.routes.values()) {
     for (const id of readTexts(row.targets)) {
@@ -47,7 +71,7 @@ function withNeeded(state: State, present: State, left: string[]): State {
 function whereLeading(state: State, present: State, left: string[]): State {
   const draft = draftOf(state)
   for (const row of state.routes.values()) {
-    if (brokenLinks(stateOf({ routes: [row], targets: [...state.targets.values()] })).length === 0) continue
+    if (brokenRoutes(stateOf({ routes: [row], targets: [...state.targets.values()] })).length === 0) continue
     const now = present.routes.get(row.id)
     if (now === undefined) draft.routes.delete(row.id)
     else draft.routes.set(row.id, now)
@@ -80,6 +104,10 @@ function withOwners(state: State, present: State, left: string[]): State {
 function isStill(kept: AnyRow | null, now: AnyRow | undefined): boolean {
   if (kept === null || now === undefined) return kept === null && now === undefined
   return isSameRow({ ...now, ...kept }, now)
+}
+
+function isStored(row: AnyRow | null | undefined): boolean {
+  return row != null && 'kind' in row && row.kind === 'stored'
 }
 
 function isRevoked(row: AnyRow | null): boolean {

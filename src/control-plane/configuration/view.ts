@@ -8,6 +8,7 @@ import type { ChannelRow } from '../../ledger/alerts/channel.ts'
 import type { RulesRow } from '../../ledger/alerts/rules.ts'
 import { EVERYBODY } from '../../ledger/alerts/rules.ts'
 import { writeUsd } from '../amount.ts'
+import type { CredentialRow } from '../credential-record.ts'
 import { BLANK_KEY, viewKey } from '../keys.ts'
 import { viewPreset } from '../presets.ts'
 import { defaultPriceOf, priceOfRow } from '../price-record.ts'
@@ -40,6 +41,7 @@ export function documentOf(state: State): DocumentView {
   return {
     tenants: sorted([...state.tenants.values()].map(tenantItem)),
     teams: sorted([...state.teams.values()].map((row) => teamItem(row, state))),
+    credentials: sorted([...state.credentials.values()].map(credentialItem)),
     targets: sorted([...state.targets.values()].map(targetItem)),
     keys: sorted(keys.map((row) => keyItem(row, state))),
     routes: sorted([...state.routes.values()].map((row) => routeItem(row, state))),
@@ -105,6 +107,12 @@ const USUAL_KEY: Item = {
   ),
   team: null,
   expires_at: null,
+}
+
+/** Where a credential is; what it is stands in no document. */
+export function credentialItem({ id, provider, kind, reference }: CredentialRow): Item {
+  const where = kind === 'stored' ? { stored: true } : { secret: reference }
+  return { name: id, ...unlessUsual({ provider }, { provider: null }), ...where }
 }
 
 export function targetItem(row: TargetRow): Item {

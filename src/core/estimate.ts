@@ -23,9 +23,21 @@ const USEFUL_REASONING_TOKENS = 1_024
 const CHARS_PER_TOKEN = 4
 const PICO_PER_NANO = 1_000
 
+/**
+ * What has far shorter tokens than words have, and would be taken for a few long words: letters and digits mixed (ids, hashes,
+ * base64: one to two characters a token), and scripts of which vocabularies hold little more than single characters (Hebrew, Arabic,
+ * those of India, Thai, Ethiopic and the like; models differ by two and more, which the learned factor follows).
+ */
+const DENSE = {
+  languageConfigs: [
+    { pattern: /^(?=\D*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}$/, averageCharsPerToken: 1.6 },
+    { pattern: /[\u0530-\u10FF\u1200-\u1CFF]/, averageCharsPerToken: 1.5 },
+  ],
+}
+
 /** Likely tokens of `text`. Zero for empty text. */
 export function estimateTokens(text: string): number {
-  if (text.length <= WHOLE_CHARS_MAX) return estimateTokenCount(text)
+  if (text.length <= WHOLE_CHARS_MAX) return estimateTokenCount(text, DENSE)
   return estimateBySamples(text.length, (from, chars) => text.slice(from, from + chars))
 }
 
@@ -34,7 +46,7 @@ export function estimateBySamples(chars: number, sampleAt: (from: number, chars:
   let sampled = 0
   const stride = Math.floor((chars - SAMPLE_CHARS) / (SAMPLES - 1))
   for (let sample = 0; sample < SAMPLES; sample++) {
-    sampled += estimateTokenCount(sampleAt(sample * stride, SAMPLE_CHARS))
+    sampled += estimateTokenCount(sampleAt(sample * stride, SAMPLE_CHARS), DENSE)
   }
   return Math.ceil((sampled * chars) / (SAMPLES * SAMPLE_CHARS))
 }

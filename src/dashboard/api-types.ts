@@ -188,6 +188,8 @@ export interface ApiOverview {
   /** How many keys each team has, and each tenant without one. */
   readonly key_counts: readonly ApiKeyCount[]
   readonly targets: readonly ApiTarget[]
+  /** Whether any provider's credential is kept by name. Missing: the caller may not know. */
+  readonly has_credentials?: boolean
   readonly routes: readonly ApiRoute[]
   /** Those whose limiter was asked and answered; of keys, those used most. */
   readonly budgets: readonly ApiBudgetStand[]
@@ -241,8 +243,6 @@ export interface ApiSummaryRow extends ApiUsageCounters {
 }
 
 /** `GET /admin/summary?from=&to=` */
-  /** Whether any provider's credential is kept by name. Missing: the caller may not know. */
-  readonly has_credentials?: boolean
 export interface ApiSummary {
   readonly from: number
   readonly to: number

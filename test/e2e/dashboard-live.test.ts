@@ -39,9 +39,9 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     providerServer = served.server
     system = await startTestSystem({
       dashboard: true,
+      secretsStore: [STORE_BINDING],
       secrets: {
         OIDC_ISSUER: provider.issuer,
-      secretsStore: [STORE_BINDING],
         OIDC_CLIENT_ID: CLIENT_ID,
         OIDC_CLIENT_SECRET: CLIENT_SECRET,
         OIDC_NAME: 'Harbour login',

@@ -21,7 +21,12 @@ export function KeysPage({ desk }: { readonly desk: Desk }) {
   const [isMinting, setIsMinting] = useState(false)
   const search = useSettled(view.search)
   const path = linesPath({ ...view, search })
-  const found = useFeed({ key: path, load: (signal) => api.read<ApiKeyLines>(path, ['rows'], signal), isPaused })
+  const found = useFeed({
+    key: path,
+    load: (signal) => api.read<ApiKeyLines>(path, ['rows'], signal),
+    isPaused,
+    changesWith: ['requests', 'configuration'],
+  })
   const answer = found.data
   const lines = useMemo(() => answer?.rows.map((row) => keyLine(row, names)) ?? [], [answer, names])
   const hasNone = overview.data !== null && overview.data.key_counts.length === 0

@@ -30,6 +30,7 @@ export function useTeamData({ api, isPaused }: Desk, team: string): TeamData {
       return api.read<ApiKeyUsage>(`/admin/reports?${query}`, ['rows'], signal)
     },
     isPaused,
+    changesWith: ['requests'],
   })
   return { range, setRange, usage }
 }

@@ -172,7 +172,13 @@ export function useOwnerSpend({ api, isPaused }: Desk): OwnerSpend {
     })
     return api.read<ApiOwnerSpend>(`/admin/reports?${query}`, ['rows'], signal)
   }
-  const today = useFeed({ key: 'today', load: since(dayStart), isPaused, everyMs: EVERY_MS })
-  const month = useFeed({ key: 'month', load: since(monthStart), isPaused, everyMs: EVERY_MS })
+  const today = useFeed({ key: 'today', load: since(dayStart), isPaused, everyMs: EVERY_MS, changesWith: ['requests'] })
+  const month = useFeed({
+    key: 'month',
+    load: since(monthStart),
+    isPaused,
+    everyMs: EVERY_MS,
+    changesWith: ['requests'],
+  })
   return { today, month }
 }

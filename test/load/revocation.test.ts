@@ -79,11 +79,12 @@ async function revoke({ id }: MintedKey): Promise<number> {
   return performance.now()
 }
 
-/** Asks again and again until told to stop; when the last request was accepted. */
+/** Asks again and again until told to stop; when the last of the requests was sent that were accepted. */
 async function keepAsking(instance: Instance, key: MintedKey, kind: Kind, isOver: () => boolean): Promise<number> {
   let lastMs = 0
   while (!isOver()) {
-    if (await isServed(instance, key, kind)) lastMs = performance.now()
+    const sentMs = performance.now()
+    if (await isServed(instance, key, kind)) lastMs = sentMs
     await wait(PACE_MS)
   }
   return lastMs

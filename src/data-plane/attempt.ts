@@ -25,8 +25,10 @@ import { withProviderOptions } from './provider-options.ts'
 import type { CutReason } from './allowance.ts'
 import { BROKEN_OFF } from './lane.ts'
 import { lengthen } from './large-body.ts'
+import { conversationOf } from './situation.ts'
 import { type OutputBound, boundOf, demandOf } from './sizing.ts'
 import { used } from './used.ts'
+import { noteWarm } from './warm-prompts.ts'
 
 /** What an attempt is for. */
 export interface AttemptPlan {
@@ -254,6 +256,7 @@ function charge(attempt: Attempt<Speaker>, end: AttemptEnd): number {
   event.isEstimated = end.isBilled && (end.usage === null || counted !== end.usage)
   event.costNanoUsd = cost
   exchange.spent.nanoUsd += cost
+  noteWarm(exchange.services, plan.target, plan.choice, usage, () => conversationOf(exchange))
   event.afterMs = attempt.admittedAtMs - exchange.startedAtMs
   event.ttftMs = end.ttftMs
   reservation.settle(actual, event, exchange.later)

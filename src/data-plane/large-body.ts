@@ -41,6 +41,23 @@ export function promptTokens(facts: RequestFacts, short: ShortBody | null): numb
   return estimateTokens(text) + (read.length === 0 ? 0 : tokensOf(read))
 }
 
+/** Characters of a literal that make one of its value, at most. */
+const ESCAPE_CHARS_MAX = 6
+
+/** The first `chars` characters of a request's prompt, the same whether its body was taken apart or not. */
+export function promptBeginning(facts: RequestFacts, short: ShortBody | null, chars: number): string {
+  let text = facts.promptText()
+  if (short === null) return text.slice(0, chars)
+  for (const { standIn, raw } of short.cuts) {
+    const at = text.indexOf(standIn)
+    if (at === -1 || at >= chars) continue
+    const value = valueWithin(raw, 0, ESCAPE_CHARS_MAX * chars)
+    // What comes behind a value that is long enough doesn't matter.
+    text = text.slice(0, at) + value + text.slice(at + standIn.length)
+  }
+  return text.slice(0, chars)
+}
+
 /** How long a string of a request's body is: of one that was cut out, as it was written. */
 export function charsIn(short: ShortBody | null): (text: string) => number {
   if (short === null) return (text) => text.length

@@ -1,13 +1,16 @@
 // What the strategies of a route may know of one request. Nothing is found out before a strategy asks.
 import type { Target } from '../core/directory.ts'
 import { costNanoUsd } from '../core/price.ts'
+import { unitHash } from '../core/unit-hash.ts'
 import type { AffinityKind, Situation } from '../core/strategies/strategy.ts'
 import { NO_USAGE } from '../core/usage.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import { stringOf } from '../wire/read.ts'
 import { endUserOf } from './end-user.ts'
 import { type ReadExchange, settingsOf } from './exchange.ts'
+import { promptBeginning } from './large-body.ts'
 import { pricedTarget } from './priced-target.ts'
+import { warmTokens } from './warm-prompts.ts'
 
 /** Output expected of a request that names no bound: most replies are shorter. Tokens. */
 const LIKELY_OUTPUT_TOKENS = 1_024
@@ -26,6 +29,8 @@ const SESSION_HEADERS: readonly string[] = [
 /** The situation of a request. `promptTokens` tells the likely length of its prompt. */
 export function situationOf(exchange: ReadExchange<Speaker>, promptTokens: () => number): Situation {
   const { facts, services } = exchange
+  let known: string | null = null
+  const conversation = (): string => (known ??= conversationOf(exchange))
   const likelyOutputTokens = Math.min(facts.maxOutputTokens ?? LIKELY_OUTPUT_TOKENS, LIKELY_OUTPUT_TOKENS)
   return {
     nowMs: exchange.startedAtMs,
@@ -34,7 +39,10 @@ export function situationOf(exchange: ReadExchange<Speaker>, promptTokens: () =>
     costNanoUsd: (target: Target) => {
       const { price } = pricedTarget(target, exchange)
       if (price === null) return null
-      return costNanoUsd({ ...NO_USAGE, input: promptTokens(), output: likelyOutputTokens * facts.choices }, price)
+      const prompt = promptTokens()
+      const cacheRead = Math.min(prompt, warmTokens(services, target, conversation))
+      const output = likelyOutputTokens * facts.choices
+      return costNanoUsd({ ...NO_USAGE, input: prompt - cacheRead, cacheRead, output }, price)
     },
     speed: (target) => services.speeds.of(target),
     inFlight: (target) => services.breakers.inFlight(target),
@@ -51,8 +59,15 @@ function affinity(exchange: ReadExchange<Speaker>, kind: AffinityKind): string |
     case 'key':
       return exchange.caller.keyId
     case 'prefix':
-      return `${exchange.caller.tenantId}\n${exchange.facts.promptText().slice(0, PREFIX_CHARS)}`
+      return `${exchange.caller.tenantId}\n${promptBeginning(exchange.facts, exchange.short, PREFIX_CHARS)}`
   }
+}
+
+/** What the requests of one conversation have in common: its session, else the beginning of its prompt. */
+export function conversationOf(exchange: ReadExchange<Speaker>): string {
+  const session = sessionOf(exchange)
+  const { tenantId } = exchange.caller
+  return session === null ? `prefix ${unitHash(affinity(exchange, 'prefix') ?? '')}` : `session ${tenantId}\n${session}`
 }
 
 /** The client's own name for what the request belongs to; null where it gives none. */

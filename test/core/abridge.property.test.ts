@@ -2,6 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
+import { promptBeginning, shortBody } from '../../src/data-plane/large-body.ts'
+import { chatFacts } from '../../src/protocols/chat-facts.ts'
 import { abridge, restore, valueWithin } from '../../src/wire/abridge.ts'
 
 const PIECES = [
@@ -149,4 +151,31 @@ describe('a sample of a string as it is written', () => {
       RUNS,
     )
   })
+})
+
+test('the beginning of a prompt is the same however large its request is', () => {
+  const CHARS = 1_024
+  const filler = { role: 'user', content: 'and so on '.repeat(1_500) }
+  const turn = fc.record({ role: fc.constantFrom('user', 'assistant'), content: anyText })
+  const beginningOf = (messages: readonly object[]): { readonly text: string; readonly isShort: boolean } => {
+    const text = JSON.stringify({ model: 'm', messages })
+    const short = shortBody(text)
+    const whole = parseJson(text)
+    const facts = chatFacts(short?.body ?? (isJsonObject(whole) ? whole : {}))
+    if (!facts.ok) throw new Error('not a request')
+    return { text: promptBeginning(facts.value, short, CHARS), isShort: short !== null }
+  }
+  let shortened = 0
+  fc.assert(
+    fc.property(fc.array(turn, { minLength: 1, maxLength: 3 }), (turns) => {
+      const plain = turns.map(({ content }) => content).join('\n')
+      fc.pre(plain.isWellFormed())
+      const [alone, longer] = [beginningOf(turns), beginningOf([...turns, filler])]
+      if (longer.isShort) shortened += 1
+      const known = Math.min(CHARS, plain.length)
+      expect(alone.text).toBe(plain.slice(0, CHARS))
+      expect(longer.text.slice(0, known)).toBe(alone.text.slice(0, known))
+    }),
+  )
+  expect(shortened).toBeGreaterThan(20)
 })

@@ -4,7 +4,18 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { PriceBook, type PriceRule, type UnpricedPolicy } from '../../src/core/price-book.ts'
 import { costNanoUsd } from '../../src/core/price.ts'
 import type { UsageEvent } from '../../src/core/usage-event.ts'
-import { type PathWorld, WAYS, callerOf, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
+import { serve } from '../../src/data-plane/serve.ts'
+import {
+  type PathWorld,
+  WAYS,
+  callerOf,
+  ended,
+  expectSettled,
+  holdTime,
+  pathWorld,
+  servicesOf,
+} from '../support/path-world.ts'
+import { protocols } from '../support/registries.ts'
 import { says, whole } from '../support/scripted-provider.ts'
 import { costingPicoUsd, someTarget } from '../support/targets.ts'
 
@@ -140,6 +151,55 @@ describe('an operator’s price', () => {
     world.upstream = says
     await asked(world, { ...WAYS[0][1], provider: { sort: 'price' } })
     expect(onlyEvent(world)).toMatchObject({ targetId: 'b', priceVersion: 'cheap' })
+  })
+})
+
+describe('the cheapest of a route', () => {
+  // Fresh, `warm` is the dearer one; what it has in its cache costs a tenth.
+  const cold = { ...costingPicoUsd(800_000, 1), cacheRead: 800_000 }
+  const warm = { ...costingPicoUsd(1_000_000, 1), cacheRead: 100_000, cacheWrite: 1_250_000 }
+  const members = ['cold', 'warm'].map((target) => ({ target, weight: 1 }))
+  const prompt = 'The tide comes in and the gate is shut. '.repeat(300)
+
+  /** Asks, and tells the plan. */
+  function asking() {
+    const targets = [someTarget('cold', { price: cold }), someTarget('warm', { price: warm })]
+    const world = pathWorld(targets, { group: { strategy: 'cheapest', members } })
+    world.upstream = () => {
+      const usage = { prompt_tokens: 3_000, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 2_900 } }
+      return Response.json({ ...whole('Hello.'), usage })
+    }
+    const services = servicesOf(world)
+    const order = async (more: object, headers: Record<string, string> = {}): Promise<string | null> => {
+      const asked = new Request('https://gateway.test/v1/chat/completions', {
+        method: 'POST',
+        headers: { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json', ...headers },
+        body: JSON.stringify({ model: 'asked', messages: [{ role: 'user', content: prompt }], max_tokens: 5, ...more }),
+      })
+      const response = await world.serve((_, later) => serve(asked, protocols.chat, services, later))
+      await ended(world, response)
+      return response.headers.get('x-tidegate-plan')
+    }
+    return order
+  }
+
+  test('is who has the conversation’s prompt in its cache, for as long as that is kept', async () => {
+    const order = asking()
+    expect(await order({})).toBe('cheapest: cold > warm')
+    // It happens to be served by the other, whose cache is warm then.
+    expect(await order({ provider: { order: ['warm'] } })).toBe('cheapest, provider.order: warm > cold')
+    expect(await order({}), 'the same beginning').toBe('cheapest: warm > cold')
+    expect(await order({ messages: [{ role: 'user', content: `Another. ${prompt}` }] })).toBe('cheapest: cold > warm')
+    await vi.advanceTimersByTimeAsync(300_000)
+    expect(await order({}), 'forgotten by the provider').toBe('cheapest: cold > warm')
+  })
+
+  test('goes by the session, where the client names one', async () => {
+    const order = asking()
+    const other = [{ role: 'user', content: `Another. ${prompt}` }]
+    await order({ provider: { order: ['warm'] } }, { 'x-tidegate-session': 's' })
+    expect(await order({ messages: other }, { 'x-tidegate-session': 's' })).toBe('cheapest: warm > cold')
+    expect(await order({}, { 'x-tidegate-session': 'another' })).toBe('cheapest: cold > warm')
   })
 })
 

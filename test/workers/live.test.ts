@@ -8,6 +8,7 @@ import type { LiveUpdates } from '../../durable-objects/live-updates.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { LONGEST_MS, startSession } from '../../src/control-plane/session-record.ts'
 import { LIVE_CLOSED, LIVE_PROTOCOL, LIVE_TOKEN_PREFIX, LIVE_UPDATES_NAME } from '../../src/core/live.ts'
+import { SocketRoom } from '../../src/platform/live-room.ts'
 import { consumeQueue } from '../../src/usage-consumer.ts'
 import { emptied } from '../support/admin-api.ts'
 import { eventAt, messagesOf } from '../support/ledger-events.ts'
@@ -229,6 +230,16 @@ describe('who listens', () => {
     await everybody()
     expect([await lines[1]?.closed, lines[1]?.heard]).toEqual([LIVE_CLOSED.signedOut, []])
     expect(await owner.next()).toBe(CONFIGURATION)
+  })
+
+  it('is told nothing, and shown out to come again, where nobody can say what they may see', async () => {
+    const owner = await byToken(OWNER)
+    const nobodyKnows = () => Promise.reject(new Error('D1 is away'))
+    await runInDurableObject(object(), async (_, ctx) => {
+      const room = new SocketRoom({ ctx, nowMs: Date.now, sleep: async () => {}, standingsOf: nobodyKnows })
+      room.tell([{ kind: 'configuration', of: 'everybody' }])
+    })
+    expect([await owner.closed, owner.heard]).toEqual([LIVE_CLOSED.unverified, []])
   })
 
   it('who says nothing for long is let go of, and with nobody there no alarm is left', async () => {

@@ -39,8 +39,12 @@ import { UpperTalk, refusalFor } from './upper-talk.ts'
 
 /** While anything is lent, the tenant's limiter is heard of so often: it may have news of a revocation or of a switch. */
 const CONTACT_MS = 2_500
+/** What is low is asked for so often at most, as long as nobody waits for it. */
+const RENEW_EVERY_MS = 250
 /** After so long without a want, what is free goes back. */
 const REST_AFTER_MS = 10_000
+/** Slots that are kept for less time are as good as lost. */
+const SLOTS_MS_MIN = 1_000
 /** How often the tenant's limiter is asked on behalf of one message. */
 const ROUNDS_MAX = 3
 /** An isolate with so many runs of events under way that asks for nothing is answered when some have arrived, or after this. */
@@ -48,7 +52,9 @@ const RUNS_MAX = 8
 const RUNS_WAIT_MS = 1_000
 /** Nobody reports on anything older. */
 const RETENTION_MS = 86_400_000
-const PRUNE_EVERY_MS = 3_600_000
+/** Of an isolate of which nothing runs. */
+const QUIET_MS = 3_600_000
+const PRUNE_EVERY_MS = 600_000
 /** Revoked keys that are remembered. */
 const REVOKED_MAX = 1_000
 
@@ -101,7 +107,8 @@ export class RegionalOffice {
     const nowMs = Date.now()
     if (this.#head.tenantId !== message.tenantId) this.#writeHead({ tenantId: message.tenantId })
     const isolate = this.#isolateOf(message.holder)
-    const isStraggler = message.number <= isolate.number
+    // One that comes again asks again: its answer may have been that nobody could be asked.
+    const isStraggler = message.number < isolate.number
     const wants = isStraggler ? [] : message.wants
     const admissions = takeMessage(isolate, message, this.#roomFor(isolate), nowMs)
     if (wants.length > 0) this.#wantedAtMs = nowMs
@@ -126,6 +133,7 @@ export class RegionalOffice {
       acknowledged: isolate.acknowledged,
       revokedKeyIds: message.reports.map(({ keyId }) => keyId).filter((keyId) => this.#revokedKeyIds.has(keyId)),
       ...said,
+      ...this.#slotsOf(message, said.ttlMs),
       ...(isBehind ? { switches: this.#switches } : {}),
       ...(isolate.cancelled.length > 0 ? { cancelled: isolate.cancelled } : {}),
     }
@@ -148,6 +156,17 @@ export class RegionalOffice {
     if (next === Infinity || (this.#alarmAtMs !== null && this.#alarmAtMs <= next)) return
     this.#alarmAtMs = Math.max(next, nowMs)
     await this.#alarms.setAlarm(this.#alarmAtMs)
+  }
+
+  /** Slots that the region itself has hardly any longer aren't kept for anybody; nor does anybody hurry because of them. */
+  #slotsOf(message: LimiterCall, ttlMs: number): Partial<LimiterReply> {
+    if (ttlMs >= Math.min(SLOTS_MS_MIN, this.#ttlMs)) return {}
+    const { subs } = this.#region
+    const slotsLost = message.reports.flatMap(({ leaseId, isDone }) => {
+      const isKept = subs.get(leaseId)?.upper.limited.slots === false
+      return isDone || isKept ? [] : [leaseId]
+    })
+    return { ttlMs: this.#ttlMs, slotsLost }
   }
 
   /** Has the tenant's limiter asked for what is lacking. */
@@ -235,6 +254,7 @@ export class RegionalOffice {
 
   #isTalkDue(nowMs: number): boolean {
     if (this.#talkDueMs(nowMs) <= nowMs) return true
+    if (nowMs < this.#talk.begunAtMs + RENEW_EVERY_MS) return false
     for (const lease of this.#region.leases.values()) if (lease.open > 0 && wantsRenewal(lease, nowMs)) return true
     return false
   }
@@ -265,8 +285,9 @@ export class RegionalOffice {
   #prune(nowMs: number): void {
     if (nowMs < this.#pruneAtMs) return
     this.#pruneAtMs = nowMs + PRUNE_EVERY_MS
-    for (const [id, { seenAtMs, chunks, unconfirmed }] of this.#isolates) {
-      if (seenAtMs >= nowMs - RETENTION_MS || chunks.length + unconfirmed.size > 0) continue
+    for (const [id, { seenAtMs, chunks, unconfirmed, inFlight }] of this.#isolates) {
+      const keptMs = inFlight.size > 0 ? RETENTION_MS : QUIET_MS
+      if (seenAtMs >= nowMs - keptMs || chunks.length + unconfirmed.size > 0) continue
       this.#isolates.delete(id)
       this.#storage.deleteIsolate(id)
     }

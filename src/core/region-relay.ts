@@ -47,7 +47,7 @@ export function newIsolate(id: string): KnownIsolate {
   }
 }
 
-/** Takes an isolate's message in, if no later one was before. Returns the admissions that are news. `roomChars`: so many
+/** Takes an isolate's message in, if no later one was before; for another time, if it comes again. Returns the admissions that are news. `roomChars`: so many
  *  characters of events may be kept of it. */
 export function takeMessage(
   isolate: KnownIsolate,
@@ -57,7 +57,7 @@ export function takeMessage(
 ): readonly AdmissionRecord[] {
   isolate.seenAtMs = nowMs
   isolate.hasSpoken = true
-  if (message.number <= isolate.number) return []
+  if (message.number < isolate.number) return []
   isolate.number = message.number
   const owed = message.chunks.filter(({ to }) => to > isolate.acknowledged)
   isolate.chunks = firstOf(owed, roomChars, 0)

@@ -1,11 +1,12 @@
 // What a warm request asks of anybody before its answer: the provider, and nobody else. In workerd with the real objects, KV
 // and D1, every call of which is counted. The group commit that tells the limiter comes 25 ms after the admission and is
 // waited for by nobody: here the limiter doesn't even answer while the warm requests are served.
-import { type D1Migration, applyD1Migrations, createExecutionContext } from 'cloudflare:test'
+import { type D1Migration, applyD1Migrations, createExecutionContext, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
 import type { TargetBreaker } from '../../durable-objects/target-breaker.ts'
+import type { RegionalLimiter } from '../../durable-objects/regional-limiter.ts'
 import type { SideLimiter } from '../../durable-objects/side-limiter.ts'
 import type { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { createApp } from '../../src/app.ts'
@@ -24,6 +25,7 @@ declare global {
       TENANT_LIMITER: DurableObjectNamespace<TenantLimiter>
       TARGET_BREAKER: DurableObjectNamespace<TargetBreaker>
       SIDE_LIMITER: DurableObjectNamespace<SideLimiter>
+      REGIONAL_LIMITER: DurableObjectNamespace<RegionalLimiter>
       TEST_MIGRATIONS: D1Migration[]
     }
   }
@@ -75,6 +77,7 @@ const watched: GatewayEnv = {
   TENANT_LIMITER: counted(env.TENANT_LIMITER, 'limiter'),
   TARGET_BREAKER: counted(env.TARGET_BREAKER, 'breaker'),
   SIDE_LIMITER: counted(env.SIDE_LIMITER, 'side-limiter'),
+  REGIONAL_LIMITER: counted(env.REGIONAL_LIMITER, 'region'),
   DIRECTORY: counted(env.DIRECTORY, 'directory'),
   REPLIES: counted(env.REPLIES, 'replies'),
   DB: counted(env.DB, 'database'),
@@ -83,7 +86,7 @@ const watched: GatewayEnv = {
   ALLOW_PRIVATE_ENDPOINTS: 'true',
   ADMIN_TOKEN: 'admin-token-of-the-tests',
   KEY_PEPPER: 'pepper-of-the-tests',
-  ...{ SIMULATED_API_KEY: 'simulated' },
+  ...{ SIMULATED_API_KEY: 'simulated', CREDENTIAL_KEY: btoa('k'.repeat(32)) },
 }
 const app = createApp()
 
@@ -91,10 +94,12 @@ async function send(
   path: string,
   bearer: string,
   body: object,
+  method: 'POST' | 'PATCH' = 'POST',
 ): Promise<{ readonly status: number; readonly text: string }> {
   const context = createExecutionContext()
   const request = new Request(`https://gateway.test${path}`, {
-    method: 'POST',
+    method,
+    cf: { continent: 'EU', longitude: '8.7' },
     headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
@@ -104,7 +109,7 @@ async function send(
 }
 
 async function create(path: string, body: object): Promise<unknown> {
-  const made = await send(path, 'admin-token-of-the-tests', body)
+  const made = await send(path, ADMIN_TOKEN, body)
   expect(made, made.text).toMatchObject({ status: 201 })
   return JSON.parse(made.text)
 }
@@ -112,7 +117,16 @@ async function create(path: string, body: object): Promise<unknown> {
 /** Of admissions and events, 25 ms after the first of them. */
 const COMMIT = 'limiter.call'
 const MODEL = 'sim-gpt-4o-fast-tokens20'
+const RULES = [
+  { kind: 'budget', amount_usd: '5', period: 'month' },
+  { kind: 'rate', unit: 'tokens', per_minute: 1_000_000 },
+  { kind: 'concurrency', most: 100 },
+]
 let key: string
+
+const ADMIN_TOKEN = 'admin-token-of-the-tests'
+const TENANT = z.object({ id: z.string(), limiter: z.string() })
+const EVENTS = z.array(z.object({ costNanoUsd: z.number() }))
 
 const question = (stream: boolean): object => ({
   model: MODEL,
@@ -127,12 +141,7 @@ beforeAll(async () => {
     asked.push('provider')
     return handleSimulated(new Request(input, init))
   })
-  const rules = [
-    { kind: 'budget', amount_usd: '5', period: 'month' },
-    { kind: 'rate', unit: 'tokens', per_minute: 1_000_000 },
-    { kind: 'concurrency', most: 100 },
-  ]
-  await create('/admin/tenants', { name: 'warm', limits: { rules } })
+  await create('/admin/tenants', { name: 'warm', limits: { rules: RULES } })
   key = z.object({ key: z.string() }).parse(await create('/admin/keys', { tenant: 'warm', name: 'first' })).key
   await create('/admin/targets', {
     id: 'warm-target',
@@ -182,4 +191,106 @@ describe.each([
     ).toHaveLength(1)
     answerAtLast()
   })
+})
+
+it('asks the limiter near it for a tenant that wants that, and the tenant’s own from when it doesn’t any more', async () => {
+  const tenant = { name: 'spread', limits: { rules: RULES } }
+  const { id } = TENANT.parse(await create('/admin/tenants', { ...tenant, limiter: 'regional' }))
+  const own = z.object({ key: z.string() }).parse(await create('/admin/keys', { tenant: 'spread', name: 'its' })).key
+  const answered = async (): Promise<void> => {
+    const { status, text } = await send('/v1/chat/completions', own, question(false))
+    expect(status, text).toBe(200)
+  }
+  const limiter = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(id))
+  /** Who has been lent something by the tenant's own: regions, or isolates. */
+  const lentTo = (): Promise<readonly boolean[]> =>
+    runInDurableObject(limiter, (_, { storage: { sql } }) => {
+      const rows = [...sql.exec<{ holder: string }>(`SELECT DISTINCT state ->> '$.holder' AS holder FROM lease`)]
+      return rows.map(({ holder }) => holder.startsWith('region-'))
+    })
+  asked.length = 0
+  await answered()
+  expect(asked).toContain('region.call')
+  await answered()
+  expect(await lentTo(), 'an isolate in Europe has asked a region').toEqual([true])
+  const changed = await send(`/admin/tenants/${id}`, ADMIN_TOKEN, { limiter: 'one' }, 'PATCH')
+  expect(TENANT.parse(JSON.parse(changed.text))).toMatchObject({ limiter: 'one' })
+  await answered()
+  expect(await lentTo()).toContain(false)
+  // What was settled near it is in the same books, and its events in the same outbox.
+  await vi.waitFor(async () => {
+    const { spent, costs } = await runInDurableObject(limiter, (_, { storage: { sql } }) => {
+      const spending = `SELECT state ->> '$.spentNanoUsd' AS spent FROM gauge WHERE id LIKE '%month'`
+      const rows = [...sql.exec<{ events: string }>('SELECT events FROM outbox')]
+      const events = rows.flatMap((row) => EVENTS.parse(JSON.parse(row.events)))
+      return { ...sql.exec<{ spent: number }>(spending).one(), costs: events.map(({ costNanoUsd }) => costNanoUsd) }
+    })
+    expect([costs.length, costs.reduce((sum, cost) => sum + cost, 0)]).toEqual([3, spent])
+  })
+})
+
+describe('a credential that is stored', () => {
+  const target = (id: string, credential: string) => ({
+    id,
+    force: true,
+    provider: 'custom',
+    dialect: 'openai-chat',
+    base_url: 'https://simulated.test/openai/v1',
+    credential,
+    model: MODEL,
+    max_retries: 0,
+    price: { input_usd_per_million: '1', output_usd_per_million: '4' },
+  })
+  const ask = async (model: string) => send('/v1/chat/completions', key, { ...question(false), model })
+
+  beforeAll(async () => {
+    for (const name of ['kept', 'lost']) {
+      await create('/admin/credentials', { name, value: 'sk-stored-0123456789' })
+      await create('/admin/targets', target(name, name))
+    }
+    await create('/admin/routes', { model: 'paid-by-kept', targets: ['kept'] })
+    await create('/admin/routes', { model: 'paid-by-lost', targets: ['lost', 'kept'], mid_stream_failover: false })
+  })
+
+  it('asks nobody for it when it is warm', async () => {
+    expect((await ask('paid-by-kept')).status).toBe(200)
+    await vi.waitUntil(() => pending === 0)
+    asked.length = 0
+    for (let warm = 1; warm <= 3; warm++) {
+      expect((await ask('paid-by-kept')).status).toBe(200)
+      expect(asked.filter((call) => call !== COMMIT)).toEqual(Array.from({ length: warm }, () => 'provider'))
+    }
+  })
+
+  it('that can’t be opened is told of, and the next target answers', async () => {
+    const lines: string[] = []
+    vi.spyOn(console, 'warn').mockImplementation((line: string) => void lines.push(line))
+    await env.DB.prepare(`UPDATE credential_values SET sealed = 'v1.0badcafe.AAAA.AAAA' WHERE id = 'lost'`).run()
+    expect((await send('/admin/publish', ADMIN_TOKEN, {})).status).toBe(200)
+    asked.length = 0
+    expect((await ask('paid-by-lost')).status).toBe(200)
+    expect((await ask('paid-by-lost')).status).toBe(200)
+    expect(asked.filter((call) => call === 'provider')).toHaveLength(2)
+    const told = lines.filter((line) => line.includes('credential-unusable'))
+    expect(told).toHaveLength(1)
+    expect(told[0]).toContain('"target":"lost","credential":"lost"')
+    const explained = await send('/v1/route/explain', key, { ...question(false), model: 'paid-by-lost' })
+    const { candidates } = EXPLAINED.parse(JSON.parse(explained.text))
+    expect(candidates.map(({ health }) => health.credential_problem)).toEqual([
+      expect.stringContaining('another CREDENTIAL_KEY'),
+      null,
+    ])
+    await env.DB.prepare(`DELETE FROM routes WHERE model = 'paid-by-lost'`).run()
+    expect((await send('/admin/targets/kept', ADMIN_TOKEN, { credential: 'lost', force: true }, 'PATCH')).status).toBe(
+      200,
+    )
+    const failed = await ask('paid-by-kept')
+    expect(failed).toMatchObject({ status: 502 })
+    expect(failed.text).toContain('provider_credential')
+    expect(failed.text).not.toContain('sk-stored')
+  })
+})
+
+const EXPLAINED = z.object({
+  candidates: z.array(z.object({ health: z.object({ credential_problem: z.nullable(z.string()) }) })),
 })

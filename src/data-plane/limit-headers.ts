@@ -12,8 +12,8 @@ interface ToldRate {
   readonly resetAfterMs: number
 }
 
-const OPENAI_UNITS: Readonly<Partial<Record<RateUnit, string>>> = { requests: 'requests', tokens: 'tokens' }
-const ANTHROPIC_UNITS: Readonly<Record<RateUnit, string>> = {
+/** OpenAI has no names for tokens in and out: those are Anthropic's. */
+const UNITS: Readonly<Record<RateUnit, string>> = {
   requests: 'requests',
   tokens: 'tokens',
   inputTokens: 'input-tokens',
@@ -61,14 +61,13 @@ function addRate(
   if (rate === undefined) return
   const { limit, left, resetAfterMs } = rate
   if (wire === 'anthropic-messages') {
-    const name = `anthropic-ratelimit-${ANTHROPIC_UNITS[unit]}`
+    const name = `anthropic-ratelimit-${UNITS[unit]}`
     headers[`${name}-limit`] = String(limit)
     headers[`${name}-remaining`] = String(left)
     headers[`${name}-reset`] = rfc3339(nowMs + resetAfterMs)
     return
   }
-  const name = OPENAI_UNITS[unit]
-  if (name === undefined) return
+  const name = UNITS[unit]
   headers[`x-ratelimit-limit-${name}`] = String(limit)
   headers[`x-ratelimit-remaining-${name}`] = String(left)
   headers[`x-ratelimit-reset-${name}`] = duration(resetAfterMs)

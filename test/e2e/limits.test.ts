@@ -1,6 +1,16 @@
 // Limits as an operator writes them and as a client meets them: requests per minute, streams at once, one model's own.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ask, createTenant, eventually, latestAttempts, mintKey, routeSimulated, says } from '../support/account.ts'
+import {
+  ask,
+  createRoute,
+  createTenant,
+  eventually,
+  latestAttempts,
+  mintKey,
+  routeSimulated,
+  says,
+  simulatedTarget,
+} from '../support/account.ts'
 import { type TestSystem, startTestSystem } from '../support/system.ts'
 
 let system: TestSystem
@@ -136,6 +146,22 @@ describe('answers and refusals', () => {
     const limit = { scope: 'tenant', kind: 'budget', period: 'hour' }
     expect(await refused.json()).toMatchObject({ error: { code: 'budget_exceeded', limit } })
   })
+})
+
+test('a request that costs ten times its reservation is charged in full, and what follows finds less', async () => {
+  const price = { input_usd_per_million: '0', output_usd_per_million: '1000' }
+  const name = 'sim-gpt-4o-fast-tokens16-wrongusage'
+  await createRoute(system, 'boundless', [simulatedTarget('boundless', name, { price })])
+  const key = await limitedTo('overrun', { kind: 'budget', amount_usd: '0.10', period: 'day' })
+  // 16 tokens are reserved and 160 reported, a tenth of a cent each.
+  const first = await ask(system, key, body('boundless'))
+  expect(first.status).toBe(200)
+  await first.arrayBuffer()
+  const refused = await ask(system, key, body('boundless'))
+  expect(refused.status).toBe(402)
+  expect(refused.headers.get('x-tidegate-budget-remaining-usd')).toBe('0.000000000')
+  const listed = await fetch(`${system.url}/v1/limits`, { headers: { authorization: `Bearer ${key}` } })
+  expect(await listed.json()).toMatchObject({ data: [{ limit_usd: '0.10', used_usd: '0.16', remaining_usd: '0.00' }] })
 })
 
 describe('at a limit, a request', () => {

@@ -77,11 +77,14 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     void ctx.blockConcurrencyWhile(() => this.#arm(Date.now()))
   }
 
-  /** Takes in a holder's reports, admissions and events, then grants what it wants. Safe to repeat, lose and reorder. */
+  /** Takes in a holder's reports, admissions and events, then grants what it wants. Safe to repeat, lose and reorder. Rejects
+   *  once it has taken them in where something is wanted and it was never told of any limits. */
   async call(call: LimiterCall | EarlierCall): Promise<LimiterReply> {
     const nowMs = Date.now()
-    const reply = this.#take(callOf(call), nowMs)
+    const message = callOf(call)
+    const reply = this.#take(message, nowMs)
     await this.#commit(nowMs)
+    this.#refuseUnconfigured([message])
     return replyTo(call, reply)
   }
 
@@ -90,6 +93,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     const nowMs = Date.now()
     const replies = messages.map((message) => this.#take(message, nowMs))
     await this.#commit(nowMs)
+    this.#refuseUnconfigured(messages)
     return replies
   }
 
@@ -204,7 +208,8 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     holder.number = Math.max(holder.number, message.number)
     holder.seenAtMs = nowMs
     this.#storage.writeHolder(holder)
-    const said = answer(this.#authority, { ...message, admissions }, isStraggler, time)
+    const wants = this.#isConfigured ? message.wants : []
+    const said = answer(this.#authority, { ...message, admissions, wants }, isStraggler, time)
     const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
     const cancelled = cancelledOf(holder)
     const news = { ...(isBehind ? { switches: this.#switches } : {}), ...(cancelled.length > 0 ? { cancelled } : {}) }
@@ -215,6 +220,17 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#announce(nowMs)
     this.#storage.save(this.#authority)
     await this.#arm(nowMs)
+  }
+
+  /** Limits are published before anybody may spend. An object without any has lost its storage: what it would lend has no bounds. */
+  get #isConfigured(): boolean {
+    return this.#authority.config.revision > 0
+  }
+
+  #refuseUnconfigured(messages: readonly LimiterCall[]): void {
+    if (this.#isConfigured || messages.every(({ wants }) => wants.length === 0)) return
+    console.error(JSON.stringify({ event: 'limiter-unconfigured', tenantId: this.#tenantId }))
+    throw new Error(`nobody has told the limiter of ${this.#tenantId} of its limits: publish them`)
   }
 
   #holderOf(id: string): HolderState {

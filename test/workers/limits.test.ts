@@ -16,7 +16,7 @@ import { packEvent, thresholdEvents } from '../../src/core/usage-event.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import type { GatewayEnv } from '../../src/env.ts'
 import { kvDirectory } from '../../src/platform/directory.ts'
-import { configOf } from '../support/limiter-receiver.ts'
+import { configOf, node } from '../support/limiter-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'
 
 declare global {
@@ -157,6 +157,30 @@ describe('what isolates tell', () => {
       await limiter.alarm()
       expect(await limiter.inFlight(5)).toEqual([])
       expect(await limiter.live()).toMatchObject({ unconfirmed: 1 })
+    })
+  })
+})
+
+describe('a limiter that has lost its storage', () => {
+  it('takes in what it is told of, and lends nothing until its limits are published again', async () => {
+    const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_forgetful'))
+    await runInDurableObject(stub, async (_, state) => {
+      const limiter = new TenantLimiter(state, env)
+      const path = { tenantId: 'ten_forgetful', teamId: null, keyId: 'k', model: 'm' }
+      const need = { ...NOTHING, requests: 1, nanoUsd: 1_000 }
+      const want = { leaseId: 'h:1', isNew: true, path, need, target: need, first: need, unheardNanoUsd: 0 }
+      const event = packEvent(usageEvent('req-1', { tenantId: 'ten_forgetful' }))
+      const chunk = { from: 1, to: 1, events: `[${event}]`, settles: [] }
+      const base = { v: LIMITS_VERSION, tenantId: 'ten_forgetful', holder: 'h', reports: [], admissions: [] } as const
+      const message: LimiterCall = { ...base, number: 1, chunks: [chunk], wants: [want] }
+      await expect(limiter.call(message)).rejects.toThrow('publish')
+      await expect(limiter.relay([message])).rejects.toThrow('publish')
+      expect([...state.storage.sql.exec('SELECT id FROM lease')]).toEqual([])
+      // What was told is kept, once.
+      expect(await limiter.call({ ...message, number: 2, wants: [] })).toMatchObject({ acknowledged: 1, grants: [] })
+      expect(await limiter.live()).toMatchObject({ unconfirmed: 1 })
+      await limiter.configure(configOf([node('tenant', 'ten_forgetful', {})], 3))
+      expect(await limiter.call({ ...message, number: 3 })).toMatchObject({ grants: [{ leaseId: 'h:1' }] })
     })
   })
 })

@@ -1,8 +1,12 @@
 // One for the deployment: the sockets of everybody who has the dashboard open. They hibernate: while nothing changes, nothing runs
 // here. A shell: what it does is loaded with the first socket, by the gateway's entry (src/live-updates.ts).
 import { DurableObject } from 'cloudflare:workers'
-import { type Change, LIVE_PING, LIVE_PONG } from '../src/core/live.ts'
+import type { Change } from '../src/core/live.ts'
 import type { GatewayEnv } from '../src/env.ts'
+
+/** What a listener sends now and then, and is answered. */
+const PING = 'ping'
+const PONG = 'pong'
 
 /** What is done with the sockets. */
 export interface LiveRoom {
@@ -19,7 +23,7 @@ export class LiveUpdates extends DurableObject<GatewayEnv> {
   constructor(ctx: DurableObjectState, env: GatewayEnv) {
     super(ctx, env)
     // Answered by the platform, without waking this.
-    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(LIVE_PING, LIVE_PONG))
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG))
   }
 
   /** Takes a socket in, of a listener whom the gateway has let in; 503 when there are too many. */

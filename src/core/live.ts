@@ -49,10 +49,6 @@ export const LIVE_UPDATES_NAME = 'live'
 export const LIVE_PROTOCOL = 'tidegate.live.v1'
 export const LIVE_TOKEN_PREFIX = 'tidegate.token.'
 
-/** What a listener sends now and then, and is answered. */
-export const LIVE_PING = 'ping'
-export const LIVE_PONG = 'pong'
-
 /** Closing codes, of those that are for applications. https://www.rfc-editor.org/rfc/rfc6455#section-7.4.2 */
 export const LIVE_CLOSED = { signedOut: 4401, silent: 4408, unexpected: 4400, unverified: 4503 } as const
 

@@ -76,7 +76,11 @@ export function leasedLimiter(ports: LimiterPorts): PlacedLimiter {
     },
     async admitShadow(asked, later) {
       const { admitShadow } = await besides.load()
-      return admitShadow(asked, later, (event) => holderOf(event.tenantId).record(event, later))
+      const holder = holderOf(asked.path.tenantId)
+      return admitShadow(asked, later, {
+        admitted: (amounts) => holder.announce(asked.template, amounts, later),
+        settled: (event) => holder.conclude(event, later),
+      })
     },
     record: (event, later) => holderOf(event.tenantId).record(event, later),
     isRevoked: keyQuestions(ports, holderOf),
@@ -91,7 +95,6 @@ export function leasedLimiter(ports: LimiterPorts): PlacedLimiter {
       }
     },
     place(tenantId, isRegional) {
-      // What is held isn't asked for anything more, so it soon goes back.
       if (moves(regional, tenantId, isRegional)) holders.delete(tenantId)
     },
     inHand: (path) => holders.get(path.tenantId)?.inHand(path) ?? null,

@@ -1,7 +1,8 @@
-// What the ledger needs from time to time: days and facets summed, old events forgotten. Each for itself, so that one that
+// What the ledger needs from time to time: days and facets summed, old events and credentials forgotten. Each for itself, so that one that
 // fails holds up no other; all go on where they stopped.
 import type { LimiterStanding } from '../core/limits.ts'
 import { auditBudgets, auditDays, isAlarming } from './audit.ts'
+import { forgetFormer } from './credentials/forget.ts'
 import { sumDays } from './days.ts'
 import { type Archive, KEPT_DAYS_DEFAULT, pruneApplied, pruneEvents, readKeptDays } from './prune.ts'
 import { sumFacets } from './report-facets.ts'
@@ -48,6 +49,7 @@ export async function upkeep(env: UpkeepEnv, nowMs: number): Promise<void> {
     facets: () => sumFacets(db, nowMs),
     events: () => pruneEvents(db, nowMs, pruning),
     applied: () => pruneApplied(db, nowMs),
+    credentials: () => forgetFormer(db, nowMs),
     audit: () => audit(env, nowMs),
   }
   for (const [task, run] of Object.entries(tasks)) {

@@ -5,6 +5,7 @@ import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { RoutingSnapshot, Target } from '../../src/core/directory.ts'
+import { forgetFormer } from '../../src/ledger/credentials/forget.ts'
 import { sealedUnder, unseal } from '../../src/ledger/credentials/seal.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import type { ProbeResult } from '../../src/control-plane/ports.ts'
@@ -327,6 +328,11 @@ describe('credentials by name', () => {
     expect(await opened('main', { CREDENTIAL_KEY: KEY })).toEqual({ value: 'sk-second' })
     const previous = (await snapshot())['main']?.previous
     expect(previous).toMatchObject({ version: 1, untilMs: nowMs + 60_000, was: { version: 1 } })
+    const kept = async () => (await env.DB.prepare(`SELECT previous FROM credential_values`).first())?.['previous']
+    await forgetFormer(env.DB, nowMs + 59_999)
+    expect(await kept()).toContain('sealed')
+    await forgetFormer(env.DB, nowMs + 60_000)
+    expect(await kept()).toBeNull()
     await call('POST', '/credentials/main/rotate', { secret: 'OPENAI_API_KEY', overlap_seconds: 0 })
     expect(await snapshot()).toEqual({ main: { is: { secret: 'OPENAI_API_KEY' } } })
     expect(await everything()).not.toMatch(/v1\.[0-9a-f]{8}\./)

@@ -10,6 +10,7 @@ import { analyticsEndpoints } from './analytics.ts'
 import { ledgerAuditEndpoints } from './audit-ledger.ts'
 import { announce } from './announce.ts'
 import { bodyEndpoints } from './bodies.ts'
+import { breakerEndpoints } from './breakers.ts'
 import { apiTokenEndpoints } from './api-tokens.ts'
 import { auditEndpoints } from './audit.ts'
 import { authorized } from './authorize.ts'
@@ -81,6 +82,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/prices', priceEndpoints(ports))
     .route('/rerate', rerateEndpoints(ports))
     .route('/switches', switchEndpoints(ports))
+    .route('/breakers', breakerEndpoints())
     .route('/configuration', configurationEndpoints(ports))
     .route('/audit', auditEndpoints())
     .route('/requests', inFlightEndpoints())

@@ -116,6 +116,7 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'DELETE /presets/:id': permission('admin', 'everything'),
   'GET /switches': permission('viewer', 'everything'),
   'PUT /switches/:kind/:id{.+}': permission('admin', 'everything'),
+  'GET /breakers': permission('viewer', 'everything'),
   'POST /publish': permission('admin', 'everything'),
   'GET /configuration': permission('viewer', 'everything'),
   'POST /configuration/plan': permission('admin', 'everything'),

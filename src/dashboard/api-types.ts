@@ -110,8 +110,24 @@ export type ApiMember =
       readonly target?: string
       readonly group?: ApiGroup
       readonly weight?: number | undefined
-      readonly ramp?: { readonly to: number } | undefined
+      readonly ramp?: ApiRamp | undefined
+      readonly watch?: ApiCanaryWatch | undefined
     }
+
+/** A weight that grows; `starts_at` in epoch ms. */
+export interface ApiRamp {
+  readonly to: number
+  readonly over_minutes: number
+  readonly from?: number | undefined
+  readonly starts_at?: number | undefined
+}
+
+/** Beyond this share of failed calls, of so many at least, a member is taken out of traffic. */
+export interface ApiCanaryWatch {
+  readonly max_error_rate: number
+  readonly min_requests: number
+  readonly window_minutes: number
+}
 
 export interface ApiGroup {
   readonly strategy?: string | undefined

@@ -91,6 +91,7 @@ const KeysPage = lazyPage('Keys', async () => (await import('./keys-page.tsx')).
 const KeyPage = lazyPage('Key', async () => (await import('./key-page.tsx')).KeyPage)
 const TeamsPage = lazyPage('Teams', async () => (await import('./teams-page.tsx')).TeamsPage)
 const TeamPage = lazyPage('Team', async () => (await import('./team-page.tsx')).TeamPage)
+const ModelsPage = lazyPage('Models', async () => (await import('./models-page.tsx')).ModelsPage)
 const RoutesPage = lazyPage('Routes', async () => (await import('./routes-page.tsx')).RoutesPage)
 const AlertsPage = lazyPage('Alerts', async () => (await import('./alerts-page.tsx')).AlertsPage)
 const AccessPage = lazyPage('Access', async () => (await import('./access-page.tsx')).AccessPage)
@@ -109,6 +110,7 @@ const PAGES = {
   key: KeyPage,
   teams: TeamsPage,
   team: TeamPage,
+  models: ModelsPage,
   routes: RoutesPage,
   alerts: AlertsPage,
   access: AccessPage,

@@ -72,7 +72,37 @@ export function changeText({ section, name, action }: ApiItemChange): string {
   return `${section.replaceAll('_', ' ')} ${name}, ${VERBS[action]}`
 }
 
-/** A value as it stands in a file. */
+/** A value as it stands in a file; what has parts has a line for each. */
 export function valueText(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
+  if (typeof value === 'string') return value
+  const short = JSON.stringify(value) ?? ''
+  return short.length > LINE_CHARS ? JSON.stringify(value, null, 2) : short
+}
+
+const LINE_CHARS = 60
+
+/** The same changes the other way round. */
+export function turnedRound(changes: readonly ApiItemChange[]): readonly ApiItemChange[] {
+  return changes.map(({ action, section, name, fields }) => ({
+    ...{ section, name },
+    action: action === 'create' ? 'delete' : action === 'delete' ? 'create' : action,
+    fields: fields.map(({ field, before, after }) => ({
+      field,
+      ...(after === undefined ? {} : { before: after }),
+      ...(before === undefined ? {} : { after: before }),
+    })),
+  }))
+}
+
+/** `1 made, 2 changed` */
+export function countText(changes: readonly ApiItemChange[]): string {
+  if (changes.length === 0) return 'They are the same.'
+  const counts = (['create', 'update', 'delete'] as const).map((action) => ({
+    action,
+    count: changes.filter((change) => change.action === action).length,
+  }))
+  return counts
+    .filter(({ count }) => count > 0)
+    .map(({ action, count }) => `${count} ${VERBS[action]}`)
+    .join(', ')
 }

@@ -1,20 +1,19 @@
-// The configuration as it was: the revisions that are kept, what each changed, and the way back to one.
+// The configuration as it was: the revisions that are kept, what each changed, what differs between any two, and the way back.
 import { useState } from 'preact/hooks'
 import { asFailure } from './api.ts'
+import { Changes } from './configuration-changes.tsx'
+import { CompareRevisions } from './configuration-compare.tsx'
 import {
   type ApiItemChange,
   type ApiRevision,
   type ApiRevisions,
   type ApiRevisionShown,
-  type ApiRolledBack,
-  changeText,
   madeText,
-  valueText,
   watchText,
 } from './configuration-data.ts'
 import { useFeed } from './feed.ts'
 import { Instant } from './figures.tsx'
-import { mayCall } from './me.ts'
+import { Rollback } from './configuration-rollback.tsx'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { Nothing, Panel, Pending } from './panel.tsx'
 
@@ -49,6 +48,9 @@ export function ConfigurationPage({ desk }: { readonly desk: Desk }) {
           ))}
         </ol>
       </Panel>
+      {feed.data !== null && rows.length > 0 && (
+        <CompareRevisions desk={desk} revisions={feed.data} onDone={feed.refresh} />
+      )}
     </PageFrame>
   )
 }
@@ -63,37 +65,17 @@ interface RevisionProps {
 function Revision({ row, desk, present, onDone }: RevisionProps) {
   const { revision } = row
   const [shown, setShown] = useState<readonly ApiItemChange[] | null>(null)
-  const [back, setBack] = useState<ApiRolledBack | null>(null)
-  const [said, setSaid] = useState('')
-  const mayGoBack = mayCall(desk.me, 'POST /configuration/rollback') && revision !== present
+  const [problem, setProblem] = useState('')
 
-  async function tried(work: () => Promise<void>): Promise<void> {
-    setSaid('')
+  async function show(): Promise<void> {
+    setProblem('')
     try {
-      await work()
-    } catch (thrown) {
-      setSaid(asFailure(thrown).message)
-    }
-  }
-  const show = () =>
-    tried(async () => {
       const path = `/admin/configuration/revisions/${revision}`
       setShown((await desk.api.read<ApiRevisionShown>(path, [], new AbortController().signal)).changes ?? [])
-    })
-  const ask = (more: object) =>
-    desk.api.send<ApiRolledBack>('POST', '/admin/configuration/rollback', {
-      revision,
-      expected_revision: present,
-      ...more,
-    })
-  const look = () => tried(async () => setBack(await ask({ dry_run: true })))
-  const go = () =>
-    tried(async () => {
-      const { revision: made } = await ask({})
-      setBack(null)
-      setSaid(`The configuration is as in revision ${revision}, as revision ${made}.`)
-      onDone()
-    })
+    } catch (thrown) {
+      setProblem(asFailure(thrown).message)
+    }
+  }
   return (
     <li class="audit-entry">
       <p class="audit-head">
@@ -102,68 +84,16 @@ function Revision({ row, desk, present, onDone }: RevisionProps) {
       </p>
       {row.reason !== null && <p>{row.reason}</p>}
       {row.watch !== null && <p class="context">{watchText(row.watch)}</p>}
-      <p class="revision-ways">
+      <div class="revision-ways">
         {shown === null && (
           <button type="button" class="button quiet" onClick={() => void show()}>
             What revision {revision} changed
           </button>
         )}
-        {mayGoBack && back === null && (
-          <button type="button" class="button quiet" onClick={() => void look()}>
-            Go back to {revision}…
-          </button>
-        )}
-      </p>
+        <Rollback desk={desk} revision={revision} present={present} onDone={onDone} />
+      </div>
       {shown !== null && <Changes changes={shown} />}
-      {back !== null && <Way back={back} revision={revision} onGo={() => void go()} onStay={() => setBack(null)} />}
-      <span role="status">{said}</span>
+      <div role="alert">{problem !== '' && <p class="form-error">{problem}</p>}</div>
     </li>
-  )
-}
-
-interface WayProps {
-  readonly back: ApiRolledBack
-  readonly revision: number
-  onGo(): void
-  onStay(): void
-}
-
-/** What going back would change, before it does. */
-function Way({ back, revision, onGo, onStay }: WayProps) {
-  return (
-    <div class="notice">
-      <p>Going back to revision {revision} changes this:</p>
-      <Changes changes={back.changes} />
-      {back.left?.map((line) => (
-        <p key={line}>{line}</p>
-      ))}
-      <button type="button" class="button" onClick={onGo} disabled={back.changes.length === 0}>
-        Go back
-      </button>{' '}
-      <button type="button" class="button quiet" onClick={onStay}>
-        Stay
-      </button>
-    </div>
-  )
-}
-
-function Changes({ changes }: { readonly changes: readonly ApiItemChange[] }) {
-  if (changes.length === 0) return <Nothing>Nothing that is kept.</Nothing>
-  return (
-    <dl class="diff">
-      {changes.map((change) => (
-        <div key={`${change.section} ${change.name}`}>
-          <dt>{changeText(change)}</dt>
-          <dd>
-            {change.fields.map(({ field, before, after }) => (
-              <p key={field}>
-                {field} {before !== undefined && <del>{valueText(before)}</del>}{' '}
-                {after !== undefined && <ins>{valueText(after)}</ins>}
-              </p>
-            ))}
-          </dd>
-        </div>
-      ))}
-    </dl>
   )
 }

@@ -20,6 +20,7 @@ const WAYS: readonly { readonly page: PageName; readonly text: string; readonly 
   { page: 'keys', text: 'Keys', of: ['keys', 'key'] },
   { page: 'teams', text: 'Teams', of: ['teams', 'team'] },
   { page: 'alerts', text: 'Alerts', of: ['alerts'] },
+  { page: 'models', text: 'Models', of: ['models'] },
   { page: 'routes', text: 'Routes', of: ['routes'] },
   { page: 'playground', text: 'Playground', of: ['playground'] },
   { page: 'audit', text: 'Audit', of: ['audit', 'configuration'] },

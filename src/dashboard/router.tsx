@@ -13,6 +13,7 @@ export type PageName =
   | 'key'
   | 'teams'
   | 'team'
+  | 'models'
   | 'routes'
   | 'alerts'
   | 'access'
@@ -28,7 +29,17 @@ export interface Place {
 }
 
 /** Pages about no one thing. */
-const SINGLE = ['requests', 'playground', 'routes', 'alerts', 'access', 'audit', 'configuration', 'reference'] as const
+const SINGLE = [
+  'requests',
+  'playground',
+  'models',
+  'routes',
+  'alerts',
+  'access',
+  'audit',
+  'configuration',
+  'reference',
+] as const
 
 /** Pages of a list, each with the page of one of it. */
 const ONE_OF: Readonly<Record<string, readonly [all: Place, one: PageName]>> = {

@@ -22,3 +22,23 @@ export async function noteBreaker(db: D1Database, { name, state, hasOpened, atMs
     .bind(name, region, target, state, hasOpened ? 1 : 0, atMs)
     .run()
 }
+
+/** As the admin API tells it. */
+export interface BreakerState {
+  readonly target: string
+  readonly region: string
+  readonly state: NotedState['state']
+  /** How often it has opened. */
+  readonly opened: number
+  readonly at_ms: number
+}
+
+/** More are not told. */
+const TOLD_MAX = 1_000
+
+/** The states that targets have told, those that are still there; the latest first. Throws when D1 fails. */
+export async function breakerStates(db: D1Database): Promise<readonly BreakerState[]> {
+  const query = `SELECT target_id AS target, region, state, opened, at_ms FROM breakers
+    WHERE EXISTS (SELECT 1 FROM targets WHERE targets.id = target_id) ORDER BY at_ms DESC LIMIT ${TOLD_MAX}`
+  return (await db.prepare(query).all<BreakerState>()).results
+}

@@ -44,7 +44,7 @@ const EXPECTED = `
   OAa    PUT /tenants/:tenant/end-users/:user, DELETE /tenants/:tenant/end-users/:user
   OAa    PUT /alert-rules/:tenant, DELETE /alert-rules/:tenant, POST /teams, DELETE /teams/:id
   OAa    GET /requests/:id/bodies, GET /access/tokens, POST /access/tokens, POST /access/tokens/:id/rotate, POST /access/tokens/:id/revoke
-  OAV    GET /targets, GET /targets/:id, GET /routes, GET /routes/:id, GET /presets, GET /presets/:id, GET /switches
+  OAV    GET /targets, GET /targets/:id, GET /routes, GET /routes/:id, GET /presets, GET /presets/:id, GET /switches, GET /breakers
   OAV    GET /prices, GET /prices/:id, GET /alert-channels, GET /alert-channels/:id, GET /alert-rules
   OAV    GET /configuration, GET /configuration/revisions, GET /configuration/revisions/:revision
   OA     POST /tenants, PATCH /tenants/:id, DELETE /tenants/:id

@@ -13,6 +13,9 @@ import { CLIENT_ID, CLIENT_SECRET, OidcProvider } from '../support/oidc-provider
 import { launchBrowser, whyNoBrowser } from './browser.ts'
 import { STORE_BINDING, keepCredentials } from './dashboard-credentials.ts'
 import { barriers, overflowOf } from './dashboard-page.ts'
+import { compareRevisions } from './dashboard-configuration.ts'
+import { compareAndSwitch } from './dashboard-models.ts'
+import { orderAndRamp } from './dashboard-routes.ts'
 import { keepTeams } from './dashboard-teams.ts'
 
 const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
@@ -305,6 +308,14 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
   test('a credential is added, tried out, used, rotated and deleted, and never shown again', () =>
     keepCredentials({ system, open }))
 
+  test('models tell how they do, two of them are compared by keyboard, and one is switched off and on again', () =>
+    compareAndSwitch({ system, open }))
+
+  test('a chain is put in order by keyboard and by pointer, never over somebody else’s change; a canary is begun, taken back, made the route’s own', () =>
+    orderAndRamp({ system, open }))
+
+  test('any two revisions of the configuration are compared, and one is gone back to from there', () =>
+    compareRevisions({ system, open }))
 
   /** A page of its own, signed in by a token, at `at`. */
   async function open(at: string, token = TEST_ADMIN_TOKEN) {

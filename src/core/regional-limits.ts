@@ -373,8 +373,9 @@ export function missingOf({ subs }: RegionalLimits, { leaseId, need }: LeaseWant
   return greatest(minus(of, subs.get(leaseId)?.granted ?? NOTHING), NOTHING)
 }
 
+/** Who needs nothing of a resource doesn't lack it, also where more of it was used than there was. */
 function covers(lease: HeldLease, missing: Counts): boolean {
-  const left = free(lease)
+  const left = greatest(free(lease), NOTHING)
   const lacks = each((resource) => (lease.limited[resource] && missing[resource] > left[resource] ? 1 : 0))
   return Object.values(lacks).every((lack) => lack === 0)
 }

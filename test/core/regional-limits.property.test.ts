@@ -5,7 +5,7 @@ import { NOTHING, counted } from '../../src/core/amounts.ts'
 import { LIMITS_VERSION, type Limit } from '../../src/core/limits.ts'
 import * as regions from '../../src/core/regional-limits.ts'
 import { type Fault, mutant } from '../support/mutant.ts'
-import { configOf, node, receiver, slots } from '../support/limiter-receiver.ts'
+import { budget, configOf, node, receiver, slots } from '../support/limiter-receiver.ts'
 import { type RegionMachine, RegionWorld } from '../support/region-world.ts'
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 })
@@ -113,6 +113,8 @@ describe('the simulation of regions', { timeout: 60_000 }, () => {
 
 const START_MS = Date.UTC(2026, 4, 4, 12)
 
+const money = (nanoUsd: number) => counted({ ...NOTHING, requests: 1, nanoUsd })
+
 /** For how long an isolate may admit, and keep a slot, when it asks 25 s after its region got a lease of 30 s. */
 function lentLate(machine: RegionMachine): { readonly ttlMs: number; readonly slotsMs: number } {
   const root = receiver(configOf([node('tenant', 't', { more: [slots(5)] })]), START_MS, 30_000)
@@ -135,6 +137,31 @@ function lentLate(machine: RegionMachine): { readonly ttlMs: number; readonly sl
 }
 
 describe('what a region lends', () => {
+  test('is there for whoever needs no money when attempts cost more than the region had', () => {
+    const root = receiver(configOf([node('tenant', 't', { more: [budget(100, 'month')] })]), START_MS, 30_000)
+    const region = regions.newRegionalLimits('r')
+    const head = { v: LIMITS_VERSION, tenantId: 't', number: 1, admissions: [], chunks: [] } as const
+    const path = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }
+    const wants = (leaseId: string, nanoUsd: number) => {
+      const need = counted({ ...NOTHING, requests: 1, nanoUsd })
+      return { leaseId, isNew: true, path, need, target: need, first: need, unheardNanoUsd: nanoUsd }
+    }
+    const up = regions.upperTalk(region, [wants('h:1', 90)], START_MS)
+    regions.takeUpper(region, up.reports, root.call({ ...head, holder: 'r', ...up }, START_MS), START_MS)
+    const time = { nowMs: START_MS, ttlMs: 10_000 }
+    const message = { ...head, holder: 'h', reports: [], wants: [wants('h:1', 90)] }
+    expect(regions.lend(region, message, new Map(), time).grants).toHaveLength(1)
+    const told = { leaseId: 'h:1', keyId: 'k', returned: NOTHING, isDone: false, reserved: money(40) }
+    regions.takeIsolate(region, { ...message, number: 2, reports: [{ ...told, settled: money(80) }] }, false, time)
+    expect(regions.lackingIn(region, [wants('g:1', 1)], START_MS)).toHaveLength(1)
+    expect(regions.lackingIn(region, [wants('g:1', 0)], START_MS)).toEqual([])
+    const free = { ...message, holder: 'g', wants: [wants('g:1', 0)] }
+    expect(regions.lend(region, free, new Map(), time).grants).toHaveLength(1)
+    const { reports } = regions.upperTalk(region, [], START_MS)
+    root.call({ ...head, holder: 'r', number: 2, reports, wants: [] }, START_MS)
+    expect(root.standing('tenant:t')).toMatchObject({ spentNanoUsd: 80, heldNanoUsd: 40 })
+  })
+
   test('lasts no longer than what it has itself', () => {
     expect(lentLate(regions)).toEqual({ ttlMs: 4_500, slotsMs: 4_500 })
     const late = { file: 'regional-limits.ts', from: 'Math.min(ttlMs, lease.deadlineMs - nowMs)', to: 'ttlMs' } as const

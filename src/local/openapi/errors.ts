@@ -11,7 +11,7 @@ export const CODES: Readonly<Record<string, string>> = {
   declared_twice: 'A document declares the same thing twice.',
   exists: 'The name or id is taken.',
   forbidden: 'The role doesn’t allow it.',
-  forged: 'A change with a session came from another page.',
+  forged: 'A change, or a socket, with a session came from another page.',
   full: 'There are too many of these.',
   idempotency_key_reused: 'The Idempotency-Key was sent with another request.',
   in_progress: 'The request with this Idempotency-Key is under way.',
@@ -21,6 +21,7 @@ export const CODES: Readonly<Record<string, string>> = {
   invalid_json: 'The body is no JSON.',
   invalid_url: 'An address is none.',
   limiter_unavailable: 'The tenant’s limiter doesn’t answer.',
+  live_unavailable: 'There are too many who listen, or no live updates: read again and again instead.',
   missing_field: 'A field is needed.',
   moved_on: 'It isn’t what `If-Match` or `expected_revision` names any more.',
   no_alert_key: 'Channels need the secret ALERT_KEY.',
@@ -45,6 +46,7 @@ export const CODES: Readonly<Record<string, string>> = {
   unknown_target: 'There is no such target.',
   unknown_team: 'There is no such team.',
   unknown_tenant: 'There is no such tenant.',
+  upgrade_required: 'The endpoint is a WebSocket.',
   unsupported_media_type: 'The body isn’t declared as JSON.',
 }
 

@@ -45,12 +45,15 @@ export interface BesideLimits {
   admit(asked: Asked, beside: Beside, tenant: Ask): Reservation | Promise<Reservation | Refusal>
   /** How the limits of all that `beside` names stand. */
   limits(tenantId: string, model: string | null, beside: Beside): Promise<readonly LimitState[]>
-  /** Admission by a shadow's budget in the tenant's place. `record` gets the event once it is settled. */
-  admitShadow(
-    asked: ShadowAsk,
-    later: Later,
-    record: (event: UsageEvent) => void,
-  ): Reservation | Promise<Reservation | Refusal>
+  /** Admission by a shadow's budget in the tenant's place, whose books are told. */
+  admitShadow(asked: ShadowAsk, later: Later, books: Books): Reservation | Promise<Reservation | Refusal>
+}
+
+/** Who has to know what becomes of an attempt that nobody there admitted. */
+export interface Books {
+  readonly admitted: (amounts: Amounts) => void
+  /** Once for each that was admitted. */
+  readonly settled: (event: UsageEvent) => void
 }
 
 /** An end user's requests are few, and there are many users: next to nothing is held ahead. */
@@ -114,7 +117,7 @@ export function besideLimits(ports: BesidePorts): BesideLimits {
       return admitJointly(asks, tenant, (granted) => granted.settle(NOTHING, asked.template, asked.later))
     },
     limits: (tenantId, model, beside) => standing(ports, tenantId, model, beside),
-    admitShadow({ budgetOf, path, amounts, template, beside }, later, record) {
+    admitShadow({ budgetOf, path, amounts, template, beside }, later, books) {
       const asked: Asked = { path, amounts, template, later, leastNanoUsd: undefined }
       const target = beside?.target ?? null
       const asks: Ask<HeldReservation>[] = target === null ? [] : [() => admitTarget(asked, target)]
@@ -124,8 +127,8 @@ export function besideLimits(ports: BesidePorts): BesideLimits {
         return holder.admit(sidePath(budgetOf, null), amounts, template, later)
       }
       const granted = admitJointly(asks, own, (held) => held.settle(NOTHING, template, later))
-      if (!(granted instanceof Promise)) return recorded(granted, record)
-      return granted.then((answer) => (isAdmitted(answer) ? recorded(answer, record) : answer))
+      if (!(granted instanceof Promise)) return recorded(granted, books)
+      return granted.then((answer) => (isAdmitted(answer) ? recorded(answer, books) : answer))
     },
   }
 }
@@ -163,9 +166,10 @@ function unbounded(amounts: Amounts): Reservation {
   }
 }
 
-/** The same reservation, whose event is recorded: those of end users and targets have no journal of their own. */
-function recorded(held: Reservation, record: (event: UsageEvent) => void): Reservation {
+/** The same reservation, of which `books` are told: those of end users and targets have no journal of their own. */
+function recorded(held: Reservation, books: Books): Reservation {
   let isSettled = false
+  books.admitted(held.amounts)
   return {
     get amounts() {
       return held.amounts
@@ -176,7 +180,7 @@ function recorded(held: Reservation, record: (event: UsageEvent) => void): Reser
       if (isSettled) return
       isSettled = true
       held.settle(actual, event, later)
-      record(event)
+      books.settled(event)
     },
     extend: (more, later) => held.extend(more, later),
     keepAliveMs: held.keepAliveMs,

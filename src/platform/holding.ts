@@ -1,5 +1,5 @@
 // What one attempt holds of the leases that cover it, from its admission to its settlement.
-import { type Amounts, type Counts, each, minus, plus } from '../core/amounts.ts'
+import { type Amounts, type Counts, counted, each, minus, plus } from '../core/amounts.ts'
 import { type HeldLease, extend, giveBackTail, hasLostSlots, retract, settle } from '../core/lease.ts'
 
 interface Part {
@@ -72,4 +72,9 @@ export class Holding {
       giveBackTail(lease)
     }
   }
+}
+
+/** What an attempt needs that has its request and its slot already. */
+export function extension(more: Amounts): Counts {
+  return { ...counted(more), requests: 0, slots: 0 }
 }

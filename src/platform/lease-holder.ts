@@ -21,7 +21,7 @@ import { EXCHANGE_MS_MAX, ExchangeTurns } from './exchange-turns.ts'
 import { CommitPace } from './group-commit.ts'
 import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
-import { Holding } from './holding.ts'
+import { Holding, extension } from './holding.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { KnownKeys } from './known-keys.ts'
 
@@ -125,6 +125,18 @@ export class LeaseHolder {
     this.#flushSoon(later, true)
   }
 
+  /** Makes an attempt known that other limits let in: should this isolate die, it is booked as lost. */
+  announce(template: UsageEvent, reserved: Amounts, later: Later): void {
+    this.#journal.admit(idOf(template), { leaseId: '', reserved: counted(reserved), limitsMoney: false, template })
+    this.#flushSoon(later)
+  }
+
+  /** Hands over the event of what was announced. */
+  conclude(event: UsageEvent, later: Later): void {
+    this.#journal.settle(idOf(event), event)
+    this.#flushSoon(later, true)
+  }
+
   /** Drops what is held for a key; the next request asks anew. */
   forget(keyId: string): void {
     this.#leases.closeKey(keyId)
@@ -136,7 +148,7 @@ export class LeaseHolder {
   }
 
   #reservation(lease: HeldLease, path: LimiterPath, counts: Counts, template: UsageEvent): HeldReservation {
-    const id = `${template.requestId}#${template.attempt}`
+    const id = idOf(template)
     this.#journal.admit(id, { leaseId: lease.id, reserved: counts, limitsMoney: lease.limited.nanoUsd, template })
     const holding = new Holding(lease, counts)
     const reservation: Reservation = {
@@ -383,6 +395,6 @@ export class LeaseHolder {
   }
 }
 
-function extension(more: Amounts): Counts {
-  return { ...counted(more), requests: 0, slots: 0 }
+function idOf({ requestId, attempt }: UsageEvent): string {
+  return `${requestId}#${attempt}`
 }

@@ -1,5 +1,5 @@
 // One isolate's lease holder near the end of a budget: who makes do with less gets what there is, who needs none gets in, and
-// what runs under a revoked key learns of it.
+// what runs under a revoked key learns of it; and what it takes on for others' limits.
 import { describe, expect, test } from 'vitest'
 import { type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
 import { type HeldTenant, heldTenant, weigh } from '../support/held-tenant.ts'
@@ -101,4 +101,32 @@ test('what runs under a revoked key learns of it when the limiter is next spoken
   }
   expect(running.isRevoked()).toBe(true)
   expect(other.isRevoked()).toBe(false)
+})
+
+describe('an attempt that other limits let in', () => {
+  const TEMPLATE = usageEvent('mirror', { keyId: 'shadow', costNanoUsd: 0 })
+  const AMOUNTS = weigh({ tokens: 100, nanoUsd: 700 })
+
+  test('is told of before it ends, under no lease, and its event ends it', async () => {
+    const world = heldTenant(configOf([node('tenant', 't', BUDGET)]))
+    world.holder.announce(TEMPLATE, AMOUNTS, world.later)
+    await world.clock.advance(1_000)
+    const [told] = world.messages.flatMap(({ admissions }) => admissions)
+    expect(told).toMatchObject({ id: 'mirror#1', leaseId: '', reserved: { nanoUsd: 700 } })
+    expect(told?.event).toContain('"keyId":"shadow"')
+    expect(world.receiver.standing('tenant:t'), 'it takes nothing of the tenant’s').toMatchObject({ heldNanoUsd: 0 })
+    world.holder.conclude({ ...TEMPLATE, costNanoUsd: 400 }, world.later)
+    await world.clock.advance(1_000)
+    expect(world.messages.flatMap(({ chunks }) => chunks.flatMap(({ settles }) => settles))).toEqual(['mirror#1'])
+    expect(world.receiver.runs.map((run) => JSON.parse(run))).toMatchObject([[{ requestId: 'mirror' }]])
+  })
+
+  test('that is over at once is told of with its event alone', async () => {
+    const world = heldTenant(configOf([node('tenant', 't', BUDGET)]))
+    world.holder.announce(TEMPLATE, AMOUNTS, world.later)
+    world.holder.conclude(TEMPLATE, world.later)
+    await world.clock.advance(1_000)
+    expect(world.messages.flatMap(({ admissions }) => admissions)).toEqual([])
+    expect(world.receiver.runs.map((run) => JSON.parse(run))).toMatchObject([[{ requestId: 'mirror' }]])
+  })
 })

@@ -331,6 +331,7 @@ describe('the budget of a shadow', () => {
       [targetObjectName('full'), pool],
     ])
     const recorded: UsageEvent[] = []
+    const announced: string[] = []
     const beside = besideLimits({
       nowMs,
       sleep,
@@ -345,10 +346,13 @@ describe('the budget of a shadow', () => {
     })
     const ask = async (id: string, budgetOf: string | null, target: Beside['target'] = null) => {
       const asked = { budgetOf, path: PATH, amounts: COST, template: usageEvent(id), beside: { endUser: null, target } }
-      const answer = beside.admitShadow(asked, LATER, (event) => recorded.push(event))
+      const answer = beside.admitShadow(asked, LATER, {
+        admitted: (amounts) => announced.push(`${id}: ${amounts.nanoUsd}`),
+        settled: (event) => recorded.push(event),
+      })
       return clock.until(Promise.resolve(answer))
     }
-    return { ask, clock, recorded }
+    return { ask, clock, recorded, announced }
   }
 
   test('is never overspent, and what was not spent is there again', async () => {
@@ -370,7 +374,7 @@ describe('the budget of a shadow', () => {
   })
 
   test('may be none; what limits the target counts all the same, and nothing is taken where something refuses', async () => {
-    const { ask, recorded } = limits()
+    const { ask, recorded, announced } = limits()
     const full = { id: 'full', model: 'm' }
     const free = await ask('1', null)
     if (!isAdmitted(free)) throw new Error('refused')
@@ -380,6 +384,7 @@ describe('the budget of a shadow', () => {
     expect(await ask('3', 'r', full)).toMatchObject({ kind: 'slots' })
     for (const id of ['4', '5']) expect(isAdmitted(await ask(id, 'r')), 'nothing was taken by 3').toBe(true)
     expect(await ask('6', 'unknown')).toEqual({ kind: 'unavailable' })
+    expect(announced, 'none that was refused').toEqual(['1: 400', '2: 400', '4: 400', '5: 400'])
     free.settle(COST, usageEvent('1'), LATER)
     expect(recorded).toHaveLength(1)
   })

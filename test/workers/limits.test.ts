@@ -116,7 +116,10 @@ describe('what isolates tell', () => {
     wants: [],
   }
   const event = (costNanoUsd: number): string => packEvent(usageEvent('req-1', { costNanoUsd }))
+  // Of a lease that is over; and a mirror, which is under none.
   const announced = { id: 'req-1#1', leaseId: 'gone', reserved: { ...NOTHING, nanoUsd: 1_500 }, event: event(0) }
+  const mirror = packEvent(usageEvent('mirror', { keyId: 'shadow', costNanoUsd: 0 }))
+  const mirrored = { id: 'mirror#1', leaseId: '', reserved: { ...NOTHING, nanoUsd: 700 }, event: mirror }
   const settled = { from: 1, to: 1, events: `[${event(400)}]`, settles: ['req-1#1'] }
 
   it('too late for the expiry of its lease is booked when they stay silent, once however often, and corrected when it ends', async () => {
@@ -124,8 +127,8 @@ describe('what isolates tell', () => {
     await runInDurableObject(stub, async (_, state) => {
       // Every holder has been silent for long enough, whenever it is asked.
       const limiter = new TenantLimiter(state, { ...env, LEASE_TTL_MS: '0' })
-      await limiter.call({ ...call, admissions: [announced] })
-      expect(await limiter.inFlight(5)).toMatchObject([{ id: 'req-1#1' }])
+      await limiter.call({ ...call, admissions: [announced, mirrored] })
+      expect((await limiter.inFlight(5)).map(({ id }) => id).toSorted()).toEqual(['mirror#1', 'req-1#1'])
       expect(await state.storage.getAlarm()).not.toBeNull()
       await limiter.alarm()
       expect(await limiter.inFlight(5)).toEqual([])
@@ -135,6 +138,7 @@ describe('what isolates tell', () => {
       const runs = [...state.storage.sql.exec<{ events: string }>('SELECT events FROM outbox ORDER BY id')]
       expect(runs.flatMap(({ events }): unknown[] => JSON.parse(events))).toMatchObject([
         { requestId: 'req-1', ending: 'lost', isEstimated: true, costNanoUsd: 1_500 },
+        { requestId: 'mirror', keyId: 'shadow', ending: 'lost', isEstimated: true, costNanoUsd: 700 },
         { requestId: 'req-1', kind: 'adj', costNanoUsd: -1_100 },
       ])
     })

@@ -33,6 +33,8 @@ export function fetchUpstream(bindings: Bindings, log?: Log): Upstream {
         if (!target.baseUrl.startsWith(AI_SCHEME)) await secretOf(target, bindings)
         return null
       } catch (error) {
+        // Names are the operator's.
+        if (error instanceof ConfigurationError) return 'The secret that the target’s credential stands for is not set.'
         return error instanceof Error ? error.message : String(error)
       }
     },

@@ -193,6 +193,13 @@ function isNamespace(value: unknown): value is KVNamespace {
   return typeof value === 'object' && value !== null && 'get' in value
 }
 
+test('a secret that isn’t there is told of without its name', async () => {
+  const { objection } = gateway()
+  expect(await objection(someTarget('t', { credential: 'A_VERY_OWN_API_KEY' }))).toMatch(/is not set/)
+  expect(await objection(someTarget('t', { credential: 'A_VERY_OWN_API_KEY' }))).not.toContain('OWN')
+  expect(await objection(someTarget('t', { credential: null }))).toBeNull()
+})
+
 describe('a credential of a Secrets Store', () => {
   function store(get: () => Promise<string>) {
     const secret = { get: vi.fn(get) }

@@ -44,9 +44,14 @@ const LINES = z.strictObject({
 })
 const IDS_ALLOWED = `must be a comma list of at most ${NAMES_MAX} ids`
 const NAMES = z.strictObject({
-  ids: z
-    .string(IDS_ALLOWED)
-    .check(z.refine((text) => text.split(',').length <= NAMES_MAX && text.length <= NAMES_MAX * 50, IDS_ALLOWED)),
+  ids: z.optional(
+    z
+      .string(IDS_ALLOWED)
+      .check(z.refine((text) => text.split(',').length <= NAMES_MAX && text.length <= NAMES_MAX * 50, IDS_ALLOWED)),
+  ),
+  q: LINES.shape.q,
+  state: LINES.shape.state,
+  tenant: ID,
 })
 
 /** The admin API's `/keys/lines` and `/keys/names`; to be mounted before `/keys/:id`. */
@@ -54,15 +59,28 @@ export function keyLineEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
     .get('/lines', query(LINES), async (c) => c.json(await lines(c, c.req.valid('query'), ports.nowMs())))
     .get('/names', query(NAMES), async (c) => {
-      const { tenantId, teamId } = ownerIn(scopeOf(c))
-      const found = await c.env.DB.prepare(
-        `SELECT id, name, tenant_id, team_id FROM virtual_keys WHERE id IN (SELECT value FROM json_each(?1))
-          AND (?2 IS NULL OR tenant_id = ?2) AND (?3 IS NULL OR team_id = ?3)`,
+      const { ids, ...asked } = c.req.valid('query')
+      if (ids !== undefined) return c.json(await named(c, ids.split(',')))
+      const found = await pageOf(
+        c,
+        { ...asked, sort: 'name', limit: String(NAMES_MAX) },
+        { nowMs: ports.nowMs(), sorted: null },
       )
-        .bind(JSON.stringify(c.req.valid('query').ids.split(',')), tenantId, teamId)
-        .all()
-      return c.json({ rows: found.results })
+      const rows = found.rows.map(({ id, name, tenant_id, team_id }) => ({ id, name, tenant_id, team_id }))
+      return c.json({ rows, count: found.count })
     })
+}
+
+/** The names of these keys, of those that are the caller's. */
+async function named(c: Context<AdminTypes>, ids: readonly string[]) {
+  const { tenantId, teamId } = ownerIn(scopeOf(c))
+  const found = await c.env.DB.prepare(
+    `SELECT id, name, tenant_id, team_id FROM virtual_keys WHERE id IN (SELECT value FROM json_each(?1))
+      AND (?2 IS NULL OR tenant_id = ?2) AND (?3 IS NULL OR team_id = ?3)`,
+  )
+    .bind(JSON.stringify(ids), tenantId, teamId)
+    .all()
+  return { rows: found.results, count: found.results.length }
 }
 
 interface Asked {
@@ -133,9 +151,11 @@ async function sortedBy(c: Context<AdminTypes>, asked: Asked, known: Known): Pro
     .bind(tenantId)
     .all<{ id: string }>()
   const stands = await Promise.all(tenants.results.map(({ id }) => known.stand(id)))
-  const shares = budgetsOf(stands).map((node) => [node.id, shareOf(node)])
-  const sql = `SELECT value ->> 0 AS key, max(value ->> 1) AS value FROM json_each(?1) GROUP BY 1`
-  return { sql, parameters: [JSON.stringify(shares)] }
+  const shares = new Map<string, number>()
+  for (const node of budgetsOf(stands)) shares.set(node.id, Math.max(shareOf(node), shares.get(node.id) ?? 0))
+  // As text, or no index of it would fit the keys' ids.
+  const sql = `SELECT CAST(value ->> 0 AS TEXT) AS key, value ->> 1 AS value FROM json_each(?1)`
+  return { sql, parameters: [JSON.stringify([...shares])] }
 }
 
 function budgetsOf(stands: readonly (LimiterStanding | null)[]): readonly NodeStanding[] {
@@ -163,8 +183,10 @@ async function pageOf(
   const parameters: (string | number | null)[] = [...(sorted?.parameters ?? [])]
   const place = (value: string | number | null): string => `?${parameters.push(value)}`
   const isOf = (column: string, value: string | null): string => (value === null ? '1' : `${column} = ${place(value)}`)
+  // Without MATERIALIZED its rows would be made again for every key.
+  const figure = sorted === null ? '' : `WITH figure AS MATERIALIZED (${sorted.sql})`
   const from = `FROM virtual_keys AS k JOIN tenants ON tenants.id = k.tenant_id LEFT JOIN teams ON teams.id = k.team_id
-    ${sorted === null ? '' : `LEFT JOIN (${sorted.sql}) AS figure ON figure.key = k.id`}
+    ${sorted === null ? '' : `LEFT JOIN figure ON figure.key = k.id`}
     WHERE ${isOf('k.tenant_id', tenantId)} AND ${isOf('k.team_id', teamId)}
       AND ${isOf('k.tenant_id', asked.tenant ?? null)} AND ${isOf('k.team_id', asked.team ?? null)}
       AND ${asked.state === 'all' ? '1' : `k.revoked_at_ms IS NULL AND coalesce(k.expires_at_ms > ${place(nowMs)}, 1)`}
@@ -175,7 +197,7 @@ async function pageOf(
   const page = Number(asked.page ?? 0)
   const select = (at: number): D1PreparedStatement =>
     c.env.DB.prepare(
-      `SELECT k.*, count(*) OVER () AS count ${from} ORDER BY ${orderOf(asked)} LIMIT ${limit} OFFSET ${at * limit}`,
+      `${figure} SELECT k.*, count(*) OVER () AS count ${from} ORDER BY ${orderOf(asked)} LIMIT ${limit} OFFSET ${at * limit}`,
     ).bind(...parameters)
   const { results: rows } = await select(page).all<KeyRow & { count: number }>()
   const [first] = rows

@@ -50,7 +50,7 @@ export function keyReportEndpoints(ports: AdminPorts) {
       const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
       if (row === null) return refuse(c, notFound('key', c.req.param('id')))
       const { limit, cursor = '' } = c.req.valid('query')
-      const owner = { tenantId: row.tenant_id, teamId: null, keyId: row.id }
+      const owner = { tenantId: row.tenant_id, teamId: row.team_id, keyId: row.id }
       const page = { limit: Number(limit ?? REQUESTS_DEFAULT), before: readCursor(cursor), nowMs: ports.nowMs() }
       return c.json(await latestOf(c.env.DB, owner, page))
     })

@@ -169,12 +169,18 @@ export interface ApiKeyCount {
   readonly active: number
 }
 
-/** A key's name and whose it is: `GET /admin/keys/names?ids=`. */
+/** A key's name and whose it is. */
 export interface ApiKeyName {
   readonly id: string
   readonly name: string
   readonly tenant_id: string
   readonly team_id: string | null
+}
+
+/** `GET /admin/keys/names`, by ids or by a search: 200 at most, and how many there are in all. */
+export interface ApiKeyNames {
+  readonly rows: readonly ApiKeyName[]
+  readonly count: number
 }
 
 /** A key with what it spent today and this month (UTC), and how its budgets stand. */

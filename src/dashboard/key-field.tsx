@@ -1,7 +1,7 @@
 // Choosing a key: from a list where there are few, or from those that a search finds.
 import { useState } from 'preact/hooks'
 import type { AdminApi } from './api.ts'
-import type { ApiKeyLines } from './api-types.ts'
+import type { ApiKeyNames } from './api-types.ts'
 import { useFeed } from './feed.ts'
 import { SelectField, TextField } from './forms.tsx'
 import { useSettled } from './use-settled.ts'
@@ -28,12 +28,12 @@ interface KeyFieldProps {
 export function KeyField({ api, label, none, state, tenant, value, nameOf, hint, onValue }: KeyFieldProps) {
   const [search, setSearch] = useState('')
   const settled = useSettled(search)
-  const query = new URLSearchParams({ state, sort: 'name', limit: String(LISTED_MAX) })
+  const query = new URLSearchParams({ state })
   if (settled !== '') query.set('q', settled)
   if (tenant !== '') query.set('tenant', tenant)
   const found = useFeed({
     key: String(query),
-    load: (signal) => api.read<ApiKeyLines>(`/admin/keys/lines?${query}`, ['rows'], signal),
+    load: (signal) => api.read<ApiKeyNames>(`/admin/keys/names?${query}`, ['rows'], signal),
     isPaused: false,
     everyMs: EVERY_MS,
   })

@@ -2,7 +2,7 @@
 // configuration has changed. Until then a key is called by its id.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import type { AdminApi } from './api.ts'
-import type { ApiKeyName } from './api-types.ts'
+import type { ApiKeyName, ApiKeyNames } from './api-types.ts'
 
 /** As many as the API tells at once. */
 const IDS_MAX = 200
@@ -28,11 +28,7 @@ export function useKeyNames(api: AdminApi, revision: number | null): KeyNameOf {
     if (wanted.current.size > 0) setTimeout(() => void ask())
     try {
       const query = new URLSearchParams({ ids: ids.join(',') })
-      const { rows } = await api.read<{ readonly rows: readonly ApiKeyName[] }>(
-        `/admin/keys/names?${query}`,
-        ['rows'],
-        new AbortController().signal,
-      )
+      const { rows } = await api.read<ApiKeyNames>(`/admin/keys/names?${query}`, ['rows'], new AbortController().signal)
       if (!isLeft.current && rows.length > 0) setKnown((before) => withRows(before, rows))
     } catch {
       // Whatever is shown asks again with its next answer.

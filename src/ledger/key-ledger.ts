@@ -44,13 +44,21 @@ export async function lastUses(db: D1Database, nowMs: number): Promise<readonly 
 /** Whose requests are wanted: a tenant's, those of one of its teams, or of one of its keys. */
 export interface RequestsOwner {
   readonly tenantId: string
+  /** Of a key its own, null where it has none; else null for all. */
   readonly teamId: string | null
   readonly keyId: string | null
 }
 
-const HOURS = `SELECT hour_ms, sum(max(requests, attempts)) AS many FROM json_each(?1) AS hour CROSS JOIN usage_hourly
-  WHERE hour_ms = hour.value AND tenant_id = ?2 AND (?3 IS NULL OR team_id = ?3) AND (?4 IS NULL OR key_id = ?4)
-  GROUP BY hour_ms HAVING many > 0 ORDER BY hour_ms DESC`
+/** SQL: how many requests an owner had in which of some hours. A key's and a team's are looked up, others' are added up. */
+function hoursSql({ teamId, keyId }: RequestsOwner): string {
+  const isTeam = keyId === null && teamId === null ? '' : `AND team_id = coalesce(?3, '')`
+  return `SELECT hour_ms, sum(max(requests, attempts)) AS many FROM json_each(?1) AS hour CROSS JOIN usage_hourly
+    WHERE hour_ms = hour.value AND tenant_id = ?2 ${isTeam} ${keyId === null ? '' : 'AND key_id = ?4'}
+    GROUP BY hour_ms HAVING many > 0 ORDER BY hour_ms DESC`
+}
+
+/** A busy owner has enough in the first of these; only who has little is looked for in all. Hours. */
+const LOOKED_AT_ONCE = [2, 22, LOOK_BACK_MS / HOUR_MS - 24] as const
 
 const IS_WANTED = `usage_events.kind = 'cost' AND usage_events.tenant_id = ?2 AND (?3 IS NULL OR usage_events.team_id = ?3)
   AND (?4 IS NULL OR usage_events.key_id = ?4)`
@@ -73,18 +81,20 @@ export async function latestOf(
   const bound = [owner.tenantId, owner.teamId, owner.keyId]
   // Ids are of up to a minute after or before their start: the hour that follows the cursor's may have older ones.
   const firstHourMs = hourOf((before?.startedAtMs ?? query.nowMs) + HOUR_MS)
-  const hours = Array.from({ length: LOOK_BACK_MS / HOUR_MS }, (_, back) => firstHourMs - back * HOUR_MS)
-  const used = await db
-    .prepare(HOURS)
-    .bind(JSON.stringify(hours), ...bound)
-    .all<{ hour_ms: number; many: number }>()
   const wanted: number[] = []
   let many = 0
-  for (const hour of used.results) {
+  let nextHourMs = firstHourMs
+  for (const length of LOOKED_AT_ONCE) {
     if (many > limit) break
-    wanted.push(hour.hour_ms)
-    // Of the cursor's own hours nobody knows how much was told.
-    if (before === null || hour.hour_ms < hourOf(before.startedAtMs)) many += hour.many
+    const hours = Array.from({ length }, (_, back) => nextHourMs - back * HOUR_MS)
+    nextHourMs -= length * HOUR_MS
+    const used = await hoursOf(db, owner, hours)
+    for (const hour of used) {
+      if (many > limit) break
+      wanted.push(hour.hour_ms)
+      // Of the cursor's own hours nobody knows how much was told.
+      if (before === null || hour.hour_ms < hourOf(before.startedAtMs)) many += hour.many
+    }
   }
   if (wanted.length === 0) return { rows: [], next: null }
   const found = await db
@@ -98,6 +108,16 @@ export async function latestOf(
     )
     .all<StoredRow>()
   return pageOf(found.results, limit)
+}
+
+async function hoursOf(db: D1Database, owner: RequestsOwner, hours: readonly number[]) {
+  const { tenantId, teamId, keyId } = owner
+  const bound = keyId !== null ? [tenantId, teamId, keyId] : teamId !== null ? [tenantId, teamId] : [tenantId]
+  const found = await db
+    .prepare(hoursSql(owner))
+    .bind(JSON.stringify(hours), ...bound)
+    .all<{ hour_ms: number; many: number }>()
+  return found.results
 }
 
 function hourOf(ms: number): number {

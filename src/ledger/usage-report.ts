@@ -1,9 +1,8 @@
-// Usage by group, for any stretch of time: whole hours come from the roll-ups, the cut hours at both ends from the raw
-// events. Sums are taken in SQL and money leaves as text, because a sum of nano-USD may exceed what a JS number holds.
+// Usage by group, for any stretch of time, exact to the event. Sums are taken in SQL and money leaves as text, because a sum of
+// nano-USD may exceed what a JS number holds.
 import { err, ok, type Result } from '../core/result.ts'
 import { IS_LIVE_KEY } from '../core/shadow.ts'
-import { ROLLUP_DIMENSIONS, ROLLUP_SUMS, selectList } from './columns.ts'
-import { astray, inOrder } from './event-times.ts'
+import { type LedgerState, type Source, type SourceQuery, ledgerState, sourceOf } from './report-source.ts'
 
 /** What usage can be grouped by. `hour` and `day` are UTC, given as the epoch ms of their beginning. */
 export const USAGE_GROUPS = ['hour', 'day', 'tenant', 'team', 'key', 'model', 'provider', 'cost_center'] as const
@@ -61,11 +60,9 @@ export interface UsageReport {
 /** A report with more rows is refused rather than cut. */
 export const USAGE_ROWS_MAX = 20_000
 
-const HOUR_MS = 3_600_000
-
 const GROUP_EXPRESSIONS: Readonly<Record<UsageGroup, string>> = {
-  hour: `hour_ms`,
-  day: `hour_ms - hour_ms % 86400000`,
+  hour: `time`,
+  day: `time - time % 86400000`,
   tenant: `tenant_id`,
   team: `nullif(team_id, '')`,
   key: `key_id`,
@@ -87,23 +84,44 @@ const REPORTED_SUMS = `
   CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost_nano_usd,
   CAST(coalesce(sum(saved_nano_usd), 0) AS TEXT) AS saved_nano_usd`
 
-const SUMMED = `${selectList(ROLLUP_DIMENSIONS)}, ${selectList(ROLLUP_SUMS)}`
+const SUMS = [
+  ...['requests', 'errors', 'cache_hits', 'unpriced', 'input_tokens', 'audio_input_tokens', 'cache_read_tokens'],
+  ...['cache_write_tokens', 'cache_write_long_tokens', 'output_tokens', 'audio_output_tokens', 'reasoning_tokens'],
+  ...['cost_nano_usd', 'saved_nano_usd'],
+]
+const COLUMNS = {
+  tenant: 'tenant_id',
+  team: 'team_id',
+  key: 'key_id',
+  model: 'model',
+  provider: 'provider',
+  cost_center: 'cost_center',
+} as const
 
-// ?1 ≤ whole hours < ?2; ?3 ≤ raw events < ?4, and ?5 ≤ raw events < ?6. SQLite takes five of these in a row.
-const OWN = `(?7 IS NULL OR tenant_id = ?7) AND (?8 IS NULL OR team_id = ?8)`
-const SOURCE = `
-  SELECT ${[...Object.keys(ROLLUP_DIMENSIONS), ...Object.keys(ROLLUP_SUMS)].join(', ')}
-    FROM usage_hourly WHERE hour_ms >= ?1 AND hour_ms < ?2 AND ${OWN}
-  ${[inOrder('?3', '?4'), inOrder('?5', '?6'), astray('?3', '?4'), astray('?5', '?6')]
-    .map((where) => `UNION ALL SELECT ${SUMMED} FROM usage_events WHERE ${where} AND ${OWN}`)
-    .join('\n')}`
+/** What is read: hours, where rows are of some; days of UTC are made of them. */
+function sourceFor(query: UsageQuery, state: LedgerState): Source {
+  const { fromMs, toMs, groupBy, tenantId = null, teamId = null } = query
+  const columns = groupBy.flatMap((group) => (group === 'hour' || group === 'day' ? [] : [COLUMNS[group]]))
+  const dimensions: SourceQuery['dimensions'] = [
+    ...new Set([COLUMNS.key, ...columns, ...(teamId === null ? [] : [COLUMNS.team])]),
+  ]
+  const isTimed = groupBy.includes('hour') || groupBy.includes('day')
+  return sourceOf(
+    {
+      ...{ fromMs, toMs, time: isTimed ? 'hour' : null, dimensions, sums: SUMS, withFeedback: false },
+      isByKey: groupBy.includes('key'),
+      ...(tenantId === null ? {} : { tenants: [tenantId] }),
+    },
+    state,
+  )
+}
 
 /** Usage in a stretch of time, in the order of its groups. Rows and total are of one moment. */
 export async function usageReport(db: D1Database, query: UsageQuery): Promise<Result<UsageReport, 'too-many-rows'>> {
-  const bounds = [...sourceBounds(query.fromMs, query.toMs), query.tenantId ?? null, query.teamId ?? null]
+  const state = await ledgerState(db)
   const [rows, total] = await db.batch<UsageRow>([
-    db.prepare(groupedSql(query.groupBy)).bind(...bounds),
-    db.prepare(`SELECT ${REPORTED_SUMS} FROM (${SOURCE}) WHERE ${IS_LIVE_KEY}`).bind(...bounds),
+    statement(db, query, state),
+    statement(db, { ...query, groupBy: [] }, state),
   ])
   const sums = total?.results[0]
   if (rows === undefined || sums === undefined) throw new Error('D1 answered a batch of two with less')
@@ -111,17 +129,16 @@ export async function usageReport(db: D1Database, query: UsageQuery): Promise<Re
   return ok({ from: query.fromMs, to: query.toMs, group_by: query.groupBy, rows: rows.results, total: sums })
 }
 
-function groupedSql(groupBy: readonly UsageGroup[]): string {
+function statement(db: D1Database, query: UsageQuery, state: LedgerState): D1PreparedStatement {
+  const { groupBy, teamId = null } = query
+  const { sql, parameters } = sourceFor(query, state)
   const groups = groupBy.map((group) => `${GROUP_EXPRESSIONS[group]} AS "${group}", `).join('')
   const positions = groupBy.map((_, at) => at + 1).join(', ')
   const grouping = groupBy.length === 0 ? '' : `GROUP BY ${positions} ORDER BY ${positions}`
-  return `SELECT ${groups}${REPORTED_SUMS} FROM (${SOURCE}) WHERE ${IS_LIVE_KEY} ${grouping} LIMIT ${USAGE_ROWS_MAX + 1}`
-}
-
-/** Which whole hours and which raw stretches make up [fromMs, toMs). Empty stretches have equal ends. */
-export function sourceBounds(fromMs: number, toMs: number): readonly [number, number, number, number, number, number] {
-  const firstHour = Math.ceil(fromMs / HOUR_MS) * HOUR_MS
-  const lastHour = Math.floor(toMs / HOUR_MS) * HOUR_MS
-  if (firstHour >= lastHour) return [0, 0, fromMs, toMs, 0, 0]
-  return [firstHour, lastHour, fromMs, firstHour, lastHour, toMs]
+  const isOwn = teamId === null ? '' : `AND team_id = ?${parameters.length + 1}`
+  return db
+    .prepare(
+      `SELECT ${groups}${REPORTED_SUMS} FROM (${sql}) WHERE ${IS_LIVE_KEY} ${isOwn} ${grouping} LIMIT ${USAGE_ROWS_MAX + 1}`,
+    )
+    .bind(...parameters, ...(teamId === null ? [] : [teamId]))
 }

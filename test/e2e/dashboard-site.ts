@@ -9,6 +9,7 @@ import type {
   ApiKey,
   ApiKeyLine,
   ApiKeyLines,
+  ApiKeyNames,
   ApiOverview,
   ApiRequestRow,
   ApiSummary,
@@ -207,9 +208,10 @@ function keyLines({ keys = KEYS, attempts }: Script, query: URLSearchParams): Ap
   return { count: lines.length, page: at, rows: lines.slice(at * limit, (at + 1) * limit) }
 }
 
-function keyNames({ keys = KEYS }: Script, query: URLSearchParams): unknown {
-  const ids = new Set((query.get('ids') ?? '').split(','))
-  return { rows: keys.filter(({ id }) => ids.has(id)) }
+function keyNames({ keys = KEYS }: Script, query: URLSearchParams): ApiKeyNames {
+  const ids = query.get('ids')?.split(',')
+  const found = keys.filter(({ id }) => ids?.includes(id) ?? true)
+  return { rows: found.slice(0, 200), count: found.length }
 }
 
 function fieldOf(row: ApiRequestRow, field: string): unknown {

@@ -1,6 +1,7 @@
 // The authority's half of leasing: one per tenant, in its limiter object. Owns every limit of the tenant's tree and
-// decides what each holder may spend on its own. Invariant, per budget and window: spent + held ≤ limit. Grants come
-// only out of what is available; a report moves held to spent or releases it; expiry of a lease releases no money
+// decides what each holder may spend on its own. Invariant, per budget and window: nothing is granted that would make
+// spent + held pass the limit. A report moves held to spent or releases it, and what attempts cost beyond their
+// reservations is held on top, whether or not the limit has it (decision 0053); expiry of a lease releases no money
 // (presumed spent), refunds no rate, and frees slots. Mutable plain data; the object persists what `dirty` names. Times
 // are epoch ms.
 import { type Counts, NOTHING, greatest, minus, plus } from './amounts.ts'

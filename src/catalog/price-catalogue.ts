@@ -20,8 +20,7 @@ export interface FoundPrice {
 }
 
 /** The price of a provider's model, by our own word or by `list`, the built-in one where there is none; null when nobody
- *  knows it. Long-context surcharges and discounts by the time of day
- *  are left out: it is the base price, as at noon UTC of the day that the list was made. */
+ *  knows it. Discounts by the time of day are left out: it is the price as at noon UTC of the day that the list was made. */
 export async function findPrice(
   providerName: string,
   model: string,
@@ -77,9 +76,9 @@ function linesOf(list: string, priceProvider: string): readonly string[] {
 /** The first line that covers a model decides, as in the catalogue. */
 function findLine(lines: readonly string[], model: string): ListedModel | undefined {
   for (const line of lines) {
-    const [id = '', match = '', prices = ''] = line.split('\t')
+    const [id = '', match = '', prices = '', long = ''] = line.split('\t')
     if (prices !== '' && covers(match === '' ? { equals: id } : parseJson(match), model)) {
-      return { id, usdPerMillion: readPrices(prices) }
+      return { id, usdPerMillion: readListed(prices, long) }
     }
   }
   return undefined
@@ -101,6 +100,16 @@ function covers(rule: Json | undefined, model: string): boolean {
 /** `model-20250514` is listed as `model-2025-05-14`. */
 function withDashedDate(model: string): string {
   return model.replace(/-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)/g, '-$1-$2-$3')
+}
+
+/** `long`: for each length that changes the price, `above:prices`, with `;` between. */
+function readListed(prices: string, long: string): UsdPerMillion {
+  if (long === '') return readPrices(prices)
+  const longPrompts = long.split(';').map((part) => {
+    const [above = '', own = ''] = part.split(':')
+    return { aboveTokens: Number(above), ...readPrices(own) }
+  })
+  return { ...readPrices(prices), longPrompts }
 }
 
 function readPrices(text: string): UsdPerMillion {

@@ -1,6 +1,6 @@
 // From published prices (USD per million tokens, decimal fractions) to our integers (pico-USD per token). The only place
 // where money is a float, and only on its way in.
-import type { Price } from '../core/price.ts'
+import type { Price, TokenPrices } from '../core/price.ts'
 import { crc32 } from '../core/virtual-key.ts'
 
 /** A published price. Members that are left out follow their parent: cached and audio input the fresh input, reasoning
@@ -14,6 +14,8 @@ export interface UsdPerMillion {
   readonly reasoning?: number | undefined
   readonly audioInput?: number | undefined
   readonly audioOutput?: number | undefined
+  /** With longer prompts, the shorter ones first. */
+  readonly longPrompts?: readonly (UsdPerMillion & { readonly aboveTokens: number })[] | undefined
 }
 
 /** Pico-USD per token of a USD price per million tokens: × 10^6, rounded half up. Prices of six decimals are exact. */
@@ -22,7 +24,16 @@ export function picoPerToken(usdPerMillion: number): number {
 }
 
 /** A published price in our integers, every bucket filled. */
-export function priceOf(published: UsdPerMillion): Price {
+export function priceOf({ longPrompts, ...published }: UsdPerMillion): Price {
+  const tokens = tokensOf(published)
+  if (longPrompts === undefined) return tokens
+  return {
+    ...tokens,
+    longPrompts: longPrompts.map(({ aboveTokens, ...long }) => ({ aboveTokens, tokens: tokensOf(long) })),
+  }
+}
+
+function tokensOf(published: UsdPerMillion): TokenPrices {
   const { input, output } = published
   const cacheWrite = published.cacheWrite ?? input
   return {
@@ -41,8 +52,9 @@ export function priceOf(published: UsdPerMillion): Price {
 export function priceVersionOf(origin: string, price: Price): string {
   const { input, cacheRead, cacheWrite, cacheWriteLong, output, reasoning, audioInput, audioOutput } = price
   const numbers = [input, cacheRead, cacheWrite, cacheWriteLong, output, reasoning, audioInput, audioOutput]
-  const { units, tiers } = price
-  const others = units === undefined && tiers === undefined ? '' : JSON.stringify([units, tiers])
+  const { units, tiers, longPrompts } = price
+  const more = longPrompts === undefined ? [units, tiers] : [units, tiers, longPrompts]
+  const others = more.every((one) => one === undefined) ? '' : JSON.stringify(more)
   return `${origin}#${crc32(numbers.join(',') + others)
     .toString(16)
     .padStart(8, '0')}`

@@ -7,7 +7,11 @@ import { type Json, isJsonObject } from '../core/json.ts'
 import { type Result, err, ok } from '../core/result.ts'
 
 const NUMBER = z.number().check(z.gte(0))
-const AMOUNT = z.optional(z.nullable(z.union([NUMBER, z.looseObject({ base: NUMBER })])))
+const TIERED = z.looseObject({
+  base: NUMBER,
+  tiers: z.optional(z.array(z.looseObject({ start: NUMBER, price: NUMBER }))),
+})
+const AMOUNT = z.optional(z.nullable(z.union([NUMBER, TIERED])))
 const PRICES = z.looseObject({
   input_mtok: AMOUNT,
   output_mtok: AMOUNT,
@@ -55,18 +59,39 @@ export function readFeed(feed: unknown, day: string): Result<string, string> {
     if (!KNOWN.has(id)) return []
     const lines = models.flatMap((model) => {
       const prices = pricesOn(model.prices, day)
-      const numbers = COLUMNS.map((column) => baseOf(prices[column]))
-      if (numbers[0] === undefined || numbers[1] === undefined) return []
-      return [[model.id, JSON.stringify(model.match), numbers.map((number) => number ?? '').join(',')].join('\t')]
+      const [base, ...long] = [0, ...startsOf(prices)].map((above) => numbersAt(prices, above))
+      if (base === undefined || base[0] === undefined || base[1] === undefined) return []
+      const words = long.map((numbers, at) => `${startsOf(prices)[at]}:${lineOf(numbers)}`).join(';')
+      const line = [model.id, JSON.stringify(model.match), lineOf(base)]
+      return [(words === '' ? line : [...line, words]).join('\t')]
     })
     return [`# ${id}`, ...lines]
   })
   return ok(`\n${sections.join('\n')}\n`)
 }
 
-function baseOf(amount: Prices[(typeof COLUMNS)[number]]): number | undefined {
-  if (amount == null) return undefined
-  return typeof amount === 'number' ? amount : amount.base
+function lineOf(numbers: readonly (number | undefined)[]): string {
+  return numbers.map((number) => number ?? '').join(',')
+}
+
+/** Lengths of prompts above which something costs another price. */
+function startsOf(prices: Prices): readonly number[] {
+  const starts = COLUMNS.flatMap((column) => {
+    const amount = prices[column]
+    return amount == null || typeof amount === 'number' ? [] : (amount.tiers ?? []).map(({ start }) => start)
+  })
+  return [...new Set(starts)].toSorted((a, b) => a - b)
+}
+
+/** The prices of a prompt longer than that. */
+function numbersAt(prices: Prices, above: number): readonly (number | undefined)[] {
+  return COLUMNS.map((column) => {
+    const amount = prices[column]
+    if (amount == null) return undefined
+    if (typeof amount === 'number') return amount
+    const tiers = (amount.tiers ?? []).toSorted((a, b) => a.start - b.start)
+    return tiers.findLast(({ start }) => above > 0 && start <= above)?.price ?? amount.base
+  })
 }
 
 /** The last one that has begun by then; those by the time of day begin at no date. */

@@ -20,6 +20,9 @@ export function readPrice(body: PricesBody): Price {
     return tokens === undefined ? [] : [[tier, readTokens(tokens)] as const]
   })
   if (tiers.length > 0) price.tiers = Object.fromEntries(tiers)
+  if (body.long_prompts !== undefined) {
+    price.longPrompts = body.long_prompts.map((long) => ({ aboveTokens: long.above_tokens, tokens: readTokens(long) }))
+  }
   return price
 }
 
@@ -69,7 +72,7 @@ function busyPico(hardware: PricesBody['hardware'], nano: (text: string | undefi
 
 /** A price's integers, under the names of the admin API. */
 export function viewPrice(price: Price) {
-  const { units, tiers } = price
+  const { units, tiers, longPrompts } = price
   return {
     ...viewTokens(price),
     ...(units === undefined
@@ -85,6 +88,13 @@ export function viewPrice(price: Price) {
     ...(tiers === undefined
       ? {}
       : { tiers: Object.fromEntries(Object.entries(tiers).map(([tier, tokens]) => [tier, viewTokens(tokens)])) }),
+    ...(longPrompts === undefined
+      ? {}
+      : {
+          long_prompts: longPrompts.map(({ aboveTokens, tokens }) => {
+            return { above_tokens: aboveTokens, ...viewTokens(tokens) }
+          }),
+        }),
   }
 }
 

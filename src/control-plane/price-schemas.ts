@@ -22,6 +22,31 @@ const TOKEN_PRICES = {
   audio_output_usd_per_million: z.optional(PRICE),
 }
 const TIER_PRICES = z.optional(z.strictObject(TOKEN_PRICES, OBJECT))
+const LENGTH_ALLOWED = 'must be an integer from 1 to 100000000'
+const LONG_PROMPTS_ALLOWED = 'must be a list of at most 8 objects, the shorter prompts first'
+const LONG_PROMPTS = z.optional(
+  z
+    .array(
+      z.strictObject(
+        {
+          above_tokens: z
+            .number(LENGTH_ALLOWED)
+            .check(z.int(LENGTH_ALLOWED), z.gte(1, LENGTH_ALLOWED), z.lte(100_000_000, LENGTH_ALLOWED)),
+          ...TOKEN_PRICES,
+        },
+        OBJECT,
+      ),
+      LONG_PROMPTS_ALLOWED,
+    )
+    .check(
+      z.minLength(1, LONG_PROMPTS_ALLOWED),
+      z.maxLength(8, LONG_PROMPTS_ALLOWED),
+      z.refine(
+        (all) => all.every(({ above_tokens }, at) => at === 0 || above_tokens > (all[at - 1]?.above_tokens ?? 0)),
+        LONG_PROMPTS_ALLOWED,
+      ),
+    ),
+)
 const SHARERS_ALLOWED = 'must be an integer from 1 to 100000'
 const SHARERS = z
   .number(SHARERS_ALLOWED)
@@ -42,6 +67,7 @@ export const PRICES = z.strictObject(
     tiers: z.optional(
       z.strictObject({ batch: TIER_PRICES, flex: TIER_PRICES, priority: TIER_PRICES }, 'must be an object of tiers'),
     ),
+    long_prompts: LONG_PROMPTS,
     hardware: z.optional(HARDWARE),
   },
   OBJECT,

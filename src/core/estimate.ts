@@ -3,7 +3,7 @@
 import { estimateTokenCount } from 'tokenx'
 import type { Target } from './directory.ts'
 import type { Amounts } from './amounts.ts'
-import { type Price, costNanoUsd, dearestTier } from './price.ts'
+import { type Price, costNanoUsd, dearestTier, priceAt } from './price.ts'
 import { type ExtraTokens, PLAIN, extraTokens } from './prompt-extras.ts'
 import { NO_USAGE, type Units, type Usage, completionTokens, promptTokens as inputTokens, withUnits } from './usage.ts'
 
@@ -119,8 +119,8 @@ export function demand(promptTokens: number, request: Asked, target: Target, siz
   const bound = request.maxOutputTokens ?? target.maxOutputTokens
   const expected = Math.min(bound, request.maxOutputTokens ?? LIKELY_OUTPUT_TOKENS)
   const likely = Math.ceil(promptTokens * factor) + extras.media + extras.audio
-  const price = target.price === null ? null : dearest(target.price, isSpoken)
   const most = mostInput(promptTokens, target, sizing, request.units)
+  const price = target.price === null ? null : dearest(priceAt(target.price, most.input + most.audioInput), isSpoken)
   const moneyOf = (outputTokens: number): number =>
     price === null ? 0 : costNanoUsd({ ...most, output: outputTokens }, price)
   const isElastic = sizing.mayExtend && bound > LIKELY_OUTPUT_TOKENS && !isSpoken && showsOutput(target)

@@ -9,10 +9,17 @@ import {
   SERVICE_TIERS,
   UNIT_KINDS,
   USAGE_BUCKETS,
+  promptTokens,
 } from './usage.ts'
 
 /** Pico-USD per token for every bucket of `Usage`. A bucket without a price of its own repeats its parent's. */
 export type TokenPrices = Readonly<Record<UsageBucket, number>>
+
+/** What all tokens cost of a request whose prompt, cached or not, is longer than so many. */
+export interface LongPromptPrices {
+  readonly aboveTokens: number
+  readonly tokens: TokenPrices
+}
 
 /** What a model costs. */
 export interface Price extends TokenPrices {
@@ -20,6 +27,8 @@ export interface Price extends TokenPrices {
   readonly units?: Readonly<Partial<Record<UnitKind, number>>>
   /** What its tokens cost from another tier; missing: the same. Units cost the same from all. */
   readonly tiers?: Readonly<Partial<Record<ServiceTier, TokenPrices>>>
+  /** What its tokens cost with long prompts, the shorter ones first; missing: the same. A tier's prices are for all lengths. */
+  readonly longPrompts?: readonly LongPromptPrices[]
 }
 
 /** Of what has no price and needs none. */
@@ -32,7 +41,8 @@ const PICO_PER_NANO = 1000
  * is below 2^53 (about 9,000 USD for one call); beyond that it is computed in BigInt and stays exact to the nano-USD.
  */
 export function costNanoUsd(usage: Usage, price: Price): number {
-  const tokens = (usage.tier === undefined ? undefined : price.tiers?.[usage.tier]) ?? price
+  const tier = usage.tier === undefined ? undefined : price.tiers?.[usage.tier]
+  const tokens = tier ?? (price.longPrompts === undefined ? price : tokensAt(price, promptTokens(usage)))
   const pico =
     usage.input * tokens.input +
     usage.cacheRead * tokens.cacheRead +
@@ -44,6 +54,15 @@ export function costNanoUsd(usage: Usage, price: Price): number {
     usage.audioOutput * tokens.audioOutput +
     (usage.units === undefined || price.units === undefined ? 0 : unitsPico(usage.units, price.units))
   return pico <= Number.MAX_SAFE_INTEGER ? Math.ceil(pico / PICO_PER_NANO) : costInBigInt(usage, price, tokens)
+}
+
+function tokensAt(price: Price, tokens: number): TokenPrices {
+  return price.longPrompts?.findLast(({ aboveTokens }) => tokens > aboveTokens)?.tokens ?? price
+}
+
+/** The same price as a prompt of so many tokens has it, which depends on no length any more. */
+export function priceAt({ longPrompts, ...price }: Price, tokens: number): Price {
+  return longPrompts === undefined ? price : { ...price, ...tokensAt({ ...price, longPrompts }, tokens) }
 }
 
 type PerUnit = Readonly<Partial<Record<UnitKind, number>>>
@@ -65,7 +84,7 @@ const BASIS = 10_000
 
 /** A price with a margin or discount in basis points (1,500 for 15 % more): each of its numbers, rounded half up. */
 export function adjustedPrice(price: Price, basisPoints: number): Price {
-  const { units, tiers, ...tokens } = price
+  const { units, tiers, longPrompts, ...tokens } = price
   const adjusted = (pico: number): number => Number((BigInt(pico) * BigInt(BASIS + basisPoints) + 5_000n) / 10_000n)
   const ofTokens = (one: TokenPrices): TokenPrices => ({
     input: adjusted(one.input),
@@ -88,12 +107,15 @@ export function adjustedPrice(price: Price, basisPoints: number): Price {
     for (const tier of SERVICE_TIERS) if (tiers[tier] !== undefined) each[tier] = ofTokens(tiers[tier])
     result.tiers = each
   }
+  if (longPrompts !== undefined) {
+    result.longPrompts = longPrompts.map((long) => ({ ...long, tokens: ofTokens(long.tokens) }))
+  }
   return result
 }
 
-/** At most so much for every token, from whatever tier it is served. */
+/** At most so much for every token, from whatever tier it is served. Of a price that depends on no length. */
 export function dearestTier(price: Price): TokenPrices {
-  const { units: _, tiers, ...dearest } = price
+  const { units: _, longPrompts: _long, tiers, ...dearest } = price
   const all: Record<UsageBucket, number> = { ...dearest }
   for (const tier of SERVICE_TIERS) {
     const tokens = tiers?.[tier]

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PriceBook, type PriceRule } from '../../src/core/price-book.ts'
-import { adjustedPrice, costNanoUsd, dearestTier } from '../../src/core/price.ts'
+import { type Price, adjustedPrice, costNanoUsd, dearestTier, priceAt } from '../../src/core/price.ts'
 import { NO_USAGE, SERVICE_TIERS, UNIT_KINDS, USAGE_BUCKETS, addUnits, withUnits } from '../../src/core/usage.ts'
 import { costingPicoUsd } from '../support/targets.ts'
 
@@ -108,6 +108,27 @@ describe('a cost', () => {
     )
   })
 
+  test('is all at the price of long prompts where the prompt, cached or not, is longer than so much', () => {
+    fc.assert(
+      fc.property(tokens, tokens, tokens, fc.nat(3_000), fc.nat(3_000), (usual, long, longer, input, cacheRead) => {
+        const [first, second] = [long, longer].map((one) => ({ ...NO_USAGE, ...one }))
+        const price: Price = {
+          ...NO_USAGE,
+          ...usual,
+          longPrompts: [
+            { aboveTokens: 1_000, tokens: first ?? NO_USAGE },
+            { aboveTokens: 3_000, tokens: second ?? NO_USAGE },
+          ],
+        }
+        const usage = { ...NO_USAGE, input, cacheRead, output: 7 }
+        const length = input + cacheRead
+        const at = length > 3_000 ? second : length > 1_000 ? first : { ...NO_USAGE, ...usual }
+        expect(costNanoUsd(usage, price)).toBe(costNanoUsd(usage, at ?? NO_USAGE))
+        expect(costNanoUsd(usage, priceAt(price, length))).toBe(costNanoUsd(usage, price))
+      }),
+    )
+  })
+
   test('is exact also where its units are beyond what a double can count', () => {
     const usage = withUnits({ ...NO_USAGE, input: 1 }, { requests: 9_007_199_254_740 })
     const price = { ...NO_USAGE, input: 1, units: { requests: 3_000 } }
@@ -131,12 +152,14 @@ describe('a margin', () => {
   test('is on every number of a price, and nothing for nothing', () => {
     fc.assert(
       fc.property(tokens, counts, fc.integer({ min: -10_000, max: 100_000 }), (usual, units, points) => {
-        const price = { ...NO_USAGE, ...usual, units, tiers: { batch: { ...NO_USAGE, ...usual } } }
+        const long = [{ aboveTokens: 9, tokens: { ...NO_USAGE, ...usual } }]
+        const price = { ...NO_USAGE, ...usual, units, tiers: { batch: { ...NO_USAGE, ...usual } }, longPrompts: long }
         const adjusted = adjustedPrice(price, points)
         const times = (one: number): number => Number((BigInt(one) * BigInt(10_000 + points) + 5_000n) / 10_000n)
         for (const bucket of USAGE_BUCKETS) {
           expect(adjusted[bucket]).toBe(times(price[bucket]))
           expect(adjusted.tiers?.batch?.[bucket]).toBe(times(price[bucket]))
+          expect(adjusted.longPrompts?.[0]?.tokens[bucket]).toBe(times(price[bucket]))
         }
         for (const kind of UNIT_KINDS) expect(adjusted.units?.[kind]).toBe(times(units[kind] ?? 0))
         expect(adjustedPrice(price, 0)).toEqual(price)

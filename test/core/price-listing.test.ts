@@ -7,6 +7,8 @@ import { LISTED_AS_OF, LISTED_FROM, LISTED_PRICES } from '../../src/catalog/list
 import { findPrice } from '../../src/catalog/price-catalogue.ts'
 import { priceOf, type UsdPerMillion } from '../../src/catalog/price-units.ts'
 import { PROVIDERS } from '../../src/catalog/providers.ts'
+import { costNanoUsd } from '../../src/core/price.ts'
+import { NO_USAGE } from '../../src/core/usage.ts'
 
 const FILE = 'src/catalog/listed-prices.ts'
 const PROVIDER_IDS = [...new Set(PROVIDERS.flatMap((provider) => provider.priceProvider ?? []))]
@@ -27,6 +29,28 @@ const COLUMNS = [
 
 function base(price: ModelPrice[string]): number | undefined {
   return typeof price === 'object' ? price.base : price
+}
+
+/** Lengths of prompts above which something costs another price. */
+function lengths(prices: ModelPrice): readonly number[] {
+  const starts = COLUMNS.flatMap((column) => {
+    const price = prices[column]
+    return typeof price === 'object' ? price.tiers.map(({ start }) => start) : []
+  })
+  return [...new Set(starts)].toSorted((a, b) => a - b)
+}
+
+/** The prices of prompts longer than that. */
+function longer(prices: ModelPrice, above: number): readonly (number | undefined)[] {
+  return COLUMNS.map((column) => {
+    const price = prices[column]
+    if (typeof price !== 'object') return price
+    return price.tiers.toSorted((a, b) => b.start - a.start).find(({ start }) => start <= above)?.price ?? price.base
+  })
+}
+
+function line(numbers: readonly (number | undefined)[]): string {
+  return numbers.map((price) => price ?? '').join(',')
 }
 
 function packagePrice(providerId: string, model: string, day: string): ModelPrice | undefined {
@@ -54,10 +78,12 @@ function listing(day: string): string {
   const lines = PROVIDER_IDS.flatMap((id) => {
     const models = findListed({ providerId: id })?.models ?? []
     const rows = models.flatMap((model) => {
-      const prices = COLUMNS.map((column) => base(pricesAsOf(day, model.prices, id)[column]))
+      const listed = pricesAsOf(day, model.prices, id)
+      const prices = COLUMNS.map((column) => base(listed[column]))
       if (prices[0] === undefined || prices[1] === undefined) return []
       const match = 'equals' in model.match && model.match.equals === model.id ? '' : JSON.stringify(model.match)
-      return [[model.id, match, prices.map((price) => price ?? '').join(',')].join('\t')]
+      const long = lengths(listed).map((above) => `${above}:${line(longer(listed, above))}`)
+      return [[model.id, match, line(prices), ...(long.length === 0 ? [] : [long.join(';')])].join('\t')]
     })
     return [`# ${id}`, ...rows]
   })
@@ -75,7 +101,8 @@ export const LISTED_FROM = '${manifest.version}'
 export const LISTED_AS_OF = '${day}'
 
 /** Per provider (\`# id\`) a line for each model: id, match (empty: the id itself), and USD per million tokens for input,
- *  output, cache read, cache write, long cache write, reasoning, audio input, audio output. Tab-separated. */
+ *  output, cache read, cache write, long cache write, reasoning, audio input, audio output; where long prompts cost something
+ *  else, \`above:prices\` for each such length, with \`;\` between. Tab-separated. */
 export const LISTED_PRICES = String.raw\`
 ${listing(day)}
 \`
@@ -109,21 +136,41 @@ describe('listed prices', () => {
     }
     expect(checked.length).toBeGreaterThan(1000)
   })
+
+  it('come to what the package says a long prompt costs, cached or not, and one that is just not long', async () => {
+    let compared = 0
+    const timestamp = new Date(`${LISTED_AS_OF}T12:00:00Z`)
+    for (const { name, priceProvider: id } of PROVIDERS) {
+      for (const model of id === null ? [] : (findListed({ providerId: id })?.models ?? [])) {
+        for (const above of lengths(packagePrice(id ?? '', model.id, LISTED_AS_OF) ?? {})) {
+          const found = await findPrice(name, model.id)
+          for (const prompt of [above, above + 1, 3 * above]) {
+            const said = { input_tokens: prompt, output_tokens: 1_000, cache_read_tokens: 1_000 }
+            const theirs = calcPrice(said, model.id, { providerId: id ?? '', timestamp })?.total_price ?? NaN
+            const usage = { ...NO_USAGE, input: prompt - 1_000, cacheRead: 1_000, output: 1_000 }
+            const ours = found === null ? NaN : costNanoUsd(usage, found.price)
+            expect([model.id, prompt, Math.abs(ours - theirs * 1e9) <= 1]).toEqual([model.id, prompt, true])
+            compared += 1
+          }
+        }
+      }
+    }
+    expect(compared).toBeGreaterThan(50)
+  })
 })
 
 function inOurs(listed: ModelPrice) {
-  const [input, output, cacheRead, cacheWrite, cacheWriteLong, reasoning, audioInput, audioOutput] = COLUMNS.map(
-    (column) => base(listed[column]),
-  )
+  const published = read(COLUMNS.map((column) => base(listed[column])))
+  if (published === null) return null
+  const longPrompts = lengths(listed).flatMap((aboveTokens) => {
+    const long = read(longer(listed, aboveTokens))
+    return long === null ? [] : [{ aboveTokens, ...long }]
+  })
+  return priceOf({ ...published, ...(longPrompts.length === 0 ? {} : { longPrompts }) })
+}
+
+function read(numbers: readonly (number | undefined)[]): UsdPerMillion | null {
+  const [input, output, cacheRead, cacheWrite, cacheWriteLong, reasoning, audioInput, audioOutput] = numbers
   if (input === undefined || output === undefined) return null
-  return priceOf({
-    input,
-    output,
-    cacheRead,
-    cacheWrite,
-    cacheWriteLong,
-    reasoning,
-    audioInput,
-    audioOutput,
-  } satisfies UsdPerMillion)
+  return { input, output, cacheRead, cacheWrite, cacheWriteLong, reasoning, audioInput, audioOutput }
 }

@@ -79,7 +79,7 @@ const limits = fc.record(
   },
   { requiredKeys: [] },
 )
-const price = fc.record(
+const plainPrice = fc.record(
   {
     input_usd_per_million: fc.constantFrom('0', '2.5', '0.000001', '1000000'),
     output_usd_per_million: fc.constantFrom('10', '0.30'),
@@ -96,6 +96,11 @@ const price = fc.record(
   },
   { requiredKeys: ['input_usd_per_million', 'output_usd_per_million'] },
 )
+const LONG_PROMPTS = [
+  { above_tokens: 200_000, input_usd_per_million: '1', output_usd_per_million: '2' },
+  { above_tokens: 500_000, input_usd_per_million: '2', output_usd_per_million: '3', cache_read_usd_per_million: '0' },
+]
+const price = plainPrice.map((one) => (one.tiers === undefined ? one : { ...one, long_prompts: LONG_PROMPTS }))
 const target = fc.record(
   {
     id: fc.constantFrom('t1', 't2', 't3'),

@@ -215,6 +215,24 @@ describe('what is charged', () => {
     expect(world.admitted[0]?.amounts.nanoUsd).toBeGreaterThanOrEqual(1_000 * 10_000)
   })
 
+  test('is the price of long prompts where the provider counts one, and that was reserved', async () => {
+    const dear = { aboveTokens: 9, tokens: costingPicoUsd(10_000_000, 20_000_000) }
+    const price = { ...PRICE, longPrompts: [dear] }
+    const world = pathWorld([someTarget('a', { price, priceVersion: 'v' })])
+    world.limitsMoney = true
+    world.upstream = says
+    await asked(world)
+    const event = onlyEvent(world)
+    expect(event.usage).toMatchObject({ input: 10, output: 5 })
+    expect(event.costNanoUsd).toBe(costNanoUsd(event.usage, dear.tokens))
+    expect(world.admitted[0]?.amounts.nanoUsd).toBeGreaterThanOrEqual(event.costNanoUsd)
+    // One token more, and it isn't long.
+    const short = pathWorld([someTarget('a', { price: { ...price, longPrompts: [{ ...dear, aboveTokens: 10 }] } })])
+    short.upstream = says
+    await asked(short)
+    expect(onlyEvent(short).costNanoUsd).toBe(costNanoUsd(event.usage, PRICE))
+  })
+
   test('has the call, and the searches of the provider', async () => {
     const price = { ...PRICE, units: { requests: 5_000_000_000, searches: 10_000_000_000 } }
     const world = pathWorld([someTarget('a', { price, priceVersion: 'v' })])

@@ -93,6 +93,7 @@ describe('a price', () => {
         second_usd: '0.0001',
         characters_usd_per_million: '15',
         tiers: { flex: { input_usd_per_million: '1.5', output_usd_per_million: '7.5' } },
+        long_prompts: [{ above_tokens: 200_000, input_usd_per_million: '6', output_usd_per_million: '22.5' }],
         hardware: { usd_per_hour: '3.6', energy_usd_per_hour: '0.36', at_once: 8 },
       },
       note: 'contract 17',
@@ -137,6 +138,21 @@ describe('a price', () => {
           audioOutput: 7_500_000,
         },
       },
+      longPrompts: [
+        {
+          aboveTokens: 200_000,
+          tokens: {
+            input: 6_000_000,
+            cacheRead: 6_000_000,
+            cacheWrite: 6_000_000,
+            cacheWriteLong: 6_000_000,
+            output: 22_500_000,
+            reasoning: 22_500_000,
+            audioInput: 6_000_000,
+            audioOutput: 22_500_000,
+          },
+        },
+      ],
     })
     const book = new PriceBook()
     book.take((await snapshot())?.prices ?? [])
@@ -176,6 +192,15 @@ describe('a price', () => {
       'a tier that nobody has',
       { provider: '*', model: '*', price: { ...USD, tiers: { gold: USD } } },
       'price.tiers.gold',
+    ],
+    [
+      'long prompts that are shorter than the ones before',
+      {
+        provider: '*',
+        model: '*',
+        price: { ...USD, long_prompts: [9, 8].map((above_tokens) => ({ above_tokens, ...USD })) },
+      },
+      'price.long_prompts',
     ],
     ['a tenant that is not there', { provider: '*', model: '*', tenant: 'nobody', price: USD }, null],
     ['a date without a zone', { provider: '*', model: '*', from: '2027-01-01', price: USD }, 'from'],

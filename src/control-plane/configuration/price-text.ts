@@ -10,7 +10,7 @@ const SECONDS_PER_HOUR = 3600
 
 /** A price as the admin API takes it. What follows its parent is left out. */
 export function priceText(price: Price): PricesBody {
-  const { units, tiers } = price
+  const { units, tiers, longPrompts } = price
   const nano = (pico: number | undefined) => (pico === undefined ? undefined : writeUsd(pico / PICO_PER_NANO))
   return said({
     ...tokenText(price),
@@ -20,6 +20,7 @@ export function priceText(price: Price): PricesBody {
     second_usd: units?.milliseconds === undefined ? undefined : writeUsd(units.milliseconds),
     characters_usd_per_million: units?.characters === undefined ? undefined : perMillion(units.characters),
     tiers: tiers === undefined ? undefined : tierText(tiers),
+    long_prompts: longPrompts?.map(({ aboveTokens, tokens }) => ({ above_tokens: aboveTokens, ...tokenText(tokens) })),
     hardware:
       units?.busyMilliseconds === undefined
         ? undefined

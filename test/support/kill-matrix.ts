@@ -10,7 +10,6 @@ import { CONTINUED_TAG } from '../../src/data-plane/exchange.ts'
 import { createFramer } from '../../src/data-plane/framing/index.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import type { Protocol } from '../../src/protocols/protocol.ts'
-import { handleSimulated } from '../../src/simulated/handle-simulated.ts'
 import { readPrompt } from '../../src/simulated/prompt.ts'
 import { writeChatFinish } from '../../src/wire/openai-chat.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
@@ -27,7 +26,7 @@ import {
   expectedOf,
   judge,
 } from './kill-verdict.ts'
-import { instantClock } from './simulated.ts'
+import { askSimulated, instantClock } from './simulated.ts'
 import { TARGET } from './target.ts'
 import { FIRST_WORDS } from './wire-stand-in.ts'
 
@@ -125,7 +124,7 @@ export function simulated(wire: SimulatedWire, id: string, more: Partial<Target>
 export function answerSimulated({ target, path, headers, text, method }: SentCall): Promise<Response> {
   const credential = { authorization: 'Bearer test', 'x-goog-api-key': 'test', 'anthropic-version': '2023-06-01' }
   const init = { method: method ?? 'POST', headers: { ...credential, ...headers }, body: text }
-  return handleSimulated(new Request(target.baseUrl + path, init), instantClock())
+  return askSimulated(new Request(target.baseUrl + path, init), instantClock())
 }
 
 /** A target of the chat wire, for the parrot. */

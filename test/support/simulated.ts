@@ -46,6 +46,17 @@ export function instantClock(): InstantClock {
   }
 }
 
+/** In Node the signal of a request that was collected hears of no abort: the latest are held on to. */
+const KEPT_MAX = 200
+const kept: Request[] = []
+
+/** What the simulated providers answer. Whoever aborts the request is heard, however late. */
+export function askSimulated(request: Request, clock?: SimulatedClock): Promise<Response> {
+  kept.push(request)
+  if (kept.length > KEPT_MAX) kept.shift()
+  return clock === undefined ? handleSimulated(request) : handleSimulated(request, clock)
+}
+
 /** Sends a body to one of the wires, with a credential. */
 export function call(
   wire: 'openai' | 'anthropic',
@@ -63,7 +74,7 @@ export function call(
     }),
     ...(options.signal ? { signal: options.signal } : {}),
   })
-  return handleSimulated(request, options.clock ?? instantClock())
+  return askSimulated(request, options.clock ?? instantClock())
 }
 
 /** All writes of a body, as they came; `broken` when it ended in an error. */

@@ -43,7 +43,7 @@ async function pricedExchanges(): Promise<readonly Priced[]> {
     const { isError, usage } = expectedOf(exchange)
     const listed = await findPrice(provider.name, exchange.model)
     if (isError || usage === null || listed === null) continue
-    const { audioInput: _a, audioOutput: _b, units: _u, tiers: _t, ...prices } = listed.price
+    const { audioInput: _a, audioOutput: _b, units: _u, tiers: _t, longPrompts: _l, ...prices } = listed.price
     const all = Object.values(prices).filter((price) => price > 0)
     found.set(name, { exchange, provider: provider.name, least: Math.min(...all), most: Math.max(...all) })
   }

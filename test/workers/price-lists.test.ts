@@ -74,7 +74,7 @@ function feed(change: (model: FeedModel, provider: string) => FeedModel | null =
   return providers
 }
 
-const DEARER = { input_mtok: { base: 3, tiers: [] }, output_mtok: 12, cache_read_mtok: 1.5 }
+const DEARER = { input_mtok: { base: 3, tiers: [{ start: 200_000, price: 6 }] }, output_mtok: 12, cache_read_mtok: 1.5 }
 const dearer = feed((model, provider) =>
   provider === 'openai' && model.id === 'gpt-4o' ? { ...model, prices: DEARER } : model,
 )
@@ -106,7 +106,11 @@ describe('a published list', () => {
     )
     const list: PriceList = { origin: 'x', lines: read.ok ? read.value : '' }
     expect(await findPrice('openai', 'gpt-4o', list)).toMatchObject({
-      price: { input: 3_000_000, cacheRead: 1_500_000 },
+      price: {
+        input: 3_000_000,
+        cacheRead: 1_500_000,
+        longPrompts: [{ aboveTokens: 200_000, tokens: { input: 6_000_000, cacheRead: 1_500_000, output: 12_000_000 } }],
+      },
     })
     expect(await findPrice('openai', 'gpt-4o-mini', list)).toMatchObject({ price: { input: 150_000, output: 600_000 } })
     expect(listObjection(LISTED_PRICES, list.lines)).toBeNull()

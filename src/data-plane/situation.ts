@@ -16,13 +16,18 @@ import { warmTokens } from './warm-prompts.ts'
 const LIKELY_OUTPUT_TOKENS = 1_024
 /** A prompt's beginning by which requests belong together: what providers cache begins there, too. Characters. */
 const PREFIX_CHARS = 1_024
-/** Where clients name their session, in order: our own header, then those of well-known coding clients. */
+/** Where clients name their session, in order: our own header, then those of well-known coding clients (Claude Code, Codex, OpenCode,
+ *  Kilo Code, Copilot's command line), then names that several use. */
 const SESSION_HEADERS: readonly string[] = [
   'x-tidegate-session',
   'x-claude-code-session-id',
   'session_id',
   'session-id',
   'conversation_id',
+  'x-opencode-session',
+  'x-kilocode-taskid',
+  'x-client-session-id',
+  'x-session-affinity',
   'x-session-id',
 ]
 

@@ -194,12 +194,19 @@ describe('the cheapest of a route', () => {
     expect(await order({}), 'forgotten by the provider').toBe('cheapest: cold > warm')
   })
 
-  test('goes by the session, where the client names one', async () => {
+  test.each([
+    'x-tidegate-session',
+    'x-claude-code-session-id',
+    'session_id',
+    'x-opencode-session',
+    'x-kilocode-taskid',
+    'x-session-affinity',
+  ])('goes by the session, where the client names one in %s', async (header) => {
     const order = asking()
     const other = [{ role: 'user', content: `Another. ${prompt}` }]
-    await order({ provider: { order: ['warm'] } }, { 'x-tidegate-session': 's' })
-    expect(await order({ messages: other }, { 'x-tidegate-session': 's' })).toBe('cheapest: warm > cold')
-    expect(await order({}, { 'x-tidegate-session': 'another' })).toBe('cheapest: cold > warm')
+    await order({ provider: { order: ['warm'] } }, { [header]: 's' })
+    expect(await order({ messages: other }, { [header]: 's' })).toBe('cheapest: warm > cold')
+    expect(await order({}, { [header]: 'another' })).toBe('cheapest: cold > warm')
   })
 })
 

@@ -229,8 +229,7 @@ describe.skipIf(noBrowser !== null)('the dashboard', () => {
     const empty = { ...FRESH_OVERVIEW, tenants: [], key_counts: [], routes: [], targets: [] }
     const { page, site, complaints } = await openSignedIn(open, { overview: empty })
     await page.getByRole('heading', { name: '4 steps to the first request' }).waitFor()
-    const way = page.getByRole('link', { name: 'add one' })
-    expect(await way.getAttribute('href')).toBe('/dashboard/access')
+    expect(await page.getByRole('link', { name: 'add one' }).getAttribute('href')).toBe('/dashboard/access')
     expect(await barriers(page)).toEqual([])
     site.script.overview = { ...empty, has_credentials: true }
     await page.clock.fastForward(REFRESH_MS)

@@ -40,7 +40,7 @@ export interface RoomPorts {
 export class SocketRoom implements LiveRoom {
   readonly #ports: RoomPorts
   #gathered = new GatheredChanges()
-  #telling: Promise<void> | null = null
+  #isTelling = false
   #toldAtMs = 0
   #checkedAtMs = 0
 
@@ -67,7 +67,9 @@ export class SocketRoom implements LiveRoom {
   /** In company: what comes while a hint is due goes with it. */
   tell(changes: readonly Change[]): void {
     for (const change of changes) this.#gathered.add(change)
-    this.#telling ??= this.#tellSoon().finally(() => (this.#telling = null))
+    if (this.#isTelling) return
+    this.#isTelling = true
+    void this.#tellSoon().finally(() => (this.#isTelling = false))
   }
 
   /** Closes whose right has ended. Nobody whose right can't be looked at is told anything: they come again. */

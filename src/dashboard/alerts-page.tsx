@@ -1,7 +1,8 @@
-// Alerts: what came, and the channels that are told of it.
+// Alerts: what they are, the channels that are told of them, and what came.
 import { useState } from 'preact/hooks'
 import { AlertHistory, useAlerts } from './alert-history.tsx'
 import { AlertChannels } from './alert-channels.tsx'
+import { AlertRules } from './alert-rules.tsx'
 import type { ApiChannels } from './alerts-data.ts'
 import { useFeed } from './feed.ts'
 import { mayCall } from './me.ts'
@@ -20,6 +21,7 @@ export function AlertsPage({ desk }: { readonly desk: Desk }) {
   return (
     <PageFrame desk={desk} title="Alerts" feeds={[log.feed, channels]}>
       {maySee && <AlertChannels api={api} feed={channels} mayChange={mayCall(me, 'POST /alert-channels')} />}
+      <AlertRules desk={desk} />
       <AlertHistory
         log={log}
         kind={kind}

@@ -149,23 +149,36 @@ type InputProps = Omit<FieldProps, 'children'> & {
   readonly type?: keyof typeof TYPES
   readonly inputMode?: 'text' | 'numeric' | 'decimal'
   readonly placeholder?: string
+  /** What may be chosen instead of typed. */
+  readonly suggestions?: readonly string[]
 }
 
 /** A field of one line of text. */
-export function TextField({ label, hint, error, value, onValue, type = 'text', ...rest }: InputProps) {
+export function TextField({ label, hint, error, value, onValue, type = 'text', suggestions, ...rest }: InputProps) {
+  const listId = useId()
   return (
     <Field label={label} error={error ?? null} {...(hint === undefined ? {} : { hint })}>
       {(control) => (
-        <input
-          {...rest}
-          {...control}
-          {...TYPES[type]}
-          class="input"
-          autocomplete="off"
-          value={value}
-          spellcheck={false}
-          onInput={(event) => onValue(event.currentTarget.value)}
-        />
+        <>
+          <input
+            {...rest}
+            {...control}
+            {...TYPES[type]}
+            {...(suggestions === undefined ? {} : { list: listId })}
+            class="input"
+            autocomplete="off"
+            value={value}
+            spellcheck={false}
+            onInput={(event) => onValue(event.currentTarget.value)}
+          />
+          {suggestions !== undefined && (
+            <datalist id={listId}>
+              {suggestions.map((text) => (
+                <option key={text} value={text} />
+              ))}
+            </datalist>
+          )}
+        </>
       )}
     </Field>
   )

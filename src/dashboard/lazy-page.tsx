@@ -32,6 +32,20 @@ export function lazyPage(title: string, load: () => Promise<Page>): Page {
   }
 }
 
+/** A part of a page that is loaded after the page; until it has been, and where it can't be, its room is empty. */
+export function latePart(name: string, load: () => Promise<Page>): Page {
+  return function LatePart({ desk }) {
+    const [part, setPart] = useState<{ readonly Part: Page } | null>(null)
+    useEffect(() => {
+      load().then(
+        (Part) => setPart({ Part }),
+        () => undefined,
+      )
+    }, [])
+    return part === null ? <div class={name} /> : <part.Part desk={desk} />
+  }
+}
+
 function NotLoaded() {
   return (
     <div class="notice" role="alert">

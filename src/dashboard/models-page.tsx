@@ -94,17 +94,20 @@ function useModelsData({ api, isPaused, me }: Desk, range: Range) {
       return api.read<ApiModelReport>(`/admin/reports?${query}`, ['rows'], signal)
     },
     isPaused,
+    changesWith: ['requests'],
   })
   const none = { rows: [] }
   const breakers = useFeed({
     key: `breakers ${mayKnow}`,
     load: async (signal) => (mayKnow ? api.read<ApiBreakers>('/admin/breakers', ['rows'], signal) : none),
     isPaused,
+    changesWith: ['health'],
   })
   const switches = useFeed({
     key: `switches ${mayKnow}`,
     load: async (signal) => (mayKnow ? api.read<ApiSwitches>('/admin/switches?limit=500', ['rows'], signal) : none),
     isPaused,
+    changesWith: ['configuration'],
   })
   return { report, breakers, switches }
 }

@@ -3,6 +3,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { Budgets } from './budgets.tsx'
 import { FirstRequest } from './first-request.tsx'
+import { latePart } from './lazy-page.tsx'
 import { type OverviewData, useOverviewData } from './overview-data.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { RANGES, type RangeName, readView, SPEND_DIMENSIONS, type View, writeView } from './ranges.ts'
@@ -36,6 +37,8 @@ export function OverviewPage({ desk }: { readonly desk: Desk }) {
   )
 }
 
+const LateOutlook = latePart('outlook', async () => (await import('./outlook.tsx')).Outlook)
+
 interface OverviewBodyProps {
   readonly data: OverviewData
   readonly desk: Desk
@@ -43,7 +46,8 @@ interface OverviewBodyProps {
   readonly onView: (view: View) => void
 }
 
-function OverviewBody({ data, desk: { overview, names }, view, onView }: OverviewBodyProps) {
+function OverviewBody({ data, desk, view, onView }: OverviewBodyProps) {
+  const { overview, names } = desk
   const total = useMemo(
     () => (data.spend.data === null ? null : readCounters(data.spend.data.total)),
     [data.spend.data],
@@ -52,6 +56,7 @@ function OverviewBody({ data, desk: { overview, names }, view, onView }: Overvie
   return (
     <>
       <Tiles total={total} isStale={data.spend.isStale} />
+      {!hasNothing && <LateOutlook desk={desk} />}
       {hasNothing && <FirstRequest overview={overview.data} />}
       <div class="split">
         <SpendOverTime

@@ -1,5 +1,5 @@
-// The playground: one prompt to one model or two, side by side, through the gateway as any client goes. The key stays in this
-// page's memory: it is gone when the page is left.
+// The playground: one prompt to one model or two, side by side, through the gateway as any client goes. The key, pasted or
+// minted for it, stays in this page's memory: it is gone when the page is left.
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ApiRequests } from './api-types.ts'
@@ -10,6 +10,7 @@ import { formatDuration } from './format.ts'
 import { type Desk, PageFrame } from './page-frame.tsx'
 import { Panel } from './panel.tsx'
 import { type Answer, type Ask, askModel } from './playground-data.ts'
+import { PlaygroundKey } from './playground-key.tsx'
 import { gatherRequests } from './request-log.ts'
 import { RequestStory } from './request-story.tsx'
 
@@ -85,18 +86,20 @@ interface SettingsProps {
 function Settings({ ask, other, desk, onAsk, onOther }: SettingsProps) {
   const set = (name: keyof Ask) => (value: string) => onAsk({ ...ask, [name]: value })
   const routed = desk.overview.data?.routes.map(({ model }) => model) ?? []
-  const hint = routed.length === 0 ? 'No model is routed yet: see Routes.' : `Routed: ${routed.slice(0, 6).join(', ')}`
+  // What a pattern stands for has to be typed.
+  const suggestions = routed.filter((model) => !model.includes('*'))
+  const hint = routed.length === 0 ? 'No model is routed yet: see Routes.' : 'Any that is routed.'
   return (
     <div class="playground-settings">
+      <PlaygroundKey desk={desk} value={ask.key} onKey={set('key')} />
+      <TextField label="Model" hint={hint} suggestions={suggestions} value={ask.model} onValue={set('model')} />
       <TextField
-        label="Virtual key"
-        type="password"
-        hint="Kept in this page’s memory alone."
-        value={ask.key}
-        onValue={set('key')}
+        label="Beside it (optional)"
+        hint="Another model, asked the same."
+        suggestions={suggestions}
+        value={other}
+        onValue={onOther}
       />
-      <TextField label="Model" hint={hint} value={ask.model} onValue={set('model')} />
-      <TextField label="Beside it (optional)" hint="Another model, asked the same." value={other} onValue={onOther} />
       <TextField label="Temperature" inputMode="decimal" value={ask.temperature} onValue={set('temperature')} />
       <TextField label="Most output tokens" inputMode="numeric" value={ask.maxTokens} onValue={set('maxTokens')} />
       <div class="playground-wide">

@@ -66,6 +66,7 @@ function useRoutesData({ api, isPaused, me }: Desk) {
       return api.read<{ readonly rows: readonly Served[] }>(`/admin/reports?${query}`, ['rows'], signal)
     },
     isPaused,
+    changesWith: ['requests'],
   })
   const mayKnow = mayCall(me, 'GET /switches')
   const switches = useFeed({
@@ -73,6 +74,7 @@ function useRoutesData({ api, isPaused, me }: Desk) {
     load: async (signal): Promise<ApiSwitches> =>
       mayKnow ? api.read<ApiSwitches>('/admin/switches?limit=500', ['rows'], signal) : { rows: [] },
     isPaused,
+    changesWith: ['configuration'],
   })
   return { served, switches }
 }

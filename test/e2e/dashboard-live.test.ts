@@ -13,9 +13,11 @@ import { CLIENT_ID, CLIENT_SECRET, OidcProvider } from '../support/oidc-provider
 import { launchBrowser, whyNoBrowser } from './browser.ts'
 import { STORE_BINDING, keepCredentials } from './dashboard-credentials.ts'
 import { barriers, overflowOf } from './dashboard-page.ts'
+import { letInAndOut } from './dashboard-access.ts'
 import { compareRevisions } from './dashboard-configuration.ts'
 import { compareAndSwitch } from './dashboard-models.ts'
 import { orderAndRamp } from './dashboard-routes.ts'
+import { askWithMintedKey, changeAlertRules, lookAhead } from './dashboard-others.ts'
 import { keepTeams } from './dashboard-teams.ts'
 
 const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
@@ -303,10 +305,11 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await page.close()
   })
 
-  test('a team is made, limited, renamed and not deleted while it has keys; its lead sees it alone', () =>
-    keepTeams({ system, open }))
   test('a credential is added, tried out, used, rotated and deleted, and never shown again', () =>
     keepCredentials({ system, open }))
+
+  test('a team is made, limited, renamed and not deleted while it has keys; its lead sees it alone', () =>
+    keepTeams({ system, open }))
 
   test('models tell how they do, two of them are compared by keyboard, and one is switched off and on again', () =>
     compareAndSwitch({ system, open }))
@@ -316,6 +319,17 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
 
   test('any two revisions of the configuration are compared, and one is gone back to from there', () =>
     compareRevisions({ system, open }))
+
+  test('the overview has today, the month, what it will have cost, and who ails', () => lookAhead({ system, open }))
+
+  test('the playground asks with a key that is minted for it, and revoked when it is left', () =>
+    askWithMintedKey({ system, open }))
+
+  test('what an alert is, is said for everybody and for a tenant, and taken back', () =>
+    changeAlertRules({ system, open }))
+
+  test('a rule lets somebody in, their session is ended under their eyes, and without the rule they stay out', () =>
+    letInAndOut({ system, open, browser, provider }))
 
   /** A page of its own, signed in by a token, at `at`. */
   async function open(at: string, token = TEST_ADMIN_TOKEN) {

@@ -234,14 +234,15 @@ describe('what isolates tell a region', () => {
       await office.call(isolate.wants(5_000))
       let acknowledged = 0
       const owed: ReturnType<typeof chunk>[] = []
+      const owing = () => owed.filter(({ to }) => to > acknowledged)
       for (const [index, way] of (['cut before', 'cut after', 'open', 'cut after', 'open'] as const).entries()) {
         const id = `${name}-${index}`
         bench.way = way
-        await office.call(isolate.says({ admissions: [admission(id, 'a:1', 500)] }))
+        const told = isolate.says({ admissions: [admission(id, 'a:1', 500)], chunks: owing() })
+        acknowledged = (await office.call(told)).acknowledged
         await bench.settled()
         owed.push(chunk(index + 1, id, 400))
-        const said = isolate.says({ chunks: owed.filter(({ to }) => to > acknowledged) })
-        acknowledged = (await office.call(said)).acknowledged
+        acknowledged = (await office.call(isolate.says({ chunks: owing() }))).acknowledged
         await bench.settled()
         if (index % 2 === 1) office = bench.start()
         wait(1_500)

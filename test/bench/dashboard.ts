@@ -190,6 +190,43 @@ async function measureCalls(): Promise<void> {
   }
 }
 
+const REPORT_RUNS = 20
+const EVERYTHING = 'spend,tokens,requests,errors,latency,savings,feedback'
+/** Of thirty days, to the millisecond. */
+const REPORTS = [
+  ['spend,requests', ''],
+  ['spend,requests', 'day'],
+  [EVERYTHING, 'model'],
+  [EVERYTHING, 'team'],
+  ['latency,requests', 'day,model'],
+  ['spend', 'hour,model'],
+  ['spend,requests', 'key'],
+  ['spend,requests', 'tenant,team,key'],
+  ['spend', 'key,model'],
+  ['spend', 'day,key'],
+  [EVERYTHING, 'key&limit=200'],
+  ['spend', 'key&compare=previous&limit=20'],
+  [EVERYTHING, 'day&key=key_7'],
+] as const
+
+async function measureReports(): Promise<void> {
+  line('\nReports on 30 days (aim: 200 ms)', 'median ms', 'p95 ms', 'KB')
+  for (const [metrics, groupBy] of REPORTS) {
+    const times: number[] = []
+    let bytes = 0
+    for (let run = 0; run < REPORT_RUNS; run++) {
+      const from = Date.now() - DAYS * DAY_MS + 12_345
+      const begunMs = performance.now()
+      bytes = (await admin(`/admin/reports?metrics=${metrics}&group_by=${groupBy}&from=${from}`)).length
+      times.push(performance.now() - begunMs)
+    }
+    const sorted = times.toSorted((a, b) => a - b)
+    const p95 = sorted[Math.ceil(REPORT_RUNS * 0.95) - 1] ?? 0
+    const name = `${metrics === EVERYTHING ? 'everything' : metrics} by ${groupBy === '' ? 'nothing' : groupBy}`
+    line(name.slice(0, 45), median(times).toFixed(0), p95.toFixed(0), String(Math.round(bytes / 1024)))
+  }
+}
+
 /** What has to be on a page before it is of use. */
 const PAGES: Readonly<Record<string, readonly string[]>> = {
   '/dashboard/#range=24h&by=model': [
@@ -256,6 +293,7 @@ try {
   }
   await sumAll(await system.mf.getD1Database('DB', 'tidegate'))
   await measureCalls()
+  await measureReports()
   await measurePages()
 } finally {
   await system.dispose()

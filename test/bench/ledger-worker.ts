@@ -3,6 +3,7 @@
 import { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { EXPORT_START, EXPORT_COLUMNS, exportPage } from '../../src/ledger/export-events.ts'
 import { GROUP_DIMENSIONS, ROLLUP_SUMS } from '../../src/ledger/columns.ts'
+import { sumDays } from '../../src/ledger/days.ts'
 import type { Group, Metric } from '../../src/ledger/report-query.ts'
 import { report } from '../../src/ledger/report.ts'
 import { NDJSON, tableStream } from '../../src/ledger/table-text.ts'
@@ -245,7 +246,7 @@ async function streamed(env: BenchEnv, fromMs: number, toMs: number) {
 }
 
 interface Asked {
-  readonly what: 'consume' | 'events' | 'rollups' | 'report' | 'limiter' | 'export'
+  readonly what: 'consume' | 'events' | 'rollups' | 'sum' | 'report' | 'limiter' | 'export'
   readonly numbers: readonly number[]
   readonly metrics?: Metric[]
   readonly groupBy?: Group[]
@@ -263,6 +264,9 @@ export default {
         return Response.json((await filledEvents(env, a, b, c, d)) ?? {})
       case 'rollups':
         return Response.json((await filledRollups(env, a, b, c)) ?? {})
+      case 'sum':
+        await sumDays(env.DB, Date.now())
+        return Response.json({})
       case 'report':
         return Response.json(await reported(env, a, b, metrics, groupBy, isCompared))
       case 'limiter':

@@ -156,6 +156,8 @@ async function fill(): Promise<void> {
   const perHour = EVENTS / DAYS / 24
   for (let day = 0; day < 2 * DAYS; day++)
     await ask(z.unknown(), { what: 'rollups', numbers: [day, midnight, perHour] })
+  // What the hourly runs sum from that, four weeks in each.
+  for (let run = 0; run < 4; run++) await ask(z.unknown(), { what: 'sum', numbers: [] })
   // Events of the last days, for the hours that a report cuts, and for the export.
   const firstMs = midnight - 4 * DAY_MS
   const stepMs = (nowMs - firstMs) / EXPORTED

@@ -36,7 +36,7 @@ export async function letInAndOut({ system, open, browser, provider }: AccessSta
 
   await page.getByRole('button', { name: `Remove email ${EVE}` }).click()
   await dialog.getByRole('button', { name: 'Remove it' }).click()
-  await page.locator('.panel-rules').getByText(EVE).waitFor({ state: 'detached' })
+  await page.locator('.panel-rules').getByText(`email is ${EVE}`).waitFor({ state: 'detached' })
   await other.getByRole('link', { name: 'Sign in with Harbour login' }).click()
   await other.getByRole('alert').getByText('have no role here').waitFor()
   await context.close()

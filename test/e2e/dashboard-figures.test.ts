@@ -11,6 +11,17 @@ import {
   readNanoUsd,
 } from '../../src/dashboard/format.ts'
 import { attemptBars } from '../../src/dashboard/attempt-bars.ts'
+import {
+  bodyOf,
+  canaryOf,
+  groupOf,
+  moved,
+  promoted,
+  rolledBack,
+  sharesOf,
+  withCanary,
+  withoutCanary,
+} from '../../src/dashboard/route-edit.ts'
 import { stepsDone } from '../../src/dashboard/first-steps.ts'
 import { assignSlots, SERIES_MAX, spendHistory } from '../../src/dashboard/usage-data.ts'
 import { attempt, OVERVIEW } from './dashboard-data.ts'
@@ -150,4 +161,50 @@ describe('the bars of a request', () => {
   test('no bar ends before it begins, whatever the clocks said', () => {
     expect(spans(barsOf({ after_ms: 90, ttft_ms: 20, latency_ms: 80 }))).toEqual([[80, 80, 80, false]])
   })
+})
+
+test('a canary gets the share that was asked for, beside any route; rolled back it gets nothing, and off it the route is as before', () => {
+  const target = fc.constantFrom('a', 'b', 'c', 'd')
+  const targets = fc.uniqueArray(target, { minLength: 1 })
+  const weighted = fc
+    .uniqueArray(target, { minLength: 2 })
+    .chain((names) =>
+      fc
+        .tuple(...names.map((name) => fc.integer({ min: 1, max: 90 }).map((weight) => ({ target: name, weight }))))
+        .map((members) => ({ strategy: 'weighted', members })),
+    )
+  const route = fc.oneof(
+    targets.map((names) => ({ id: 'r', model: 'm', targets: names, group: null })),
+    weighted.map((group) => ({ id: 'r', model: 'm', targets: [], group })),
+  )
+  fc.assert(
+    fc.property(route, fc.integer({ min: 1, max: 99 }), fc.integer({ min: 0, max: 60 }), (before, percent, minutes) => {
+      const plan = { target: 'e', share: percent / 100, overMinutes: minutes, watch: null }
+      const group = withCanary(before, plan, 1_000)
+      const endMs = 1_000 + minutes * 60_000
+      expect(sharesOf(group, endMs)?.at(-1)).toBeCloseTo(percent / 100, 4)
+      // Without a watch, a ramp or a weight of 0 a member is one like the others.
+      const watched = { ...plan, watch: { max_error_rate: 0.2, min_requests: 50, window_minutes: 15 } }
+      const route = { ...before, group: withCanary(before, watched, 1_000) }
+      const canary = canaryOf(route, endMs)
+      if (canary === null) throw new Error('there is no canary')
+      expect(canary).toMatchObject({ target: 'e', isOut: false, grows: null })
+      const back = { ...route, group: rolledBack(route, canary) }
+      expect(canaryOf(back, endMs)).toMatchObject({ target: 'e', isOut: true, share: 0 })
+      expect(bodyOf(withoutCanary(route, canary))).toEqual(bodyOf(groupOf(before)))
+      expect(promoted(route, canary).members[0]).toBe('e')
+    }),
+  )
+})
+
+test('a line that is moved is where it was put, and the others keep their order', () => {
+  const places = fc.tuple(fc.nat({ max: 5 }), fc.nat({ max: 5 }))
+  fc.assert(
+    fc.property(places, ([from, to]) => {
+      const after = moved([...'abcdef'], from, to)
+      const one = 'abcdef'[from]
+      expect(after[to]).toBe(one)
+      expect(after.filter((name) => name !== one)).toEqual([...'abcdef'].filter((name) => name !== one))
+    }),
+  )
 })

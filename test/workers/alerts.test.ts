@@ -157,7 +157,7 @@ describe('an alert', () => {
       lines: [
         '$8.10 of $10.00 is spent for acme, since 2026-11-21 00:00 UTC.',
         'It was crossed at 2026-11-21 12:00 UTC.',
-        'Nothing is refused yet. At 100 % requests under it are until 2026-11-22 00:00 UTC, or wait or take another model where its limits say so.',
+        'Nothing is refused yet. At 100 % requests under it are refused until 2026-11-22 00:00 UTC, or wait or take another model where its limits say so.',
       ],
     })
     expect(second?.title).toBe('100 % of the daily budget for gpt-* of key lab is used')

@@ -76,7 +76,7 @@ function budgetWords(alert: Told, facts: JsonObject): Words {
   const next =
     percent >= 100
       ? `The budget is used up: requests under it are refused${ends}, or wait or take another model where its limits say so.`
-      : `Nothing is refused yet. At 100 % requests under it are${ends}, or wait or take another model where its limits say so.`
+      : `Nothing is refused yet. At 100 % requests under it are refused${ends}, or wait or take another model where its limits say so.`
   return {
     title: `${percent} % of the ${periodWord(facts)} budget${model} of ${subjectOf(alert)} is used`,
     lines: [

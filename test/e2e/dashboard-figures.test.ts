@@ -22,6 +22,7 @@ import {
   withCanary,
   withoutCanary,
 } from '../../src/dashboard/route-edit.ts'
+import { type ApiModelReport, changePercent, compareModels, modelLines } from '../../src/dashboard/models-data.ts'
 import { stepsDone } from '../../src/dashboard/first-steps.ts'
 import { assignSlots, SERIES_MAX, spendHistory } from '../../src/dashboard/usage-data.ts'
 import { attempt, OVERVIEW } from './dashboard-data.ts'
@@ -207,4 +208,46 @@ test('a line that is moved is where it was put, and the others keep their order'
       expect(after.filter((name) => name !== one)).toEqual([...'abcdef'].filter((name) => name !== one))
     }),
   )
+})
+
+describe('models', () => {
+  const row: ApiModelReport['rows'][number] = {
+    ...{ provider: 'p', model: 'm', requests: 90, errors: 9, attempts: 100, cache_hits: 10 },
+    ...{ ttft_p50_ms: 200, ttft_p95_ms: 900, latency_p50_ms: 1_000, latency_p95_ms: 4_000, tokens_per_second: 50 },
+    ...{ input_tokens: 1_500, cache_read_tokens: 300, cache_write_tokens: 100, output_tokens: 100 },
+    ...{ cost_nano_usd: '5000000', feedback_count: 3, feedback_mean: 0.5 },
+  }
+  const target = { id: 't', provider: 'p', model: 'm', probe: { ok: true, status: 200, saw: '' } }
+  const known = { report: { rows: [row] }, targets: [target], breakers: null, switches: null }
+  const stateOf = (more: Partial<Parameters<typeof modelLines>[0]>) => modelLines({ ...known, ...more })[0]?.state.text
+
+  test('tell the worst that is known of them', () => {
+    const breaker = { target: 't', region: 'eu', state: 'open', at_ms: 0 } as const
+    const off = { kind: 'provider', id: 'p', reason: 'broken', since_ms: 0 } as const
+    const calm = { report: { rows: [{ ...row, errors: 1 }] } }
+    const failing = { ...target, probe: { ok: false, status: 401, saw: 'no' } }
+    expect(stateOf(calm)).toBe('healthy')
+    expect(stateOf({})).toBe('failing')
+    expect(stateOf({ report: { rows: [] } })).toBe('no traffic')
+    expect(stateOf({ ...calm, targets: [failing] })).toBe('probe failed')
+    expect(stateOf({ breakers: { rows: [{ ...breaker, state: 'ramping' }] } })).toBe('coming back')
+    expect(stateOf({ breakers: { rows: [breaker] } })).toBe('circuit open')
+    expect(stateOf({ breakers: { rows: [breaker] }, switches: { rows: [off] } })).toBe('switched off')
+    // Of another target, of another provider.
+    expect(stateOf({ ...calm, breakers: { rows: [{ ...breaker, target: 'u' }] } })).toBe('healthy')
+    expect(stateOf({ ...calm, switches: { rows: [{ ...off, id: 'q' }] } })).toBe('healthy')
+  })
+
+  test('cost what their tokens of every kind did, and say which of two is better', () => {
+    const other = { ...row, provider: 'q', requests: 10, errors: 0, ttft_p50_ms: 400, cost_nano_usd: '1000000' }
+    const [a, b] = modelLines({ ...known, report: { rows: [row, other] } })
+    if (a === undefined || b === undefined) throw new Error('a model is missing')
+    expect([a.id, a.perThousandNanoUsd, a.otherCalls, a.errorRate]).toEqual(['p/m', 2_500_000n, 20, 0.1])
+    const rows = compareModels(a, b)
+    const better = (name: string) => rows.find((one) => one.name === name)?.better
+    expect([better('Errors'), better('First token'), better('Requests')]).toEqual(['second', 'first', null])
+    expect(better('Cost per 1K tokens')).toBe('second')
+    expect(rows.filter(({ name }) => name === 'First token').map(changePercent)).toEqual([100, 0])
+    expect(changePercent({ first: 0, second: 4 })).toBeNull()
+  })
 })

@@ -10,7 +10,7 @@ import type { ApiRequests, ApiUsage } from '../../src/dashboard/api-types.ts'
 import { applyBatch } from '../../src/ledger/apply-batch.ts'
 import { consume, retryDelaySeconds, type Delivery, type LedgerPorts } from '../../src/ledger/consume.ts'
 import { listDeadLetters } from '../../src/ledger/dead-letters.ts'
-import { noteBreaker } from '../../src/ledger/breaker-states.ts'
+import { breakerStates, noteBreaker } from '../../src/ledger/breaker-states.ts'
 import { orderOf, textAt } from '../../src/ledger/event-times.ts'
 import { findRequests, type RequestFilter } from '../../src/ledger/find-requests.ts'
 import { latestRequests, readCursor, type RequestCursor } from '../../src/ledger/latest-requests.ts'
@@ -472,6 +472,9 @@ describe('usage consumer', () => {
     for (const name of ['eu/told', 'eu/gone']) await noteBreaker(env.DB, { ...noted, name })
     // A note that comes late.
     await noteBreaker(env.DB, { ...noted, state: 'closed', hasOpened: false, atMs: 1 })
+    // One whose target is gone is told of no more.
+    const told = { target: 'told', region: 'eu', state: 'open', opened: 1, at_ms: 2 }
+    expect(await breakerStates(env.DB)).toEqual([told])
     const node = { scope: 'tenant', id: 'ten_a', model: null, period: 'day', windowStartMs: 0, windowEndMs: 1 } as const
     const budget = { ...node, spentNanoUsd: 1_500_000_001, heldNanoUsd: 5, limitNanoUsd: 4_000_000_000 }
     const live = async () => ({ nodes: [budget], unconfirmed: 3, oldestUnconfirmedMs: NOON_MS + 60_000 - 7_000 })

@@ -51,7 +51,8 @@ export interface BesideLimits {
 
 /** Who has to know what becomes of an attempt that nobody there admitted. */
 export interface Books {
-  readonly admitted: (amounts: Amounts) => void
+  /** Tells from then on whether an operator wants it to end. */
+  readonly admitted: (amounts: Amounts) => () => boolean
   /** Once for each that was admitted. */
   readonly settled: (event: UsageEvent) => void
 }
@@ -169,7 +170,7 @@ function unbounded(amounts: Amounts): Reservation {
 /** The same reservation, of which `books` are told: those of end users and targets have no journal of their own. */
 function recorded(held: Reservation, books: Books): Reservation {
   let isSettled = false
-  books.admitted(held.amounts)
+  const isCancelled = books.admitted(held.amounts)
   return {
     get amounts() {
       return held.amounts
@@ -187,6 +188,7 @@ function recorded(held: Reservation, books: Books): Reservation {
     keepAlive: (later) => held.keepAlive(later),
     hasLostSlot: () => held.hasLostSlot(),
     isRevoked: () => held.isRevoked(),
+    isCancelled,
   }
 }
 

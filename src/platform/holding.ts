@@ -1,6 +1,7 @@
 // What one attempt holds of the leases that cover it, from its admission to its settlement.
 import { type Amounts, type Counts, counted, each, minus, plus } from '../core/amounts.ts'
 import { type HeldLease, extend, giveBackTail, hasLostSlots, retract, settle } from '../core/lease.ts'
+import type { UsageEvent } from '../core/usage-event.ts'
 
 interface Part {
   readonly lease: HeldLease
@@ -77,4 +78,9 @@ export class Holding {
 /** What an attempt needs that has its request and its slot already. */
 export function extension(more: Amounts): Counts {
   return { ...counted(more), requests: 0, slots: 0 }
+}
+
+/** What an attempt is called where it is told of. */
+export function idOf({ requestId, attempt }: UsageEvent): string {
+  return `${requestId}#${attempt}`
 }

@@ -21,7 +21,7 @@ import { EXCHANGE_MS_MAX, ExchangeTurns } from './exchange-turns.ts'
 import { CommitPace } from './group-commit.ts'
 import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
-import { Holding, extension } from './holding.ts'
+import { Holding, extension, idOf } from './holding.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { KnownKeys } from './known-keys.ts'
 
@@ -125,10 +125,13 @@ export class LeaseHolder {
     this.#flushSoon(later, true)
   }
 
-  /** Makes an attempt known that other limits let in: should this isolate die, it is booked as lost. */
-  announce(template: UsageEvent, reserved: Amounts, later: Later): void {
-    this.#journal.admit(idOf(template), { leaseId: '', reserved: counted(reserved), limitsMoney: false, template })
+  /** Makes an attempt known that other limits let in: should this isolate die, it is booked as lost. Tells whether an operator
+   *  wants it to end. */
+  announce(template: UsageEvent, reserved: Amounts, later: Later): () => boolean {
+    const id = idOf(template)
+    this.#journal.admit(id, { leaseId: '', reserved: counted(reserved), limitsMoney: false, template })
     this.#flushSoon(later)
+    return () => this.#cancelled.includes(id)
   }
 
   /** Hands over the event of what was announced. */
@@ -393,8 +396,4 @@ export class LeaseHolder {
     this.#waiters = []
     for (const waiter of waiting) waiter.refuse({ kind: 'unavailable' })
   }
-}
-
-function idOf({ requestId, attempt }: UsageEvent): string {
-  return `${requestId}#${attempt}`
 }

@@ -109,8 +109,11 @@ describe('an attempt that other limits let in', () => {
 
   test('is told of before it ends, under no lease, and its event ends it', async () => {
     const world = heldTenant(configOf([node('tenant', 't', BUDGET)]))
-    world.holder.announce(TEMPLATE, AMOUNTS, world.later)
+    const isCancelled = world.holder.announce(TEMPLATE, AMOUNTS, world.later)
+    expect(isCancelled()).toBe(false)
+    world.news = { cancelled: ['mirror#1'] }
     await world.clock.advance(1_000)
+    expect(isCancelled()).toBe(true)
     const [told] = world.messages.flatMap(({ admissions }) => admissions)
     expect(told).toMatchObject({ id: 'mirror#1', leaseId: '', reserved: { nanoUsd: 700 } })
     expect(told?.event).toContain('"keyId":"shadow"')

@@ -347,7 +347,10 @@ describe('the budget of a shadow', () => {
     const ask = async (id: string, budgetOf: string | null, target: Beside['target'] = null) => {
       const asked = { budgetOf, path: PATH, amounts: COST, template: usageEvent(id), beside: { endUser: null, target } }
       const answer = beside.admitShadow(asked, LATER, {
-        admitted: (amounts) => announced.push(`${id}: ${amounts.nanoUsd}`),
+        admitted(amounts) {
+          announced.push(`${id}: ${amounts.nanoUsd}`)
+          return () => id === 'unwanted'
+        },
         settled: (event) => recorded.push(event),
       })
       return clock.until(Promise.resolve(answer))
@@ -377,14 +380,16 @@ describe('the budget of a shadow', () => {
     const { ask, recorded, announced } = limits()
     const full = { id: 'full', model: 'm' }
     const free = await ask('1', null)
-    if (!isAdmitted(free)) throw new Error('refused')
+    const unwanted = await ask('unwanted', null)
+    if (!isAdmitted(free) || !isAdmitted(unwanted)) throw new Error('refused')
+    expect([free.isCancelled?.(), unwanted.isCancelled?.()]).toEqual([false, true])
     expect([free.limitsMoney, free.extend(COST, LATER)]).toEqual([false, true])
     const held = await ask('2', null, full)
     expect(isAdmitted(held)).toBe(true)
     expect(await ask('3', 'r', full)).toMatchObject({ kind: 'slots' })
     for (const id of ['4', '5']) expect(isAdmitted(await ask(id, 'r')), 'nothing was taken by 3').toBe(true)
     expect(await ask('6', 'unknown')).toEqual({ kind: 'unavailable' })
-    expect(announced, 'none that was refused').toEqual(['1: 400', '2: 400', '4: 400', '5: 400'])
+    expect(announced, 'none that was refused').toEqual(['1: 400', 'unwanted: 400', '2: 400', '4: 400', '5: 400'])
     free.settle(COST, usageEvent('1'), LATER)
     expect(recorded).toHaveLength(1)
   })

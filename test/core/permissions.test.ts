@@ -37,7 +37,7 @@ const EXPECTED = `
   OAVavl GET /audit, GET /overview, GET /usage, GET /reports, GET /forecast, GET /exports/:what{events|focus}, GET /alerts
   OAVavl GET /summary, GET /summary/history, GET /live
   OAVavl GET /requests, GET /requests/in-flight, GET /tenants, GET /teams, GET /teams/:id
-  OAVavl GET /keys, GET /keys/use, GET /keys/:id, GET /keys/:id/limits, GET /keys/:id/requests
+  OAVavl GET /keys, GET /keys/use, GET /keys/lines, GET /keys/names, GET /keys/:id, GET /keys/:id/limits, GET /keys/:id/requests
   OAal   POST /keys, PATCH /keys/:id, POST /keys/:id/revoke, DELETE /keys/:id
   OAal   PATCH /teams/:id, POST /requests/:id/cancel
   OAVav  GET /tenants/:id, GET /tenants/:tenant/end-users, GET /tenants/:tenant/end-users/:user, GET /alert-rules/:tenant

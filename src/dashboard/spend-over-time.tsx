@@ -1,5 +1,5 @@
 // The panel around the chart: which dimension, from which data, and what to say when there is nothing to draw.
-import { useMemo } from 'preact/hooks'
+import { useEffect, useMemo } from 'preact/hooks'
 import type { ApiHistory } from './api-types.ts'
 import type { Feed } from './feed.ts'
 import type { Names } from './names.ts'
@@ -24,6 +24,10 @@ export function SpendOverTime({ view, feed, log, names, onDimension }: SpendOver
   const answer = feed.data
   // An answer for another dimension can't be drawn under this one's name; one for another range can, dimmed.
   const isFitting = answer !== null && answer.by === view.dimension
+  useEffect(() => {
+    // What draws it is loaded while its data is on the way; where that fails, the chart tries again.
+    import('./spend-plot.ts').catch(() => undefined)
+  }, [])
   const history = useMemo(() => (isFitting ? historyOf(answer, view, log) : null), [answer, isFitting, log, view])
   return (
     <Panel

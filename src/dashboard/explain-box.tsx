@@ -16,7 +16,12 @@ interface Candidate {
   readonly is_unpriced: boolean
   readonly estimated_cost_usd: number | null
   readonly ttft_ms: number | null
-  readonly health: { readonly state: string; readonly retry_after_ms: number | null }
+  readonly health: {
+    readonly state: string
+    readonly retry_after_ms: number | null
+    /** Why it can't be called for want of a credential. */
+    readonly credential_problem?: string | null
+  }
   readonly limits?: CandidateLimits | null
 }
 
@@ -154,9 +159,7 @@ function Explained({ explanation }: { explanation: Explanation }) {
                 </span>
                 <span class="context">{costText(candidate)}</span>
                 <span class="member-health">
-                  <span class={candidate.health.state === 'closed' ? 'badge good' : 'badge bad'}>
-                    {candidate.health.state === 'closed' ? 'in good standing' : `breaker ${candidate.health.state}`}
-                  </span>{' '}
+                  <Standing health={candidate.health} />{' '}
                   <span class="context">
                     {candidate.ttft_ms !== null && `first token ${formatDuration(candidate.ttft_ms)}`}
                     {candidate.dropped.length > 0 && ` drops ${candidate.dropped.join(', ')}`}
@@ -176,6 +179,18 @@ function Explained({ explanation }: { explanation: Explanation }) {
         </p>
       )}
       <NotAsked excluded={excluded} />
+    </>
+  )
+}
+
+function Standing({ health: { state, credential_problem: problem = null } }: Pick<Candidate, 'health'>) {
+  if (problem === null) {
+    const text = state === 'closed' ? 'in good standing' : `breaker ${state}`
+    return <span class={state === 'closed' ? 'badge good' : 'badge bad'}>{text}</span>
+  }
+  return (
+    <>
+      <span class="badge bad">unusable</span> <span class="context">{problem}</span>
     </>
   )
 }

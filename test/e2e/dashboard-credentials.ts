@@ -1,7 +1,6 @@
 // What an operator does with providers' credentials: stored ones, and one of a Secrets Store.
 import { expect } from 'vitest'
 import { ask, createRoute, createTenant, says } from '../support/account.ts'
-import type { TestSystem } from '../support/system.ts'
 import { barriers } from './dashboard-page.ts'
 import type { Stage } from './dashboard-teams.ts'
 
@@ -47,8 +46,20 @@ export async function keepCredentials({ system, open }: Stage): Promise<void> {
   expect(await asked('with-own-credential')).toBe(200)
   expect(await page.content()).not.toMatch(/sk-s/)
   expect(await barriers(page)).toEqual([])
-  await keepInStore(system)
+  const named = { name: 'vault', secret: STORE_BINDING }
+  expect((await system.admin('POST', '/admin/credentials', named)).status).toBe(201)
   await createRoute(system, 'with-stored-credential', [{ ...target, id: 'vault', credential: 'vault' }])
+  expect(await asked('with-stored-credential')).toBe(502)
+  const { page: routes } = await open('routes')
+  await routes.getByLabel('Virtual key').fill(key)
+  await routes
+    .getByLabel('Request body')
+    .fill(JSON.stringify({ model: 'with-stored-credential', messages: says('Hello') }))
+  await routes.getByRole('button', { name: 'Explain' }).click()
+  await routes.locator('.explanation').getByText('The Secrets Store doesn’t give the target’s credential.').waitFor()
+  await routes.close()
+  const store = await system.mf.getSecretsStoreSecretAPI(STORE_BINDING, 'tidegate')
+  await store().create('sk-secret-of-the-store')
   expect(await asked('with-stored-credential')).toBe(200)
   await system.admin('PATCH', '/admin/targets/own', { credential: 'vault' })
   await page.reload()
@@ -59,14 +70,4 @@ export async function keepCredentials({ system, open }: Stage): Promise<void> {
   await line.waitFor({ state: 'detached' })
   expect(complaints).toEqual([])
   expect(JSON.stringify(system.logs)).not.toMatch(/sk-s/)
-}
-
-/** A credential whose secret is in a Secrets Store. */
-async function keepInStore(system: TestSystem): Promise<void> {
-  const named = { name: 'vault', secret: STORE_BINDING }
-  expect((await system.admin('POST', '/admin/credentials', named)).status).toBe(201)
-  const missing = await system.admin('POST', '/admin/credentials/vault/check')
-  expect(missing.body).toMatchObject({ accepted: null })
-  const store = await system.mf.getSecretsStoreSecretAPI(STORE_BINDING, 'tidegate')
-  await store().create('sk-secret-of-the-store')
 }

@@ -133,19 +133,19 @@ const WORDS = {
     title: 'Roll back',
     action: 'Roll it back',
     text: 'It gets nothing any more, at once.',
-    said: 'is taken back',
+    said: 'is taken back on',
   },
   promote: {
     title: 'Let serve all:',
     action: 'Let it serve all',
     text: 'It serves every request from now on; what served before is its fallback.',
-    said: 'serves all',
+    said: 'serves all of',
   },
   off: {
     title: 'Take off:',
     action: 'Take it off',
     text: 'The route is as before the canary.',
-    said: 'is off the route',
+    said: 'is off the route of',
   },
 } as const
 
@@ -173,7 +173,7 @@ function ChangeDialog({ desk: { api }, route, change, name, onClose, onDone }: C
       action={words.action}
       work={work}
       onClose={onClose}
-      onDone={() => onDone(`${name} ${words.said} of ${route.model}.`)}
+      onDone={() => onDone(`${name} ${words.said} ${route.model}.`)}
     >
       <p>{words.text}</p>
     </SureDialog>

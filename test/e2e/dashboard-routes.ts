@@ -108,7 +108,7 @@ async function expectCanary(page: Page, route: Locator, routeNow: RouteNow): Pro
   await route.locator('.canary').getByText('growing to 50.0 % until').waitFor()
   await route.getByRole('button', { name: 'Roll back' }).click()
   await dialog.getByRole('button', { name: 'Roll it back' }).click()
-  await route.locator('.canary').getByText('taken back').waitFor()
+  await route.locator('.canary .badge').getByText('taken back', { exact: true }).waitFor()
   expect((await routeNow()).group?.members.at(-1)).toEqual({ target: 'chain-three', weight: 0 })
 
   await route.getByRole('button', { name: 'Start it again' }).click()

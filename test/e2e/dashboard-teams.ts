@@ -14,11 +14,13 @@ export interface Stage {
 
 /** A page is whole in the dark and on a phone: it doesn't reach beyond its sides, and nothing serious bars anybody. */
 export async function expectWhole(page: Page): Promise<void> {
+  // A colour that is on its way to the other scheme's is no barrier.
+  const found = async () => [await overflowOf(page), ...(await barriers(page))]
   await page.emulateMedia({ colorScheme: 'dark' })
-  expect([await overflowOf(page), ...(await barriers(page))]).toEqual([0])
+  await expect.poll(found, { timeout: 12_000 }).toEqual([0])
   await page.emulateMedia({ colorScheme: 'light' })
   await page.setViewportSize({ width: 390, height: 844 })
-  expect([await overflowOf(page), ...(await barriers(page))]).toEqual([0])
+  await expect.poll(found, { timeout: 12_000 }).toEqual([0])
   await page.setViewportSize({ width: 1440, height: 900 })
 }
 
@@ -73,7 +75,7 @@ export async function keepTeams({ system, open }: Stage): Promise<void> {
   for (const money of [line.locator('.cell-month data'), center.locator('data.money').last()]) {
     await expect.poll(async () => Number(await money.getAttribute('value')), { timeout: 20_000 }).toBe(spent)
   }
-  expect(await line.locator('.cell-keys').textContent()).toBe('1')
+  await expect.poll(() => line.locator('.cell-keys').textContent(), { timeout: 12_000 }).toBe('1')
   await expectWhole(page)
   await expectLeadSeesOwn({ system, open }, id)
   expect(complaints).toEqual([])

@@ -48,7 +48,7 @@ export function TeamsPage({ desk }: { readonly desk: Desk }) {
         {overview.data?.teams.length === 0 && <NoTeams mayMake={mayMake} />}
         {lines !== null && lines.length > 0 && <TeamsTable lines={lines} />}
       </Panel>
-      <Panel title="Cost centers" name="cost-centers" aside={<span class="muted">of keys, targets and tags</span>}>
+      <Panel title="Cost centers" name="cost-centers" aside={<span class="muted">whatever team spent it</span>}>
         {centers === null && <Pending feed={waitsFor} lines={3} />}
         {centers?.every(({ name }) => name === null) === true && (
           <Nothing>

@@ -39,7 +39,7 @@ function inputOf(entry: string): InputOptions {
   }
 }
 
-/** What is loaded late has the path of its source file, what is shared the name of a file in it. */
+/** What is loaded late has the path of its source file from `src/`, or else from the root; what is shared the name of a file in it. */
 function gatewayOutput(isMinified: boolean): OutputOptions {
   return {
     format: 'esm',
@@ -47,7 +47,8 @@ function gatewayOutput(isMinified: boolean): OutputOptions {
     entryFileNames: GATEWAY_MAIN,
     chunkFileNames: ({ facadeModuleId: id, isDynamicEntry }) => {
       if (!isDynamicEntry || typeof id !== 'string') return `${PARTS}/shared/[name].js`
-      return `${PARTS}/${slashed(path.relative(path.join(ROOT, 'src'), id)).replace(/\.ts$/, '')}.js`
+      const source = slashed(path.relative(ROOT, id)).replace(/^src\//, '')
+      return `${PARTS}/${source.replace(/\.ts$/, '')}.js`
     },
     codeSplitting: { groups: [{ name: 'start', tags: ['$initial'] }] },
   }

@@ -38,6 +38,12 @@ describe('the build', () => {
     }
   })
 
+  test('has all that is loaded late where wrangler looks for it', () => {
+    const names = modules.map(({ name }) => name).filter((name) => name !== GATEWAY_MAIN)
+    expect(names.filter((name) => !name.startsWith('parts/'))).toEqual([])
+    expect(names).toContain('parts/durable-objects/regional-office.js')
+  })
+
   test('starts without what is rare', () => {
     const sources = [...withImports([GATEWAY_MAIN], modules)].flatMap((module) => module.sources)
     expect(sources).toContain('src/data-plane/serve.ts')

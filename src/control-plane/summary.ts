@@ -2,7 +2,7 @@
 // spending over time. Small answers, however much there is.
 import { Hono } from 'hono'
 import * as z from 'zod/mini'
-import { history, summary, SUMMARY_DIMENSIONS } from '../ledger/summary.ts'
+import { history, summary, SUMMARY_DIMENSIONS, type SummaryDimension } from '../ledger/summary.ts'
 import { scopeOf } from './caller.ts'
 import { ownerIn } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
@@ -14,7 +14,12 @@ const SPAN_MS_MAX = 400 * DAY_MS
 
 const INSTANT_ALLOWED = 'must be epoch ms'
 const INSTANT = z.optional(z.string(INSTANT_ALLOWED).check(z.regex(/^\d{1,15}$/, INSTANT_ALLOWED)))
-const SUMMARY = z.strictObject({ from: INSTANT, to: INSTANT })
+const TABLES_ALLOWED = `must be a comma list of ${SUMMARY_DIMENSIONS.join(', ')}, or empty`
+const SUMMARY = z.strictObject({
+  from: INSTANT,
+  to: INSTANT,
+  tables: z.optional(z.string(TABLES_ALLOWED).check(z.refine((text) => readTables(text) !== null, TABLES_ALLOWED))),
+})
 const BUCKETS = ['hour', 'day'] as const
 const HISTORY = z.strictObject({
   from: INSTANT,
@@ -27,9 +32,11 @@ const HISTORY = z.strictObject({
 export function summaryEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
     .get('/', query(SUMMARY), async (c) => {
-      const span = spanOf(c.req.valid('query'), ports.nowMs())
+      const { tables, ...asked } = c.req.valid('query')
+      const span = spanOf(asked, ports.nowMs())
       if (typeof span === 'string') return refuse(c, unacceptable('from', 'invalid_field', span))
-      return c.json(await summary(c.env.DB, { ...span, ...ownerIn(scopeOf(c)) }))
+      const wanted = (tables === undefined ? null : readTables(tables)) ?? SUMMARY_DIMENSIONS
+      return c.json(await summary(c.env.DB, { ...span, ...ownerIn(scopeOf(c)) }, wanted))
     })
     .get('/history', query(HISTORY), async (c) => {
       const { by = 'model', bucket = 'hour', ...asked } = c.req.valid('query')
@@ -37,6 +44,12 @@ export function summaryEndpoints(ports: AdminPorts) {
       if (typeof span === 'string') return refuse(c, unacceptable('from', 'invalid_field', span))
       return c.json(await history(c.env.DB, { ...span, by, bucket, ...ownerIn(scopeOf(c)) }))
     })
+}
+
+function readTables(text: string): readonly SummaryDimension[] | null {
+  const names = text.split(',').filter((name) => name !== '')
+  const known = names.flatMap((name) => SUMMARY_DIMENSIONS.filter((one) => one === name))
+  return known.length === names.length ? known : null
 }
 
 /** The stretch of time that is asked for, the last day unless it says; or what is wrong with it. */

@@ -264,14 +264,14 @@ export interface ApiSummaryRow extends ApiUsageCounters {
   readonly id: string | null
 }
 
-/** `GET /admin/summary?from=&to=` */
+/** `GET /admin/summary?from=&to=&tables=` */
 export interface ApiSummary {
   readonly from: number
   readonly to: number
   readonly total: ApiUsageCounters
-  /** The dearest of each, and how many there are in all. */
+  /** Of those asked for the dearest of each, and how many there are in all. */
   readonly tables: Readonly<
-    Record<SummaryDimension, { readonly rows: readonly ApiSummaryRow[]; readonly count: number }>
+    Partial<Record<SummaryDimension, { readonly rows: readonly ApiSummaryRow[]; readonly count: number }>>
   >
 }
 

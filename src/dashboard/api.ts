@@ -50,6 +50,13 @@ export interface HistoryQuery {
   readonly bucket: UsageBucket
 }
 
+export interface SummaryQuery {
+  readonly fromMs: number
+  readonly toMs: number
+  /** Besides the sums. */
+  readonly tables: readonly SummaryDimension[]
+}
+
 export interface RequestsQuery {
   readonly limit: number
   /** Cursor of the page before; null for the newest. */
@@ -65,7 +72,7 @@ export interface AdminApi {
   me(signal: AbortSignal): Promise<ApiMe>
   overview(signal: AbortSignal): Promise<ApiOverview>
   usage(query: UsageQuery, signal: AbortSignal): Promise<ApiUsage>
-  summary(query: Pick<HistoryQuery, 'fromMs' | 'toMs'>, signal: AbortSignal): Promise<ApiSummary>
+  summary(query: SummaryQuery, signal: AbortSignal): Promise<ApiSummary>
   history(query: HistoryQuery, signal: AbortSignal): Promise<ApiHistory>
   requests(query: RequestsQuery, signal: AbortSignal): Promise<ApiRequests>
   /** Any other answer, once it is an object whose `lists` are arrays. */
@@ -94,8 +101,8 @@ export function adminApi(credential: Credential): AdminApi {
       const query = new URLSearchParams({ from: String(fromMs), to: String(toMs), group_by: groupBy.join(',') })
       return shaped<ApiUsage>(await get(`/admin/usage?${query}`, credential, signal), ['rows', 'group_by'])
     },
-    async summary({ fromMs, toMs }, signal) {
-      const query = new URLSearchParams({ from: String(fromMs), to: String(toMs) })
+    async summary({ fromMs, toMs, tables }, signal) {
+      const query = new URLSearchParams({ from: String(fromMs), to: String(toMs), tables: tables.join(',') })
       return shaped<ApiSummary>(await get(`/admin/summary?${query}`, credential, signal), [])
     },
     async history({ fromMs, toMs, by, bucket }, signal) {

@@ -43,6 +43,8 @@ export interface FeedOptions<Data> {
   readonly key: string
   readonly load: (signal: AbortSignal) => Promise<Data>
   readonly isPaused: boolean
+  /** Nothing is read as long as this is so. */
+  readonly isAwaiting?: boolean
   /** Left out: `REFRESH_MS`. */
   readonly everyMs?: number
   /** Of which changes the gateway tells everything that is read here. Left out: it is always read again and again. */
@@ -54,6 +56,7 @@ export function useFeed<Data>({
   key,
   load,
   isPaused,
+  isAwaiting = false,
   everyMs = REFRESH_MS,
   changesWith = NOTHING,
 }: FeedOptions<Data>): Feed<Data> {
@@ -65,6 +68,7 @@ export function useFeed<Data>({
   const refresh = useRef<() => void>(() => undefined)
 
   useEffect(() => {
+    if (isAwaiting) return undefined
     const loop = startLoop({
       everyMs,
       isLive: () => newsroom.isOpen && changesWith.length > 0,
@@ -80,9 +84,10 @@ export function useFeed<Data>({
     })
     return () => {
       deaf()
+      refresh.current = () => undefined
       loop.stop()
     }
-  }, [key])
+  }, [key, isAwaiting])
 
   useEffect(() => {
     if (!isPaused) refresh.current()

@@ -90,7 +90,7 @@ function useOutlookData({ api, me, isPaused }: Desk) {
   const mayKnow = mayCall(me, 'GET /switches')
   const today = useFeed({
     ...{ key: 'today', isPaused, everyMs: EVERY_MS, changesWith: ['requests'] as const },
-    load: (signal) => api.summary({ fromMs: dayStart(Date.now()), toMs: Date.now() + 1 }, signal),
+    load: (signal) => api.summary({ fromMs: dayStart(Date.now()), toMs: Date.now() + 1, tables: [] }, signal),
   })
   const providers = useFeed({
     ...{ key: 'providers', isPaused, everyMs: EVERY_MS, changesWith: ['requests'] as const },

@@ -1,5 +1,6 @@
-// What the overview reads besides the configuration, as three feeds: the spend by everything, the spend over time, and the
-// latest requests. One hook, so that the page itself is only layout.
+// What the overview reads besides the configuration, as four feeds: the spend by everything but keys, the spend over time, the
+// latest requests; and once these are there the spend by key, which takes longer the more keys there are. One hook, so that
+// the page itself is only layout.
 import { useCallback, useState } from 'preact/hooks'
 import { type AdminApi, type ApiFailure, asFailure } from './api.ts'
 import type { ApiHistory, ApiRequests, ApiSummary } from './api-types.ts'
@@ -8,8 +9,10 @@ import type { View } from './ranges.ts'
 import { EMPTY_LOG, PAGE_ROWS, type RequestLog, withNewest, withOlder } from './request-log.ts'
 
 export interface OverviewData {
-  /** The sums, and who spent most by tenant, team, key and model. */
+  /** The sums, and who spent most by tenant, team and model. */
   readonly spend: Feed<ApiSummary>
+  /** Which keys spent most. */
+  readonly keys: Feed<ApiSummary>
   /** By bucket and the dimension of the view. */
   readonly history: Feed<ApiHistory>
   readonly requests: Feed<ApiRequests>
@@ -29,7 +32,7 @@ export function useOverviewData(api: AdminApi, view: View, isPaused: boolean): O
   const { range, dimension } = view
   const spend = useFeed({
     key: range.name,
-    load: (signal) => api.summary(windowOf(range.lengthMs), signal),
+    load: (signal) => api.summary({ ...windowOf(range.lengthMs), tables: ['model', 'team', 'tenant'] }, signal),
     isPaused,
     changesWith: ['requests'],
   })
@@ -40,7 +43,19 @@ export function useOverviewData(api: AdminApi, view: View, isPaused: boolean): O
     changesWith: ['requests'],
   })
   const { requests, log, older } = useRequestLog(api, isPaused)
-  return { spend, history, requests, log, older }
+  const keys = useFeed({
+    key: range.name,
+    load: (signal) => api.summary({ ...windowOf(range.lengthMs), tables: ['key'] }, signal),
+    isPaused,
+    isAwaiting: isComing(spend) || [history, requests].some((feed) => feed.data === null && isComing(feed)),
+    changesWith: ['requests'],
+  })
+  return { spend, keys, history, requests, log, older }
+}
+
+/** Whether what is asked for isn't there yet, and may soon be. */
+function isComing({ data, isStale, failure }: Feed<unknown>): boolean {
+  return (data === null || isStale) && failure === null
 }
 
 function useRequestLog(api: AdminApi, isPaused: boolean): Pick<OverviewData, 'requests' | 'log' | 'older'> {

@@ -21,7 +21,7 @@ export function OverviewPage({ desk }: { readonly desk: Desk }) {
     <PageFrame
       desk={desk}
       title="Overview"
-      feeds={[data.spend, data.history, data.requests]}
+      feeds={[data.spend, data.keys, data.history, data.requests]}
       aside={
         <Segmented
           legend="Time range"
@@ -52,6 +52,7 @@ function OverviewBody({ data, desk, view, onView }: OverviewBodyProps) {
     () => (data.spend.data === null ? null : readCounters(data.spend.data.total)),
     [data.spend.data],
   )
+  const keyCount = overview.data?.key_counts.reduce((sum, { active }) => sum + active, 0) ?? 0
   const hasNothing = data.requests.data !== null && data.log.rows.length === 0 && total?.requests === 0
   return (
     <>
@@ -72,7 +73,13 @@ function OverviewBody({ data, desk, view, onView }: OverviewBodyProps) {
         <>
           <div class="tables">
             {SPEND_DIMENSIONS.map((dimension) => (
-              <SpendTable key={dimension} dimension={dimension} feed={data.spend} names={names} />
+              <SpendTable
+                key={dimension}
+                dimension={dimension}
+                feed={dimension === 'key' ? data.keys : data.spend}
+                names={names}
+                expected={dimension === 'key' ? Math.max(1, keyCount) : 4}
+              />
             ))}
           </div>
           <RequestsTable feed={data.requests} log={data.log} older={data.older} names={names} />

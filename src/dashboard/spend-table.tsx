@@ -15,9 +15,11 @@ interface SpendTableProps {
   readonly dimension: SpendDimension
   readonly feed: Feed<ApiSummary>
   readonly names: Names
+  /** How many lines there will probably be, so that what stands below stays where it is. */
+  readonly expected?: number
 }
 
-export function SpendTable({ dimension, feed, names }: SpendTableProps) {
+export function SpendTable({ dimension, feed, names, expected = 4 }: SpendTableProps) {
   const [isWhole, setIsWhole] = useState(false)
   const table = feed.data?.tables[dimension]
   const groups = table === undefined ? null : spendGroups(table.rows)
@@ -25,7 +27,7 @@ export function SpendTable({ dimension, feed, names }: SpendTableProps) {
   const hidden = (groups?.length ?? 0) - ROWS_AT_FIRST
   return (
     <Panel title={`Spend by ${dimension}`} name={`by-${dimension}`} isStale={feed.isStale}>
-      {groups === null && <Pending feed={feed} lines={4} />}
+      {groups === null && <Pending feed={feed} lines={Math.min(expected, ROWS_AT_FIRST)} />}
       {groups?.length === 0 && <Nothing>No requests in this range.</Nothing>}
       {shown !== null && shown.length > 0 && (
         <SpendLines

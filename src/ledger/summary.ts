@@ -48,7 +48,8 @@ export interface Summary {
   readonly from: number
   readonly to: number
   readonly total: UsageSums
-  readonly tables: Readonly<Record<SummaryDimension, SummaryTable>>
+  /** Those that were asked for. */
+  readonly tables: Readonly<Partial<Record<SummaryDimension, SummaryTable>>>
 }
 
 const SUMS = [
@@ -88,15 +89,24 @@ interface FoundRow extends UsageSums {
   readonly count: number
 }
 
-/** The summary of [fromMs, toMs), or of the whole hours of it where single events are gone. */
-export async function summary(db: D1Database, query: SummaryQuery): Promise<Summary> {
+/** The summary of [fromMs, toMs), or of the whole hours of it where single events are gone. Without the table of keys it
+ *  takes no longer the more keys there are. */
+export async function summary(
+  db: D1Database,
+  query: SummaryQuery,
+  asked: readonly SummaryDimension[] = SUMMARY_DIMENSIONS,
+): Promise<Summary> {
   const state = await ledgerState(db)
   const span = readable(query, state)
-  const asked = { ...query, ...span }
-  const [found, key] = await Promise.all([withoutKeys(db, asked, state), keysTable(db, asked, state)])
+  const own = { ...query, ...span }
+  const names = SUMMARY_DIMENSIONS.filter((name) => name !== 'key' && asked.includes(name))
+  const [found, key] = await Promise.all([
+    withoutKeys(db, own, state, names),
+    asked.includes('key') ? keysTable(db, own, state) : null,
+  ])
   const tableOf = (name: SummaryDimension): SummaryTable => {
-    const own = found.filter(({ dimension }) => dimension === name)
-    return { rows: own.map((row) => ({ id: row.id, ...sumsOf(row) })), count: own[0]?.count ?? 0 }
+    const rows = found.filter(({ dimension }) => dimension === name)
+    return { rows: rows.map((row) => ({ id: row.id, ...sumsOf(row) })), count: rows[0]?.count ?? 0 }
   }
   const total = found.find(({ dimension }) => dimension === 'total')
   if (total === undefined) throw new Error('D1 answered a sum without a row')
@@ -104,16 +114,21 @@ export async function summary(db: D1Database, query: SummaryQuery): Promise<Summ
     from: span.fromMs,
     to: span.toMs,
     total: sumsOf(total),
-    tables: { model: tableOf('model'), key, team: tableOf('team'), tenant: tableOf('tenant') },
+    tables: { ...Object.fromEntries(names.map((name) => [name, tableOf(name)])), ...(key === null ? {} : { key }) },
   }
 }
 
-/** The sums, and every table but that of keys. */
-async function withoutKeys(db: D1Database, query: SummaryQuery, state: LedgerState): Promise<readonly FoundRow[]> {
+/** The sums, and these tables, none of which is that of keys. */
+async function withoutKeys(
+  db: D1Database,
+  query: SummaryQuery,
+  state: LedgerState,
+  names: readonly SummaryDimension[],
+): Promise<readonly FoundRow[]> {
   const dimensions = Object.values(COLUMNS)
   const { sql, parameters } = sourceOf(sourceQuery(query, { dimensions, sums: SUMS, isByKey: false }), state)
   const groups = dimensions.join(', ')
-  const tables = SUMMARY_DIMENSIONS.filter((name) => name !== 'key').map(
+  const tables = names.map(
     (
       name,
     ) => `SELECT * FROM (SELECT '${name}' AS dimension, nullif(${COLUMNS[name]}, '') AS id, count(*) OVER () AS count, ${SHOWN_SUMS}

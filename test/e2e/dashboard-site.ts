@@ -147,7 +147,7 @@ function usage(attempts: readonly ApiRequestRow[], query: URLSearchParams): unkn
 /** Dearest first. */
 function summary(attempts: readonly ApiRequestRow[], query: URLSearchParams): ApiSummary {
   const { from, to, within } = stretchOf(attempts, query)
-  const table = (field: 'model' | 'key' | 'team' | 'tenant'): ApiSummary['tables']['model'] => {
+  const table = (field: 'model' | 'key' | 'team' | 'tenant'): NonNullable<ApiSummary['tables']['model']> => {
     const groups = Map.groupBy(within, (row) => row[field])
     const rows = [...groups].map(([id, members]) => ({ id, ...counters(members) }))
     rows.sort((a, b) => Number(BigInt(b.cost_nano_usd) - BigInt(a.cost_nano_usd)) || b.requests - a.requests)

@@ -16,19 +16,37 @@ const TABLES = [...SUMS, 'usage_zones', 'ledger_progress', 'virtual_keys', 'tena
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
 
-/** The real database, and how many rows its batches have read. */
+/** The real database, and how many rows have been read of it, in batches and by statements that are asked for all. */
 function counting(): { db: D1Database; read: () => number } {
   let rows = 0
+  const wrapped = new WeakMap<D1PreparedStatement, D1PreparedStatement>()
+  function wrap(statement: D1PreparedStatement): D1PreparedStatement {
+    const counted = new Proxy(statement, {
+      get(target, property) {
+        if (property === 'bind') return (...values: unknown[]) => wrap(target.bind(...values))
+        const value: unknown = Reflect.get(target, property)
+        if (property !== 'all') return typeof value === 'function' ? value.bind(target) : value
+        return async () => {
+          const found = await target.all()
+          rows += found.meta.rows_read
+          return found
+        }
+      },
+    })
+    wrapped.set(counted, statement)
+    return counted
+  }
   const db = new Proxy(env.DB, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property)
       if (property === 'batch') {
         return async (statements: D1PreparedStatement[]) => {
-          const results = await target.batch(statements)
+          const results = await target.batch(statements.map((one) => wrapped.get(one) ?? one))
           for (const { meta } of results) rows += meta.rows_read
           return results
         }
       }
+      if (property === 'prepare') return (sql: string) => wrap(target.prepare(sql))
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
@@ -97,6 +115,24 @@ describe('of a tenant with many keys', () => {
     expect(await readOf(600)).toEqual(few)
   })
 
+  it('so does a summary without them, and one of them by themselves is the same table', async () => {
+    const names = ['model', 'team', 'tenant'] as const
+    const readOf = async (keys: number): Promise<number> => {
+      await fill(keys)
+      const { db, read } = counting()
+      const found = await summary(db, { ...span, tenantId: null, teamId: null }, names)
+      expect(found.total.requests).toBe(keys * HOURS)
+      expect(found.tables.key).toBeUndefined()
+      return read()
+    }
+    const few = await readOf(30)
+    expect(few).toBeGreaterThan(0)
+    expect(await readOf(300)).toBe(few)
+    const owner = { tenantId: null, teamId: null }
+    const whole = await summary(env.DB, { ...span, ...owner })
+    expect((await summary(env.DB, { ...span, ...owner }, ['key'])).tables).toEqual({ key: whole.tables.key })
+  })
+
   it('those by key and more tell the first 200 by themselves and the others together, to the nano-dollar', async () => {
     const KEYS = 230
     await fill(KEYS)
@@ -135,7 +171,7 @@ describe('of a tenant with many keys', () => {
     await env.DB.prepare(`DELETE FROM virtual_keys WHERE id IN ('key_5', 'key_229')`).run()
     expect((await reported({ ...span, filters: { key: ['key_5'] } })).total['cost_nano_usd']).toBe(String(nano(5)))
     const without = await summary(env.DB, { ...span, tenantId: null, teamId: null })
-    expect(without.tables.key.rows[0]).toMatchObject({ id: 'key_229', cost_nano_usd: String(nano(229)) })
+    expect(without.tables.key?.rows[0]).toMatchObject({ id: 'key_229', cost_nano_usd: String(nano(229)) })
   })
 
   it('what the dashboard reads stays small, and its pages of keys are in the order that is asked for', async () => {
@@ -152,6 +188,13 @@ describe('of a tenant with many keys', () => {
     const from = `from=${span.fromMs}&to=${span.toMs}`
     for (const at of ['/overview', `/summary?${from}`, `/summary/history?${from}&by=key&bucket=hour`, '/keys/lines']) {
       expect((await read(at)).length, at).toBeLessThan(100_000)
+    }
+    // What needs no keys is asked for without them.
+    const told = z.object({ total: z.object({ requests: z.number() }), tables: z.record(z.string(), z.unknown()) })
+    for (const tables of ['model,tenant', 'key', '']) {
+      const found = told.parse(JSON.parse(await read(`/summary?${from}&tables=${tables}`)))
+      expect(Object.keys(found.tables).join(',')).toBe(tables)
+      expect(found.total.requests).toBe(KEYS * HOURS)
     }
     const lines = z.object({ count: z.number(), page: z.number(), rows: z.array(z.object({ id: z.string() })) })
     const pageOf = async (asked: string) => lines.parse(JSON.parse(await read(`/keys/lines?${asked}`)))

@@ -281,18 +281,18 @@ describe('reports', () => {
         cost_nano_usd: String(nano(of)),
       }))
       const dearest = byKey.map((one) => Number(one.cost_nano_usd)).toSorted((a, b) => b - a)
-      expect(found.tables.key.count).toBe(byKey.length)
-      expect(found.tables.key.rows.map((one) => Number(one.cost_nano_usd))).toEqual(dearest.slice(0, SUMMARY_ROWS))
+      expect(found.tables.key?.count).toBe(byKey.length)
+      expect(found.tables.key?.rows.map((one) => Number(one.cost_nano_usd))).toEqual(dearest.slice(0, SUMMARY_ROWS))
       expect(byKey).toEqual(
-        expect.arrayContaining(found.tables.key.rows.map(({ id, cost_nano_usd }) => ({ id, cost_nano_usd }))),
+        expect.arrayContaining((found.tables.key?.rows ?? []).map(({ id, cost_nano_usd }) => ({ id, cost_nano_usd }))),
       )
-      expect(found.tables.team.rows.map(({ id }) => id).includes(null)).toBe(owner.tenantId === null)
+      expect(found.tables.team?.rows.some(({ id }) => id === null)).toBe(owner.tenantId === null)
       for (const bucket of ['hour', 'day'] as const) {
         const { rows } = await history(env.DB, { ...span, ...owner, by: 'key', bucket })
         expect(rows.reduce((sum, row) => sum + Number(row.cost_nano_usd), 0)).toBe(nano(own))
         const named = rows.filter((row) => !row.is_rest)
         expect(new Set(named.map(({ id }) => id))).toEqual(
-          new Set(found.tables.key.rows.slice(0, HISTORY_SERIES).map(({ id }) => id)),
+          new Set(found.tables.key?.rows.slice(0, HISTORY_SERIES).map(({ id }) => id)),
         )
         expect(rows.every(({ at_ms }) => at_ms % (bucket === 'hour' ? HOUR_MS : DAY_MS) === 0)).toBe(true)
       }

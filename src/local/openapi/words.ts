@@ -96,7 +96,9 @@ export const WORDS: Readonly<Record<string, Words>> = {
     'A WebSocket that tells, a second after the other at most, what kind of thing has changed.',
     'socket',
   ),
-  'GET /summary': words('Where things stand, in a few figures.'),
+  'GET /summary': words(
+    'Where things stand, in a few figures: the sums and the dearest; only these `tables`, where told.',
+  ),
   'GET /summary/history': words('The same figures over time.'),
   'GET /usage': words('Sums of usage, by time and by whose it was.'),
   'GET /forecast': words('What the month will have cost, with a band that holds four times in five.'),

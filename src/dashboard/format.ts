@@ -53,6 +53,11 @@ export function formatCount(count: number): string {
   return new Intl.NumberFormat('en-US').format(count)
 }
 
+/** `1 request`, `12,345 requests`. */
+export function formatRequests(count: number): string {
+  return `${formatCount(count)} ${count === 1 ? 'request' : 'requests'}`
+}
+
 /** A count to read at a glance: as it is to 9,999, then `12.3K`, `4.56M`. */
 export function formatCountShort(count: number): string {
   if (Math.abs(count) < 10_000) return formatCount(count)

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useMemo } from 'preact/hooks'
 import { type Feed, useFeed } from './feed.ts'
 import { Money } from './figures.tsx'
-import { formatCount, formatShare, formatUsd, readNanoUsd } from './format.ts'
+import { formatRequests, formatShare, formatUsd, readNanoUsd } from './format.ts'
 import { dayStart } from './keys-data.ts'
 import { mayCall } from './me.ts'
 import { type ApiBreakers, type ApiSwitches } from './models-data.ts'
@@ -28,7 +28,7 @@ export function Outlook({ desk }: { readonly desk: Desk }) {
       <div class="card tile tile-today">
         <dt>Today (UTC)</dt>
         <Figure feed={today}>{today.data && <Money nanoUsd={readNanoUsd(today.data.total.cost_nano_usd)} />}</Figure>
-        <dd class="tile-note">{today.data === null ? ' ' : `${formatCount(today.data.total.requests)} requests`}</dd>
+        <dd class="tile-note">{today.data === null ? ' ' : formatRequests(today.data.total.requests)}</dd>
       </div>
       <div class="card tile tile-month">
         <dt>This month ({month?.time_zone ?? 'UTC'})</dt>

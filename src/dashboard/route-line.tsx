@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import type { ApiGroup, ApiRoute, ApiTarget } from './api-types.ts'
 import { CanaryDialog } from './canary-dialog.tsx'
-import { formatDuration, formatShare } from './format.ts'
+import { formatDuration, formatRequests, formatShare } from './format.ts'
 import type { ApiSwitch } from './models-data.ts'
 import type { Desk } from './page-frame.tsx'
 import { RouteCanary } from './route-canary.tsx'
@@ -207,7 +207,7 @@ function Health({ target, served, off }: HealthProps) {
       <span class={errors > 0 ? 'context warned' : 'context'}>
         {requests === 0
           ? 'no traffic in the last hour'
-          : `last hour: ${requests} requests, ${formatShare(errors, requests)} failed`}
+          : `last hour: ${formatRequests(requests)}, ${formatShare(errors, requests)} failed`}
         {ttft !== null && `, first token ${formatDuration(ttft)} (median)`}
       </span>
     </span>
@@ -219,7 +219,7 @@ function latelyText(target: ApiTarget | undefined, served: readonly Served[] | n
   if (target === undefined || served === null) return ''
   const { requests, errors } = sumOf(servedBy(target, served).filter((row) => row.route === route))
   if (requests === 0) return 'It answered nothing on this route in the last hour.'
-  return `It answered ${requests} requests on this route in the last hour; ${formatShare(errors, requests)} failed.`
+  return `It answered ${formatRequests(requests)} on this route in the last hour; ${formatShare(errors, requests)} failed.`
 }
 
 function servedBy(target: ApiTarget, served: readonly Served[] | null): readonly Served[] {

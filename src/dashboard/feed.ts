@@ -26,7 +26,7 @@ export interface Feed<Data> {
   readonly isLive: boolean
   /** How often it is read otherwise. */
   readonly everyMs: number
-  /** Calls now instead of when it is due. */
+  /** Calls now instead of when it is due: what is so at this moment will be read, also where a call is under way. */
   refresh(): void
 }
 
@@ -66,6 +66,7 @@ export function useFeed<Data>({
   const latest = useRef({ load, isPaused })
   latest.current = { load, isPaused }
   const refresh = useRef<() => void>(() => undefined)
+  const wasPaused = useRef(isPaused)
 
   useEffect(() => {
     if (isAwaiting) return undefined
@@ -90,7 +91,8 @@ export function useFeed<Data>({
   }, [key, isAwaiting])
 
   useEffect(() => {
-    if (!isPaused) refresh.current()
+    if (wasPaused.current && !isPaused) refresh.current()
+    wasPaused.current = isPaused
   }, [isPaused])
 
   const { dataKey, ...rest } = state
@@ -122,7 +124,7 @@ interface LoopOptions<Data> {
 }
 
 interface Loop {
-  /** Nothing while a call is under way. */
+  /** A call under way may have been answered before what is asked for became so: it is followed by another. */
   callNow(): void
   /** There is something new, or nobody says so any more: the next call comes as soon as it may. */
   hear(): void
@@ -139,11 +141,14 @@ function startLoop<Data>(options: LoopOptions<Data>): Loop {
   let endedMs = 0
   /** Since the last call began. */
   let hasNews = false
+  let isWantedAgain = false
 
   async function call(): Promise<void> {
-    if (isCalling || abort.signal.aborted) return
+    if (abort.signal.aborted) return
+    if (isCalling) return void (isWantedAgain = true)
     isCalling = true
     hasNews = false
+    isWantedAgain = false
     if (timer !== null) clearTimeout(timer)
     options.onStart()
     const startedMs = Date.now()
@@ -160,28 +165,22 @@ function startLoop<Data>(options: LoopOptions<Data>): Loop {
       isCalling = false
       endedMs = Date.now()
       tookMs = endedMs - startedMs
-      plan()
+      if (isWantedAgain) void call()
+      else plan()
     }
   }
   function plan(): void {
     if (abort.signal.aborted) return
     if (timer !== null) clearTimeout(timer)
+    const isTold = options.isLive() && !hasNews
+    const restMs = failures > 0 ? againMsOf(failures) : restMsOf(options.everyMs, tookMs, isTold)
     timer = setTimeout(
       () => {
         if (!document.hidden && !options.isPaused()) void call()
         else timer = null
       },
-      Math.max(0, endedMs + delayMs() - Date.now()),
+      Math.max(0, endedMs + restMs - Date.now()),
     )
-  }
-  function delayMs(): number {
-    if (failures > 0) return Math.min(RETRY_MS_MAX, REFRESH_MS * 2 ** (failures - 1))
-    const restMs = Math.min(RETRY_MS_MAX, Math.max(options.everyMs, tookMs * REST_FACTOR))
-    return options.isLive() && !hasNews ? Math.max(restMs, TOLD_REFRESH_MS) : restMs
-  }
-  function hear(): void {
-    hasNews = true
-    if (!isCalling) plan()
   }
   function onVisible(): void {
     // A timer that fell due in the meantime has left nothing behind; one still running keeps its pace.
@@ -191,11 +190,25 @@ function startLoop<Data>(options: LoopOptions<Data>): Loop {
   void call()
   return {
     callNow: () => void call(),
-    hear,
+    hear() {
+      hasNews = true
+      if (!isCalling) plan()
+    },
     stop() {
       abort.abort()
       if (timer !== null) clearTimeout(timer)
       document.removeEventListener('visibilitychange', onVisible)
     },
   }
+}
+
+/** How long a feed rests after a call that went well. */
+function restMsOf(everyMs: number, tookMs: number, isTold: boolean): number {
+  const restMs = Math.min(RETRY_MS_MAX, Math.max(everyMs, tookMs * REST_FACTOR))
+  return isTold ? Math.max(restMs, TOLD_REFRESH_MS) : restMs
+}
+
+/** How long after so many calls in a row that failed. */
+function againMsOf(failures: number): number {
+  return Math.min(RETRY_MS_MAX, REFRESH_MS * 2 ** (failures - 1))
 }

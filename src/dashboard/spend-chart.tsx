@@ -184,8 +184,7 @@ function usePlot(history: SpendHistory, drawn: readonly DrawnSeries[]) {
   useEffect(() => {
     let isGone = false
     async function draw(): Promise<void> {
-      giveLanguage()
-      const { spendPlot } = await import('./spend-plot.ts')
+      const { spendPlot } = await loadPlot()
       if (isGone || host.current === null) return
       plot.current = spendPlot({ host: host.current, history: latest.current, colours, onPoint: point })
     }
@@ -200,6 +199,13 @@ function usePlot(history: SpendHistory, drawn: readonly DrawnSeries[]) {
   useEffect(() => plot.current?.show(history), [history])
   const isInside = pointed !== null && pointed.index < history.starts.length
   return { host, isDrawable, pointed: isInside ? pointed : null, point }
+}
+
+/** What draws the columns. It may be called ahead, so that they are there with their data: a language that is none would keep it
+ *  from running for as long as the page is open, and is seen to first. */
+export async function loadPlot() {
+  giveLanguage()
+  return import('./spend-plot.ts')
 }
 
 /** A browser may name its language in a way that isn't one (`en-US@posix`), and the drawing asks for its words: then it gets

@@ -7,7 +7,7 @@ import { Nothing, Panel, Pending } from './panel.tsx'
 import { SPEND_DIMENSIONS, type SpendDimension, type View } from './ranges.ts'
 import { coversSince, type RequestLog } from './request-log.ts'
 import { Segmented } from './segmented.tsx'
-import { SpendChart } from './spend-chart.tsx'
+import { loadPlot, SpendChart } from './spend-chart.tsx'
 import { pointsFromHistory, pointsFromRequests, type SpendHistory, spendHistory, usageWindow } from './usage-data.ts'
 
 const MINUTE_MS = 60_000
@@ -26,7 +26,7 @@ export function SpendOverTime({ view, feed, log, names, onDimension }: SpendOver
   const isFitting = answer !== null && answer.by === view.dimension
   useEffect(() => {
     // What draws it is loaded while its data is on the way; where that fails, the chart tries again.
-    import('./spend-plot.ts').catch(() => undefined)
+    loadPlot().catch(() => undefined)
   }, [])
   const history = useMemo(() => (isFitting ? historyOf(answer, view, log) : null), [answer, isFitting, log, view])
   return (

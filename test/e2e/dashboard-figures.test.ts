@@ -1,4 +1,8 @@
-// What the dashboard makes of figures, without a browser: money to the last digit, shares, buckets, stable colours.
+// What the dashboard makes of figures, without a browser: money to the last digit, shares, buckets, stable colours. And how
+// much of it a browser has to load first.
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -26,6 +30,21 @@ import { type ApiModelReport, changePercent, compareModels, modelLines } from '.
 import { stepsDone } from '../../src/dashboard/first-steps.ts'
 import { assignSlots, SERIES_MAX, spendHistory } from '../../src/dashboard/usage-data.ts'
 import { attempt, OVERVIEW } from './dashboard-data.ts'
+
+/** Built before the run. */
+const BUILT = path.resolve(import.meta.dirname, '../../dist/assets/dashboard')
+const FIRST_SCRIPT_BYTES_MAX = 90 * 1_024
+
+test('the first script stays within its size, and pages that aren’t open aren’t in it', () => {
+  const page = readFileSync(path.join(BUILT, 'index.html'), 'utf8')
+  const first = [...page.matchAll(/(?:src|href)="\/dashboard\/(assets\/[^"]+\.js)"/g)].map(([, file = '']) => file)
+  const bytes = first.reduce((sum, file) => sum + gzipSync(readFileSync(path.join(BUILT, file))).length, 0)
+  const all = readdirSync(path.join(BUILT, 'assets')).filter((file) => file.endsWith('.js'))
+  console.info(`first scripts: ${first.length} of ${all.length}, ${(bytes / 1_024).toFixed(1)} KB gzip`)
+  expect(first.length).toBeGreaterThan(0)
+  expect(first.some((file) => /keys-page|key-page|routes-page|alerts-page|spend-plot/.test(file))).toBe(false)
+  expect(bytes).toBeLessThanOrEqual(FIRST_SCRIPT_BYTES_MAX)
+})
 
 describe('money', () => {
   test.each([

@@ -1,7 +1,5 @@
 // A real browser on the real gateway: virtual keys are minted, limited, raised, ended and revoked in the dashboard, and what
 // it shows of them is what the gateway does. One system for all; each test has keys of its own.
-import { mkdirSync } from 'node:fs'
-import path from 'node:path'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod/mini'
@@ -17,9 +15,8 @@ import {
 } from '../support/account.ts'
 import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
-import { barriers, overflowOf, startReceiver } from './dashboard-page.ts'
+import { barriers, expectLoaded, keepPicture, overflowOf, startReceiver } from './dashboard-page.ts'
 
-const SCREENSHOTS = path.resolve(import.meta.dirname, '../../dist/screenshots')
 const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
 const MODEL = 'sim-gpt-4o-fast'
 /** Longer than the way into the ledger and a refresh together. */
@@ -52,7 +49,6 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     })
     await routeSimulated(system)
     browser = await launchBrowser()
-    mkdirSync(SCREENSHOTS, { recursive: true })
   })
   afterEach(async () => {
     for (const close of closers.splice(0).reverse()) await close()
@@ -127,7 +123,7 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     await dialog.getByLabel('Alert at per cent').fill('40, 90')
     await dialog.getByRole('button', { name: 'Mint the key' }).click()
     const secret = (await dialog.locator('.command code').textContent()) ?? ''
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'key-minted.png') })
+    await keepPicture(page, 'key-minted')
     const models = await clientOf(system, secret).models.list()
     expect(models.data.length).toBeGreaterThan(0)
     await spend(secret)
@@ -150,6 +146,11 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     })
     await spend(key)
     await spend(key)
+    // The page's first answer has it.
+    await eventually(
+      async () => JSON.stringify((await system.admin('GET', `/admin/reports?metrics=requests&key=${id}`)).body),
+      (said) => said.includes('"requests":2'),
+    )
     const { page, complaints } = await open(`keys/${id}`)
     await page.getByRole('heading', { name: 'reader' }).waitFor()
     const limits = page.locator('.limits-table tbody tr')
@@ -186,7 +187,7 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     await dialog.getByRole('button', { name: 'Add rate' }).click()
     await dialog.getByLabel('Per minute').fill('120')
     await dialog.getByLabel('Of', { exact: true }).selectOption('requests')
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'key-limits.png') })
+    await keepPicture(page, 'key-limits')
     await dialog.getByRole('button', { name: 'Save limits' }).click()
     await page.getByText('The limits are changed.').waitFor()
     await page.locator('.limits-table').getByText('25 %, 90 %').waitFor()
@@ -248,7 +249,7 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     await dialog.getByRole('button', { name: 'Close' }).click()
     await spend(key)
     await page.getByRole('button', { name: 'Revoke' }).click()
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'key-revoke.png') })
+    await keepPicture(page, 'key-revoke')
     await dialog.getByRole('button', { name: 'Revoke it for good' }).click()
     await page.getByText('The key is revoked.').waitFor()
     await page.locator('.facts').getByText('revoked').waitFor()
@@ -366,10 +367,10 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     expect(complaints).toEqual([])
   })
 
+  /** Every width and every colour once: axe and a layout of each page take seconds. */
   const LOOKS: readonly { name: string; options: BrowserContextOptions }[] = [
     { name: 'light', options: {} },
-    { name: 'dark', options: { colorScheme: 'dark' } },
-    { name: 'phone', options: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 } },
+    { name: 'dark phone', options: { viewport: { width: 390, height: 844 }, colorScheme: 'dark' } },
   ]
   test.each(LOOKS)('every page holds its shape and has no serious barrier: $name', async ({ name, options }) => {
     const pages = [
@@ -380,20 +381,20 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
       { at: 'alerts', ready: '.panel' },
     ]
     await spend(first.key)
+    const { page, complaints } = await open('', options)
     for (const { at, ready } of pages) {
-      const { page, complaints } = await open(at, options)
+      await page.goto(`${system.url}/dashboard/${at}`)
       await page.locator(ready).first().waitFor()
-      await page.waitForLoadState('networkidle')
-      const file = `${at === '' ? 'overview' : at.split('/').length > 1 ? 'key' : at}-${name}.png`
-      await page.screenshot({ path: path.join(SCREENSHOTS, file), fullPage: true })
+      await expectLoaded(page)
+      await keepPicture(page, `${ready.slice(1)}-${name}`, { fullPage: true })
       expect(await overflowOf(page), at).toBe(0)
       expect(await barriers(page), at).toEqual([])
       expect(complaints).toEqual([])
     }
-    const { page } = await open('keys', options)
+    await page.goto(`${system.url}/dashboard/keys`)
     await page.getByRole('button', { name: 'Mint a key' }).click()
     await page.getByRole('dialog').waitFor()
-    await page.screenshot({ path: path.join(SCREENSHOTS, `mint-${name}.png`) })
+    await keepPicture(page, `mint-${name}`)
     expect(await barriers(page)).toEqual([])
   })
 })

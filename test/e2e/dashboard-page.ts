@@ -1,11 +1,23 @@
 // What the dashboard's tests do with a page, and ask of it.
 import axe from 'axe-core'
+import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:http'
+import path from 'node:path'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
 
 /** Longer than two refreshes. */
 export const WAIT_MS = 12_000
+
+const PICTURES = path.resolve(import.meta.dirname, '../../dist/screenshots')
+
+/** Keeps what a page looks like in `dist/screenshots`, for whoever sets `SCREENSHOTS`: no test compares it, and to paint it
+ *  takes longer than most of what is tested. */
+export async function keepPicture(page: Page, name: string, { fullPage = false } = {}): Promise<void> {
+  if (process.env['SCREENSHOTS'] === undefined) return
+  mkdirSync(PICTURES, { recursive: true })
+  await page.screenshot({ path: path.join(PICTURES, `${name}.png`), fullPage, animations: 'disabled' })
+}
 
 /** Signs in with `token`. */
 export async function signIn(page: Page, token: string): Promise<void> {
@@ -23,6 +35,11 @@ export async function expectText(locator: Locator, text: string): Promise<void> 
 /** Waits until `locator` finds `count` elements. */
 export async function expectCount(locator: Locator, count: number): Promise<void> {
   await expect.poll(() => locator.count(), { timeout: WAIT_MS }).toBe(count)
+}
+
+/** Waits until nothing on the page is still being loaded. */
+export async function expectLoaded(page: Page): Promise<void> {
+  await expectCount(page.getByText('Loading…'), 0)
 }
 
 /** The rows of a spend table as `name | requests | tokens | spend | share`. */

@@ -36,6 +36,8 @@ export interface Script {
   refusal: { status: number; code: string; message: string } | null
   /** Paths and queries of admin calls that were let in, in order. */
   readonly calls: string[]
+  /** Bytes of every answer with data, in order, where somebody counts them. */
+  readonly sizes?: number[]
 }
 
 export interface DashboardSite {
@@ -89,12 +91,12 @@ async function answerFile(request: IncomingMessage, response: ServerResponse, { 
 
 async function answerAdmin(request: IncomingMessage, response: ServerResponse, { script }: Site): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://localhost')
-  if (url.pathname === '/admin/sign-in') return sendJson(response, { methods: [] })
+  if (url.pathname === '/admin/sign-in') return void sendJson(response, { methods: [] })
   if (script.refusal !== null) return sendRefusal(response, script.refusal)
   if (request.headers.authorization !== `Bearer ${ADMIN_TOKEN}`) {
     return sendRefusal(response, { status: 401, code: 'unauthorized', message: 'wrong admin token' })
   }
-  if (url.pathname === '/admin/me') return sendJson(response, ME)
+  if (url.pathname === '/admin/me') return void sendJson(response, ME)
   script.calls.push(url.pathname + url.search)
   await script.gate
   const answers: Readonly<Record<string, () => unknown>> = {
@@ -110,7 +112,8 @@ async function answerAdmin(request: IncomingMessage, response: ServerResponse, {
   const answer = answers[url.pathname]
   if (answer === undefined)
     return sendRefusal(response, { status: 404, code: 'not_found', message: 'no such endpoint' })
-  sendJson(response, answer())
+  const bytes = sendJson(response, answer())
+  script.sizes?.push(bytes)
 }
 
 /** Somebody who may only look. */
@@ -123,8 +126,11 @@ const ME: ApiMe = {
   may: [],
 }
 
-function sendJson(response: ServerResponse, body: unknown): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+/** Returns how many bytes it was. */
+function sendJson(response: ServerResponse, body: unknown): number {
+  const bytes = Buffer.from(JSON.stringify(body))
+  response.writeHead(200, { 'content-type': 'application/json' }).end(bytes)
+  return bytes.length
 }
 
 function sendRefusal(response: ServerResponse, { status, code, message }: NonNullable<Script['refusal']>): void {

@@ -118,7 +118,8 @@ describe('a storm on a target that was forced', () => {
     expect(lines.filter((line) => line.includes('target-opened'))).toHaveLength(1)
     const asked = clientOf(system, key).chat.completions.create({ model: 'gone', messages: says('Now?') })
     await expect(asked).rejects.toThrow(OpenAI.InternalServerError)
-    await expect(asked).rejects.toMatchObject({ status: 503, code: 'no_target_available' })
+    // Where the storm took longer than the target is left alone, this is the one that tries it again.
+    await expect(asked).rejects.toSatisfy(isClearRefusal)
   })
 
   test.each(['a closed port', 'a port that hangs up'])('%s with a fallback: everyone gets its answer', async (kind) => {
@@ -184,6 +185,15 @@ describe('a storm on a target that was forced', () => {
     expect(new Set(finals).size).toBe(finals.length)
   })
 })
+
+/** Nobody to go to; or the only one there is was tried once more, and not reached. */
+function isClearRefusal(error: unknown): boolean {
+  if (!(error instanceof OpenAI.APIError)) return false
+  return [
+    { status: 503, code: 'no_target_available' },
+    { status: 502, code: 'provider_unreachable' },
+  ].some(({ status, code }) => error.status === status && error.code === code)
+}
 
 function wholeReply(): string {
   const message = { role: 'assistant', content: 'back' }

@@ -2,8 +2,6 @@
 // they look; who signs in with a provider, what their role lets them see and do. How the page deals with data of every kind is
 // tested in dashboard.test.ts.
 import { createServer, type Server } from 'node:http'
-import { mkdirSync } from 'node:fs'
-import path from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod/mini'
@@ -12,7 +10,7 @@ import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/s
 import { CLIENT_ID, CLIENT_SECRET, OidcProvider } from '../support/oidc-provider.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
 import { STORE_BINDING, keepCredentials } from './dashboard-credentials.ts'
-import { barriers, overflowOf } from './dashboard-page.ts'
+import { barriers, keepPicture, overflowOf } from './dashboard-page.ts'
 import { letInAndOut } from './dashboard-access.ts'
 import { compareRevisions } from './dashboard-configuration.ts'
 import { compareAndSwitch } from './dashboard-models.ts'
@@ -26,7 +24,6 @@ const MODEL = 'sim-gpt-4o-fast'
 const PRICE = { input: 2_500, output: 10_000 } as const
 /** Longer than the way into the ledger and a refresh together. */
 const WAIT_MS = 12_000
-const SCREENSHOTS = path.resolve(import.meta.dirname, '../../dist/screenshots')
 
 const noBrowser = whyNoBrowser()
 if (noBrowser !== null) console.warn(`dashboard tests skipped: ${noBrowser}`)
@@ -52,7 +49,6 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
         OIDC_NAME: 'Harbour login',
       },
     })
-    mkdirSync(SCREENSHOTS, { recursive: true })
     key = (await createTenant(system, 'acme')).key
     await routeSimulated(system)
     browser = await launchBrowser()
@@ -154,7 +150,7 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
       return fetch(`${system.url}/admin${at}`, { method, headers, body }).then(({ status }) => status)
     }
     expect([await as('GET', '/keys'), await as('POST', '/tenants')]).toEqual([200, 403])
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'access.png'), fullPage: true })
+    await keepPicture(page, 'access', { fullPage: true })
     await page.getByRole('button', { name: 'Revoke pipeline' }).click()
     await dialog.getByRole('button', { name: 'Revoke it' }).click()
     await page.getByText('revoked', { exact: true }).waitFor()
@@ -171,10 +167,10 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
       await page.emulateMedia({ colorScheme })
       expect(await barriers(page)).toEqual([])
     }
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'audit-dark.png'), fullPage: true })
+    await keepPicture(page, 'audit-dark', { fullPage: true })
     await page.setViewportSize({ width: 390, height: 844 })
     expect(await overflowOf(page)).toBe(0)
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'audit-phone.png'), fullPage: true })
+    await keepPicture(page, 'audit-phone', { fullPage: true })
     const applied = { document: { tenants: [{ name: 'from a file' }] }, reason: 'by file' }
     const { body: told } = await system.admin('GET', '/admin/configuration/revisions')
     const { revision } = z.object({ revision: z.number() }).parse(told)
@@ -183,7 +179,7 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await page.getByRole('button', { name: `Go back to ${revision}…` }).click()
     await page.locator('.diff', { hasText: 'tenants from a file, taken away' }).waitFor()
     expect([await overflowOf(page), ...(await barriers(page))]).toEqual([0])
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'configuration-phone.png'), fullPage: true })
+    await keepPicture(page, 'configuration-phone', { fullPage: true })
     await page.getByRole('button', { name: 'Go back', exact: true }).click()
     await page.getByText(`as in revision ${revision}, as revision ${revision + 2}`).waitFor()
     await page.getByRole('link', { name: 'Access' }).click()
@@ -265,7 +261,7 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     await story.getByText('BODIES_KEY').waitFor()
     await page.emulateMedia({ colorScheme: 'dark' })
     expect(await barriers(page)).toEqual([])
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'requests-dark.png') })
+    await keepPicture(page, 'requests-dark')
     await page.keyboard.press('Escape')
     await page.setViewportSize({ width: 390, height: 844 })
     expect(await overflowOf(page)).toBe(0)
@@ -290,7 +286,7 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
     expect(await good.locator('.playground-answer').textContent()).not.toBe('')
     expect([await overflowOf(page), ...(await barriers(page))]).toEqual([0])
     expect(await bad.getByText('on its way').count()).toBe(0)
-    await page.screenshot({ path: path.join(SCREENSHOTS, 'playground.png'), fullPage: true })
+    await keepPicture(page, 'playground', { fullPage: true })
     await page.getByLabel('Model', { exact: true }).fill('sim-gpt-4o-hang')
     await page.getByLabel('Beside it').fill('')
     await page.getByRole('button', { name: 'Ask', exact: true }).click()

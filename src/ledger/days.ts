@@ -4,7 +4,7 @@
 import { isTimeZone, windowAt } from '../core/window.ts'
 import { GROUP_DIMENSIONS, ROLLUP_SUMS, selectList } from './columns.ts'
 import { astray, inOrder } from './event-times.ts'
-import { DAY_TABLES, WHOSE, type Whose, dayTogether, hoursTogether } from './together.ts'
+import { DAY_TABLES, WHOSE, type Whose, dayTogether, hoursTogether, weeksTogether } from './together.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
@@ -18,6 +18,7 @@ const FALLBACK_ZONE = 'UTC'
 // A Worker may ask D1 a thousand times in a run: what is left over is for the next.
 const STATEMENTS_A_RUN = 400
 const TOGETHER_A_RUN = 200
+const WEEKS_A_RUN = 40
 const LATE_A_RUN_MAX = 100
 /** The oldest days that are summed. */
 const HISTORY_DAYS = 400
@@ -31,6 +32,11 @@ export interface Day {
 /** The day of `zone` that holds this instant. A zone that this runtime doesn't know is UTC. */
 export function dayAt(zone: string, ms: number): Day {
   return windowAt('day', isTimeZone(zone) ? zone : FALLBACK_ZONE, ms)
+}
+
+/** The week of `zone` that holds this instant, from Monday on: seven whole days. */
+export function weekAt(zone: string, ms: number): Day {
+  return windowAt('week', isTimeZone(zone) ? zone : FALLBACK_ZONE, ms)
 }
 
 /** What to add to the beginning of a day of `zone` for an instant of the same date in UTC, around `nowMs`. */
@@ -87,6 +93,25 @@ export async function sumDays(db: D1Database, nowMs: number): Promise<void> {
     asked += sums.length + 1
   }
   await sumTogether(db, names, { begunMs: Math.floor(begun / HOUR_MS) * HOUR_MS, lastMs: untilMs })
+  await sumWeeks(db, names)
+}
+
+/** Sums weeks of keys, as far as days of all keys together are summed. */
+async function sumWeeks(db: D1Database, zones: readonly string[]): Promise<void> {
+  const lastMs = await progress(db, 'together')
+  let untilMs = await progress(db, 'weeks')
+  if (untilMs === 0) {
+    const first = await db.prepare(`SELECT min(day_ms) AS ms FROM usage_daily_keys`).first<{ ms: number | null }>()
+    untilMs = first?.ms ?? lastMs
+  }
+  for (let asked = 0; asked < WEEKS_A_RUN && untilMs < lastMs;) {
+    const nextMs = Math.min(untilMs + 7 * DAY_MS, lastMs)
+    const fromMs = untilMs
+    const sums = zones.flatMap((zone) => weeksTogether(db, 'zone', zone, weeksEndingIn(zone, fromMs, nextMs)))
+    await db.batch([...sums, noteProgress(db, 'weeks', nextMs)])
+    untilMs = nextMs
+    asked += sums.length + 1
+  }
 }
 
 /** Sums hours and days of all keys together, as far as days are summed. */
@@ -140,6 +165,11 @@ async function moveZone(db: D1Database, nowMs: number): Promise<boolean> {
     .bind(tenantId, nowMs - HISTORY_DAYS * DAY_MS)
     .first<{ ms: number | null }>()
   const days = daysEndingIn(zone, first?.ms ?? untilMs, untilMs)
+  const oldest = await db
+    .prepare(`SELECT min(day_ms) AS ms FROM usage_daily_keys WHERE tenant_id = ?1`)
+    .bind(tenantId)
+    .first<{ ms: number | null }>()
+  const oldestMs = Math.min(oldest?.ms ?? untilMs, days[0]?.startMs ?? untilMs)
   await db.batch([
     db.prepare(`UPDATE usage_zones SET time_zone = ?2 WHERE tenant_id = ?1`).bind(tenantId, zone),
     ...DAY_TABLES.map((table) =>
@@ -148,6 +178,9 @@ async function moveZone(db: D1Database, nowMs: number): Promise<boolean> {
         .bind(tenantId, (days[0]?.startMs ?? untilMs) - DAY_MS),
     ),
     ...days.flatMap((day) => sumAgain(db, tenantId, day, far)),
+    // Weeks begin elsewhere, those of days that stay as well.
+    db.prepare(`DELETE FROM usage_weekly_keys WHERE tenant_id = ?1`).bind(tenantId),
+    ...weeksTogether(db, 'tenant', tenantId, weeksEndingIn(zone, oldestMs, far.weeksMs)),
   ])
   return true
 }
@@ -177,11 +210,13 @@ async function sumLate(db: D1Database, zones: readonly ZoneRow[]): Promise<void>
     days.set(name, one)
   }
   for (const { tenantId, day, marks } of days.values()) {
+    const week = weekAt(zoneOf.get(tenantId) ?? FALLBACK_ZONE, day.startMs)
     const forget = `DELETE FROM usage_late WHERE tenant_id = ?1 AND quarter_ms IN (SELECT value FROM json_each(?2))`
     const hours = marks.map((ms) => Math.floor(ms / HOUR_MS) * HOUR_MS).filter((ms) => ms + HOUR_MS <= far.togetherMs)
     await db.batch([
       ...hoursTogether(db, tenantId, [...new Set(hours)]),
       ...(day.endMs <= far.untilMs ? sumAgain(db, tenantId, day, far) : []),
+      ...weeksTogether(db, 'tenant', tenantId, week.endMs <= far.weeksMs ? [week] : []),
       db.prepare(forget).bind(tenantId, JSON.stringify(marks)),
     ])
   }
@@ -192,14 +227,18 @@ interface HowFar {
   readonly untilMs: number
   /** Days and hours that ended by then are, of all keys together. */
   readonly togetherMs: number
+  /** Weeks of keys that ended by then are. */
+  readonly weeksMs: number
   /** Events that started before are gone. */
   readonly rawFromMs: number
 }
 
 async function howFar(db: D1Database): Promise<HowFar> {
-  const names = ['days', 'together', 'pruned']
-  const [untilMs = 0, togetherMs = 0, rawFromMs = 0] = await Promise.all(names.map((name) => progress(db, name)))
-  return { untilMs, togetherMs, rawFromMs }
+  const names = ['days', 'together', 'weeks', 'pruned']
+  const [untilMs = 0, togetherMs = 0, weeksMs = 0, rawFromMs = 0] = await Promise.all(
+    names.map((name) => progress(db, name)),
+  )
+  return { untilMs, togetherMs, weeksMs, rawFromMs }
 }
 
 /** Sums a day of a tenant anew, in all ways in which it was. */
@@ -235,6 +274,13 @@ function daysEndingIn(zone: string, fromMs: number, toMs: number): readonly Day[
   const days: Day[] = []
   for (let day = dayAt(zone, fromMs); day.endMs <= toMs; day = dayAt(zone, day.endMs)) days.push(day)
   return days
+}
+
+/** The weeks of `zone` that end in (fromMs, toMs]. */
+function weeksEndingIn(zone: string, fromMs: number, toMs: number): readonly Day[] {
+  const weeks: Day[] = []
+  for (let week = weekAt(zone, fromMs); week.endMs <= toMs; week = weekAt(zone, week.endMs)) weeks.push(week)
+  return weeks
 }
 
 /** How far some regular work has come: an instant; 0 before it was ever done. */

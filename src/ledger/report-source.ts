@@ -2,8 +2,9 @@
 // less than an hour from the events. Together they hold every event of a stretch of time exactly once. Where keys need not be
 // told apart, days and hours are those of all keys of a team together, so that a report reads no more for having more keys.
 import { GROUP_DIMENSIONS, ROLLUP_SUMS } from './columns.ts'
-import { dateOffsetMs, dayAt } from './days.ts'
+import { dateOffsetMs, dayAt, weekAt } from './days.ts'
 import { astray, inOrder } from './event-times.ts'
+import { IS_OWN, arm, feedbackArm, timeOf } from './report-arms.ts'
 import { KEY_SUMS } from './together.ts'
 
 const HOUR_MS = 3_600_000
@@ -51,6 +52,8 @@ export interface LedgerState {
   readonly daysUntilMs: number
   /** Days and hours that ended by then are summed for all keys together. */
   readonly togetherUntilMs: number
+  /** Weeks of keys that ended by then are summed. */
+  readonly weeksUntilMs: number
   /** Days of UTC until then are summed by end user and by tag. */
   readonly facetsUntilMs: number
   /** Events that started before are gone. */
@@ -61,6 +64,7 @@ const STATE = `SELECT
   (SELECT json_group_array(DISTINCT time_zone) FROM usage_zones) AS zones,
   (SELECT until_ms FROM ledger_progress WHERE name = 'days') AS days,
   (SELECT until_ms FROM ledger_progress WHERE name = 'together') AS together,
+  (SELECT until_ms FROM ledger_progress WHERE name = 'weeks') AS weeks,
   (SELECT min(quarter_ms) FROM usage_late) AS late,
   (SELECT until_ms FROM ledger_progress WHERE name = 'facets') AS facets,
   (SELECT until_ms FROM ledger_progress WHERE name = 'pruned') AS pruned`
@@ -74,6 +78,7 @@ export async function ledgerState(db: D1Database): Promise<LedgerState> {
     zones,
     daysUntilMs: Math.min(row?.days ?? 0, lateMs),
     togetherUntilMs: Math.min(row?.together ?? 0, lateMs),
+    weeksUntilMs: Math.min(row?.weeks ?? 0, lateMs),
     facetsUntilMs: row?.facets ?? 0,
     prunedUntilMs: row?.pruned ?? 0,
   }
@@ -83,6 +88,7 @@ interface StateRow {
   readonly zones: string
   readonly days: number | null
   readonly together: number | null
+  readonly weeks: number | null
   readonly late: number | null
   readonly facets: number | null
   readonly pruned: number | null
@@ -102,6 +108,10 @@ interface Span {
   readonly zone: string
   readonly firstDayMs: number
   readonly lastDayMs: number
+  /** Beginnings of those that are read as weeks. */
+  readonly weeks: readonly number[]
+  /** The others, each stretch as [from, to). */
+  readonly stretches: readonly (readonly [from: number, to: number])[]
   /** Their beginnings, where keys are looked up day by day. */
   readonly days: readonly number[]
   /** Beginnings of the other days, where they are asked for. */
@@ -120,8 +130,31 @@ function spanOf(zone: string, query: SourceQuery, state: LedgerState): Span {
   const [firstDayMs, lastDayMs] = hasDays ? [wholeFromMs, wholeToMs] : [toMs, toMs]
   const otherDays =
     query.time === 'day' ? [first.startMs, ...daysFrom(zone, hasDays ? wholeToMs : first.endMs, toMs)] : []
-  const days = hasDays && query.keys !== undefined ? daysFrom(zone, firstDayMs, lastDayMs) : []
-  return { zone, firstDayMs, lastDayMs, days, otherDays, offsetMs: dateOffsetMs(zone, fromMs) }
+  const [firstWeekMs, lastWeekMs] = weeksWithin(zone, [firstDayMs, lastDayMs], query, state)
+  const weeks: number[] = []
+  for (let ms = firstWeekMs; ms < lastWeekMs; ms = weekAt(zone, ms).endMs) weeks.push(ms)
+  const stretches = (
+    [
+      [firstDayMs, firstWeekMs],
+      [lastWeekMs, lastDayMs],
+    ] as const
+  ).filter(isStretch)
+  const days = query.keys === undefined ? [] : stretches.flatMap(([from, to]) => daysFrom(zone, from, to))
+  return { zone, firstDayMs, lastDayMs, weeks, stretches, days, otherDays, offsetMs: dateOffsetMs(zone, fromMs) }
+}
+
+/** Beginning and end of the weeks in a stretch of whole days, where they may be read; else the stretch's end, twice. */
+function weeksWithin(
+  zone: string,
+  [fromMs, toMs]: readonly [number, number],
+  query: SourceQuery,
+  state: LedgerState,
+): readonly [from: number, to: number] {
+  if (fromMs >= toMs || query.time !== null || tableOf(query, state) !== 'usage_daily_keys') return [toMs, toMs]
+  const week = weekAt(zone, fromMs)
+  const firstMs = week.startMs === fromMs ? fromMs : week.endMs
+  const lastMs = weekAt(zone, Math.min(toMs, state.weeksUntilMs)).startMs
+  return firstMs < lastMs ? [firstMs, lastMs] : [toMs, toMs]
 }
 
 function daysFrom(zone: string, fromMs: number, toMs: number): readonly number[] {
@@ -190,8 +223,6 @@ interface Reading {
   readonly state: LedgerState
 }
 
-const IS_OWN = 'AND key_id IN (SELECT own_key FROM own WHERE own_tenant = tenant_id)'
-
 /** A source as it is written: SQL, and the parameters that it names. */
 class Writing {
   readonly #query: SourceQuery
@@ -218,13 +249,22 @@ class Writing {
 
   #spans(): string {
     const bound = this.#reading.spans.map((span) => {
-      return [span.zone, span.firstDayMs, span.lastDayMs, span.offsetMs, span.otherDays, span.days]
+      return [
+        span.zone,
+        span.firstDayMs,
+        span.lastDayMs,
+        span.offsetMs,
+        span.otherDays,
+        span.days,
+        span.stretches,
+        span.weeks,
+      ]
     })
     const { tenants } = this.#query
     const own = tenants === undefined ? '' : `WHERE tenant_id IN (SELECT value FROM json_each(${this.#place(tenants)}))`
     return `span AS MATERIALIZED (
       SELECT tenant_id AS of_tenant, value ->> 1 AS first_day, value ->> 2 AS last_day, value ->> 3 AS offset_ms,
-        value -> 4 AS other_days, value -> 5 AS whole_days, time_zone
+        value -> 4 AS other_days, value -> 5 AS whole_days, value -> 6 AS stretches, value -> 7 AS weeks, time_zone
       FROM json_each(${this.#place(bound)}) JOIN usage_zones ON time_zone = value ->> 0 ${own})`
   }
 
@@ -243,11 +283,27 @@ class Writing {
     const { table } = this.#reading
     const columns = this.#rolled(time === 'hour' ? 'NULL' : timeOf(time, 'day_ms', 'day_ms'))
     if (keys === undefined) {
-      return `${columns} FROM span CROSS JOIN ${table}
-        ON tenant_id = of_tenant AND day_ms >= first_day AND day_ms < last_day ${this.#grouped()}`
+      const days = `${columns} FROM span CROSS JOIN json_each(stretches) AS d CROSS JOIN ${table}
+        ON tenant_id = of_tenant AND day_ms >= d.value ->> 0 AND day_ms < d.value ->> 1 ${this.#grouped()}`
+      return this.#withWeeks(
+        days,
+        `${columns} FROM span CROSS JOIN json_each(weeks) AS w CROSS JOIN usage_weekly_keys
+        ON tenant_id = of_tenant AND week_ms = w.value ${this.#grouped()}`,
+      )
     }
-    return `${columns} FROM span CROSS JOIN own ON own_tenant = of_tenant CROSS JOIN json_each(whole_days) AS d
+    const days = `${columns} FROM span CROSS JOIN own ON own_tenant = of_tenant CROSS JOIN json_each(whole_days) AS d
       CROSS JOIN ${table} ON tenant_id = of_tenant AND day_ms = d.value AND team_id = own_team AND key_id = own_key`
+    return this.#withWeeks(
+      days,
+      `${columns} FROM span CROSS JOIN own ON own_tenant = of_tenant CROSS JOIN json_each(weeks) AS w
+      CROSS JOIN usage_weekly_keys ON tenant_id = of_tenant AND week_ms = w.value AND key_id = own_key AND team_id = own_team`,
+    )
+  }
+
+  /** Both as one select: SQLite in Workers takes five in a row at most. */
+  #withWeeks(days: string, weeks: string): string {
+    const hasWeeks = this.#reading.spans.some((span) => span.weeks.length > 0)
+    return hasWeeks ? `* FROM (SELECT ${days} UNION ALL SELECT ${weeks})` : days
   }
 
   #hours(): string {
@@ -314,41 +370,4 @@ function isStretch([from, to]: readonly [number, number]): boolean {
 
 function beginnings([fromMs, toMs]: readonly [number, number]): readonly number[] {
   return Array.from({ length: Math.max(0, Math.ceil((toMs - fromMs) / HOUR_MS)) }, (_, at) => fromMs + at * HOUR_MS)
-}
-
-interface Arm {
-  readonly time: string
-  readonly dimensions: readonly string[]
-  readonly sums: readonly string[]
-}
-
-function arm({ withFeedback, time }: SourceQuery, columns: Arm): string {
-  const feedback = withFeedback ? ['0 AS feedback_count', '0 AS feedback_milli'] : []
-  const all = [
-    ...(time === null ? [] : [`${columns.time} AS time`]),
-    ...columns.dimensions,
-    ...columns.sums,
-    ...feedback,
-  ]
-  return all.length === 0 ? '1 AS one' : all.join(', ')
-}
-
-function feedbackArm({ time, dimensions, sums, keys }: SourceQuery, stretch: string): string {
-  const columns = [
-    ...(time === null ? [] : [`${timeOf(time, 'started_at_ms')} AS time`]),
-    ...dimensions,
-    ...sums.map((name) => `0 AS ${name}`),
-    '1 AS feedback_count',
-    'score_milli AS feedback_milli',
-  ]
-  return `${columns.join(', ')} FROM feedback JOIN span ON of_tenant = tenant_id
-    WHERE started_at_ms >= ${stretch} ->> 0 AND started_at_ms < ${stretch} ->> 1 ${keys === undefined ? '' : IS_OWN}`
-}
-
-/** The group of time of a row whose time is `column`; `day` is its day where that is known. */
-function timeOf(time: TimeGroup | null, column: string, day?: string): string {
-  if (time === null) return 'NULL'
-  if (time === 'hour') return `${column} - ${column} % ${HOUR_MS}`
-  const found = day ?? `(SELECT max(d.value) FROM json_each(other_days) AS d WHERE d.value <= ${column})`
-  return `strftime('%Y-%m-%d', (${found} + offset_ms) / 1000, 'unixepoch')`
 }

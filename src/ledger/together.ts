@@ -1,5 +1,5 @@
 // Sums that grow with what is told apart and not with keys: of all keys of a team together by hour and by day, and of each key
-// by day whatever it was used for. They are taken from the other sums by the consumer's schedule, so that an event costs no
+// by day and by week whatever it was used for. They are taken from the other sums by the consumer's schedule, so that an event costs no
 // row more; what they don't hold yet is read from the others (`report-source.ts`). A deployment that is older than they are
 // gets them the same way, oldest first, some weeks in a run.
 import { IS_LIVE_KEY } from '../core/shadow.ts'
@@ -58,4 +58,20 @@ export function dayTogether(db: D1Database, whose: Whose, name: string, dayMs: n
     `INSERT INTO usage_daily_keys (day_ms, tenant_id, team_id, key_id, ${KEY_SUMS.join(', ')})
       SELECT day_ms, tenant_id, team_id, key_id, ${sumsOf(KEY_SUMS)} FROM usage_daily WHERE ${isIt} GROUP BY 1, 2, 3, 4`,
   ].map((sql) => db.prepare(sql).bind(name, dayMs))
+}
+
+/** Sums weeks anew from the days of keys, each given as [beginning, end). */
+export function weeksTogether(
+  db: D1Database,
+  whose: Whose,
+  name: string,
+  weeks: readonly { readonly startMs: number; readonly endMs: number }[],
+): readonly D1PreparedStatement[] {
+  if (weeks.length === 0) return []
+  return [
+    `DELETE FROM usage_weekly_keys WHERE ${WHOSE[whose]} AND week_ms IN (SELECT value ->> 0 FROM json_each(?2))`,
+    `INSERT INTO usage_weekly_keys (week_ms, tenant_id, team_id, key_id, ${KEY_SUMS.join(', ')})
+      SELECT w.value ->> 0, tenant_id, team_id, key_id, ${sumsOf(KEY_SUMS)} FROM json_each(?2) AS w CROSS JOIN usage_daily_keys
+      WHERE ${WHOSE[whose]} AND day_ms >= w.value ->> 0 AND day_ms < w.value ->> 1 GROUP BY 1, 2, 3, 4`,
+  ].map((sql) => db.prepare(sql).bind(name, JSON.stringify(weeks.map(({ startMs, endMs }) => [startMs, endMs]))))
 }

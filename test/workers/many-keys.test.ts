@@ -6,13 +6,22 @@ import * as z from 'zod/mini'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { sumDays } from '../../src/ledger/days.ts'
 import type { Group, ReportQuery } from '../../src/ledger/report-query.ts'
+import { rankKeys } from '../../src/ledger/rank-keys.ts'
+import { ledgerState } from '../../src/ledger/report-source.ts'
 import { type Report, report } from '../../src/ledger/report.ts'
 import { summary } from '../../src/ledger/summary.ts'
 
 const HOUR_MS = 3_600_000
 const NOON_MS = Date.UTC(2026, 10, 20, 12)
-const SUMS = ['usage_hourly', 'usage_daily', 'usage_hourly_teams', 'usage_daily_teams', 'usage_daily_keys']
-const TABLES = [...SUMS, 'usage_zones', 'ledger_progress', 'virtual_keys', 'tenants']
+const SUMS = [
+  'usage_hourly',
+  'usage_daily',
+  'usage_hourly_teams',
+  'usage_daily_teams',
+  'usage_daily_keys',
+  'usage_weekly_keys',
+]
+const TABLES = [...SUMS, 'usage_late', 'usage_zones', 'ledger_progress', 'virtual_keys', 'tenants']
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS))
 
@@ -172,6 +181,79 @@ describe('of a tenant with many keys', () => {
     expect((await reported({ ...span, filters: { key: ['key_5'] } })).total['cost_nano_usd']).toBe(String(nano(5)))
     const without = await summary(env.DB, { ...span, tenantId: null, teamId: null })
     expect(without.tables.key?.rows[0]).toMatchObject({ id: 'key_229', cost_nano_usd: String(nano(229)) })
+  })
+
+  it('months of keys are read by weeks, and are what hours say: at any edge, after what came late, and in another time zone', async () => {
+    const KEYS = 12
+    const DAYS = 45
+    const DAY_MS = 24 * HOUR_MS
+    const beginMs = Math.floor((NOON_MS - DAYS * DAY_MS) / DAY_MS) * DAY_MS
+    await fill(1)
+    await env.DB.batch([
+      ...SUMS.map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
+      env.DB.prepare(`DELETE FROM ledger_progress`),
+      env.DB.prepare(
+        `INSERT INTO usage_hourly (hour_ms, tenant_id, team_id, key_id, cost_center, provider, model, route, requests, cost_nano_usd)
+        SELECT ?1 + day * ${DAY_MS} + k * ${2 * HOUR_MS}, 'ten_a', '', 'key_' || k, '', 'openai', 'm', 'r', 1, (k * 7919 + day * 104729) % 1000003
+        FROM (SELECT k.value AS k, d.value AS day FROM json_each(?2) AS k CROSS JOIN json_each(?3) AS d)`,
+      ).bind(beginMs, JSON.stringify([...Array(KEYS).keys()]), JSON.stringify([...Array(DAYS).keys()])),
+    ])
+    const SPANS = [
+      [0, DAYS],
+      [1, 30],
+      [3.25, 33.5],
+      [6, 13],
+      [9, 22],
+      [2, 44.5],
+    ] as const
+    const agree = async (): Promise<void> => {
+      for (const [from, to] of SPANS) {
+        const within = { fromMs: beginMs + from * DAY_MS, toMs: beginMs + to * DAY_MS }
+        const { results } = await env.DB.prepare(
+          `SELECT key_id, CAST(sum(cost_nano_usd) AS TEXT) AS nano, sum(requests) AS requests FROM usage_hourly
+          WHERE hour_ms >= ?1 AND hour_ms < ?2 GROUP BY key_id ORDER BY sum(cost_nano_usd) DESC, key_id`,
+        )
+          .bind(within.fromMs, within.toMs)
+          .all()
+        const owner = { tenantId: null, teamId: null }
+        const rows = (await summary(env.DB, { ...within, ...owner }, ['key'])).tables.key?.rows ?? []
+        expect(rows.map(({ id, cost_nano_usd, requests }) => ({ key_id: id, nano: cost_nano_usd, requests }))).toEqual(
+          results,
+        )
+        const found = await reported({ ...within, groupBy: ['tenant', 'key'] })
+        expect(found.rows.map(({ values }) => values['cost_nano_usd'])).toEqual(results.map(({ nano }) => nano))
+      }
+    }
+    const run = async (): Promise<void> => {
+      for (let at = 0; at < 3; at++) await sumDays(env.DB, NOON_MS)
+    }
+    await run()
+    await agree()
+    // Six weeks in as many rows of a key as there are weeks, and the days at their edges.
+    const state = await ledgerState(env.DB)
+    const readOf = async (weeksUntilMs: number): Promise<number> => {
+      const { db, read } = counting()
+      const within = { fromMs: beginMs + DAY_MS, toMs: beginMs + 43 * DAY_MS, tenants: null, teams: null }
+      const ranking = await rankKeys(db, { ...within, by: 'cost_nano_usd', limit: 5 }, { ...state, weeksUntilMs })
+      expect(ranking.count).toBe(KEYS)
+      return read()
+    }
+    expect(await readOf(state.weeksUntilMs)).toBeLessThan((await readOf(0)) / 2)
+    // Late for a day that is in a week.
+    await env.DB.batch([
+      env.DB.prepare(
+        `UPDATE usage_hourly SET cost_nano_usd = cost_nano_usd + 5000000 WHERE key_id = 'key_3' AND hour_ms = ?1`,
+      ).bind(beginMs + 10 * DAY_MS + 6 * HOUR_MS),
+      env.DB.prepare(`INSERT INTO usage_late (tenant_id, quarter_ms) VALUES ('ten_a', ?1)`).bind(
+        beginMs + 10 * DAY_MS + 6 * HOUR_MS,
+      ),
+    ])
+    await agree()
+    await run()
+    await agree()
+    await env.DB.prepare(`UPDATE tenants SET time_zone = 'America/New_York'`).run()
+    await run()
+    await agree()
   })
 
   it('what the dashboard reads stays small, and its pages of keys are in the order that is asked for', async () => {

@@ -35,6 +35,7 @@ const TABLES = [
   'usage_hourly_teams',
   'usage_daily_teams',
   'usage_daily_keys',
+  'usage_weekly_keys',
   'usage_facets',
   'usage_late',
   'usage_zones',

@@ -18,6 +18,8 @@ export interface OverviewData {
   readonly requests: Feed<ApiRequests>
   readonly log: RequestLog
   readonly older: OlderRequests
+  /** What the page begins with isn't all there yet: what takes long waits for it. */
+  readonly isBeginning: boolean
 }
 
 /** Loading of pages before the newest. */
@@ -43,14 +45,15 @@ export function useOverviewData(api: AdminApi, view: View, isPaused: boolean): O
     changesWith: ['requests'],
   })
   const { requests, log, older } = useRequestLog(api, isPaused)
+  const isBeginning = isComing(spend) || [history, requests].some((feed) => feed.data === null && isComing(feed))
   const keys = useFeed({
     key: range.name,
     load: (signal) => api.summary({ ...windowOf(range.lengthMs), tables: ['key'] }, signal),
     isPaused,
-    isAwaiting: isComing(spend) || [history, requests].some((feed) => feed.data === null && isComing(feed)),
+    isAwaiting: isBeginning,
     changesWith: ['requests'],
   })
-  return { spend, keys, history, requests, log, older }
+  return { spend, keys, history, requests, log, older, isBeginning }
 }
 
 /** Whether what is asked for isn't there yet, and may soon be. */

@@ -48,6 +48,7 @@ interface OverviewBodyProps {
 
 function OverviewBody({ data, desk, view, onView }: OverviewBodyProps) {
   const { overview, names } = desk
+  const hasBegun = useOnce(!data.isBeginning)
   const total = useMemo(
     () => (data.spend.data === null ? null : readCounters(data.spend.data.total)),
     [data.spend.data],
@@ -57,7 +58,7 @@ function OverviewBody({ data, desk, view, onView }: OverviewBodyProps) {
   return (
     <>
       <Tiles total={total} isStale={data.spend.isStale} />
-      {!hasNothing && <LateOutlook desk={desk} />}
+      {!hasNothing && (hasBegun ? <LateOutlook desk={desk} /> : <div class="outlook" />)}
       {hasNothing && <FirstRequest overview={overview.data} />}
       <div class="split">
         <SpendOverTime
@@ -87,6 +88,15 @@ function OverviewBody({ data, desk, view, onView }: OverviewBodyProps) {
       )}
     </>
   )
+}
+
+/** True from the first time on that `is` is. */
+function useOnce(is: boolean): boolean {
+  const [was, setWas] = useState(is)
+  useEffect(() => {
+    if (is) setWas(true)
+  }, [is])
+  return was
 }
 
 /** The view, kept in the address. */

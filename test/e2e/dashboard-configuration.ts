@@ -7,7 +7,8 @@ import { expectWhole, type Stage } from './dashboard-teams.ts'
 const REVISIONS = z.object({ revision: z.number(), rows: z.array(z.object({ revision: z.number() })) })
 
 export async function compareRevisions({ system, open }: Stage): Promise<void> {
-  const present = async () => REVISIONS.parse((await system.admin('GET', '/admin/configuration/revisions')).body).revision
+  const present = async () =>
+    REVISIONS.parse((await system.admin('GET', '/admin/configuration/revisions')).body).revision
   async function apply(document: object): Promise<number> {
     const body = { document, expected_revision: await present() }
     const { status, body: told } = await system.admin('POST', '/admin/configuration/apply', body)

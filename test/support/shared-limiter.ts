@@ -154,6 +154,6 @@ async function copyDirectory(from: Miniflare, to: Miniflare): Promise<void> {
   const { keys } = await source.list()
   for (const { name } of keys) {
     const value = await source.get(name)
-    if (value !== null) await copy.put(name, value)
+    if (typeof value === 'string') await copy.put(name, value)
   }
 }

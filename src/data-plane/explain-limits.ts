@@ -7,6 +7,8 @@ import type { LimiterPath } from '../core/limits.ts'
 import type { LimitState } from '../core/standing.ts'
 import type { Beside, LeaseInHand } from '../ports.ts'
 import { usdOf } from '../protocols/phrase-limits.ts'
+import type { Speaker } from '../protocols/protocol.ts'
+import type { AttemptPlan } from './attempt.ts'
 import { besideOf } from './end-user.ts'
 import type { ReadExchange } from './exchange.ts'
 import { viewLimit } from './list-limits.ts'
@@ -24,8 +26,8 @@ interface ToldLimits {
 
 /** How the limits stand to a request at each of its candidates: the caller's own are asked for once. */
 export async function tellLimits(
-  exchange: ReadExchange,
-  promptTokens: number,
+  exchange: ReadExchange<Speaker>,
+  purpose: Pick<AttemptPlan, 'promptTokens' | 'isBoundable'>,
   targets: readonly Target[],
 ): Promise<ToldLimits> {
   if (targets.length === 0) return { first: null, each: [] }
@@ -39,7 +41,7 @@ export async function tellLimits(
     const name = beside?.target?.id ?? ''
     const others = known.get(name) ?? limitsBeside(exchange, beside)
     known.set(name, others)
-    return limitsAt(exchange, { promptTokens, target, path }, await own, await others)
+    return limitsAt(exchange, { purpose, target, path }, await own, await others)
   })
   const told = await Promise.all(asked)
   const [first] = told
@@ -63,13 +65,17 @@ interface HeldTo extends JsonObject {
 
 /** What an attempt at `target` needs, and how the limits stand to that. */
 function limitsAt(
-  exchange: ReadExchange,
-  given: { readonly promptTokens: number; readonly target: Target; readonly path: LimiterPath },
+  exchange: ReadExchange<Speaker>,
+  given: {
+    readonly purpose: Pick<AttemptPlan, 'promptTokens' | 'isBoundable'>
+    readonly target: Target
+    readonly path: LimiterPath
+  },
   own: readonly LimitState[] | 'revoked' | 'unavailable',
   others: readonly LimitState[] | 'unavailable',
 ): HeldTo {
-  const { promptTokens, target, path } = given
-  const need = demandOf(exchange, { promptTokens, isBoundable: true }, target)
+  const { purpose, target, path } = given
+  const need = demandOf(exchange, purpose, target)
   const needs = counted(need.amounts)
   const told = { needs: viewCounts(needs) }
   if (own === 'revoked') return { ...told, is_revoked: true, would_admit: false, limits: [] }
@@ -95,7 +101,7 @@ function limitsAt(
 }
 
 async function limitsBeside(
-  { caller, facts, services }: ReadExchange,
+  { caller, facts, services }: ReadExchange<Speaker>,
   beside: Beside | null,
 ): Promise<readonly LimitState[] | 'unavailable'> {
   if (beside === null) return []

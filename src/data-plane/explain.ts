@@ -1,35 +1,51 @@
 // `POST /v1/route/explain`: what the gateway would do with a request, and why, without calling a provider, admitting or
-// charging anything. It asks the very functions that a request goes through. The body is a request of any protocol; which
-// one, `?protocol=` says, else the body itself.
+// charging anything. It asks the very functions that a request goes through. The body is any request's: of a protocol, of a
+// task, or one that is passed through; which, the query says, else the body itself (`explain-kind.ts`).
 import type { Target } from '../core/directory.ts'
+import type { InvalidRequest } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
-import { type Plan, detailOf, storyOf, summaryOf } from '../core/plan.ts'
-import type { DataPolicy } from '../core/data-policy.ts'
-import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
-import { ok } from '../core/result.ts'
+import { type Result, err, ok } from '../core/result.ts'
 import type { RouteTable } from '../core/route-table.ts'
+import { dialects } from '../dialects/index.ts'
 import type { CachedReply, Later, Services } from '../ports.ts'
 import { protocols } from '../protocols/index.ts'
-import type { Protocol } from '../protocols/protocol.ts'
-import { dialects } from '../dialects/index.ts'
+import type { Protocol, Speaker } from '../protocols/protocol.ts'
+import { tasks } from '../protocols/tasks/index.ts'
+import { stringOf } from '../wire/read.ts'
 import { authenticate } from './authenticate.ts'
 import { clientsGaps } from './dropped.ts'
 import { endUserMissing, endUserOf } from './end-user.ts'
-import { type ReadExchange, begin } from './exchange.ts'
-import { tellHealth, tellLateness } from './explain-health.ts'
-import { tellLimits } from './explain-limits.ts'
+import { type Exchange, type ReadExchange, begin } from './exchange.ts'
+import { type Kind, kindOf } from './explain-kind.ts'
+import { explainPassed } from './explain-passed.ts'
+import { explainTask, taskIn } from './explain-task.ts'
+import { NANO_PER_USD, tellCaller, tellEmptyPlan, tellPlan, tellShadow } from './explain-tell.ts'
 import { routeAny } from './next-model.ts'
 import { withPreset } from './presets.ts'
-import { readRequest } from './read-request.ts'
+import { type RequestBody, readRequest } from './read-request.ts'
 import { recall } from './recall.ts'
 import { refuse } from './refuse.ts'
-import { type PlannedRequest, unroutable } from './route.ts'
-import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
-import { isPlanned, planShadow } from './shadow.ts'
-import { situationOf } from './situation.ts'
-import { demandOf } from './sizing.ts'
+import { type PlannedRequest, type Unroutable, unroutable } from './route.ts'
+import { planShadow } from './shadow.ts'
 
-const NANO_PER_USD = 1e9
+/** What was found out of a request: what is told of its plan, or why it has none. */
+interface Finding {
+  /** Null where it isn't known who would serve it. */
+  readonly exchange: ReadExchange<Speaker> | null
+  readonly speaker: Pick<Exchange<Speaker>, 'protocol' | 'requestId'>
+  readonly told: Result<object, Unroutable>
+}
+
+/** A request that is to be explained. */
+interface Question {
+  readonly request: Request
+  readonly read: RequestBody<JsonObject>
+  readonly caller: ReadExchange['caller']
+  readonly kind: Kind
+  readonly table: RouteTable
+  readonly services: Services
+  readonly later: Later
+}
 
 /** Explains one request. What is wrong with the key or the body is answered as the request itself would be; what its route
  *  says of it is part of the explanation. */
@@ -39,167 +55,113 @@ export async function explain(request: Request, services: Services, later: Later
   if (!caller.ok) return refuse(asked, caller.error)
   const read = await readRequest(request, { facts: ok })
   if (!read.ok) return refuse(asked, read.error)
-  const protocol = await protocolOf(request, read.value.facts)
-  const begun = begin(request, protocol, services, later)
-  const facts = protocol.facts(read.value.facts)
-  if (!facts.ok) return refuse(begun, facts.error)
-  const given: ReadExchange = { ...begun, caller: caller.value, ...read.value, facts: facts.value }
-  const routes = await services.directory.routes(later)
-  if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
-  const preset = withPreset(given, routes)
-  const exchange = preset.ok ? preset.value : given
-  const unnamed = endUserMissing(exchange)
-  const against = preset.ok ? unnamed : preset.error
-  const routed = against === null ? routeAny(exchange, routes) : unroutable(against)
-  const told = {
+  const table = await services.directory.routes(later)
+  if (table === null) return refuse(asked, { kind: 'directory-unavailable' })
+  const body = read.value.facts
+  const models = () => modelsBehind(stringOf(body['model']) ?? '', caller.value.tenantId, table)
+  const kind = kindOf(new URL(request.url).searchParams, { body, headers: request.headers, models })
+  if (!kind.ok) return refuse(asked, kind.error)
+  const question = { request, read: read.value, caller: caller.value, kind: kind.value, table, services, later }
+  const found = await findOut(question)
+  return found instanceof Response ? found : Response.json(answerOf(question, found))
+}
+
+/** The one that is asked for, and what its route has in its place. */
+function modelsBehind(model: string, tenantId: string, table: RouteTable): readonly string[] {
+  const found = table.find(tenantId, model)
+  return found === null ? [model] : [model, ...table.targets(found).map((target) => target.model)]
+}
+
+function answerOf({ read, caller, kind }: Question, { exchange, speaker, told }: Finding): object {
+  const { protocol, requestId } = speaker
+  const isGuessed = kind.because !== null
+  const head = {
     object: 'route.explanation',
-    request_id: exchange.requestId,
+    request_id: requestId,
     protocol: protocol.name,
-    model: exchange.facts.model,
-    preset: exchange.preset ?? null,
-    caller: tellCaller(exchange),
+    endpoint: kind.endpoint,
+    read_as: { is_guessed: isGuessed, because: kind.because },
+    model: exchange?.facts.model ?? stringOf(read.facts['model']),
+    preset: exchange?.preset ?? null,
+    caller: tellCaller(caller, exchange === null ? null : endUserOf(exchange)),
   }
-  if (routed.ok) {
-    const planned = await tellPlan(routed.value.exchange, routed.value.routed, routes)
-    return Response.json({ ...told, ...planned })
-  }
-  const { failure, plan } = routed.error
-  const { status, body } = protocol.fail(failure, exchange.requestId)
-  const planned = plan === null ? {} : { route: tellRoute(plan), ...tellOthers(plan) }
-  return Response.json({ ...told, candidates: [], ...planned, would_answer: { status, body } })
+  if (told.ok) return { ...head, ...told.value }
+  const { failure, plan } = told.error
+  const { status, body } = protocol.fail(failure, requestId)
+  return { ...head, candidates: [], ...tellEmptyPlan(plan), would_answer: { status, body } }
 }
 
-/** The protocol that a body is for: named by `?protocol=`, else told by members that only it has. */
-function protocolOf(request: Request, body: JsonObject): Promise<Protocol> {
-  const named = new URL(request.url).searchParams.get('protocol')
-  if (named !== null && protocols.has(named)) return protocols.of(named).load()
-  if (body['messages'] === undefined && body['prompt'] !== undefined) return protocols.of('completions').load()
-  if (body['messages'] === undefined && body['input'] !== undefined) return protocols.of('responses').load()
-  const isAnthropics = request.headers.has('anthropic-version') || body['system'] !== undefined
-  return protocols.of(isAnthropics ? 'messages' : 'chat').load()
-}
-
-function tellCaller(exchange: ReadExchange) {
-  const { caller } = exchange
-  return {
-    tenant_id: caller.tenantId,
-    team_id: caller.teamId,
-    key_id: caller.keyId,
-    allowed_models: caller.allowedModels,
-    cost_center: caller.costCenter,
-    tags: caller.tags,
-    end_user: endUserOf(exchange),
-    cache: { mode: caller.cache.mode, ttl_seconds: caller.cache.ttlSeconds },
-    data_policies: (caller.dataPolicies ?? []).map(({ of, policy }) => ({ of, ...tellDataPolicy(policy) })),
-    pass_through: caller.passThrough ?? PASS_THROUGH_USUAL,
-  }
-}
-
-function tellDataPolicy({ regions, noTraining, zeroRetention }: DataPolicy) {
-  return {
-    data_region: regions ?? null,
-    data_collection: noTraining === true ? 'deny' : 'allow',
-    zdr: zeroRetention === true,
+/** What becomes of it; a response where its body isn't one of its kind. */
+async function findOut(question: Question): Promise<Finding | Response> {
+  const { request, read, caller, kind, table, services, later } = question
+  const { server, endpoint } = kind
+  switch (server.of) {
+    case 'provider':
+      return explainPassed(request, { method: server.method, endpoint, text: read.text }, services, later)
+    case 'task': {
+      const task = tasks[server.name]
+      const begun = { ...begin(request, task, services, later), caller }
+      const asked = await taskIn(read, task)
+      if (!asked.ok) {
+        const { error } = asked
+        return refuse(begun, error.kind === 'invalid-request' ? asGuessed(error, kind) : error)
+      }
+      return ofExchange(await explainTask(begun, asked.value, table))
+    }
+    case 'protocol': {
+      const protocol = await protocols.of(server.name).load()
+      const begun = begin(request, protocol, services, later)
+      const facts = protocol.facts(read.facts)
+      if (!facts.ok) return refuse(begun, asGuessed(facts.error, kind))
+      return ofExchange(await explainRequest({ ...begun, caller, ...read, facts: facts.value }, table))
+    }
   }
 }
 
-async function tellPlan(exchange: ReadExchange, routed: PlannedRequest, table: RouteTable) {
-  const { plan } = routed
+function ofExchange({ exchange, told }: Pick<Finding, 'told'> & { readonly exchange: ReadExchange<Speaker> }): Finding {
+  return { exchange, speaker: exchange, told }
+}
+
+/** What is wrong with a body, as a request of a kind that it may not have been meant for. */
+function asGuessed(invalid: InvalidRequest, { because, endpoint }: Kind): InvalidRequest {
+  if (because === null) return invalid
+  const hint = `It was read as a request to ${endpoint}, because ${because}; \`?endpoint=\` says otherwise.`
+  return { ...invalid, message: `${invalid.message} ${hint}` }
+}
+
+/** Tells the plan of a protocol's request, or why there is none. */
+async function explainRequest(
+  given: ReadExchange<Protocol>,
+  table: RouteTable,
+): Promise<{ readonly exchange: ReadExchange; readonly told: Result<object, Unroutable> }> {
+  const preset = withPreset(given, table)
+  const exchange = preset.ok ? preset.value : given
+  const unnamed = exchange.options.mistaken ?? endUserMissing(exchange)
+  const against = preset.ok ? unnamed : preset.error
+  const routed = against === null ? routeAny(exchange, table) : unroutable(against)
+  if (!routed.ok) return { exchange, told: err(routed.error) }
+  return { exchange, told: ok(await tellRequest(routed.value.exchange, routed.value.routed, table)) }
+}
+
+async function tellRequest(exchange: ReadExchange, routed: PlannedRequest, table: RouteTable): Promise<object> {
+  const { plan, promptTokens } = routed
   const recalled = await recall(exchange, routed)
-  const targets = await Promise.all(plan.candidates.map(async ({ target }) => calledTarget(target, exchange)))
-  const health = await tellHealth(exchange, targets)
-  const limits = await tellLimits(exchange, routed.promptTokens(), targets)
-  const [first] = targets
-  const candidates = targets.map((target, index) => ({
-    ...tellCandidate(exchange, routed, target),
-    health: health[index],
-    limits: limits.each[index] ?? null,
-  }))
+  const laneAt = (target: Target) => {
+    const dialect = dialects.get(target.dialect)
+    const isNative = dialect.nativeWire(target) === exchange.protocol.wire
+    const gaps = isNative || routed.neutral === null ? [] : clientsGaps(dialect, routed.neutral, target)
+    return { lane: isNative ? 'native' : 'translated', dropped: gaps.map(({ field }) => field) }
+  }
   return {
-    prompt_tokens: routed.promptTokens(),
-    max_output_tokens: exchange.facts.maxOutputTokens,
-    route: { ...tellRoute(plan), ...tellLateness(exchange, plan.route, first) },
     cache: recalled.state,
     cached: recalled.state === 'hit' ? tellCached(exchange, recalled.entry) : null,
-    limits: limits.first,
-    candidates,
-    shadow: tellShadow(exchange, plan, table),
-    ...tellOthers(plan),
+    shadow: tellShadow(plan.route, (shadow) => planShadow(exchange, plan.route, shadow, table)),
+    ...(await tellPlan({ exchange, plan, promptTokens, isBoundable: true, laneAt })),
   }
-}
-
-/** Who isn't asked, and the plan as answers tell it and as the ledger keeps it. */
-function tellOthers(plan: Plan) {
-  const excluded = plan.excluded.map((exclusion) => {
-    return { target: exclusion.targetId, reason: exclusion.reason, detail: detailOf(exclusion) }
-  })
-  return { excluded, summary: summaryOf(plan), story: storyOf(plan) }
 }
 
 /** The reply that the request would get in place of a provider's. */
 function tellCached({ services }: ReadExchange, { targetId, provider, model, storedAtMs, costNanoUsd }: CachedReply) {
   const age_seconds = Math.max(0, Math.floor((services.nowMs() - storedAtMs) / 1000))
   return { target: targetId, provider, model, age_seconds, saves_usd: costNanoUsd / NANO_PER_USD }
-}
-
-/** Where the request would be mirrored, or why it wouldn't; null where its route has no shadow. */
-function tellShadow(exchange: ReadExchange, { route: found }: Plan, table: RouteTable) {
-  const { shadow } = found
-  if (shadow === undefined) return null
-  const planned = planShadow(exchange, found, shadow, table)
-  const { percent, budgetNanoUsd } = shadow
-  const told = { percent, budget_usd: budgetNanoUsd === undefined ? null : budgetNanoUsd / NANO_PER_USD }
-  if (isPlanned(planned)) {
-    const [candidate] = planned.plan.candidates
-    return { ...told, target: candidate?.target.id ?? null, model: planned.exchange.facts.model, excluded: null }
-  }
-  const detail = planned.reason === 'gone' ? 'there is no such target or route' : detailOf(planned)
-  return { ...told, target: null, model: null, excluded: { target: planned.targetId, reason: planned.reason, detail } }
-}
-
-function tellRoute({ route: found, rule }: Plan) {
-  return {
-    id: found.id,
-    model: found.model,
-    tenant_id: found.tenantId,
-    strategy: found.group?.strategy ?? 'priority',
-    rule: rule ?? null,
-    allowed_gaps: found.allowedGaps,
-  }
-}
-
-function tellCandidate(exchange: ReadExchange, routed: PlannedRequest, target: Target) {
-  const { services, protocol } = exchange
-  const situation = situationOf(exchange, routed.promptTokens)
-  const dialect = dialects.get(target.dialect)
-  const isNative = dialect.nativeWire(target) === protocol.wire
-  const gaps = isNative || routed.neutral === null ? [] : clientsGaps(dialect, routed.neutral, target)
-  const cost = situation.costNanoUsd(target)
-  const speed = services.speeds.of(target)
-  return {
-    target: target.id,
-    provider: target.provider,
-    model: target.model,
-    dialect: target.dialect,
-    lane: isNative ? 'native' : 'translated',
-    dropped: gaps.map(({ field }) => field),
-    price_version: target.priceVersion,
-    is_unpriced: target.price === null,
-    is_refused_unpriced: isRefusedUnpriced(target, exchange),
-    estimated_cost_usd: cost === null ? null : cost / NANO_PER_USD,
-    ttft_ms: speed === null ? null : Math.round(speed.ttftMs),
-    tokens_per_second: speed === null || speed.tokensPerSecond === 0 ? null : Math.round(speed.tokensPerSecond),
-    in_flight: services.breakers.inFlight(target),
-    has_limits: target.hasLimits === true,
-    provider_limit: tellShortage(exchange, routed, target),
-  }
-}
-
-/** The limit of the provider's own that has no room for this request now, so that others come first; null for none. */
-function tellShortage(exchange: ReadExchange, routed: PlannedRequest, target: Target) {
-  const amountsOf = () => demandOf(exchange, { promptTokens: routed.promptTokens() }, target).amounts
-  const shortage = exchange.services.headroom.shortage(target, amountsOf)
-  if (shortage === null) return null
-  const { unit, left, resetsAtMs } = shortage
-  return { unit, left, resets_after_ms: resetsAtMs - exchange.services.nowMs() }
 }

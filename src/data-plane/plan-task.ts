@@ -10,6 +10,7 @@ import { taskCodec } from '../dialects/tasks/index.ts'
 import type { Task } from '../protocols/task.ts'
 import { withoutMember } from '../wire/splice.ts'
 import { outOfBounds } from './data-policy.ts'
+import { endUserMissing } from './end-user.ts'
 import { settingsOf } from './exchange.ts'
 import { type Wanted, asPreferred, isRouter, preferencesOf, unwanted } from './preferences.ts'
 import { type Unroutable, isAllowed, noCandidate, switchedOff, unroutable } from './route.ts'
@@ -34,6 +35,8 @@ export function planTask(
 ): Result<PlannedTask, Unroutable> {
   const { caller, facts, protocol: task, services } = given
   const { model } = facts
+  const unnamed = endUserMissing(given)
+  if (unnamed !== null) return unroutable(unnamed)
   const found = table.find(caller.tenantId, model)
   if (found === null) return unroutable({ kind: 'model-not-found', model })
   if (!isAllowed(caller, model)) return unroutable({ kind: 'model-not-allowed', model })

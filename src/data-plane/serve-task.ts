@@ -8,11 +8,10 @@ import type { Task, TaskFacts } from '../protocols/task.ts'
 import { relayTask } from './answer-task-relayed.ts'
 import { answerTask } from './answer-task.ts'
 import { authenticate } from './authenticate.ts'
-import { endUserMissing } from './end-user.ts'
 import { type ReadExchange, begin } from './exchange.ts'
 import { type ShortBody, promptTokens } from './large-body.ts'
 import { type Form, discardForm, readForm } from './read-form.ts'
-import { readRequest } from './read-request.ts'
+import { type RequestBody, readRequest } from './read-request.ts'
 import { refuse, refuseUnrouted } from './refuse.ts'
 import { planTask } from './plan-task.ts'
 import { unroutable } from './route.ts'
@@ -34,13 +33,7 @@ export async function serveTask(request: Request, task: Task, services: Services
   const { promptTokens, ...asked } = read.value
   const exchange: TaskExchange = { ...begun, caller: caller.value, ...asked }
   const routes = await services.directory.routes(later)
-  const unnamed = endUserMissing(exchange)
-  const planned =
-    unnamed !== null
-      ? unroutable(unnamed)
-      : routes === null
-        ? unroutable(NO_DIRECTORY)
-        : planTask(exchange, routes, promptTokens)
+  const planned = routes === null ? unroutable(NO_DIRECTORY) : planTask(exchange, routes, promptTokens)
   if (!planned.ok) {
     if (exchange.form !== null) await discardForm(exchange.form)
     return refuseUnrouted(begun, planned.error)
@@ -63,22 +56,27 @@ const shadowing = late(() => import('./shadow-task.ts'))
 
 const NO_DIRECTORY: Failure = { kind: 'directory-unavailable' }
 
-type Asked = Pick<TaskExchange, 'facts' | 'text' | 'bytes' | 'body' | 'short' | 'form'> & {
+/** A task as it was read. */
+export type AskedTask = Pick<TaskExchange, 'facts' | 'text' | 'bytes' | 'body' | 'short' | 'form'> & {
   readonly promptTokens: number
 }
 
-async function readTask(request: Request, task: Task): Promise<Result<Asked, Failure>> {
+/** The task in a client's request. */
+export async function readTask(request: Request, task: Task): Promise<Result<AskedTask, Failure>> {
   if (task.accepts === 'json') {
     const read = await readRequest(request, task)
-    return read.ok
-      ? ok({ ...read.value, form: null, promptTokens: tokensOf(read.value.facts, read.value.short) })
-      : read
+    return read.ok ? ok(askedInJson(read.value)) : read
   }
   const read = await readForm(request, task)
   if (!read.ok) return read
   const { form, facts } = read.value
   const body = (): JsonObject => form.head.fields
   return ok({ facts, text: '', bytes: null, body, short: null, form, promptTokens: tokensOf(facts, null) })
+}
+
+/** The task in a body that has been read. */
+export function askedInJson(read: RequestBody<TaskFacts>): AskedTask {
+  return { ...read, form: null, promptTokens: tokensOf(read.facts, read.short) }
 }
 
 function tokensOf(facts: TaskFacts, short: ShortBody | null): number {

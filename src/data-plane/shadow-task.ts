@@ -1,6 +1,7 @@
 // The mirror of a task: as that of a chat request, by the path of tasks. A form isn't mirrored: it is sent on as it comes.
 import { type Route, type Target, modelMatches } from '../core/directory.ts'
 import type { Plan } from '../core/plan.ts'
+import type { ShadowExclusion } from '../core/shadow.ts'
 import { relayTask } from './answer-task-relayed.ts'
 import { answerTask } from './answer-task.ts'
 import { type PlannedTask, taskChecks } from './plan-task.ts'
@@ -8,27 +9,38 @@ import type { TaskExchange } from './serve-task.ts'
 import { aimOf, asShadow, mirrorPlan, readToEnd, withinBounds } from './shadow.ts'
 import type { Mirroring } from './shadow-draw.ts'
 
-/** Sends the mirror, if there is room for it, and reads its answer to the end. */
-export function mirrorTask(
-  exchange: TaskExchange,
-  { route, shadow, table, ended }: Mirroring,
-  { promptTokens, preferences }: Pick<PlannedTask, 'promptTokens' | 'preferences'>,
-): Promise<void> {
-  return withinBounds(exchange, ended, async (id, signal) => {
-    const aim = aimOf(exchange.caller, shadow, table)
-    if (!('targets' in aim)) return
-    const asked = shadow.route === undefined ? exchange : renamed(exchange, aim.route)
-    const checks = taskChecks(asked, aim.route, preferences)
-    const own = mirrorPlan(asked, { aim, live: route, checks, length: () => promptTokens })
-    if (!isPlan(own)) return
-    const asking: TaskExchange = { ...asked, ...asShadow({ id, exchange: asked, plan: own, shadow, signal }) }
-    const answer = asking.protocol.isRelayed ? relayTask : answerTask
-    await readToEnd(await answer(asking, { plan: single(own), neutral: null }, promptTokens))
-  })
+/** Where a task would be mirrored. */
+export interface TaskShadowPlan {
+  /** The task as it is mirrored, but for who asks. */
+  readonly exchange: TaskExchange
+  readonly plan: Plan
 }
 
-function isPlan(planned: ReturnType<typeof mirrorPlan>): planned is Plan {
-  return 'route' in planned
+/** The plan of a task's mirror: with one candidate, or with what speaks against it. Asks nobody and takes nothing. */
+export function planTaskShadow(
+  exchange: TaskExchange,
+  { route, shadow, table }: Pick<Mirroring, 'route' | 'shadow' | 'table'>,
+  { promptTokens, preferences }: Pick<PlannedTask, 'promptTokens' | 'preferences'>,
+): TaskShadowPlan | ShadowExclusion {
+  const aim = aimOf(exchange.caller, shadow, table)
+  if (!('targets' in aim)) return aim
+  const asked = shadow.route === undefined ? exchange : renamed(exchange, aim.route)
+  const checks = taskChecks(asked, aim.route, preferences)
+  const own = mirrorPlan(asked, { aim, live: route, checks, length: () => promptTokens })
+  return 'route' in own ? { exchange: asked, plan: own } : own
+}
+
+/** Sends the mirror, if there is room for it, and reads its answer to the end. */
+export function mirrorTask(exchange: TaskExchange, mirroring: Mirroring, task: PlannedTask): Promise<void> {
+  return withinBounds(exchange, mirroring.ended, async (id, signal) => {
+    const planned = planTaskShadow(exchange, mirroring, task)
+    if (!('plan' in planned)) return
+    const { exchange: asked, plan: own } = planned
+    const { shadow } = mirroring
+    const asking: TaskExchange = { ...asked, ...asShadow({ id, exchange: asked, plan: own, shadow, signal }) }
+    const answer = asking.protocol.isRelayed ? relayTask : answerTask
+    await readToEnd(await answer(asking, { plan: single(own), neutral: null }, task.promptTokens))
+  })
 }
 
 /** A mirror isn't asked together with others: what it takes is its own. */

@@ -20,6 +20,15 @@ function operation(operationId: string, summary: string, more: object = {}): obj
   return { tags: [AREA], operationId, summary, security: [{ virtualKey: [] }], responses: ANSWERS, ...more }
 }
 
+function query(name: string, description: string, allowed?: readonly string[]): object {
+  return {
+    name,
+    in: 'query',
+    description,
+    schema: { type: 'string', ...(allowed === undefined ? {} : { enum: allowed }) },
+  }
+}
+
 /** Paths of the data plane, each with its operation. */
 export function dataPlanePaths(): Readonly<Record<string, object>> {
   const protocols = Object.entries(PROTOCOL_PLACES).map(([name, { endpoint, wire }]) => [
@@ -39,7 +48,31 @@ export function dataPlanePaths(): Readonly<Record<string, object>> {
     ],
     [
       '/v1/route/explain',
-      { post: operation('explain', 'Tells where a request would go, and why.', { requestBody: BODY }) },
+      {
+        post: operation('explain', 'Tells where a request would go, and why. Nothing is sent, taken or charged.', {
+          description:
+            'The body is any request’s: of a protocol, of a task (a form’s fields as members), or what would be passed through. Of which kind it is, the query says; else it is guessed from its members and its model, and `read_as` says by what.',
+          parameters: [
+            query('protocol', 'Of which protocol or task it is.', [
+              ...Object.keys(PROTOCOL_PLACES),
+              ...Object.keys(TASK_ENDPOINTS),
+            ]),
+            query(
+              'endpoint',
+              'Where it would be sent: one of the endpoints above, or a path below a provider’s name, e.g. `/openai/v1/files`.',
+            ),
+            query('method', 'How, where that is below a provider’s name. Default: POST.', [
+              'GET',
+              'HEAD',
+              'POST',
+              'PUT',
+              'PATCH',
+              'DELETE',
+            ]),
+          ],
+          requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
+        }),
+      },
     ],
     ['/v1/feedback', { post: operation('feedback', 'Says what an answer was worth.') }],
     ['/v1/limits', { get: operation('limits', 'The key’s limits, as they stand.') }],

@@ -1,5 +1,6 @@
 // One client's request while it is being served: who, what, since when. Made once, read by every step.
 import type { Caller, Route } from '../core/directory.ts'
+import type { InvalidRequest } from '../core/failure.ts'
 import type { JsonObject } from '../core/json.ts'
 import { SHADOW_KEY_ID } from '../core/shadow.ts'
 import { readTraceparent } from '../core/trace-context.ts'
@@ -34,6 +35,8 @@ export interface RequestOptions {
   readonly endUser: string | null
   /** Any header, by its name in lower case: for rules that ask for it. */
   readonly header: (name: string) => string | null
+  /** The first of its times that can't be read as one. */
+  readonly mistaken: InvalidRequest | null
   /** Where the client is, as the platform says on the request itself (`cf` on Cloudflare); null where it doesn't. */
   readonly place: (what: 'country' | 'continent' | 'isEUCountry') => string | null
 }
@@ -217,10 +220,13 @@ export function replyContext(exchange: ReadExchange, model: string): ReplyContex
 
 function options(request: Request): RequestOptions {
   const { headers } = request
+  const timeoutMs = timeout(headers.get('x-tidegate-timeout-ms'))
+  const attemptTimeoutMs = timeout(headers.get('x-tidegate-attempt-timeout-ms'))
+  const idleMs = timeout(headers.get('x-tidegate-idle-timeout-ms'))
   return {
-    timeoutMs: timeout(headers.get('x-tidegate-timeout-ms')),
-    attemptTimeoutMs: timeout(headers.get('x-tidegate-attempt-timeout-ms')),
-    idleMs: timeout(headers.get('x-tidegate-idle-timeout-ms')),
+    timeoutMs: timeoutMs ?? null,
+    attemptTimeoutMs: attemptTimeoutMs ?? null,
+    idleMs: idleMs ?? null,
     isCacheOff: () =>
       headers.get('x-tidegate-cache') === 'off' || /no-store|no-cache/.test(headers.get('cache-control') ?? ''),
     isFailoverOff: () => headers.get('x-tidegate-failover') === 'off',
@@ -229,6 +235,10 @@ function options(request: Request): RequestOptions {
     costCenter: headers.get('x-tidegate-cost-center')?.slice(0, TAG_CHARS_MAX) ?? null,
     endUser: headers.get(END_USER_HEADER)?.slice(0, END_USER_CHARS_MAX) ?? null,
     header: (name) => headers.get(name),
+    mistaken:
+      notMs('x-tidegate-timeout-ms', timeoutMs) ??
+      notMs('x-tidegate-attempt-timeout-ms', attemptTimeoutMs) ??
+      notMs('x-tidegate-idle-timeout-ms', idleMs),
     place: (what) => placeOf(request, what),
   }
 }
@@ -239,10 +249,17 @@ function placeOf(request: Request, what: string): string | null {
   return typeof value === 'string' ? value : null
 }
 
-function timeout(value: string | null): number | null {
+/** Who sets a time relies on it: one that can't be read is told, not left out. */
+function notMs(header: string, read: number | null | undefined): InvalidRequest | null {
+  if (read !== undefined) return null
+  return { kind: 'invalid-request', field: header, message: `Invalid header '${header}': expected milliseconds.` }
+}
+
+/** Null where none is given, undefined where it can't be read. */
+function timeout(value: string | null): number | null | undefined {
   if (value === null) return null
   const ms = Number(value)
-  return Number.isFinite(ms) && ms > 0 ? Math.max(TIMEOUT_MS_MIN, Math.floor(ms)) : null
+  return Number.isFinite(ms) && ms > 0 ? Math.max(TIMEOUT_MS_MIN, Math.floor(ms)) : undefined
 }
 
 function tags(value: string | null): readonly string[] {

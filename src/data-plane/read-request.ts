@@ -43,7 +43,8 @@ export async function readRequest<Facts>(
   const { text, bytes } = read
   const short = shortBody(text)
   const body = short?.body ?? parseJson(text)
-  if (body === undefined) return err(invalid(text === '' ? 'The request body is empty.' : notJson(text)))
+  if (body === undefined)
+    return err(encoded(request) ?? invalid(text === '' ? 'The request body is empty.' : notJson(text)))
   if (!isJsonObject(body)) return err(invalid('The request body must be a JSON object.'))
   const facts = protocol.facts(body)
   if (!facts.ok) return facts
@@ -71,6 +72,17 @@ function wholeBody(text: string): JsonObject {
 
 function invalid(message: string): Failure {
   return { kind: 'invalid-request', field: null, message }
+}
+
+/** A body that was compressed: that it is no JSON says nothing to who wrote it. */
+function encoded(request: Request): Failure | null {
+  const encoding = request.headers.get('content-encoding') ?? 'identity'
+  if (/^\s*(?:identity)?\s*$/i.test(encoding)) return null
+  return {
+    kind: 'unsupported-media-type',
+    received: `${encoding} (content-encoding)`,
+    expected: 'application/json, not compressed',
+  }
 }
 
 /** Where the JSON breaks off, in the parser's own words. */

@@ -33,7 +33,7 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
   const read = await readRequest(request, protocol)
   if (!read.ok) return refuse(begun, read.error)
   let exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value }
-  const unnamed = endUserMissing(exchange)
+  const unnamed = begun.options.mistaken ?? endUserMissing(exchange)
   if (unnamed !== null) return refuse(begun, unnamed)
   const routes = await services.directory.routes(later)
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })

@@ -14,6 +14,33 @@ afterEach(() => {
 const QUESTION = WAYS[0][1].messages
 const PRICE = costingPicoUsd(1_000_000, 2_000_000)
 
+describe('what is told before anybody is asked', () => {
+  test.each([
+    ['x-tidegate-timeout-ms', 'soon'],
+    ['x-tidegate-timeout-ms', '0'],
+    ['x-tidegate-attempt-timeout-ms', '5s'],
+    ['x-tidegate-idle-timeout-ms', '-1'],
+  ])('is that %s: %s is no time', async (header, value) => {
+    const world = pathWorld([someTarget('a', { model: '*' })])
+    world.upstream = (call) => says(call)
+    const response = await world.ask(WAYS[0][1], { headers: { [header]: value } })
+    const message = `Invalid header '${header}': expected milliseconds.`
+    expect([response.status, await response.json()]).toMatchObject([400, { error: { param: header, message } }])
+    expect(world.steps).toEqual(['authenticate'])
+  })
+
+  test('is that a body was compressed, where that is why it is no JSON', async () => {
+    const world = pathWorld([someTarget('a', { model: '*' })])
+    world.upstream = (call) => says(call)
+    const squeezed = await world.ask('\u001f\u008b', { headers: { 'content-encoding': 'gzip' } })
+    const message = expect.stringContaining("'gzip (content-encoding)'")
+    expect([squeezed.status, await squeezed.json()]).toMatchObject([415, { error: { message } }])
+    const plain = await world.ask(WAYS[0][1], { headers: { 'content-encoding': 'identity' } })
+    const broken = await world.ask('{', { headers: { 'content-encoding': 'identity' } })
+    expect([plain.status, broken.status]).toEqual([200, 400])
+  })
+})
+
 describe('what reaches the provider', () => {
   test('is the body to the byte where nothing has to change', async () => {
     const large = 'x'.repeat(20_000)

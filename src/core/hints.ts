@@ -5,7 +5,7 @@
 // Not told, since no model is told them either: marks for the prompt cache, reasoning that another maker signed, how much a
 // hosted search looks for, a client's own notes on its tools.
 import type { Target, Wire } from './directory.ts'
-import type { JsonObject } from './json.ts'
+import type { Json, JsonObject } from './json.ts'
 import type { NeutralPart, NeutralRequest } from './neutral.ts'
 import { STRICT_HINTS, hasQuirk } from './quirk.ts'
 import { fieldName, MEMBER_HINTS } from './request-gaps.ts'
@@ -13,6 +13,7 @@ import { fieldName, MEMBER_HINTS } from './request-gaps.ts'
 /**
  * - `endUser`: on whose behalf the client asks. For the provider's own protection.
  * - `promptCacheKey`: which requests have a beginning in common. For the price.
+ * - `metadata`: the client's own notes. For the logs of the provider's account; the gateway keeps them as tags.
  * - `imageDetail`: how closely a picture is to be looked at, unless it is left to the model (`auto`).
  * - `schemaName`, `schemaDescription`: what the schema of a reply is called, and what it is for. The schema itself binds.
  * - `citations`: what an earlier reply named as its sources. Its text goes back.
@@ -21,6 +22,7 @@ import { fieldName, MEMBER_HINTS } from './request-gaps.ts'
 export type Hint =
   | 'endUser'
   | 'promptCacheKey'
+  | 'metadata'
   | 'imageDetail'
   | 'schemaName'
   | 'schemaDescription'
@@ -30,10 +32,19 @@ export type Hint =
 
 /** The hints that each wire has a word for. `ownCitations`: those in the wire's own words, which no other can be put into. */
 const CARRIED: Readonly<Record<Wire, readonly Hint[]>> = {
-  'openai-chat': ['endUser', 'promptCacheKey', 'imageDetail', 'schemaName', 'schemaDescription', 'citations'],
+  'openai-chat': [
+    'endUser',
+    'promptCacheKey',
+    'metadata',
+    'imageDetail',
+    'schemaName',
+    'schemaDescription',
+    'citations',
+  ],
   'openai-responses': [
     'endUser',
     'promptCacheKey',
+    'metadata',
     'imageDetail',
     'schemaName',
     'schemaDescription',
@@ -42,7 +53,7 @@ const CARRIED: Readonly<Record<Wire, readonly Hint[]>> = {
   ],
   'openai-completions': ['endUser'],
   'anthropic-messages': ['endUser', 'ownCitations'],
-  'bedrock-converse': ['schemaName', 'schemaDescription', 'ownCitations'],
+  'bedrock-converse': ['metadata', 'schemaName', 'schemaDescription', 'ownCitations'],
   gemini: [],
   cohere: ['imageDetail'],
   ollama: [],
@@ -60,13 +71,14 @@ const CARRIED_MEMBERS: Readonly<Partial<Record<Wire, readonly string[]>>> = {
 
 /** The hints of a translated request that a target isn't told, under the names that the client knows them by, each once. */
 export function lostHints(request: NeutralRequest, wire: Wire, target: Target): readonly string[] {
-  const carried = carriedBy(wire, target)
+  const carried = carriedBy(request, wire, target)
   const lost = new Set<string>()
-  const setting = (name: 'endUser' | 'promptCacheKey'): void => {
+  const setting = (name: 'endUser' | 'promptCacheKey' | 'metadata'): void => {
     if (request[name] !== undefined && !carried.has(name)) lost.add(fieldName(request, name))
   }
   setting('endUser')
   setting('promptCacheKey')
+  setting('metadata')
   for (const name of memberHints(request, wire)) lost.add(name)
   for (const name of formatHints(request, carried)) lost.add(name)
   const names = PART_NAMES[request.wire ?? 'openai-chat'] ?? PART_NAMES['openai-chat']
@@ -83,18 +95,31 @@ export function strictHints(body: () => JsonObject, target: Target): readonly st
   return hasQuirk(target, 'strict-fields') ? STRICT_HINTS.filter((name) => body()[name] !== undefined) : []
 }
 
-function carriedBy(wire: Wire, target: Target): ReadonlySet<Hint> {
+function carriedBy({ metadata }: NeutralRequest, wire: Wire, target: Target): ReadonlySet<Hint> {
   const carried = new Set(CARRIED[wire])
   if (wire === 'openai-chat' && hasQuirk(target, 'strict-fields')) {
     carried.delete('endUser')
     carried.delete('promptCacheKey')
+    carried.delete('metadata')
   }
+  if (wire === 'bedrock-converse' && !isShortMetadata(metadata)) carried.delete('metadata')
   if (wire === 'declared') {
     const body = JSON.stringify(target.declared?.['body'] ?? null)
     if (body.includes('"$user"')) carried.add('endUser')
     if (body.includes('"$messages.openai"')) carried.add('imageDetail').add('citations')
   }
   return carried
+}
+
+const METADATA_ENTRIES_MAX = 16
+const METADATA_TEXT = /^[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}$/
+
+/** Whether metadata is such as Bedrock takes: at most 16 short texts of letters, digits and plain signs. */
+export function isShortMetadata(metadata: JsonObject | undefined): boolean {
+  const entries = Object.entries(metadata ?? {})
+  const isShort = ([name, value]: [string, Json | undefined]): boolean =>
+    name !== '' && METADATA_TEXT.test(name) && typeof value === 'string' && METADATA_TEXT.test(value)
+  return entries.length > 0 && entries.length <= METADATA_ENTRIES_MAX && entries.every(isShort)
 }
 
 function memberHints({ extra, wire: own }: NeutralRequest, wire: Wire): readonly string[] {

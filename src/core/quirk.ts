@@ -74,6 +74,7 @@ export const STRICT_HINTS: readonly string[] = [
   'prompt_cache_key',
   'prompt_cache_retention',
   'prediction',
+  'metadata',
 ]
 
 /** Whether the target has that quirk. */

@@ -1,6 +1,7 @@
 // Which settings of a request a dialect doesn't carry. A dialect says what it carries; whatever else was asked for is a
 // gap, so that a setting which is added to the neutral form is refused everywhere until somebody carries it.
 import type { Gap } from './failure.ts'
+import type { Json } from './json.ts'
 import type { NeutralRequest, SettingName } from './neutral.ts'
 
 /** What the chat protocol calls a setting: the name in complaints unless the client's protocol has another. */
@@ -45,8 +46,8 @@ export function settingGap(request: NeutralRequest, setting: SettingName, reason
 
 /**
  * A gap for every setting that was given and is not in `carried`, and for every member of `extra` that is not in
- * `carriedExtras`. Hints (`hints.ts`) are never gaps, nor is what asks for nothing: one reply of `n: 1`, a mark for the
- * prompt cache.
+ * `carriedExtras`. Hints (`hints.ts`) are never gaps, nor is what asks for nothing: one reply of `n: 1`, text alone, a mark
+ * for the prompt cache.
  */
 export function uncarried(
   request: NeutralRequest,
@@ -59,7 +60,8 @@ export function uncarried(
     if (!carried.has(setting) && isAskedFor(request, setting)) gaps.push(settingGap(request, setting, reason))
   }
   for (const field of Object.keys(request.extra)) {
-    if (!carriedExtras.has(field) && !isHint(field)) gaps.push({ field, reason })
+    if (carriedExtras.has(field) || isHint(field) || isTextAlone(field, request.extra[field])) continue
+    gaps.push({ field, reason: isKnown(request, field) ? 'its value is not one that it can have' : reason })
   }
   return gaps
 }
@@ -68,11 +70,29 @@ function isHint(field: string): boolean {
   return field === 'cache_control' || MEMBER_HINTS.includes(field)
 }
 
+/** What every model answers with. */
+function isTextAlone(field: string, value: Json | undefined): boolean {
+  return field === 'modalities' && JSON.stringify(value) === '["text"]'
+}
+
+/** A setting of the chat protocol that could not be read. */
+function isKnown(request: NeutralRequest, field: string): boolean {
+  return (
+    (request.wire ?? 'openai-chat') === 'openai-chat' &&
+    SETTINGS.some((setting) => fieldName(request, setting) === field)
+  )
+}
+
 function isAskedFor(request: NeutralRequest, setting: SettingName): boolean {
   switch (setting) {
     case 'promptCacheKey':
     case 'endUser':
+    case 'metadata':
       return false
+    case 'verbosity':
+      return request.verbosity !== undefined && request.verbosity !== 'medium'
+    case 'serviceTier':
+      return request.serviceTier !== undefined && request.serviceTier !== 'default'
     case 'n':
       return (request.n ?? 1) > 1
     case 'hostedTools':

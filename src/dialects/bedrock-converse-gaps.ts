@@ -3,7 +3,6 @@
 // caches by itself and a reasoning without a signature are hints: no gaps.
 import type { Gap } from '../core/failure.ts'
 import { isJsonObject, parseJson } from '../core/json.ts'
-import type { JsonObject } from '../core/json.ts'
 import type { NeutralMessage, NeutralPart, NeutralRequest, SettingName } from '../core/neutral.ts'
 import { settingGap, uncarried } from '../core/request-gaps.ts'
 import { familyOf, type ModelFamily } from '../wire/bedrock-converse.ts'
@@ -67,9 +66,6 @@ function valueGaps(request: NeutralRequest): readonly Gap[] {
   if (format?.kind === 'json-schema' && !isForStrictModels(format)) {
     refuse('responseFormat', 'this model keeps to a JSON schema only strictly')
   }
-  if (request.metadata !== undefined && requestMetadata(request) === null) {
-    refuse('metadata', 'this model takes at most 16 short texts of letters, digits and plain signs')
-  }
   if (isOtherTier(request)) refuse('serviceTier', 'this model has no such tier')
   return gaps
 }
@@ -104,20 +100,6 @@ export function serviceTierOf(request: NeutralRequest): string | null {
 
 function isOtherTier({ serviceTier }: NeutralRequest): boolean {
   return serviceTier !== undefined && serviceTier !== 'auto' && TIERS[serviceTier] === undefined
-}
-
-const METADATA_ENTRIES_MAX = 16
-const METADATA_TEXT = /^[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}$/
-
-/** The client's metadata, for the logs of the provider's own account; null where there is none, or none that it takes. */
-export function requestMetadata({ metadata }: NeutralRequest): JsonObject | null {
-  const entries = Object.entries(metadata ?? {})
-  if (entries.length === 0 || entries.length > METADATA_ENTRIES_MAX) return null
-  const isTaken = entries.every(
-    ([name, value]) =>
-      name !== '' && METADATA_TEXT.test(name) && typeof value === 'string' && METADATA_TEXT.test(value),
-  )
-  return isTaken ? Object.fromEntries(entries) : null
 }
 
 function messageGaps(message: NeutralMessage): readonly Gap[] {

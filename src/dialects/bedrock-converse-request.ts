@@ -1,13 +1,14 @@
 // Writes a neutral request in the Converse form. Relies on the gaps having been asked for first: what is a gap and was
 // allowed is left out or brought down to what the API takes. What only some models take goes into
 // `additionalModelRequestFields`, by family. https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+import { isShortMetadata } from '../core/hints.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralMessage, NeutralRequest, NeutralTool } from '../core/neutral.ts'
 import { familyOf, type ModelFamily } from '../wire/bedrock-converse.ts'
 import { objectOf } from '../wire/read.ts'
 import { withoutUndefined } from '../wire/write.ts'
 import { type BlockContext, cachePoint, createBlockContext, writeBlocks } from './bedrock-converse-content.ts'
-import { CARRIED_EXTRAS, requestMetadata, serviceTierOf } from './bedrock-converse-gaps.ts'
+import { CARRIED_EXTRAS, serviceTierOf } from './bedrock-converse-gaps.ts'
 import { converseThinking, type Thinking } from './bedrock-converse-thinking.ts'
 import { isForStrictModels } from './closed-schema.ts'
 
@@ -39,7 +40,7 @@ export function writeConverseRequest(
     toolConfig: writeToolConfig(request, family, thinking),
     additionalModelRequestFields: writeAdditional(request, family, thinking),
     outputConfig: writeFormat(request),
-    requestMetadata: requestMetadata(request) ?? undefined,
+    requestMetadata: isShortMetadata(request.metadata) ? request.metadata : undefined,
     serviceTier: tier === null ? undefined : { type: tier },
   })
 }

@@ -91,7 +91,7 @@ function takeOut(members: Members, body: JsonObject, names: readonly string[]): 
 
 /** Hints go; so does what asks for nothing, and what was a gap that the route allows. */
 function heedStrictness(members: Members, body: JsonObject): void {
-  takeOut(members, body, [...STRICT_HINTS, 'store', 'metadata'])
+  takeOut(members, body, [...STRICT_HINTS, 'store'])
   if (isJsonArray(body['tools']) && body['tools'].length === 0) {
     takeOut(members, body, ['tools', 'tool_choice', 'parallel_tool_calls'])
   }

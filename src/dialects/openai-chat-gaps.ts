@@ -53,7 +53,6 @@ function ownWords({ extra }: NeutralRequest, target: Target): readonly string[] 
 function carriedBy(target: Target): ReadonlySet<SettingName> {
   const carried = new Set(CARRIED)
   if (!hasQuirk(target, 'no-top-k') && !hasQuirk(target, 'strict-fields')) carried.add('topK')
-  if (hasQuirk(target, 'strict-fields')) carried.delete('metadata')
   return carried
 }
 
@@ -91,10 +90,7 @@ export function chatNativeGaps(body: JsonObject, target: Target): readonly Gap[]
     add('response_format', 'this model keeps to no JSON schema')
   }
   if (body['parallel_tool_calls'] === false && hasQuirk(target, 'no-parallel-tool-calls')) add('parallel_tool_calls')
-  if (hasQuirk(target, 'strict-fields')) {
-    if (body['store'] === true) add('store')
-    if (Object.keys(objectOf(body['metadata'])).length > 0) add('metadata')
-  }
+  if (hasQuirk(target, 'strict-fields') && body['store'] === true) add('store')
   if (typeof body['top_k'] === 'number' && hasQuirk(target, 'no-top-k')) add('top_k')
   return gaps
 }

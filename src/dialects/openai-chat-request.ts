@@ -42,7 +42,7 @@ export function writeChatRequest(
     verbosity: request.verbosity,
     ...writeReasoningSettings(request, target),
     service_tier: request.serviceTier,
-    metadata: request.metadata,
+    metadata: isStrict ? undefined : request.metadata,
     prompt_cache_key: isStrict ? undefined : request.promptCacheKey,
     user: isStrict ? undefined : request.endUser,
   })

@@ -20,6 +20,7 @@ const SCHEMA = { type: 'object', properties: {}, required: [], additionalPropert
 const MARKS: Readonly<Record<string, string>> = {
   user: 'end-user-4711',
   prompt_cache_key: 'cache-key-4712',
+  metadata: 'note-4716',
   'messages.content.image_url.detail': '"detail":"high"',
   'response_format.json_schema.name': 'schema-name-4713',
   'response_format.json_schema.description': 'schema-description-4714',
@@ -30,6 +31,7 @@ const HINTING: JsonObject = {
   model: 'asked',
   user: 'end-user-4711',
   prompt_cache_key: 'cache-key-4712',
+  metadata: { note: 'note-4716' },
   messages: [
     { role: 'user', content: 'Hello.' },
     {
@@ -97,7 +99,12 @@ const LOST: Readonly<Record<string, readonly string[]>> = {
   ollama: Object.keys(MARKS),
   tgi: Object.keys(MARKS),
   'workers-ai': Object.keys(MARKS),
-  declared: ['prompt_cache_key', 'response_format.json_schema.name', 'response_format.json_schema.description'],
+  declared: [
+    'prompt_cache_key',
+    'metadata',
+    'response_format.json_schema.name',
+    'response_format.json_schema.description',
+  ],
 }
 
 describe.each(ALL.map((dialect) => [dialect.name, dialect] as const))('%s', (name, dialect) => {
@@ -151,6 +158,16 @@ function byPlace(one: string, other: string): number {
   const names = Object.keys(MARKS)
   return names.indexOf(one) - names.indexOf(other)
 }
+
+test('Bedrock is told metadata of short plain texts, and no other', () => {
+  const lost = (metadata: JsonObject) => {
+    const request = read({ model: 'asked', messages: [{ role: 'user', content: 'Hi' }], metadata })
+    const told = sent(dialects['bedrock-converse'], request, targetOf(dialects['bedrock-converse']))
+    expect(told.includes('requestMetadata')).toBe(lostHints(request, 'bedrock-converse', TARGET).length === 0)
+    return lostHints(request, 'bedrock-converse', TARGET)
+  }
+  expect([lost({ env: 'prod' }), lost({ env: '<prod>' }), lost({ env: 1 })]).toEqual([[], ['metadata'], ['metadata']])
+})
 
 describe('sources in the words of the wire itself go back', () => {
   test.each([
@@ -243,6 +260,7 @@ describe('each client is told in its own words', () => {
       'input.content.annotations',
       'input.content.input_image.detail',
       'input.phase',
+      'metadata',
       'prompt_cache_key',
       'text.format.description',
       'text.format.name',

@@ -306,7 +306,6 @@ describe('what cannot be carried', () => {
     [{ stop: ['  '] }, ['stop']],
     [{ response_format: { type: 'json_object' } }, ['response_format']],
     [{ tools: [TOOL], parallel_tool_calls: false }, ['parallel_tool_calls']],
-    [{ metadata: { tide: '<high>' } }, ['metadata']],
     [{ unknown_field: 1 }, ['unknown_field']],
     [{ messages: [{ role: 'user', name: 'Ann', content: 'Hello' }] }, ['messages.name']],
   ])('%j is named', (body, fields) => {

@@ -119,7 +119,8 @@ describe('quirks, translated and native', () => {
     ['no-json-schema', { response_format: { type: 'json_object' } }, []],
     ['no-parallel-tool-calls', { parallel_tool_calls: false }, ['parallel_tool_calls']],
     ['no-parallel-tool-calls', { parallel_tool_calls: true }, []],
-    ['strict-fields', { metadata: { a: 'b' } }, ['metadata']],
+    ['strict-fields', { metadata: { a: 'b' } }, []],
+    ['strict-fields', { store: true }, ['store']],
     ['no-top-k', { top_k: 5 }, ['top_k']],
     ['max-tokens', { metadata: { a: 'b' }, top_k: 5, response_format: schema, parallel_tool_calls: false }, []],
   ])('%s: %j lacks %j, on both lanes', (quirk, body, expected) => {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
 import { routeTable } from '../../src/core/route-table.ts'
 import { serve } from '../../src/data-plane/serve.ts'
-import { type PathWorld, ended, holdTime, pathWorld } from '../support/path-world.ts'
+import { type PathWorld, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
 import { protocols } from '../support/registries.ts'
 import { says } from '../support/scripted-provider.ts'
 import { someTarget } from '../support/targets.ts'
@@ -87,6 +87,28 @@ test('a hint that the target has no word for keeps nobody from serving, and is t
   expect(response.status).toBe(200)
   expect(response.headers.get('x-tidegate-dropped')).toBe('seed, prompt_cache_key, messages.content.image_url.detail')
   expect(JSON.parse(world.calls[0]?.text ?? '')).toMatchObject({ metadata: { user_id: 'u' } })
+})
+
+test.each([
+  ['anthropic-messages', []],
+  ['openai-chat', ['strict-fields']],
+] as const)('%s %j: metadata, and what is as usual, keep nobody from serving', async (dialect, quirks) => {
+  const world = worldOf(someTarget('a', { dialect, ...(quirks.length > 0 ? { quirks } : {}) }), [])
+  const messages = [{ role: 'user', content: 'Hello?' }]
+  const usual = { modalities: ['text'], verbosity: 'medium', service_tier: 'default' }
+  const response = await world.ask({ model: 'asked', messages, metadata: { team: 'tide' }, ...usual })
+  await ended(world, response)
+  expect([response.status, response.headers.get('x-tidegate-dropped')]).toEqual([200, 'metadata'])
+  expect(world.calls[0]?.text).not.toContain('tide')
+  expect(expectSettled(world)[0]?.tags).toContain('team:tide')
+})
+
+test('a setting whose value cannot be read is not one that the model lacks', async () => {
+  const world = worldOf(someTarget('a', { dialect: 'anthropic-messages' }), [])
+  const messages = [{ role: 'user', content: 'Hello?' }]
+  const response = await world.ask({ model: 'asked', messages, stop: 5, seed: 7 })
+  const message = "'seed' (this model has no such setting), 'stop' (its value is not one that it can have)"
+  expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining(message) } })
 })
 
 test('a native request goes without the hints that its provider refuses, and says so', async () => {

@@ -12,6 +12,7 @@ const PONG = 'pong'
 export interface LiveRoom {
   accept(request: Request): Promise<Response>
   tell(changes: readonly Change[]): void
+  tellNoted(): void
   recheck(): Promise<void>
   wake(): Promise<void>
   refuse(socket: WebSocket): void
@@ -34,6 +35,11 @@ export class LiveUpdates extends DurableObject<GatewayEnv> {
   /** Tells whom it concerns, within a second, each at most once a second. Doesn't wait for that. */
   async changed(changes: readonly Change[]): Promise<void> {
     if (!this.#isEmpty) (await this.#opened()).tell(changes)
+  }
+
+  /** Tells as `changed` does what the audit log and the alerts have more of. */
+  async noted(): Promise<void> {
+    if (!this.#isEmpty) (await this.#opened()).tellNoted()
   }
 
   /** Somebody's right to listen may have ended: whose has is closed when this resolves. */

@@ -35,8 +35,8 @@ export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlan
 
   async #tellChanged(): Promise<void> {
     servicesOf(this.env).directory.forgetAll()
-    const { tellListeners } = await import('./control-plane/tell-listeners.ts')
-    await tellListeners(this.env, [{ kind: 'configuration', of: 'everybody' }])
+    const { tellNoted } = await import('./control-plane/tell-listeners.ts')
+    await tellNoted(this.env)
   }
 }
 

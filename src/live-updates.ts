@@ -6,11 +6,13 @@ export class LiveUpdates extends UnopenedUpdates {
   protected override async openRoom(): Promise<LiveRoom> {
     const { SocketRoom } = await import('./platform/live-room.ts')
     const { listenerStandings } = await import('./control-plane/live-standing.ts')
+    const { changesNoted } = await import('./control-plane/noted-changes.ts')
     return new SocketRoom({
       ctx: this.ctx,
       nowMs: () => Date.now(),
       sleep: (ms) => scheduler.wait(ms),
       standingsOf: (credentials) => listenerStandings(this.env.DB, credentials, Date.now()),
+      changesNoted: (seen) => changesNoted(this.env.DB, seen),
     })
   }
 }

@@ -2,7 +2,7 @@
 // answers its operator. It holds no provider credential and serves no client.
 import { Router, type IRequest } from 'itty-router'
 import { type AlertingEnv, deliverAlerts, watchLedger } from './alerting.ts'
-import { tellListeners } from './control-plane/tell-listeners.ts'
+import { tellListeners, tellNoted } from './control-plane/tell-listeners.ts'
 import { operatorAccess } from './control-plane/operator-token.ts'
 import type { Change } from './core/live.ts'
 import type { ControlPlane, UsageEnv } from './env.ts'
@@ -48,7 +48,7 @@ export async function consumeQueue(
     noteBooked: (batches: readonly ReadableBatch[]) => inBackground(tellListeners(env, [changeOf(batches)]), context),
   }
   const hasAlerts = await consume(batch.messages, batch.queue.endsWith('-dead') ? 'dead' : 'usage', ports)
-  if (hasAlerts) context?.waitUntil(deliverAlerts(env))
+  if (hasAlerts) context?.waitUntil(Promise.all([tellNoted(env), deliverAlerts(env)]))
   const hasTakenBack = ports.countsWatched && (await lookAfter(watched, env))
   if (hasTakenBack) context?.waitUntil(deliverAlerts(env))
 }
@@ -100,7 +100,7 @@ export async function recheckLedger(env: ConsumerEnv, nowMs: number): Promise<vo
 export async function runSchedule(controller: ScheduledController, env: ConsumerEnv): Promise<void> {
   const isHourly = controller.cron !== EVERY_MINUTE
   await endWatches(env.DB, controller.scheduledTime)
-  await watchLedger(env.DB, controller.scheduledTime, isHourly)
+  if ((await watchLedger(env.DB, controller.scheduledTime, isHourly)) > 0) await tellNoted(env)
   await deliverAlerts(env)
   if (isHourly) await recheckLedger(env, controller.scheduledTime)
   if (isHourly) await refreshPrices(env)

@@ -6,6 +6,7 @@ import { noteEntry } from './audit-record.ts'
 import { entryBy, isOwn } from './caller.ts'
 import type { AdminTypes } from './ports.ts'
 import { type Refusal, refuse } from './refusal.ts'
+import { tellNoted } from './tell-listeners.ts'
 
 /** Request ids as the gateway makes them. */
 const REQUEST_ID = /^[0-9a-f-]{36}$/
@@ -21,6 +22,7 @@ export function bodyEndpoints() {
     const body = await stored.open(master)
     if (body === null) return refuse(c, UNREADABLE)
     await noteEntry(c.env.DB, 'bodies.read', id, { ...entryBy(c), owner: stored.owner }).run()
+    await tellNoted(c.env)
     return c.json(body, 200, { 'cache-control': 'no-store' })
   })
 }

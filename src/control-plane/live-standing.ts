@@ -2,11 +2,11 @@
 import type { ListenerCredential, ListenerStanding } from '../core/live.ts'
 import { grantOf } from './access-record.ts'
 import { type ApiTokenRow, stateOf } from './api-token-record.ts'
-import { ownerIn } from './permissions.ts'
+import { OWNER, ownerIn } from './permissions.ts'
 import { grantFor, readClaims } from './role-rules-record.ts'
 import { IDLE_MS, type SessionRow, isOver, readRules } from './session-record.ts'
 
-const EVERYTHING: ListenerStanding = { audience: { tenantId: null, teamId: null }, untilMs: null }
+const EVERYTHING: ListenerStanding = { audience: { tenantId: null, teamId: null }, role: OWNER.role, untilMs: null }
 
 /** In the order of `credentials`; null for one that opens nothing any more. Throws when D1 fails. */
 export async function listenerStandings(
@@ -28,7 +28,8 @@ export async function listenerStandings(
         const row = sessions.get(credential.id)
         const grant = row === undefined ? null : grantFor(row.source, readClaims(row.claims), rules)
         if (row === undefined || grant === null || isOver(row, nowMs)) return null
-        return { audience: ownerIn(grant.scope), untilMs: Math.min(row.expires_at_ms, row.seen_at_ms + IDLE_MS) }
+        const untilMs = Math.min(row.expires_at_ms, row.seen_at_ms + IDLE_MS)
+        return { audience: ownerIn(grant.scope), role: grant.role, untilMs }
       }
       case 'token':
         return tokenStanding(tokens.get(credential.id), credential.sinceMs, nowMs)
@@ -43,7 +44,8 @@ function tokenStanding(row: ApiTokenRow | undefined, sinceMs: number, nowMs: num
   const ends = [row.expires_at_ms ?? Infinity, previousMs > sinceMs ? previousMs : Infinity]
   const untilMs = Math.min(...ends)
   if (untilMs <= nowMs) return null
-  return { audience: ownerIn(grantOf(row).scope), untilMs: untilMs === Infinity ? null : untilMs }
+  const { role, scope } = grantOf(row)
+  return { audience: ownerIn(scope), role, untilMs: untilMs === Infinity ? null : untilMs }
 }
 
 function idsOf(credentials: readonly ListenerCredential[], kind: 'session' | 'token'): readonly string[] {

@@ -3,13 +3,11 @@
 import { type Context, Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { LISTENER_HEADER, type Listener, type ListenerCredential } from '../core/live.ts'
-import { scopeOf } from './caller.ts'
 import { listenerStandings } from './live-standing.ts'
-import { ownerIn } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { asksForSocket } from './socket-request.ts'
-import { liveObject, recheckListeners, tellListeners } from './tell-listeners.ts'
+import { liveObject, recheckListeners, tellNoted } from './tell-listeners.ts'
 
 /** The admin API's `/live`. */
 export function liveEndpoints(ports: AdminPorts) {
@@ -34,19 +32,15 @@ export function liveEndpoints(ports: AdminPorts) {
   })
 }
 
-/** After every change by the admin API: whom it may concern hears of it, and who may listen no more is closed before the
- *  answer is out. */
+/** After every change by the admin API: whom it concerns hears of it, as the audit log says, and who may listen no more is closed
+ *  before the answer is out. */
 export function toldLive() {
   return createMiddleware<AdminTypes>(async (c, next) => {
     await next()
-    if (c.req.method === 'GET' || c.req.method === 'HEAD' || !c.res.ok) return
-    const { tenantId, teamId } = ownerIn(scopeOf(c))
-    const of = tenantId === null ? 'everybody' : [{ tenantId, teamId }]
+    // What is stored but could not be published is a change, too.
+    if (c.req.method === 'GET' || c.req.method === 'HEAD' || (c.res.status >= 400 && c.res.status < 500)) return
     const mayEndListening = /^\/admin\/(?:access\/|sign-out)/.test(c.req.path)
-    await Promise.all([
-      ...(mayEndListening ? [recheckListeners(c.env)] : []),
-      tellListeners(c.env, [{ kind: 'configuration', of }]),
-    ])
+    await Promise.all([...(mayEndListening ? [recheckListeners(c.env)] : []), tellNoted(c.env)])
   })
 }
 

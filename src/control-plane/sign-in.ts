@@ -12,6 +12,7 @@ import { notFound, refuse } from './refusal.ts'
 import { type Source, grantFor, keptClaims } from './role-rules-record.ts'
 import { LONGEST_MS, type Person, readRules, startSession } from './session-record.ts'
 import { accessSettings, oidcSettings, signInMethods } from './sign-in-settings.ts'
+import { tellNoted } from './tell-listeners.ts'
 
 /** Why somebody isn't signed in: a word for the page, and a reason for the log. */
 export interface SignInFailure {
@@ -100,6 +101,7 @@ async function letIn(c: Context<AdminTypes>, vouched: Vouched, ports: AdminPorts
     ...(address === null ? {} : { address }),
     detail: { source: person.source, ...viewGrant(grant) },
   }).run()
+  await tellNoted(c.env)
   writeCookie(c, 'session', secret, LONGEST_MS / 1000)
   return c.redirect(PAGE, 303)
 }

@@ -15,6 +15,11 @@ export function tellListeners(env: LiveEnv, changes: readonly Change[]): Promise
   return withListeners(env, (object) => object.changed(changes))
 }
 
+/** Tells whom it concerns what the audit log or the alerts have more of. Never rejects. */
+export function tellNoted(env: LiveEnv): Promise<void> {
+  return withListeners(env, (object) => object.noted())
+}
+
 /** Has those closed whose right to listen has ended, before it resolves. Never rejects: who isn't closed is told nothing more,
  *  and is closed later. */
 export function recheckListeners(env: LiveEnv): Promise<void> {

@@ -2,8 +2,9 @@
 // read by the admin API, which decides again. Pure.
 
 /** `requests`: there is more in the ledger. `configuration`: something was changed, switched or taken back. `health`: a target's
- *  breaker opened, ramps up or closed. */
-export type LiveKind = 'requests' | 'configuration' | 'health'
+ *  breaker opened, ramps up or closed. `alerts`: there is one more, or it was delivered. `audit`: there is more in the audit log.
+ *  `access`: tokens, sessions, rules or credentials changed, or what the listener may do. */
+export type LiveKind = 'requests' | 'configuration' | 'health' | 'alerts' | 'audit' | 'access'
 
 /** Whose a change is: of a tenant, and of one of its teams. `teamId` null: of all of the tenant; empty: of none of its teams. */
 export interface ChangeOwner {
@@ -32,8 +33,16 @@ export type ListenerCredential =
 /** What a listener is worth at this moment. */
 export interface ListenerStanding {
   readonly audience: Audience
+  /** What they may do there, by its name. Who hears of what does not depend on it. */
+  readonly role: string
   /** By then at the latest it has to be looked at again, epoch ms; null: no end is known. */
   readonly untilMs: number | null
+}
+
+/** Up to which entry of the audit log, and which alert, listeners have been told. */
+export interface Seen {
+  readonly audit: number
+  readonly alerts: number
 }
 
 /** A listener as the gateway let it in. */

@@ -40,5 +40,6 @@ function useRows<Row>({ api, isPaused, me }: Desk, part: string) {
     key: `${part} ${maySee}`,
     load: async (signal) => (maySee ? api.read<ApiRows<Row>>(`/admin/${part}`, ['rows'], signal) : { rows: [] }),
     isPaused,
+    changesWith: ['access'],
   })
 }

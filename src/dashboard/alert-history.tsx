@@ -36,7 +36,7 @@ export function useAlerts({ api, isPaused }: Desk, { kind, keyId }: AlertsQuery)
     if (before !== null) query.set('before', before)
     return api.read<ApiAlerts>(`/admin/alerts?${query}`, ['rows'], signal)
   }
-  const feed = useFeed({ key, load: (signal) => load(null, signal), isPaused })
+  const feed = useFeed({ key, load: (signal) => load(null, signal), isPaused, changesWith: ['alerts'] })
   const kept = older?.key === key ? older : null
   async function loadOlder(): Promise<void> {
     setFailure(null)

@@ -125,7 +125,7 @@ function Pages({ api, onSignOut, onKnown }: PagesProps & { readonly onKnown: (me
   const path = pathOf(place)
   const first = useRef(path)
   const [isPaused, onPause] = useState(false)
-  const me = useFeed({ key: 'me', load: (signal) => api.me(signal), isPaused, changesWith: ['configuration'] })
+  const me = useFeed({ key: 'me', load: (signal) => api.me(signal), isPaused, changesWith: ['access'] })
   useEffect(() => {
     if (me.data !== null) onKnown(me.data)
   }, [me.data])

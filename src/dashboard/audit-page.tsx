@@ -83,7 +83,7 @@ function useAudit({ api, isPaused }: Desk, filter: Filter): AuditLog {
     if (before !== null) query.set('before', before)
     return api.read<ApiAudit>(`/admin/audit?${query}`, ['rows'], signal)
   }
-  const feed = useFeed({ key, load: (signal) => load(null, signal), isPaused })
+  const feed = useFeed({ key, load: (signal) => load(null, signal), isPaused, changesWith: ['audit'] })
   const kept = older?.key === key ? older : null
   const newest = feed.data?.rows ?? []
   const known = new Set(newest.map(({ id }) => id))

@@ -23,6 +23,7 @@ export function ConfigurationPage({ desk }: { readonly desk: Desk }) {
     key: 'revisions',
     load: (signal) => api.read<ApiRevisions>('/admin/configuration/revisions', ['rows'], signal),
     isPaused,
+    changesWith: ['configuration'],
   })
   const rows = feed.data?.rows ?? []
   return (

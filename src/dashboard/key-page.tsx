@@ -27,6 +27,7 @@ export function KeyPage({ desk }: { readonly desk: Desk }) {
     key: place.id,
     load: (signal) => api.read<ApiKey>(`/admin/keys/${encodeURIComponent(place.id)}`, [], signal),
     isPaused,
+    changesWith: ['configuration'],
   })
   const key = found.data
   const trail = (

@@ -2,7 +2,7 @@
 import { createContext } from 'preact'
 
 /** What may have changed. */
-export type LiveKind = 'requests' | 'configuration' | 'health'
+export type LiveKind = 'requests' | 'configuration' | 'health' | 'alerts' | 'audit' | 'access'
 
 /** The socket was opened, was lost, or says what has changed. */
 export type LiveNews = 'opened' | 'lost' | readonly LiveKind[]

@@ -185,6 +185,7 @@ function Cost({ id, desk }: { readonly id: string; readonly desk: Desk }) {
     key: id,
     everyMs: 2_000,
     isPaused: desk.isPaused || isKnown,
+    changesWith: ['requests'],
     load: (signal) => desk.api.read<ApiRequests>(`/admin/requests?${query}`, ['rows'], signal),
   })
   const [request] = gatherRequests(feed.data?.rows ?? [])

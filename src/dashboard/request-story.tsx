@@ -24,6 +24,7 @@ export function RequestStory({ id, desk, onClose }: StoryProps) {
   const feed = useFeed({
     key: id,
     isPaused: desk.isPaused,
+    changesWith: ['requests'],
     load: (signal) => desk.api.read<ApiRequests>(`/admin/requests?${query}`, ['rows'], signal),
   })
   const [request] = gatherRequests(feed.data?.rows ?? [])

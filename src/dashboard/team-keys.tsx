@@ -16,7 +16,12 @@ interface TeamKeysProps {
 export function TeamKeys({ desk: { api, names, isPaused }, team }: TeamKeysProps) {
   const [view, setView] = useState<KeysView>({ search: '', state: 'all', sort: 'month', isReversed: false, page: 0 })
   const path = linesPath(view, team.id)
-  const found = useFeed({ key: path, load: (signal) => api.read<ApiKeyLines>(path, ['rows'], signal), isPaused })
+  const found = useFeed({
+    key: path,
+    load: (signal) => api.read<ApiKeyLines>(path, ['rows'], signal),
+    isPaused,
+    changesWith: ['requests', 'configuration'],
+  })
   const answer = found.data
   const lines = useMemo(() => answer?.rows.map((row) => keyLine(row, names)) ?? [], [answer, names])
   return (

@@ -11,6 +11,7 @@ import {
   type Listener,
   type ListenerCredential,
   type ListenerStanding,
+  type Seen,
   hintText,
 } from '../core/live.ts'
 import type { LiveRoom } from '../../durable-objects/live-updates.ts'
@@ -34,12 +35,15 @@ export interface RoomPorts {
   readonly sleep: (ms: number) => Promise<void>
   /** What each of these is worth by now, in their order; null for nothing. Throws when nobody can tell. */
   readonly standingsOf: (credentials: readonly ListenerCredential[]) => Promise<readonly (ListenerStanding | null)[]>
+  /** What was noted since, and up to where that is; with null only that. Throws when nobody can tell. */
+  readonly changesNoted: (seen: Seen | null) => Promise<{ readonly changes: readonly Change[]; readonly seen: Seen }>
 }
 
 /** The object's sockets. */
 export class SocketRoom implements LiveRoom {
   readonly #ports: RoomPorts
   #gathered = new GatheredChanges()
+  #hasNoted = false
   #isTelling = false
   #toldAtMs = 0
   #checkedAtMs = 0
@@ -54,6 +58,8 @@ export class SocketRoom implements LiveRoom {
     const tag = tagOf(listener.credential)
     const isFull = ctx.getWebSockets().length >= SOCKETS_MAX || ctx.getWebSockets(tag).length >= SOCKETS_OF_ONE_MAX
     if (isFull) return new Response(null, { status: 503 })
+    // What was noted while nobody listened is told to nobody.
+    if (ctx.getWebSockets().length === 0) await this.#lookAtNoted(null)
     const [client, server] = Object.values(new WebSocketPair())
     if (client === undefined || server === undefined) throw new Error('a pair is two')
     ctx.acceptWebSocket(server, [tag])
@@ -67,9 +73,13 @@ export class SocketRoom implements LiveRoom {
   /** In company: what comes while a hint is due goes with it. */
   tell(changes: readonly Change[]): void {
     for (const change of changes) this.#gathered.add(change)
-    if (this.#isTelling) return
-    this.#isTelling = true
-    void this.#tellSoon().finally(() => (this.#isTelling = false))
+    this.#plan()
+  }
+
+  /** The same for what the audit log and the alerts have more of: looked at once, when it is told. */
+  tellNoted(): void {
+    this.#hasNoted = true
+    this.#plan()
   }
 
   /** Closes whose right has ended. Nobody whose right can't be looked at is told anything: they come again. */
@@ -104,9 +114,16 @@ export class SocketRoom implements LiveRoom {
     close(socket, LIVE_CLOSED.unexpected)
   }
 
+  #plan(): void {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    void this.#tellSoon().finally(() => (this.#isTelling = false))
+  }
+
   async #tellSoon(): Promise<void> {
     const { ctx, nowMs, sleep } = this.#ports
     await sleep(Math.max(0, Math.min(TOLD_EVERY_MS, this.#toldAtMs + TOLD_EVERY_MS - nowMs())))
+    if (this.#hasNoted) await this.#lookAtNoted(ctx.storage.kv.get<Seen>(SEEN) ?? null)
     if (nowMs() - this.#checkedAtMs > CHECKED_MS_MAX) await this.recheck()
     this.#closeSilent()
     this.#toldAtMs = nowMs()
@@ -115,6 +132,18 @@ export class SocketRoom implements LiveRoom {
     for (const socket of ctx.getWebSockets()) {
       const kinds = changes.kindsFor(attachedTo(socket)?.listener.audience ?? NOBODY)
       if (kinds.length > 0) quietly(() => socket.send(hintText(kinds)))
+    }
+  }
+
+  /** What can't be looked at is looked at with the next, and read by everybody before long anyway. */
+  async #lookAtNoted(since: Seen | null): Promise<void> {
+    this.#hasNoted = false
+    try {
+      const { changes, seen } = await this.#ports.changesNoted(since)
+      for (const change of changes) this.#gathered.add(change)
+      this.#ports.ctx.storage.kv.put(SEEN, seen)
+    } catch (error) {
+      console.warn(JSON.stringify({ level: 'warn', event: 'noted-not-read', error: String(error) }))
     }
   }
 
@@ -135,6 +164,9 @@ export class SocketRoom implements LiveRoom {
   }
 }
 
+/** Where is kept what was told, for when this wakes up again. */
+const SEEN = 'seen'
+
 /** Nothing is theirs. */
 const NOBODY: Audience = { tenantId: '', teamId: '' }
 
@@ -144,7 +176,13 @@ function settle(socket: WebSocket, worth: ReadonlyMap<string, ListenerStanding |
   const standing = worth.get(JSON.stringify(attached.listener.credential)) ?? null
   if (standing === null) return close(socket, LIVE_CLOSED.signedOut)
   const listener = { ...attached.listener, ...standing }
-  if (JSON.stringify(listener) !== JSON.stringify(attached.listener)) attach(socket, listener, attached.sinceMs)
+  if (JSON.stringify(listener) === JSON.stringify(attached.listener)) return
+  attach(socket, listener, attached.sinceMs)
+  if (rightsOf(listener) !== rightsOf(attached.listener)) quietly(() => socket.send(hintText(['access'])))
+}
+
+function rightsOf({ audience, role }: Listener): string {
+  return JSON.stringify([audience.tenantId, audience.teamId, role])
 }
 
 interface Attached {

@@ -8,6 +8,8 @@ import type { LiveUpdates } from '../../durable-objects/live-updates.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { LONGEST_MS, startSession } from '../../src/control-plane/session-record.ts'
 import { LIVE_CLOSED, LIVE_PROTOCOL, LIVE_TOKEN_PREFIX, LIVE_UPDATES_NAME } from '../../src/core/live.ts'
+import type { NewAlert } from '../../src/ledger/alerts/alert.ts'
+import { noteAlerts } from '../../src/ledger/alerts/note-alerts.ts'
 import { SocketRoom } from '../../src/platform/live-room.ts'
 import { consumeQueue } from '../../src/usage-consumer.ts'
 import { emptied } from '../support/admin-api.ts'
@@ -103,6 +105,12 @@ async function signedIn(sub: string) {
   return { id: row.id, headers: { cookie: `tidegate-session=${secret}`, origin: ORIGIN } }
 }
 
+/** Notes alerts as the ledger does, and says so. */
+async function noted(alerts: readonly NewAlert[]): Promise<void> {
+  await noteAlerts(env.DB, alerts, Date.now())
+  await object().noted()
+}
+
 const rule = () => call('POST', '/access/rules', { claim: 'email', value: '*@example.com', role: 'viewer' })
 const everybody = () => object().changed([{ kind: 'configuration', of: 'everybody' }])
 const CONFIGURATION = '{"v":1,"changed":["configuration"]}'
@@ -186,7 +194,7 @@ describe('who listens', () => {
     const body = JSON.stringify({ tenant: acme, name: 'team' })
     const headers = { authorization: `Bearer ${admin}`, 'content-type': 'application/json' }
     expect((await app.request(`${ORIGIN}/admin/teams`, { method: 'POST', headers, body }, env)).status).toBe(201)
-    expect(await owner.next()).toBe('{"v":1,"changed":["health","configuration"]}')
+    expect(await owner.next()).toBe('{"v":1,"changed":["health","audit","configuration"]}')
     expect(stranger.heard).toHaveLength(1)
   })
 
@@ -205,8 +213,62 @@ describe('who listens', () => {
     expect(await revoked?.closed).toBe(LIVE_CLOSED.signedOut)
     await call('DELETE', `/access/rules/${ruleId}`)
     expect(await lines[1]?.closed).toBe(LIVE_CLOSED.signedOut)
+    // Every one of these was a change that the owner may read of.
+    expect(await owner.next()).toBe('{"v":1,"changed":["audit","access"]}')
+  })
+
+  it('hears of an entry of the audit log and of an alert who may read it, and nobody else', async () => {
+    const tenants = await Promise.all(['acme', 'globex'].map((name) => call('POST', '/tenants', { name })))
+    const [acme = '', globex = ''] = tenants.map(({ id }) => id)
+    const teams = await Promise.all(['search', 'ads'].map((name) => call('POST', '/teams', { tenant: 'acme', name })))
+    const [search = '', ads = ''] = teams.map(({ id }) => id)
+    const minted = {
+      looker: await mint('d', 'viewer'),
+      acme: await mint('v', 'viewer', { tenant: acme }),
+      search: await mint('l', 'lead', { tenant: acme, team: search }),
+      ads: await mint('o', 'lead', { tenant: acme, team: ads }),
+      globex: await mint('g', 'viewer', { tenant: globex }),
+    }
+    const lines = await Promise.all(
+      Object.entries(minted).map(async ([name, { token }]) => ({ name, line: await byToken(token) })),
+    )
+    const owner = await byToken(OWNER)
+    const alert: NewAlert = {
+      kind: 'team-budget',
+      ...{ tenantId: acme, scope: 'team', subjectId: search, what: `budget team ${search}` },
+      ...{ windowStartMs: 0, windowEndMs: null, atMs: Date.now(), facts: {} },
+    }
+    const steps: readonly [change: () => Promise<unknown>, kinds: string, who: readonly string[]][] = [
+      [() => call('PATCH', `/teams/${search}`, { name: 'find' }), 'audit,configuration', ['acme', 'search']],
+      [() => call('PATCH', `/tenants/${globex}`, { name: 'globe' }), 'audit,configuration', ['globex']],
+      [() => mint('n', 'viewer', { tenant: globex }), 'audit,access', ['globex']],
+      [() => mint('m', 'viewer'), 'audit,access', []],
+      [() => noted([alert]), 'alerts', ['acme', 'search']],
+      [() => noted([{ ...alert, tenantId: '', scope: 'provider', subjectId: 'openai' }]), 'alerts', []],
+    ]
+    const expected = new Map<string, string[]>(lines.map(({ name }) => [name, []]))
+    for (const [change, kinds, who] of steps) {
+      const hint = JSON.stringify({ v: 1, changed: kinds.split(',') })
+      await change()
+      expect(await owner.next()).toBe(hint)
+      for (const name of ['looker', ...who]) expected.get(name)?.push(hint)
+      // What was told is known to be told where this wakes up again.
+      await evictDurableObject(object())
+    }
     await everybody()
-    expect(await owner.next()).toBe(CONFIGURATION)
+    await owner.next()
+    for (const { name, line } of lines) {
+      await vi.waitFor(() => expect(line.heard.at(-1)).toBe(CONFIGURATION))
+      expect(line.heard.slice(0, -1), name).toEqual(expected.get(name))
+    }
+  })
+
+  it('is told that they may do something else by now', async () => {
+    const tenant = (await call('POST', '/tenants', { name: 'acme' })).id
+    await call('POST', '/access/rules', { claim: 'email', value: 'ann@example.com', role: 'viewer', tenant })
+    const ann = await listen((await signedIn('ann')).headers)
+    await call('POST', '/access/rules', { claim: 'email', value: 'ann@example.com', role: 'admin', tenant })
+    expect(await ann.next()).toBe('{"v":1,"changed":["access"]}')
   })
 
   it('whose session ends by itself is shown out then, and hears nothing of what comes later', async () => {
@@ -236,7 +298,8 @@ describe('who listens', () => {
     const owner = await byToken(OWNER)
     const nobodyKnows = () => Promise.reject(new Error('D1 is away'))
     await runInDurableObject(object(), async (_, ctx) => {
-      const room = new SocketRoom({ ctx, nowMs: Date.now, sleep: async () => {}, standingsOf: nobodyKnows })
+      const ports = { ctx, nowMs: Date.now, sleep: async () => {}, standingsOf: nobodyKnows, changesNoted: nobodyKnows }
+      const room = new SocketRoom(ports)
       room.tell([{ kind: 'configuration', of: 'everybody' }])
     })
     expect([await owner.closed, owner.heard]).toEqual([LIVE_CLOSED.unverified, []])

@@ -3,8 +3,9 @@
 import { useState } from 'preact/hooks'
 import { ApiFailure } from './api.ts'
 import { formatDuration, formatUsd } from './format.ts'
+import { KINDS, PASSED } from './explain-kinds.ts'
 import { type CandidateLimits, type ExplainedLimits, LimitsExplained, OwnLimits } from './explain-limits.tsx'
-import { Field, Form, TextField, useSending } from './forms.tsx'
+import { Field, Form, SelectField, TextField, useSending } from './forms.tsx'
 import { Panel } from './panel.tsx'
 
 interface Candidate {
@@ -28,7 +29,10 @@ interface Candidate {
 /** `POST /v1/route/explain` */
 interface Explanation {
   readonly protocol: string
-  readonly model: string
+  readonly endpoint: string
+  readonly read_as: { readonly is_guessed: boolean; readonly because: string | null }
+  /** Null for what is passed through and names none. */
+  readonly model: string | null
   readonly candidates: readonly Candidate[]
   readonly route?: { readonly model: string; readonly strategy: string; readonly rule: string | null }
   readonly excluded?: readonly { readonly target: string; readonly reason: string; readonly detail: string }[]
@@ -48,13 +52,17 @@ interface Explanation {
 
 export function ExplainBox({ exampleModel }: { exampleModel: string }) {
   const [key, setKey] = useState('')
+  const [kind, setKind] = useState('')
+  const [path, setPath] = useState('')
   const [body, setBody] = useState('')
   const [explanation, setExplanation] = useState<Explanation | null>(null)
   const sending = useSending()
   const example = JSON.stringify({ model: exampleModel, messages: [{ role: 'user', content: 'Hello' }] }, null, 2)
   async function submit(): Promise<void> {
     setExplanation(null)
-    await sending.send(async () => setExplanation(await explain(key.trim(), body.trim() === '' ? example : body)))
+    const asked = kind === PASSED.value ? { endpoint: path.trim() } : kind === '' ? {} : { protocol: kind }
+    const text = body.trim() === '' ? example : body
+    await sending.send(async () => setExplanation(await explain(key.trim(), text, asked)))
   }
   const at = (field: string): string | null => (sending.failure?.field === field ? sending.failure.message : null)
   return (
@@ -66,7 +74,7 @@ export function ExplainBox({ exampleModel }: { exampleModel: string }) {
         <Form
           sending={sending}
           action="Explain"
-          isShown={(field) => field === 'key' || field === 'body'}
+          isShown={(field) => field === 'key' || field === 'body' || (field === 'path' && kind === PASSED.value)}
           onSubmit={() => void submit()}
         >
           <TextField
@@ -77,10 +85,20 @@ export function ExplainBox({ exampleModel }: { exampleModel: string }) {
             error={at('key')}
             onValue={setKey}
           />
+          <SelectField label="Kind" value={kind} options={[...KINDS, PASSED]} onValue={setKind} />
+          {kind === PASSED.value && (
+            <TextField
+              label="Path"
+              hint="Where a POST goes: /openai/v1/embeddings"
+              value={path}
+              error={at('path')}
+              onValue={setPath}
+            />
+          )}
           <Field
             label="Request body"
             error={at('body')}
-            hint="Of any protocol: chat, responses, messages, completions. Left empty: the example."
+            hint="In JSON, a form’s fields as members. Left empty: the example."
           >
             {(control) => (
               <textarea
@@ -103,24 +121,33 @@ export function ExplainBox({ exampleModel }: { exampleModel: string }) {
   )
 }
 
-async function explain(key: string, body: string): Promise<Explanation> {
+/** What is said of a request beside its body. */
+interface Asked {
+  readonly protocol?: string
+  readonly endpoint?: string
+}
+
+async function explain(key: string, body: string, asked: Asked): Promise<Explanation> {
   if (!/^[\x21-\x7e]+$/.test(key)) throw new ApiFailure('failed', 'key', 'Type a virtual key.', 'key')
   try {
     JSON.parse(body)
   } catch {
     throw new ApiFailure('failed', 'body', 'The body is not JSON.', 'body')
   }
-  const response = await fetch('/v1/route/explain', {
+  const query = new URLSearchParams({ ...asked }).toString()
+  const response = await fetch(`/v1/route/explain${query === '' ? '' : `?${query}`}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body,
     cache: 'no-store',
   })
-  const answer: Explanation & { readonly error?: { readonly message?: string } } = await response.json()
+  const answer: Explanation & { readonly error?: { readonly message?: string; readonly param?: string | null } } =
+    await response.json()
   if (response.ok) return answer
   const message = answer.error?.message ?? `The gateway answered with status ${response.status}.`
   // What is wrong with the key is told as any client is told it.
-  throw new ApiFailure('failed', 'refused', message, response.status === 401 ? 'key' : 'body')
+  const field = response.status === 401 ? 'key' : answer.error?.param === 'endpoint' ? 'path' : 'body'
+  throw new ApiFailure('failed', 'refused', message, field)
 }
 
 function Explained({ explanation }: { explanation: Explanation }) {
@@ -128,7 +155,7 @@ function Explained({ explanation }: { explanation: Explanation }) {
   return (
     <>
       <p>
-        <code>{explanation.model}</code> by {explanation.protocol}
+        <code>{explanation.model ?? explanation.endpoint}</code> by {explanation.protocol}
         {route !== undefined && (
           <>
             {' '}
@@ -141,6 +168,11 @@ function Explained({ explanation }: { explanation: Explanation }) {
           </>
         )}
       </p>
+      {explanation.read_as.because !== null && (
+        <p class="muted">
+          Read as a request to <code>{explanation.endpoint}</code>: {explanation.read_as.because.replaceAll('`', '')}.
+        </p>
+      )}
       {refused !== undefined && (
         <div class="form-error">
           It would be answered with status {refused.status}: <code>{JSON.stringify(refused.body)}</code>

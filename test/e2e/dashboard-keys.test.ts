@@ -15,6 +15,7 @@ import {
 } from '../support/account.ts'
 import { TEST_ADMIN_TOKEN, type TestSystem, startTestSystem } from '../support/system.ts'
 import { launchBrowser, whyNoBrowser } from './browser.ts'
+import { explainRequests } from './dashboard-explain.ts'
 import { barriers, expectLoaded, keepPicture, overflowOf, startReceiver } from './dashboard-page.ts'
 
 const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
@@ -282,21 +283,7 @@ describe.skipIf(noBrowser !== null)('keys in the dashboard', () => {
     await routes.first().waitFor()
     expect(await routes.count()).toBe(2)
     await page.locator('.route').filter({ hasText: 'sim-gpt*' }).getByText('simulated-openai/any model').waitFor()
-    await page.getByRole('button', { name: 'Explain' }).click()
-    await page.locator('.wrong').getByText('Type a virtual key.').waitFor()
-    await page.getByLabel('Virtual key').fill('tg_test_wrong')
-    await page.getByRole('button', { name: 'Explain' }).click()
-    await page.locator('.wrong .field-error').waitFor()
-    await page.getByLabel('Virtual key').fill(first.key)
-    await page.getByLabel('Request body').fill(JSON.stringify({ model: MODEL, messages: says('Hello') }))
-    await page.getByRole('button', { name: 'Explain' }).click()
-    await page.locator('.explanation').getByText('in good standing').waitFor()
-    await page.locator('.explanation').getByText('would be admitted').waitFor()
-    expect(await page.locator('.explanation').textContent()).toMatch(/Cache: .+\. *Limits/)
-    expect(await page.locator('.explanation').textContent()).toContain(`${MODEL} by chat → route sim-gpt*`)
-    await page.getByLabel('Request body').fill(JSON.stringify({ model: 'unheard-of', messages: says('Hello') }))
-    await page.getByRole('button', { name: 'Explain' }).click()
-    await page.getByText('It would be answered with status 404').waitFor()
+    await explainRequests(page, { key: first.key, model: MODEL })
     expect(complaints).toEqual([])
   })
 

@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { counted } from '../../src/core/amounts.ts'
 import type { TaskName } from '../../src/core/directory.ts'
 import type { LimitState } from '../../src/core/standing.ts'
+import { KINDS } from '../../src/dashboard/explain-kinds.ts'
 import { kindOf } from '../../src/data-plane/explain-kind.ts'
 import { passThrough } from '../../src/data-plane/pass-through.ts'
 import { serveTask } from '../../src/data-plane/serve-task.ts'
+import { protocols } from '../../src/protocols/index.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
 import { type Given, answerTo, explained, given, plain, worldOf } from '../support/explained-worlds.ts'
 import { passingWorld } from '../support/pass-through-world.ts'
@@ -237,6 +239,11 @@ describe('what kind a body is', () => {
     const response = await answerTo(pathWorld([someTarget('a')]), { model: 'asked', input: 'a' }, query)
     const message: unknown = expect.stringContaining(allowed)
     expect([response.status, await response.json()]).toMatchObject([400, { error: { param, message } }])
+  })
+
+  test('is one that the dashboard offers', () => {
+    const named = [...protocols.names, ...Object.keys(tasks)]
+    expect(KINDS.map(({ value }) => value).toSorted()).toEqual(['', ...named].toSorted())
   })
 
   test('stands in the complaint of a body that isn’t what it was taken for', async () => {

@@ -10,7 +10,9 @@ import {
   type LimiterCall,
   type LimiterObject,
   type LimiterReply,
+  type SecretEnd,
 } from '../src/core/limits.ts'
+import { HealthBoard, HealthLink } from '../src/core/health-news.ts'
 import { giveBackTail, wantsRenewal } from '../src/core/lease.ts'
 import {
   type KnownIsolate,
@@ -22,6 +24,7 @@ import {
   takeMessage,
   takeRelayed,
 } from '../src/core/region-relay.ts'
+import type { Region } from '../src/core/region.ts'
 import {
   type RegionalLimits,
   expireSubs,
@@ -74,8 +77,14 @@ export class RegionalOffice {
   readonly #talk: UpperTalk
   readonly #ttlMs: number
   readonly #revokedKeyIds = new Set<string>()
+  /** By their key. */
+  readonly #secretEnds = new Map<string, readonly SecretEnd[]>()
   #head: RegionHead
   #switches: Switches = NO_SWITCHES
+  /** What isolates tell each other of targets, and where they are. In memory only. */
+  readonly #health = new HealthBoard(Date.now())
+  readonly #healthAbove = new HealthLink(this.#health)
+  #isolatesAre: Region | null = null
   #wantedAtMs: number
   #alarmAtMs: number | null = null
   #pruneAtMs = 0
@@ -106,6 +115,7 @@ export class RegionalOffice {
   async call(message: LimiterCall): Promise<LimiterReply> {
     const nowMs = Date.now()
     if (this.#head.tenantId !== message.tenantId) this.#writeHead({ tenantId: message.tenantId })
+    this.#isolatesAre = message.health?.region ?? this.#isolatesAre
     const isolate = this.#isolateOf(message.holder)
     // One that comes again asks again: its answer may have been that nobody could be asked.
     const isStraggler = message.number < isolate.number
@@ -128,14 +138,19 @@ export class RegionalOffice {
     if (!isReached && said.grants.length + said.denials.length < asked.wants.length) {
       throw new Error('the tenant’s limiter is out of reach')
     }
+    const health = this.#health.answer(message.health, Date.now())
     const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
+    const keyIds = message.reports.map(({ keyId }) => keyId)
+    const secretEnds = keyIds.flatMap((keyId) => this.#secretEnds.get(keyId) ?? [])
     return {
       acknowledged: isolate.acknowledged,
-      revokedKeyIds: message.reports.map(({ keyId }) => keyId).filter((keyId) => this.#revokedKeyIds.has(keyId)),
+      revokedKeyIds: keyIds.filter((keyId) => this.#revokedKeyIds.has(keyId)),
+      ...(secretEnds.length === 0 ? {} : { secretEnds }),
       ...said,
       ...this.#slotsOf(message, said.ttlMs),
       ...(isBehind ? { switches: this.#switches } : {}),
       ...(isolate.cancelled.length > 0 ? { cancelled: isolate.cancelled } : {}),
+      ...(health === null ? {} : { health }),
     }
   }
 
@@ -214,7 +229,8 @@ export class RegionalOffice {
     this.#storage.save(this.#region)
     const { tenantId, name: holder, messageCount: number } = this.#head
     const switchesSeen = this.#switches.revision
-    return { v: LIMITS_VERSION, tenantId, holder, number, ...talk, admissions: [], chunks: [], switchesSeen }
+    const health = this.#healthAbove.talk(this.#isolatesAre, Date.now())
+    return { v: LIMITS_VERSION, tenantId, holder, number, ...talk, admissions: [], chunks: [], switchesSeen, health }
   }
 
   #takeReplies(calls: readonly LimiterCall[], replies: readonly LimiterReply[]): void {
@@ -226,11 +242,15 @@ export class RegionalOffice {
     this.#told = this.#telling
     const own = replies.at(-1)
     if (own?.switches !== undefined && own.switches.revision > this.#switches.revision) this.#switches = own.switches
+    if (own !== undefined) this.#healthAbove.take(own.health, Date.now())
     for (const keyId of own?.revokedKeyIds ?? []) {
       if (this.#revokedKeyIds.size >= REVOKED_MAX) this.#revokedKeyIds.clear()
       this.#revokedKeyIds.add(keyId)
       closeKey(this.#region, keyId)
     }
+    const told = Map.groupBy(own?.secretEnds ?? [], ({ keyId }) => keyId)
+    if (this.#secretEnds.size + told.size > REVOKED_MAX) this.#secretEnds.clear()
+    for (const [keyId, ends] of told) this.#secretEnds.set(keyId, ends)
     this.#storage.save(this.#region)
   }
 

@@ -14,12 +14,15 @@ import {
 } from '../src/core/breaker.ts'
 import type { Target } from '../src/core/directory.ts'
 import {
+  type Dated,
   type Permit,
   type Told,
   afterQuestion,
   afterReport,
   afterTrip,
   afterWithdrawal,
+  isChange,
+  nextEpoch,
   toldOf,
 } from '../src/core/shared-breaker.ts'
 import type { GatewayEnv } from '../src/env.ts'
@@ -28,6 +31,9 @@ interface Watched {
   readonly target: Target
   readonly trafficAtMs: number
 }
+
+/** As it is stored; without an epoch by an earlier version. */
+type Kept = BreakerState & { readonly epoch?: number }
 
 /** How often a target is checked, with a tenth of jitter. */
 const CHECK_MS = 30_000
@@ -38,30 +44,35 @@ const TRAFFIC_KEPT_MS = 60_000
 
 export class TargetBreaker extends DurableObject<GatewayEnv> {
   #state: BreakerState
+  /** Since when isolates are told what they are. */
+  #epoch: number
   #watched: Watched | null
 
   constructor(ctx: DurableObjectState, env: GatewayEnv) {
     super(ctx, env)
-    this.#state = ctx.storage.kv.get<BreakerState>('breaker') ?? CLOSED
+    const { epoch = 0, ...state }: Kept = ctx.storage.kv.get<Kept>('breaker') ?? CLOSED
+    this.#state = state
+    this.#epoch = epoch
     this.#watched = ctx.storage.kv.get<Watched>('watched') ?? null
   }
 
-  /** An isolate found the target broken and stopped calling it until `untilMs`. */
-  async tripped(untilMs: number): Promise<void> {
+  /** An isolate found the target broken and stopped calling it until `untilMs`. Returns how it stands for all. */
+  async tripped(untilMs: number): Promise<Dated<Told>> {
     this.#keep(afterTrip(this.#state, untilMs, Date.now()))
+    return this.#told(Date.now())
   }
 
   /** May this isolate call? At most one probe is out at any time; a probe not reported in time counts as failed. */
-  async permit(): Promise<Permit> {
+  async permit(): Promise<Dated<Permit>> {
     const { state, permit } = afterQuestion(this.#state, Date.now())
     this.#keep(state)
-    return permit
+    return { ...permit, epoch: this.#epoch }
   }
 
   /** How the probe went. */
-  async report(outcome: Outcome): Promise<Told> {
+  async report(outcome: Outcome): Promise<Dated<Told>> {
     this.#keep(afterReport(this.#state, outcome, Date.now(), Math.random()))
-    return toldOf(this.#state, Date.now())
+    return this.#told(Date.now())
   }
 
   /** The probe was not tried after all: the next to ask may have it. */
@@ -70,7 +81,7 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
   }
 
   /** An isolate has traffic for the target, which wants to be checked. Returns how it stands. */
-  async watch(target: Target): Promise<Told> {
+  async watch(target: Target): Promise<Dated<Told>> {
     const nowMs = Date.now()
     const known = this.#watched
     const isKnown = known !== null && nowMs - known.trafficAtMs < TRAFFIC_KEPT_MS
@@ -79,7 +90,7 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
       this.ctx.storage.kv.put('watched', this.#watched)
     }
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(nowMs + jittered(CHECK_MS))
-    return toldOf(this.#state, nowMs)
+    return this.#told(nowMs)
   }
 
   /** Checks the target and sets the next alarm. Never throws: an alarm that keeps failing would be given up. */
@@ -136,6 +147,11 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
     }
   }
 
+  #told(nowMs: number): Dated<Told> {
+    this.#keep(advanced(this.#state, nowMs))
+    return { ...toldOf(this.#state, nowMs), epoch: this.#epoch }
+  }
+
   /** Hears of every change, after it. */
   protected noted(before: BreakerState, after: BreakerState): void {
     void [before, after]
@@ -145,7 +161,8 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
     if (state === this.#state) return
     const before = this.#state
     this.#state = state
-    this.ctx.storage.kv.put('breaker', state)
+    if (isChange(before, state)) this.#epoch = nextEpoch(this.#epoch, Date.now())
+    this.ctx.storage.kv.put('breaker', { ...state, epoch: this.#epoch })
     this.noted(before, state)
   }
 }

@@ -1,5 +1,6 @@
 // One per tenant: the authority over its limits and the outbox of its usage events. A shell over src/core/authority.ts
-// and src/core/grant.ts; one call of `call` is one transaction. Nothing here is on the path of a warm request.
+// and src/core/grant.ts. What calls tell is committed together, and none is answered before that. Nothing here is on the path of
+// a warm request.
 import { DurableObject } from 'cloudflare:workers'
 import { noteCrossings, takeCrossings, takeRunaways } from '../src/core/alert.ts'
 import {
@@ -17,6 +18,7 @@ import { type OpenAdmission, adjusted, lost } from '../src/core/booking.ts'
 import { answer, takeReports } from '../src/core/exchange.ts'
 import { advance, gaugeId, sizeOf } from '../src/core/gauge.ts'
 import { limitsOn } from '../src/core/grant.ts'
+import { HealthBoard } from '../src/core/health-news.ts'
 import {
   type AdmissionRecord,
   type EventChunk,
@@ -36,7 +38,8 @@ import { NO_SWITCHES, type Switches } from '../src/core/switches.ts'
 import { runawayEvents, thresholdEvents } from '../src/core/usage-event.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import { type EarlierCall, type EarlierConfig, callOf, configOf, replyTo } from './earlier-version.ts'
-import { OUTBOX_DELAY_MS, Outbox } from './outbox.ts'
+import { GroupCommit } from './group-commit.ts'
+import { Outbox } from './outbox.ts'
 import { type HolderState, LimiterStorage } from './storage.ts'
 
 const NO_CONFIG: LimiterConfig = { v: LIMITS_VERSION, revision: 0, timeZone: 'UTC', nodes: [], revokedKeyIds: [] }
@@ -52,11 +55,16 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   /** Holders with attempts that were announced when their lease had expired here: no expiry books those. */
   readonly #belated = new Set<HolderState>()
   readonly #ttlMs: number
+  /** What isolates tell each other of targets. In memory only. */
+  readonly #health = new HealthBoard(Date.now())
   #tenantId: string
   #switches: Switches
   #hasBooked: boolean
   #alarmAtMs: number | null = null
+  /** An alarm is under way, which sets the next when it is done. */
+  #isAwake = false
   #pruneAtMs = 0
+  readonly #commits = new GroupCommit((nowMs) => this.#commit(nowMs))
 
   constructor(ctx: DurableObjectState, env: GatewayEnv) {
     super(ctx, env)
@@ -66,8 +74,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#switches = this.#storage.readSwitches() ?? NO_SWITCHES
     const config = this.#storage.readConfig()
     this.#authority = newAuthority(config ?? NO_CONFIG)
-    this.#storage.load(this.#authority)
-    for (const holder of this.#storage.readHolders()) {
+    for (const holder of this.#storage.load(this.#authority).values()) {
       this.#holders.set(holder.id, holder)
       this.#authority.holders.set(holder.id, holder.seenAtMs)
       if (this.#belatedOf(holder).length > 0) this.#belated.add(holder)
@@ -83,7 +90,8 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     const nowMs = Date.now()
     const message = callOf(call)
     const reply = this.#take(message, nowMs)
-    await this.#commit(nowMs)
+    // Somebody waits for a grant; the rest only wants to be safe.
+    await (message.wants.length > 0 || this.#storage.isTorn ? this.#commits.now(nowMs) : this.#commits.soon(nowMs))
     this.#refuseUnconfigured([message])
     return replyTo(call, reply)
   }
@@ -92,7 +100,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   async relay(messages: readonly LimiterCall[]): Promise<readonly LimiterReply[]> {
     const nowMs = Date.now()
     const replies = messages.map((message) => this.#take(message, nowMs))
-    await this.#commit(nowMs)
+    await this.#commits.now(nowMs)
     this.#refuseUnconfigured(messages)
     return replies
   }
@@ -103,7 +111,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     configure(this.#authority, config, Date.now())
     if (switches !== undefined) await this.takeSwitches(switches)
     this.#storage.writeMeta('config', JSON.stringify(this.#authority.config))
-    this.#storage.save(this.#authority)
+    await this.#commits.now(Date.now())
   }
 
   /** Grants nothing more to a key, and tells its holders at their next contact. */
@@ -138,9 +146,9 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
       const own = [...holder.inFlight.values()].filter(({ id }) => id.startsWith(`${requestId}#`))
       if (own.length === 0) continue
       isThere = true
-      for (const record of own) holder.inFlight.set(record.id, { ...record, isCancelled: true })
-      this.#storage.writeHolder(holder)
+      for (const record of own) this.#putFlight(holder, { ...record, isCancelled: true })
     }
+    if (isThere) await this.#commits.now(Date.now())
     return isThere
   }
 
@@ -184,14 +192,17 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   /** Expires leases, books what died with them, sends the outbox. Never throws: an alarm that fails too often is dropped. */
   override async alarm(): Promise<void> {
     this.#alarmAtMs = null
+    this.#isAwake = true
     const nowMs = Date.now()
     this.#bookLost(expireDue(this.#authority, nowMs), nowMs)
     this.#bookBelated(nowMs)
     noteCrossings(this.#authority, nowMs)
-    this.#announce(nowMs)
     this.#prune(nowMs)
-    this.#storage.save(this.#authority)
+    this.#announce(nowMs)
+    this.#outbox.close(nowMs)
+    await this.#commits.now(nowMs)
     await this.#outbox.send(this.#tenantId, nowMs)
+    this.#isAwake = false
     await this.#arm(Date.now())
   }
 
@@ -203,17 +214,32 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     for (const chunk of message.chunks) this.#takeChunk(holder, chunk, nowMs)
     this.#bookLost(takeReports(this.#authority, message, isStraggler, time), nowMs)
     const admissions = isStraggler ? [] : this.#unknownOf(holder, message.admissions)
-    for (const record of admissions) holder.inFlight.set(record.id, record)
+    for (const record of admissions) this.#putFlight(holder, record)
     if (this.#belatedOf(holder, admissions).length > 0) this.#belated.add(holder)
     holder.number = Math.max(holder.number, message.number)
     holder.seenAtMs = nowMs
-    this.#storage.writeHolder(holder)
+    this.#storage.putHolder(holder)
     const wants = this.#isConfigured ? message.wants : []
     const said = answer(this.#authority, { ...message, admissions, wants }, isStraggler, time)
     const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
     const cancelled = cancelledOf(holder)
-    const news = { ...(isBehind ? { switches: this.#switches } : {}), ...(cancelled.length > 0 ? { cancelled } : {}) }
+    const health = this.#health.answer(message.health, nowMs)
+    const news = {
+      ...(isBehind ? { switches: this.#switches } : {}),
+      ...(cancelled.length > 0 ? { cancelled } : {}),
+      ...(health === null ? {} : { health }),
+    }
     return { acknowledged: holder.acknowledged, ttlMs: this.#ttlMs, ...said, ...news }
+  }
+
+  #putFlight(holder: HolderState, record: AdmissionRecord): void {
+    holder.inFlight.set(record.id, record)
+    this.#storage.putFlight(holder, record.id, record)
+  }
+
+  #endFlight(holder: HolderState, id: string): void {
+    holder.inFlight.delete(id)
+    this.#storage.putFlight(holder, id, null)
   }
 
   async #commit(nowMs: number): Promise<void> {
@@ -249,12 +275,12 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
 
   #takeChunk(holder: HolderState, chunk: EventChunk, nowMs: number): void {
     if (chunk.to <= holder.acknowledged) return
-    this.#outbox.add(this.#corrected(chunk, nowMs), nowMs + OUTBOX_DELAY_MS)
+    this.#outbox.add(this.#corrected(chunk, nowMs), nowMs)
     for (const id of chunk.settles) {
       const record = holder.inFlight.get(id)
       if (record === undefined) continue
       noteSettled(this.#authority, record.leaseId, record.reserved.nanoUsd, nowMs)
-      holder.inFlight.delete(id)
+      this.#endFlight(holder, id)
     }
     holder.acknowledged = chunk.to
   }
@@ -271,9 +297,9 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
   /** Alerts leave with the events: once each, since what they are about remembers them in the same transaction. */
   #announce(nowMs: number): void {
     const crossings = takeCrossings(this.#authority)
-    if (crossings.length > 0) this.#outbox.add(thresholdEvents(this.#tenantId, crossings), nowMs)
+    if (crossings.length > 0) this.#outbox.add(thresholdEvents(this.#tenantId, crossings), nowMs, true)
     const runaways = takeRunaways(this.#authority)
-    if (runaways.length > 0) this.#outbox.add(runawayEvents(this.#tenantId, runaways), nowMs)
+    if (runaways.length > 0) this.#outbox.add(runawayEvents(this.#tenantId, runaways), nowMs, true)
   }
 
   /** Those that are news: what comes again, or was booked as lost before it came again, is known already. */
@@ -317,12 +343,11 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
       return { id, leaseId, reservedNanoUsd: reserved.nanoUsd, event, bookedAtMs: nowMs }
     })
     for (const admission of booked) {
-      holder.inFlight.delete(admission.id)
+      this.#endFlight(holder, admission.id)
       this.#storage.addBooked(admission)
     }
     this.#hasBooked = true
-    this.#storage.writeHolder(holder)
-    this.#outbox.add(lost(booked, nowMs), nowMs)
+    this.#outbox.add(lost(booked, nowMs), nowMs, true)
   }
 
   #prune(nowMs: number): void {
@@ -332,7 +357,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     for (const [id, holder] of this.#holders) {
       if (holder.seenAtMs >= nowMs - RETENTION_MS || holder.inFlight.size > 0) continue
       this.#holders.delete(id)
-      this.#storage.deleteHolder(id)
+      this.#storage.deleteHolder(holder)
     }
   }
 
@@ -345,7 +370,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
 
   async #arm(nowMs: number): Promise<void> {
     const next = earliest(earliest(this.#outbox.dueMs, nextExpiryMs(this.#authority)), this.#belatedDueMs)
-    if (next === null || (this.#alarmAtMs !== null && this.#alarmAtMs <= next)) return
+    if (this.#isAwake || next === null || (this.#alarmAtMs !== null && this.#alarmAtMs <= next)) return
     this.#alarmAtMs = Math.max(next, nowMs)
     await this.ctx.storage.setAlarm(this.#alarmAtMs)
   }

@@ -49,7 +49,12 @@ export interface Reservation {
 }
 
 /** Why a request could not be admitted. */
-export type Refusal = Denial | Unavailable | SwitchedOff
+export type Refusal = Denial | Unavailable | SwitchedOff | TargetNews
+
+/** The limiter's answer brought news of the target that was to be called: its breaker is to be asked again. Nothing is held. */
+export interface TargetNews {
+  readonly kind: 'target-news'
+}
 
 /** The limiter's answer brought the news that the caller is switched off. */
 export interface SwitchedOff {

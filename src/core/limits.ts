@@ -2,6 +2,7 @@
 // Amounts are integers: requests, LLM tokens, slots (attempts that run at once) and nano-USD.
 import type { Amounts, Counts, Flags } from './amounts.ts'
 import type { BudgetPeriod, LimitScope, RateUnit } from './failure.ts'
+import type { HealthAnswer, HealthTalk } from './health-news.ts'
 import type { LimitPolicy, RunawayAction, RunawayRule } from './limit-policy.ts'
 import type { LimitState, Standings } from './standing.ts'
 import type { Switches } from './switches.ts'
@@ -77,8 +78,18 @@ export interface LimiterConfig {
   /** The tenant, its teams and its keys; nodes without limits may be left out. */
   readonly nodes: readonly LimiterNode[]
   readonly revokedKeyIds: readonly string[]
+  /** Secrets that end sooner than every isolate has read that they do, or have lately. Missing: none. */
+  readonly secretEnds?: readonly SecretEnd[]
   /** What is switched off. Missing: as it was. */
   readonly switches?: Switches
+}
+
+/** A secret of a key that was replaced is taken until then. */
+export interface SecretEnd {
+  readonly keyId: string
+  /** `secretMark` of its digest. */
+  readonly mark: string
+  readonly untilMs: number
 }
 
 /** The nodes that an admission has to agree with, outermost first. */
@@ -166,6 +177,8 @@ export interface LimiterCall {
   readonly switchesSeen?: number
   /** Keys whose requests were answered without a lease, from the cache: of those, too, it is told which are revoked. */
   readonly unleasedKeyIds?: readonly string[]
+  /** What it has heard of targets, and how far it has heard the limiter. Missing: it is told nothing. */
+  readonly health?: HealthTalk
 }
 
 /** Which limit said no. */
@@ -252,6 +265,8 @@ export interface LimiterReply {
   readonly slotsLost: readonly string[]
   /** Those of the mentioned keys that are revoked. */
   readonly revokedKeyIds: readonly string[]
+  /** Those of their secrets that end; missing for none. */
+  readonly secretEnds?: readonly SecretEnd[]
   /** Those of the reported leases that may admit nothing more: what they are for is asked for anew. */
   readonly closedLeases?: readonly string[]
   /** What is switched off, where the isolate's list is older. */
@@ -260,6 +275,8 @@ export interface LimiterReply {
   readonly cancelled?: readonly string[]
   /** Whether the keys without a lease were looked at. */
   readonly hasSeenUnleased?: true
+  /** What other isolates have heard of targets since this one was last told. */
+  readonly health?: HealthAnswer
 }
 
 /** An attempt in flight, as its limiter knows it. */

@@ -15,8 +15,23 @@ export type Permit =
   /** The caller is the one to probe, and has to say how it went. */
   | { readonly kind: 'probe' }
 
+/** What the shared breaker says, and since when it is so: epoch ms, made unique. What becomes so later has a later epoch, also after
+ *  its object has lost its storage. */
+export type Dated<T extends Told | Permit> = T & { readonly epoch: number }
+
 /** While a probe is out, isolates are told to come back after this: it is usually answered long before its time is over. */
 const PROBED_MS = 2_000
+
+/** Whether isolates are to be told something else from then on. */
+export function isChange(before: BreakerState, after: BreakerState): boolean {
+  if (before.state === 'closed' || after.state === 'closed') return before.state !== after.state
+  return before.state !== after.state || before.untilMs !== after.untilMs
+}
+
+/** The epoch of a change that follows on `epoch`. */
+export function nextEpoch(epoch: number, nowMs: number): number {
+  return Math.max(epoch + 1, nowMs)
+}
 
 /** How the target stands. */
 export function toldOf(before: BreakerState, nowMs: number): Told {

@@ -179,6 +179,12 @@ async function pursueTarget<Answer, P extends Speaker>(
     const attempt = await nextAttempt(pursuit, target, permit)
     if (!('reservation' in attempt)) {
       permit.withdraw(exchange.later)
+      if (attempt.kind === 'target-news') {
+        // What it was let through by is no longer so: the attempt was none.
+        pursuit.attempts -= 1
+        mustWait = false
+        continue
+      }
       if (isOfTarget(attempt)) return passOver(pursuit, target, attempt)
       if (await downgraded(pursuit, attempt)) return 'downgraded'
       const { amounts } = demandOf(exchange, pursuit.purpose, target)

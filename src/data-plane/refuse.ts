@@ -64,6 +64,7 @@ export function failureOf(refusal: Refusal, requested: Amounts): Failure {
     case 'revoked':
       return { kind: 'unauthenticated', reason: 'revoked' }
     case 'stale-lease':
+    case 'target-news':
     case 'unavailable':
       return { kind: 'limiter-unavailable' }
   }

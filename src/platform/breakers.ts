@@ -12,34 +12,32 @@ import {
   openUntil,
   outcomeOf,
   probing,
-  ramping,
   recentInARow,
   shareOf,
   verdict,
 } from '../core/breaker.ts'
 import type { Target } from '../core/directory.ts'
 import type { UpstreamClass } from '../core/failure.ts'
-import { FULL_RETRY_BUDGET, type RetryBudget, earned, spentRetry } from '../core/retry.ts'
-import type { Permit, Told } from '../core/shared-breaker.ts'
-import type { Breakers, CallPermit, Closed, Later, Log, TargetStanding } from '../ports.ts'
+import { FULL_RETRY_BUDGET, earned, spentRetry } from '../core/retry.ts'
+import type { Dated, Permit, Told } from '../core/shared-breaker.ts'
+import type { Breakers, CallPermit, Closed, Later, TargetStanding } from '../ports.ts'
 import { Cooldowns } from './cooldowns.ts'
+import { type Health, type NewsPorts, hearOthers, pass, take, tellPause } from './target-news.ts'
 
 /** The shared object of a target. */
 export interface SharedBreaker {
-  tripped(untilMs: number): Promise<void>
-  permit(): Promise<Permit>
-  report(outcome: Outcome): Promise<Told>
+  tripped(untilMs: number): Promise<Dated<Told>>
+  permit(): Promise<Dated<Permit>>
+  report(outcome: Outcome): Promise<Dated<Told>>
   withdraw(): Promise<void>
   /** There is traffic, and the target wants to be checked. */
-  watch(target: Target): Promise<Told>
+  watch(target: Target): Promise<Dated<Told>>
 }
 
-export interface BreakerPorts {
+export interface BreakerPorts extends NewsPorts {
   readonly shared: (targetId: string) => SharedBreaker
-  readonly nowMs: () => number
   readonly draw: () => number
   readonly sleep: (ms: number) => Promise<void>
-  readonly log: Log
 }
 
 /** Calls that a target which hasn't answered lately may have under way. */
@@ -54,28 +52,22 @@ const ASKING_MS = 2_000
 const WATCH_MS = 30_000
 const TARGETS_MAX = 2_000
 
-interface Health {
-  state: BreakerState
-  retries: RetryBudget
-  readonly cooldowns: Cooldowns
-  provenAtMs: number
-  /** What was called before this tells of the past. */
-  recoveredAtMs: number
-  watchedAtMs: number
-  inFlight: number
-  readonly waiting: (() => void)[]
-}
-
 /** The health of targets, as this isolate and their shared objects know it. */
 export function isolateBreakers(ports: BreakerPorts): Breakers {
   const targets = new Map<string, Health>()
 
   function healthOf(target: Target): Health {
-    const known = targets.get(target.id)
-    if (known !== undefined) return known
+    const health = targets.get(target.id) ?? begun(target)
+    if (health.heard < ports.health.board.serial) hearOthers(ports, target, health)
+    return health
+  }
+
+  function begun(target: Target): Health {
     if (targets.size >= TARGETS_MAX) targets.clear()
     const health: Health = {
       state: CLOSED,
+      epoch: 0,
+      heard: 0,
       retries: FULL_RETRY_BUDGET,
       cooldowns: new Cooldowns(),
       provenAtMs: -Infinity,
@@ -106,7 +98,10 @@ export function isolateBreakers(ports: BreakerPorts): Breakers {
       return true
     },
     inFlight: (target) => targets.get(target.id)?.inFlight ?? 0,
-    standing: (target) => standingOf(target, targets.get(target.id), ports.nowMs()),
+    standing(target) {
+      const isKnown = targets.has(target.id) || ports.health.board.hasNews(target.id, 0)
+      return standingOf(target, isKnown ? healthOf(target) : undefined, ports.nowMs())
+    },
   }
 }
 
@@ -177,7 +172,9 @@ async function askHowItStands(
   // Requests that come while the question is out don't ask again.
   const asking = before.state === 'ramping' ? { ...before, untilMs: nowMs + ASKING_MS } : probing(before, nowMs)
   health.state = asking
-  const answer = await sharedPermit(ports, target, before)
+  const word = await sharedPermit(ports, target)
+  if (word !== null) pass(ports, target, health, word)
+  const answer = word ?? alone(before, ports.nowMs())
   if (answer.kind === 'probe') {
     health.state = probing(before, ports.nowMs())
     return grant(ports, target, health, true)
@@ -188,33 +185,21 @@ async function askHowItStands(
   return closed ?? grantShare(ports, target, health, isLast)
 }
 
-/** Takes over how the target stands for all. */
-function take(ports: BreakerPorts, target: Target, health: Health, told: Told): void {
-  const { openings } = health.state
-  if (told.kind === 'open') {
-    health.state = openUntil(told.untilMs, openings)
-    return
-  }
-  if (told.kind === 'ramp') {
-    if (health.state.state !== 'ramping') health.recoveredAtMs = ports.nowMs()
-    const step = ramping(told.step, openings, ports.nowMs())
-    health.state = step.state === 'ramping' ? { ...step, untilMs: told.untilMs } : step
-    return
-  }
-  if (health.state.state !== 'closed') ports.log.warn('target-recovered', { target: target.id })
-  health.state = CLOSED
-}
-
-/** The shared object's word; without it this isolate goes on by itself. */
-async function sharedPermit(ports: BreakerPorts, target: Target, before: BreakerState): Promise<Permit> {
+/** The shared object's word; null without it. */
+async function sharedPermit(ports: BreakerPorts, target: Target): Promise<Dated<Permit> | null> {
   try {
     return await ports.shared(target.id).permit()
   } catch {
     ports.log.warn('breaker-unreachable', { target: target.id })
-    const alone = advanced(before, ports.nowMs())
-    if (alone.state === 'closed') return { kind: 'closed' }
-    return alone.state === 'ramping' ? { kind: 'ramp', step: alone.step, untilMs: alone.untilMs } : { kind: 'probe' }
+    return null
   }
+}
+
+/** How this isolate goes on by itself. */
+function alone(before: BreakerState, nowMs: number): Permit {
+  const state = advanced(before, nowMs)
+  if (state.state === 'closed') return { kind: 'closed' }
+  return state.state === 'ramping' ? { kind: 'ramp', step: state.step, untilMs: state.untilMs } : { kind: 'probe' }
 }
 
 function grant(ports: BreakerPorts, target: Target, health: Health, isProbe: boolean): CallPermit {
@@ -256,6 +241,7 @@ function conclude(ports: BreakerPorts, target: Target, health: Health, end: Conc
   const outcome = outcomeOf(end.failure)
   if (end.failure === null) health.provenAtMs = nowMs
   if (health.cooldowns.note(target, end, nowMs)) health.provenAtMs = -Infinity
+  if (end.failure === 'throttled' || end.failure === 'overloaded') tellPause(ports, target, health, end.failure, nowMs)
   watch(ports, target, health, later)
   const before = health.state.state
   // While a probe is out, only the probe decides: what was called earlier tells of the past.
@@ -286,13 +272,15 @@ function tellOthers(
   before: BreakerState['state'],
   later: Later,
 ): void {
+  const hear = (word: Dated<Told>): void => pass(ports, target, health, word)
   if (end.isProbe) {
-    later(ports.shared(target.id).report(outcomeOf(end.failure)).then(ignore, ignore))
+    later(ports.shared(target.id).report(outcomeOf(end.failure)).then(hear, ignore))
     return
   }
   const { state } = health
   if (state.state === 'open' && before !== 'open') {
-    later(ports.shared(target.id).tripped(state.untilMs).catch(ignore))
+    health.epoch = Infinity
+    later(ports.shared(target.id).tripped(state.untilMs).then(hear, ignore))
   }
 }
 
@@ -301,8 +289,10 @@ function watch(ports: BreakerPorts, target: Target, health: Health, later: Later
   const nowMs = ports.nowMs()
   if (target.healthCheck === undefined || nowMs - health.watchedAtMs < WATCH_MS) return
   health.watchedAtMs = nowMs
-  const hear = (told: Told): void => {
-    if (told.kind === 'open' && health.state.state === 'closed') take(ports, target, health, told)
+  const hear = (word: Dated<Told>): void => {
+    if (word.kind !== 'open' || health.state.state !== 'closed') return
+    pass(ports, target, health, word)
+    take(ports, target, health, word)
   }
   later(ports.shared(target.id).watch(target).then(hear, ignore))
 }

@@ -23,6 +23,12 @@ export class Cooldowns {
     return Math.max(0, (this.#byModel.get(model)?.untilMs ?? 0) - nowMs)
   }
 
+  /** Others were asked for a pause until then. A longer one that is known stays. */
+  restUntil(model: string, untilMs: number): void {
+    const known = this.#byModel.get(model)
+    if (known === undefined || known.untilMs < untilMs) this.#rest(model, untilMs, known?.overloads)
+  }
+
   /** Takes in how a call went. True when the target has no room and begins a pause: after it, it has to prove itself anew. */
   note(
     { model, credentials }: Target,

@@ -3,6 +3,7 @@
 // throttled rests, one that is refused is left out, and the next is tried at once. Credentials are names here, never secrets.
 import type { Target } from '../core/directory.ts'
 import { isFormer } from '../core/held-credential.ts'
+import { HealthBoard } from '../core/health-news.ts'
 import type { CredentialPools, Log } from '../ports.ts'
 
 interface Member {
@@ -15,10 +16,14 @@ interface Member {
   readonly restsUntilMs: Map<string, number>
   disabledUntilMs: number
   disabledTimes: number
+  /** Until when it was said to be out of use, here or elsewhere: what is heard again says nothing new. */
+  saidUntilMs: number
 }
 
 interface Pool {
   readonly names: string
+  /** What others have found out is heard up to here. */
+  heard: number
   readonly members: readonly Member[]
 }
 
@@ -30,23 +35,15 @@ const FADING_MS = 30_000
 /** A refused credential is tried again after this, doubling. */
 const DISABLED_MS = 60_000
 const DISABLED_MS_MAX = 3_600_000
+/** A shorter rest is over before others hear of it. */
+const TOLD_REST_MS = 2_000
 const POOLS_MAX = 1_000
 const MODELS_MAX = 100
 
-/** The credentials of this isolate's targets, as far as it has heard. */
-export function credentialPools(nowMs: () => number, log: Log): CredentialPools {
-  const pools = new Map<string, Pool>()
-
-  function membersOf(target: Target): readonly Member[] {
-    const names = (target.credentials ?? []).join('\n')
-    const known = pools.get(target.id)
-    const pool = known?.names === names ? known : { names, members: (target.credentials ?? []).map(memberOf) }
-    if (pool !== known) {
-      if (pools.size >= POOLS_MAX) pools.clear()
-      pools.set(target.id, pool)
-    }
-    return pool.members
-  }
+/** The credentials of this isolate's targets, as far as it has heard, also from others. */
+export function credentialPools(nowMs: () => number, log: Log, board = new HealthBoard(0)): CredentialPools {
+  const pools = new Pools(nowMs, board)
+  const membersOf = (target: Target): readonly Member[] => pools.membersOf(target)
 
   return {
     choose(target, tried) {
@@ -65,8 +62,8 @@ export function credentialPools(nowMs: () => number, log: Log): CredentialPools 
       if (member === undefined) return
       const atMs = nowMs()
       const forMs = Math.min(retryAfterMs ?? REST_MS, REST_MS_MAX)
-      if (member.restsUntilMs.size >= MODELS_MAX) member.restsUntilMs.clear()
-      member.restsUntilMs.set(target.model, atMs + forMs)
+      rest(member, target.model, atMs + forMs)
+      if (forMs >= TOLD_REST_MS) pools.tell(target, member.name, target.model, atMs + forMs)
       member.throttles = fading(member, atMs) + 1
       member.throttledAtMs = atMs
       log.warn('credential-throttled', { target: target.id, credential: member.name, forMs })
@@ -78,6 +75,8 @@ export function credentialPools(nowMs: () => number, log: Log): CredentialPools 
       const forMs = Math.min(DISABLED_MS * 2 ** member.disabledTimes, DISABLED_MS_MAX)
       member.disabledTimes += 1
       member.disabledUntilMs = atMs + forMs
+      member.saidUntilMs = Math.max(member.saidUntilMs, member.disabledUntilMs)
+      pools.tell(target, member.name, null, atMs + forMs)
       log.warn('credential-disabled', { target: target.id, credential: member.name, forMs })
     },
     served(target) {
@@ -103,6 +102,47 @@ export function credentialPools(nowMs: () => number, log: Log): CredentialPools 
   }
 }
 
+/** The credentials of each target, with what others have found out about them. */
+class Pools {
+  readonly #pools = new Map<string, Pool>()
+  readonly #nowMs: () => number
+  readonly #board: HealthBoard
+
+  constructor(nowMs: () => number, board: HealthBoard) {
+    this.#nowMs = nowMs
+    this.#board = board
+  }
+
+  membersOf(target: Target): readonly Member[] {
+    const names = (target.credentials ?? []).join('\n')
+    const known = this.#pools.get(target.id)
+    const pool = known?.names === names ? known : { names, heard: 0, members: (target.credentials ?? []).map(memberOf) }
+    if (pool !== known) {
+      if (this.#pools.size >= POOLS_MAX) this.#pools.clear()
+      this.#pools.set(target.id, pool)
+    }
+    if (pool.heard < this.#board.serial) this.#hear(target.id, pool)
+    return pool.members
+  }
+
+  /** Others are to hear of it. `model`: it is out of use for that one; null for all. */
+  tell({ id: targetId }: Target, credential: string, model: string | null, untilMs: number): void {
+    const finding = { kind: 'credential', targetId, credential, model } as const
+    this.#board.take([{ finding, region: null, epoch: untilMs, untilMs }], this.#nowMs())
+  }
+
+  #hear(targetId: string, pool: Pool): void {
+    pool.heard = this.#board.serial
+    for (const { finding, untilMs } of this.#board.about(targetId, this.#nowMs())) {
+      const member = finding.kind === 'credential' ? find(pool.members, finding.credential) : undefined
+      if (finding.kind !== 'credential' || member === undefined) continue
+      const { model } = finding
+      if (model === null) hearDisabled(member, untilMs)
+      else rest(member, model, Math.max(member.restsUntilMs.get(model) ?? 0, untilMs))
+    }
+  }
+}
+
 function memberOf(name: string): Member {
   return {
     name,
@@ -112,6 +152,7 @@ function memberOf(name: string): Member {
     restsUntilMs: new Map(),
     disabledUntilMs: 0,
     disabledTimes: 0,
+    saidUntilMs: 0,
   }
 }
 
@@ -125,6 +166,17 @@ function isReady(member: Member, model: string, atMs: number): boolean {
 
 function isResting({ restsUntilMs }: Member, model: string, atMs: number): boolean {
   return restsUntilMs.size > 0 && atMs < (restsUntilMs.get(model) ?? 0)
+}
+
+function hearDisabled(member: Member, untilMs: number): void {
+  if (untilMs <= member.saidUntilMs) return
+  member.saidUntilMs = untilMs
+  member.disabledUntilMs = untilMs
+}
+
+function rest(member: Member, model: string, untilMs: number): void {
+  if (member.restsUntilMs.size >= MODELS_MAX) member.restsUntilMs.clear()
+  member.restsUntilMs.set(model, untilMs)
 }
 
 function fading({ throttles, throttledAtMs }: Member, atMs: number): number {

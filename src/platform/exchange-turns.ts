@@ -1,11 +1,15 @@
 // Whose turn it is to talk to a limiter. One exchange is under way at a time, and what comes up meanwhile goes into the next;
 // but where somebody waits and an answer is overdue, one more may begin, since messages get lost. Times are epoch ms.
+import type { LimiterCall, LimiterReply } from '../core/limits.ts'
+import type { HolderPorts } from './holder-ports.ts'
 
 /** An exchange that takes longer is taken for lost. */
-export const EXCHANGE_MS_MAX = 5_000
+const EXCHANGE_MS_MAX = 5_000
 /** An answer is overdue after so many times what one usually takes, this at least. */
 const OVERDUE_TIMES = 3
 const OVERDUE_MS_MIN = 250
+/** How often a message is sent that is turned away at once. */
+const SENDS_MAX = 2
 
 export class ExchangeTurns {
   #turn = 0
@@ -58,5 +62,21 @@ export class ExchangeTurns {
   #patienceMs(usualMs: number | null): number {
     if (usualMs === null || this.#isSecond) return EXCHANGE_MS_MAX
     return Math.min(EXCHANGE_MS_MAX, Math.max(OVERDUE_MS_MIN, OVERDUE_TIMES * usualMs))
+  }
+}
+
+/** The answer to a message; null when none came in time. An object that was just restarted (a deployment does that) is asked once
+ *  more: a message may be repeated. */
+export async function sentInTime(
+  { send, sleep }: Pick<HolderPorts, 'send' | 'sleep'>,
+  message: LimiterCall,
+): Promise<LimiterReply | null> {
+  const late = sleep(EXCHANGE_MS_MAX).then(() => null)
+  for (let sends = 1; ; sends++) {
+    try {
+      return await Promise.race([send(message), late])
+    } catch {
+      if (sends === SENDS_MAX) return null
+    }
   }
 }

@@ -17,13 +17,14 @@ import type { UsageEvent } from '../core/usage-event.ts'
 import type { Later, LeaseInHand, Refusal, Reservation } from '../ports.ts'
 import { Denials, denialFor } from './denials.ts'
 import { EventJournal, type Journal } from './event-journal.ts'
-import { EXCHANGE_MS_MAX, ExchangeTurns } from './exchange-turns.ts'
+import { ExchangeTurns, sentInTime } from './exchange-turns.ts'
 import { CommitPace } from './group-commit.ts'
 import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
+import { HolderNews, type WhyNot } from './holder-news.ts'
 import { Holding, extension, idOf } from './holding.ts'
 import { IdleWatch } from './idle-watch.ts'
-import { KnownKeys } from './known-keys.ts'
+import type { KnownKeys } from './known-keys.ts'
 
 export type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 
@@ -33,14 +34,14 @@ interface Waiter extends Shortage {
   /** Takes what it waits for from a lease; false when that hasn't as much. */
   readonly serve: (lease: HeldLease, nowMs: number, isAsked: boolean) => boolean
   readonly refuse: (refusal: Refusal) => void
+  /** What has come to light against it since it waits. */
+  readonly whyNot: WhyNot
 }
 
 /** While something runs, the limiter is heard of about this often: it may have news of a revocation or of a switch. */
 const CONTACT_MS = 3_000
 /** Group commit: what is owed waits at most this long for company. */
 const FLUSH_DELAY_MS = 25
-/** How often a message is sent that is turned away at once. */
-const SENDS_MAX = 2
 /** What could not be shipped is tried again after this, doubling, so many times. */
 const RETRY_MS = 1_000
 const RETRIES_MAX = 4
@@ -57,8 +58,7 @@ export class LeaseHolder {
   readonly #denials = new Denials()
   readonly #journal: Journal
   readonly #manner: HolderManner | null
-  /** Attempts that an operator wants to end. */
-  #cancelled: readonly string[] = []
+  readonly #news: HolderNews
   #waiters: Waiter[] = []
   #messageCount = 0
   #ttlMs = LEASE_TTL_MS
@@ -70,7 +70,6 @@ export class LeaseHolder {
   /** Unused allowance goes back when nobody asks any more. */
   readonly #idleness: IdleWatch
   #lastHeardMs = 0
-  readonly keys = new KnownKeys()
   /** What could be admitted on a path without asking anybody; null for nothing. Takes nothing. */
   readonly inHand = (path: LimiterPath): LeaseInHand | null => this.#leases.inHand(path, this.#ports.nowMs())
 
@@ -82,10 +81,15 @@ export class LeaseHolder {
     this.#leases = new HeldLeases(holder, manner?.aheadRequests)
     this.#commits = new CommitPace(manner?.flushDelayMs ?? FLUSH_DELAY_MS)
     this.#ports = ports
+    this.#news = new HolderNews(ports)
     this.#idleness = new IdleWatch(ports, () => {
       this.#leases.rest()
       return this.#exchange()
     })
+  }
+
+  get keys(): KnownKeys {
+    return this.#news.keys
   }
 
   /** True when nothing is held, owed or waited for. */
@@ -131,7 +135,7 @@ export class LeaseHolder {
     const id = idOf(template)
     this.#journal.admit(id, { leaseId: '', reserved: counted(reserved), limitsMoney: false, template })
     this.#flushSoon(later)
-    return () => this.#cancelled.includes(id)
+    return () => this.#news.isCancelled(id)
   }
 
   /** Hands over the event of what was announced. */
@@ -172,7 +176,7 @@ export class LeaseHolder {
       keepAlive: (later) => this.#keepAlive(lease, later),
       hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
       isRevoked: () => this.keys.isRevoked(path.keyId),
-      isCancelled: () => this.#cancelled.includes(id),
+      isCancelled: () => this.#news.isCancelled(id),
       standings: () => standingsNow(lease, this.#ports.nowMs()),
     }
     if (this.#manner === null) return reservation
@@ -188,7 +192,7 @@ export class LeaseHolder {
     if (holding.isSettled || this.#remembered(path, more, nowMs) !== null) return false
     const serve = (lease: HeldLease, atMs: number): boolean => holding.isSettled || holding.extend(lease, more, atMs)
     const shortage = { path, amounts: more, leastNanoUsd: null }
-    return this.#ask(shortage, serve, later).then((refusal) => refusal === null && !holding.isSettled)
+    return this.#ask(shortage, serve, null, later).then((refusal) => refusal === null && !holding.isSettled)
   }
 
   /** A lease that admits is renewed; one that only keeps slots, which it no longer can be, is told of. */
@@ -224,20 +228,26 @@ export class LeaseHolder {
       reservation = this.#reservation(lease, path, reserved, template)
       return true
     }
-    const refusal = await this.#ask(shortage, serve, later)
+    const refusal = await this.#ask(shortage, serve, template.targetId, later)
     if (refusal === null) this.#flushSoon(later)
     return refusal ?? reservation ?? { kind: 'unavailable' }
   }
 
-  /** Waits until `serve` took what it needs from a lease: null then, else why not. */
-  async #ask(shortage: Shortage, serve: Waiter['serve'], later: Later): Promise<Refusal | null> {
+  /** Waits until `serve` took what it needs from a lease: null then, else why not. `targetId`: what is to be called then. */
+  async #ask(
+    shortage: Shortage,
+    serve: Waiter['serve'],
+    targetId: string | null,
+    later: Later,
+  ): Promise<Refusal | null> {
     const answered = new Promise<Refusal | null>((resolve) => {
       const served: Waiter['serve'] = (lease, atMs, isAsked) => {
         if (!serve(lease, atMs, isAsked)) return false
         resolve(null)
         return true
       }
-      this.#waiters.push({ ...shortage, isAsked: false, serve: served, refuse: resolve })
+      const whyNot = this.#news.watch(targetId)
+      this.#waiters.push({ ...shortage, isAsked: false, serve: served, refuse: resolve, whyNot })
     })
     const waiter = this.#waiters[this.#waiters.length - 1]
     this.#exchangeSoon(later)
@@ -299,46 +309,32 @@ export class LeaseHolder {
     this.#unanswered = []
     const talk = this.#leases.talk(this.#waiters, sentAtMs)
     for (const waiter of this.#waiters) waiter.isAsked = true
-    const message = this.#message(talk)
+    const message = this.#message(talk, sentAtMs)
     if (message === null) return true
     this.#commits.begun(sentAtMs)
     this.#unanswered = message.admissions
-    const reply = await this.#sendInTime(message)
+    const reply = await sentInTime(this.#ports, message)
     const isLatest = message.number === this.#messageCount
     if (reply === null) {
       if (isLatest) this.#failWaiters()
       return false
     }
     if (isLatest) this.#unanswered = []
-    if (reply.hasSeenUnleased === true) this.keys.heard(message.unleasedKeyIds ?? [], sentAtMs)
+    this.#news.take(message, reply, sentAtMs, isLatest)
     this.#ttlMs = reply.ttlMs
     this.#lastHeardMs = this.#ports.nowMs()
-    this.#cancelled = reply.cancelled ?? []
-    if (reply.switches !== undefined) this.#ports.switches?.take(reply.switches)
     this.#journal.acknowledge(reply.acknowledged)
     this.#leases.take(talk, reply, sentAtMs, this.#lastHeardMs)
     if (reply.revokedKeyIds.length > 0) {
       for (const keyId of reply.revokedKeyIds) this.revoke(keyId)
       this.#ports.onRevoked(reply.revokedKeyIds)
     }
+    if (reply.secretEnds !== undefined) this.#ports.onSecretEnds?.(reply.secretEnds)
     if (isLatest) this.#serveWaiters(talk, reply)
     return true
   }
 
-  /** Null when no answer came in time. An object that was just restarted (a deployment does that) is asked once more:
-   *  a message may be repeated. */
-  async #sendInTime(message: LimiterCall): Promise<LimiterReply | null> {
-    const late = this.#ports.sleep(EXCHANGE_MS_MAX).then(() => null)
-    for (let sends = 1; ; sends++) {
-      try {
-        return await Promise.race([this.#ports.send(message), late])
-      } catch {
-        if (sends === SENDS_MAX) return null
-      }
-    }
-  }
-
-  #message({ reports, wants }: LeaseTalk): LimiterCall | null {
+  #message({ reports, wants }: LeaseTalk, sentAtMs: number): LimiterCall | null {
     const { chunks, admissions } = this.#journal.outgoing()
     if (wants.length === 0 && chunks.length === 0 && admissions.length === 0 && reports.length === 0) return null
     this.#messageCount += 1
@@ -351,8 +347,7 @@ export class LeaseHolder {
       admissions,
       chunks,
       wants,
-      ...this.keys.told(),
-      ...(this.#ports.switches === undefined ? {} : { switchesSeen: this.#ports.switches.revision }),
+      ...this.#news.told(sentAtMs),
     }
   }
 
@@ -368,9 +363,9 @@ export class LeaseHolder {
     this.#waiters = []
     const denied = new Map<string, Counts>()
     for (const waiter of waiting) {
-      const off = this.#ports.switches?.ofCaller(waiter.path) ?? null
-      if (off !== null) {
-        waiter.refuse({ kind: 'switched-off', what: off })
+      const refusal = waiter.whyNot(waiter.path)
+      if (refusal !== null) {
+        waiter.refuse(refusal)
         continue
       }
       const name = this.#leases.nameOf(waiter.path)

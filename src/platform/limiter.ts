@@ -1,19 +1,23 @@
 // The limiter port over one Durable Object per tenant: a lease holder for each tenant that this isolate serves. Where an end
 // user's or a target's limits have a say as well, all are asked together (`beside.ts`).
 import { late } from '../core/late.ts'
-import type { LimiterObject, LimiterPath } from '../core/limits.ts'
+import type { LimiterObject, LimiterPath, SecretEnd } from '../core/limits.ts'
 import type { LimitState } from '../core/standing.ts'
 import type { SwitchBoard } from '../core/switches.ts'
 import type { Beside, Limiter, Log, Refusal, Reservation } from '../ports.ts'
 import type { Asked, BesidePorts } from './beside.ts'
-import { LeaseHolder } from './lease-holder.ts'
+import { type HolderPorts, LeaseHolder } from './lease-holder.ts'
+import type { HealthDesk } from './target-news.ts'
 
 export interface LimiterPorts extends BesidePorts {
   readonly object: (tenantId: string) => LimiterObject
   /** The way to tenants' limiters near this isolate; null where nobody knows where it is. Missing: there are none. */
   readonly near?: () => ((tenantId: string) => Pick<LimiterObject, 'call'>) | null
   readonly onRevoked: (keyIds: readonly string[]) => void
+  readonly onSecretEnds?: (ends: readonly SecretEnd[]) => void
   readonly switches: SwitchBoard
+  /** What is known of targets; missing: this isolate tells nobody, and is told nothing. */
+  readonly health?: HealthDesk
   readonly log: Log
 }
 
@@ -40,13 +44,8 @@ export function leasedLimiter(ports: LimiterPorts): PlacedLimiter {
     if (holders.size >= HOLDERS_MAX) forgetIdle(holders)
     // Decided once: a lease is known only where it is from.
     const object = (regional.has(tenantId) ? ports.near?.() : null) ?? ports.object
-    const holder = new LeaseHolder(tenantId, ports.newId(), {
-      send: (message) => object(tenantId).call(message),
-      nowMs: ports.nowMs,
-      sleep: ports.sleep,
-      onRevoked: ports.onRevoked,
-      switches: ports.switches,
-    })
+    const send: HolderPorts['send'] = (message) => object(tenantId).call(message)
+    const holder = new LeaseHolder(tenantId, ports.newId(), { ...ports, send })
     holders.set(tenantId, holder)
     return holder
   }

@@ -4,6 +4,7 @@ import type { PriceList } from '../catalog/price-catalogue.ts'
 import { Calibration } from '../core/calibration.ts'
 import { late } from '../core/late.ts'
 import { PRICE_LIST_NAME } from '../core/directory.ts'
+import { HealthBoard } from '../core/health-news.ts'
 import { PriceBook } from '../core/price-book.ts'
 import { type LimiterPlace, placeOf } from '../core/limiter-place.ts'
 import { type Region, breakerName, regionOf } from '../core/region.ts'
@@ -20,6 +21,7 @@ import { readUnpriced } from './unpriced.ts'
 import { leasedLimiter } from './limiter.ts'
 import { windowedLog } from './log.ts'
 import { type ReplyStore, kvStore, replyCache } from './reply-cache.ts'
+import type { HealthDesk } from './target-news.ts'
 import { targetSpeeds } from './target-speeds.ts'
 import { fetchUpstream } from './upstream.ts'
 
@@ -50,6 +52,7 @@ function makeServices(env: GatewayEnv): GatewayServices {
   const prices = new PriceBook(readUnpriced(env, log))
   let region: Region | null = null
   let place: LimiterPlace | null = null
+  const health: HealthDesk = { board: new HealthBoard(nowMs()), region: () => region ?? regionOf(null) }
   const directory = kvDirectory(env.DIRECTORY, pepper, nowMs, log, switches, prices, (tenant) => {
     limiter.place(tenant.tenantId, tenant.limiter === 'regional')
   })
@@ -63,7 +66,9 @@ function makeServices(env: GatewayEnv): GatewayServices {
     sleep,
     newId: uuidv7,
     onRevoked: (keyIds) => directory.revoke(keyIds),
+    onSecretEnds: (ends) => directory.endSecrets(ends),
     switches,
+    health,
     log,
   })
   return {
@@ -75,16 +80,17 @@ function makeServices(env: GatewayEnv): GatewayServices {
     limiter,
     breakers: isolateBreakers({
       shared(targetId) {
-        const name = breakerName(region ?? regionOf(null), targetId)
+        const name = breakerName(health.region(), targetId)
         return env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(name))
       },
+      health,
       nowMs,
       draw,
       sleep,
       log,
     }),
     speeds: targetSpeeds({ nowMs, draw, log }),
-    credentials: credentialPools(nowMs, log),
+    credentials: credentialPools(nowMs, log, health.board),
     headroom: isolateHeadroom(nowMs),
     calibration: new Calibration(),
     prices,

@@ -1,13 +1,17 @@
 // Isolates in front of one shared breaker, on a clock of the test's.
-import { type BreakerState, CLOSED, type Outcome } from '../../src/core/breaker.ts'
+import { type BreakerState, CLOSED, type Outcome, advanced } from '../../src/core/breaker.ts'
 import type { UpstreamClass } from '../../src/core/failure.ts'
+import { HealthBoard } from '../../src/core/health-news.ts'
 import {
+  type Dated,
   type Permit,
   type Told,
   afterQuestion,
   afterReport,
   afterTrip,
   afterWithdrawal,
+  isChange,
+  nextEpoch,
   toldOf,
 } from '../../src/core/shared-breaker.ts'
 import { isolateBreakers } from '../../src/platform/breakers.ts'
@@ -25,36 +29,56 @@ export function breakerWorld() {
   const log = windowedLog(clock.nowMs, (line) => lines.push(line))
   const draws = { next: 0.5 }
   let state: BreakerState = CLOSED
+  let epoch = 0
+  const keep = (next: BreakerState): void => {
+    if (isChange(state, next)) epoch = nextEpoch(epoch, clock.nowMs())
+    state = next
+  }
+  const told = (): Dated<Told> => {
+    keep(advanced(state, clock.nowMs()))
+    return { ...toldOf(state, clock.nowMs()), epoch }
+  }
   const shared = {
     questions: 0,
     probes: 0,
     watched: 0,
     isReachable: true,
-    async tripped(untilMs: number): Promise<void> {
-      state = afterTrip(state, untilMs, clock.nowMs())
+    async tripped(untilMs: number): Promise<Dated<Told>> {
+      if (!shared.isReachable) throw new Error('unreachable')
+      keep(afterTrip(state, untilMs, clock.nowMs()))
+      return told()
     },
-    async permit(): Promise<Permit> {
+    async permit(): Promise<Dated<Permit>> {
       shared.questions += 1
       if (!shared.isReachable) throw new Error('unreachable')
       const answer = afterQuestion(state, clock.nowMs())
-      state = answer.state
+      keep(answer.state)
       if (answer.permit.kind === 'probe') shared.probes += 1
-      return answer.permit
+      return { ...answer.permit, epoch }
     },
-    async report(outcome: Outcome): Promise<Told> {
-      state = afterReport(state, outcome, clock.nowMs(), 0.5)
-      return toldOf(state, clock.nowMs())
+    async report(outcome: Outcome): Promise<Dated<Told>> {
+      keep(afterReport(state, outcome, clock.nowMs(), 0.5))
+      return told()
     },
     async withdraw(): Promise<void> {
-      state = afterWithdrawal(state, clock.nowMs())
+      keep(afterWithdrawal(state, clock.nowMs()))
     },
-    async watch(): Promise<Told> {
+    async watch(): Promise<Dated<Told>> {
       shared.watched += 1
-      return toldOf(state, clock.nowMs())
+      return told()
     },
   }
-  const isolate = (): Breakers =>
-    isolateBreakers({ shared: () => shared, nowMs: clock.nowMs, draw: () => draws.next, sleep: clock.sleep, log })
+  const isolate = (board = new HealthBoard(clock.nowMs())): Breakers => {
+    const health = { board, region: () => 'eu' as const }
+    return isolateBreakers({
+      shared: () => shared,
+      health,
+      nowMs: clock.nowMs,
+      draw: () => draws.next,
+      sleep: clock.sleep,
+      log,
+    })
+  }
   return { clock, lines, draws, shared, isolate, later: (work: Promise<void>) => void work }
 }
 

@@ -12,7 +12,10 @@ import type { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { createApp } from '../../src/app.ts'
 import type { UsageBatch } from '../../src/core/usage-event.ts'
 import type { GatewayEnv } from '../../src/env.ts'
+import { servicesOf } from '../../src/platform/services.ts'
 import { handleSimulated } from '../../src/simulated/handle-simulated.ts'
+import { booksOf } from '../support/limiter-books.ts'
+import { someTarget } from '../support/targets.ts'
 
 declare global {
   // oxlint-disable-next-line typescript/no-namespace -- how the platform types its bindings
@@ -95,7 +98,8 @@ async function send(
   bearer: string,
   body: object,
   method: 'POST' | 'PATCH' = 'POST',
-): Promise<{ readonly status: number; readonly text: string }> {
+  isolate: GatewayEnv = watched,
+): Promise<{ readonly status: number; readonly text: string; readonly requestId: string | null }> {
   const context = createExecutionContext()
   const request = new Request(`https://gateway.test${path}`, {
     method,
@@ -103,9 +107,9 @@ async function send(
     headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
-  const response = await app.fetch(request, watched, context)
+  const response = await app.fetch(request, isolate, context)
   const text = await response.text()
-  return { status: response.status, text }
+  return { status: response.status, text, requestId: response.headers.get('x-request-id') }
 }
 
 async function create(path: string, body: object): Promise<unknown> {
@@ -113,6 +117,11 @@ async function create(path: string, body: object): Promise<unknown> {
   expect(made, made.text).toMatchObject({ status: 201 })
   return JSON.parse(made.text)
 }
+
+const SIMULATED = 'https://simulated.test'
+/** The same provider at another address, which is out of order while `isDark`. */
+const DARK = 'https://dark.test'
+let isDark = true
 
 /** Of admissions and events, 25 ms after the first of them. */
 const COMMIT = 'limiter.call'
@@ -123,6 +132,7 @@ const RULES = [
   { kind: 'concurrency', most: 100 },
 ]
 let key: string
+let tenant: string
 
 const ADMIN_TOKEN = 'admin-token-of-the-tests'
 const TENANT = z.object({ id: z.string(), limiter: z.string() })
@@ -137,11 +147,14 @@ const question = (stream: boolean): object => ({
 
 beforeAll(async () => {
   await applyD1Migrations(env.DB, env.TEST_MIGRATIONS)
-  vi.spyOn(globalThis, 'fetch').mockImplementation((input, init) => {
-    asked.push('provider')
-    return handleSimulated(new Request(input, init))
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+    const request = new Request(input, init)
+    const isDarks = request.url.startsWith(DARK)
+    asked.push(isDarks ? 'dark provider' : 'provider')
+    if (isDarks && isDark) return Response.json({ error: { message: 'down' } }, { status: 500 })
+    return handleSimulated(isDarks ? new Request(request.url.replace(DARK, SIMULATED), request) : request)
   })
-  await create('/admin/tenants', { name: 'warm', limits: { rules: RULES } })
+  tenant = TENANT.parse(await create('/admin/tenants', { name: 'warm', limits: { rules: RULES } })).id
   key = z.object({ key: z.string() }).parse(await create('/admin/keys', { tenant: 'warm', name: 'first' })).key
   await create('/admin/targets', {
     id: 'warm-target',
@@ -205,8 +218,8 @@ it('asks the limiter near it for a tenant that wants that, and the tenant’s ow
   /** Who has been lent something by the tenant's own: regions, or isolates. */
   const lentTo = (): Promise<readonly boolean[]> =>
     runInDurableObject(limiter, (_, { storage: { sql } }) => {
-      const rows = [...sql.exec<{ holder: string }>(`SELECT DISTINCT state ->> '$.holder' AS holder FROM lease`)]
-      return rows.map(({ holder }) => holder.startsWith('region-'))
+      const holders = new Set(booksOf(sql).leases.map(({ holder }) => holder))
+      return [...holders].map((holder) => holder.startsWith('region-'))
     })
   asked.length = 0
   await answered()
@@ -220,10 +233,10 @@ it('asks the limiter near it for a tenant that wants that, and the tenant’s ow
   // What was settled near it is in the same books, and its events in the same outbox.
   await vi.waitFor(async () => {
     const { spent, costs } = await runInDurableObject(limiter, (_, { storage: { sql } }) => {
-      const spending = `SELECT state ->> '$.spentNanoUsd' AS spent FROM gauge WHERE id LIKE '%month'`
-      const rows = [...sql.exec<{ events: string }>('SELECT events FROM outbox')]
-      const events = rows.flatMap((row) => EVENTS.parse(JSON.parse(row.events)))
-      return { ...sql.exec<{ spent: number }>(spending).one(), costs: events.map(({ costNanoUsd }) => costNanoUsd) }
+      const { gauges, events } = booksOf(sql)
+      const budget = gauges.find((gauge) => gauge.kind === 'budget' && gauge.limit.period === 'month')
+      const spent = budget?.kind === 'budget' ? budget.spentNanoUsd : null
+      return { spent, costs: EVENTS.parse(events).map(({ costNanoUsd }) => costNanoUsd) }
     })
     expect([costs.length, costs.reduce((sum, cost) => sum + cost, 0)]).toEqual([3, spent])
   })
@@ -288,6 +301,72 @@ describe('a credential that is stored', () => {
     expect(failed).toMatchObject({ status: 502 })
     expect(failed.text).toContain('provider_credential')
     expect(failed.text).not.toContain('sk-stored')
+  })
+})
+
+describe('what another isolate has found out about a target', () => {
+  const PLANS = z.array(z.object({ requestId: z.string(), plan: z.nullable(z.string()) }))
+  let latestId: string | null = null
+  const standing = (isolate: GatewayEnv) => {
+    const { breakers } = servicesOf(isolate)
+    return breakers.standing(someTarget('dark', { model: MODEL })).state
+  }
+  const ask = async (isolate: GatewayEnv, model = 'dark-first'): Promise<readonly string[]> => {
+    asked.length = 0
+    const body = { ...question(false), model }
+    const { status, text, requestId } = await send('/v1/chat/completions', key, body, 'POST', isolate)
+    expect(status, text).toBe(200)
+    latestId = requestId
+    const before = [...asked]
+    await vi.waitUntil(() => pending === 0 && asked.includes(COMMIT))
+    return before.filter((call) => call.includes('provider') || call.startsWith('breaker'))
+  }
+
+  /** Of the latest request, as its event has it. */
+  async function plan(): Promise<string | null | undefined> {
+    const limiter = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenant))
+    const rows = await runInDurableObject(limiter, (_, { storage: { sql } }) => [
+      ...sql.exec<{ events: string }>('SELECT events FROM outbox'),
+    ])
+    const events = rows.flatMap((row) => PLANS.parse(JSON.parse(row.events)))
+    return events.find(({ requestId }) => requestId === latestId)?.plan
+  }
+
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('comes with the first lease: the target isn’t called, then by steps again, and nobody asks its breaker', async () => {
+    const target = {
+      force: true,
+      provider: 'custom',
+      dialect: 'openai-chat',
+      credential: 'SIMULATED_API_KEY',
+      model: MODEL,
+    }
+    const price = { input_usd_per_million: '1', output_usd_per_million: '4' }
+    await create('/admin/targets', { ...target, id: 'dark', base_url: `${DARK}/openai/v1`, max_retries: 0, price })
+    await create('/admin/routes', { model: 'dark-first', targets: ['dark', 'warm-target'] })
+    await create('/admin/routes', { model: 'never-dark', targets: ['warm-target'] })
+    const [finder, second, third] = [{ ...watched }, { ...watched }, { ...watched }]
+    for (let count = 0; count < 5; count++) expect(await ask(finder)).toContain('dark provider')
+    await vi.waitUntil(() => standing(finder) === 'open')
+    // With whatever it tells the limiter next.
+    await ask(finder)
+    await vi.waitUntil(async () => (await ask(finder)).length === 1)
+    expect(await ask(second), 'its very first request').toEqual(['provider'])
+    await vi.waitFor(async () => expect(await plan()).toContain('dark (resting)'))
+    expect(standing(second)).toBe('open')
+
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 7_000 })
+    isDark = false
+    expect((await ask(finder)).slice(0, 2), 'one tries for all').toEqual(['breaker.permit', 'dark provider'])
+    await vi.waitUntil(() => standing(finder) === 'ramping')
+    await ask(finder, 'never-dark')
+    expect(await ask(second, 'never-dark')).toEqual(['provider'])
+    await vi.waitUntil(() => standing(second) === 'ramping')
+    expect(await ask(third, 'never-dark')).toEqual(['provider'])
+    expect(standing(third), 'before it has ever called it').toBe('ramping')
   })
 })
 

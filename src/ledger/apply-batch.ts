@@ -68,12 +68,14 @@ const INSERT_LATE = `INSERT INTO usage_late (tenant_id, quarter_ms)
   SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING`
 
 /** Applies each message once, however often it is delivered, also at the same time: all of them or, if that can't be, none.
- *  `countsWatched`: there are watched routes or revisions. Never throws. */
+ *  `countsWatched`: there are watched routes or revisions; `beside`: what else belongs to it, in the same transaction. Never
+ *  throws. */
 export async function applyBatches(
   db: D1Database,
   messages: readonly ReadableBatch[],
   nowMs: number,
   countsWatched = false,
+  beside: readonly D1PreparedStatement[] = [],
 ): Promise<Applied> {
   const names = messages.map(({ tenantId, outboxId, firstEvent }) => [tenantId, outboxId, firstEvent])
   const rows = messages.flatMap((message) => (message.rows === '' ? [] : [message.rows]))
@@ -95,6 +97,7 @@ export async function applyBatches(
         messages.flatMap((message) => message.alerts),
         nowMs,
       ),
+      ...beside,
     ])
     return { kind: 'applied' }
   } catch (error) {

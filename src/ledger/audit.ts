@@ -19,7 +19,9 @@ export interface BudgetAudit {
   readonly window_end_ms: number
   readonly limiter_nano_usd: string
   readonly ledger_nano_usd: string
-  /** The limiter's less the ledger's. */
+  /** What of the ledger's was added by rating history anew: budgets held what was known at the time. */
+  readonly rerated_nano_usd: string
+  /** The limiter's less the ledger's without that. */
   readonly difference_nano_usd: string
   /** Runs of events that the limiter has and the ledger hasn't confirmed: while there are any, a difference says nothing. */
   readonly unconfirmed: number
@@ -27,8 +29,7 @@ export interface BudgetAudit {
 }
 
 /** Compares a tenant's budgets, but for those of single models, which the ledger knows by other names. The ledger has a
- *  charge in the window in which its request started, the limiter in that of its admission; what was priced anew later is
- *  in the ledger alone. Throws when D1 fails. */
+ *  charge in the window in which its request started, the limiter in that of its admission. Throws when D1 fails. */
 export async function auditBudgets(
   db: D1Database,
   tenantId: string,
@@ -36,9 +37,10 @@ export async function auditBudgets(
 ): Promise<readonly BudgetAudit[]> {
   const audits: BudgetAudit[] = []
   for (const node of nodes.filter(({ model }) => model === null).slice(0, BUDGETS_MAX)) {
-    const ledger = await spentIn(db, tenantId, node)
+    const [ledger, rerated] = await Promise.all([spentIn(db, tenantId, node), reratedIn(db, tenantId, node)])
     if (ledger === null) continue
     const limiter = BigInt(Math.round(node.spentNanoUsd))
+    const difference = limiter - (ledger - rerated)
     audits.push({
       tenant: tenantId,
       scope: node.scope,
@@ -47,9 +49,10 @@ export async function auditBudgets(
       window_end_ms: node.windowEndMs,
       limiter_nano_usd: String(limiter),
       ledger_nano_usd: String(ledger),
-      difference_nano_usd: String(limiter - ledger),
+      rerated_nano_usd: String(rerated),
+      difference_nano_usd: String(difference),
       unconfirmed,
-      agrees: limiter === ledger,
+      agrees: difference === 0n,
     })
   }
   return audits
@@ -75,6 +78,15 @@ async function spentIn(db: D1Database, tenantId: string, node: NodeStanding): Pr
     isCompared: false,
   })
   return found.ok ? BigInt(found.value.total['cost_nano_usd'] ?? 0) : null
+}
+
+const RERATED = `SELECT CAST(coalesce(sum(cost_nano_usd), 0) AS TEXT) AS cost FROM corrected
+  WHERE tenant_id = ?1 AND quarter_ms >= ?2 AND quarter_ms < ?3 AND (?4 IS NULL OR team_id = ?4) AND (?5 IS NULL OR key_id = ?5)`
+
+async function reratedIn(db: D1Database, tenantId: string, { scope, id, ...node }: NodeStanding): Promise<bigint> {
+  const [team, key] = [scope === 'team' ? id : null, scope === 'key' ? id : null]
+  const sum = db.prepare(RERATED).bind(tenantId, node.windowStartMs, node.windowEndMs, team, key)
+  return BigInt((await sum.first<{ cost: string }>())?.cost ?? 0)
 }
 
 function filterOf({ scope, id }: NodeStanding): Readonly<Record<string, readonly string[]>> {

@@ -116,6 +116,11 @@ export async function rerate(
   return { ...sums, next: hasMore ? `${last['attempt']}-${last['request_id']}` : null }
 }
 
+/** What was put right, apart from what was charged: budgets are compared without it. Single events don't last as long. */
+const COUNT_CORRECTED = `INSERT INTO corrected (tenant_id, quarter_ms, team_id, key_id, cost_nano_usd)
+  SELECT ?1, value ->> 0, value ->> 1, value ->> 2, sum(value ->> 3) FROM json_each(?2) WHERE true GROUP BY 2, 3, 4
+  ON CONFLICT DO UPDATE SET cost_nano_usd = cost_nano_usd + excluded.cost_nano_usd`
+
 async function add(db: D1Database, id: string, tenantId: string, rows: readonly Row[], nowMs: number): Promise<void> {
   const [first] = rows
   const batch: ReadableBatch = {
@@ -129,7 +134,14 @@ async function add(db: D1Database, id: string, tenantId: string, rows: readonly 
     teamIds: [],
     firstEvent: `rerate:${id}:${first?.['request_id']}#${first?.['attempt']}`,
   }
-  const applied = await applyBatches(db, [batch], nowMs)
+  const sums = rows.map((row) => [
+    quarterOf(Number(row['started_at_ms'])),
+    row['team_id'] ?? '',
+    row['key_id'] ?? '',
+    row['cost_nano_usd'] ?? 0,
+  ])
+  const counted = db.prepare(COUNT_CORRECTED).bind(tenantId, JSON.stringify(sums))
+  const applied = await applyBatches(db, [batch], nowMs, false, [counted])
   if (applied.kind === 'applied' || applied.kind === 'already-applied') return
   throw new Error(`the ledger did not take the corrections: ${applied.reason}`)
 }

@@ -13,6 +13,7 @@ import { PriceBook } from '../../src/core/price-book.ts'
 import { type UsageEvent, packEvent } from '../../src/core/usage-event.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
 import { applyBatch } from '../../src/ledger/apply-batch.ts'
+import { auditBudgets } from '../../src/ledger/audit.ts'
 import { latestRequests } from '../../src/ledger/latest-requests.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import { reconcile } from '../../src/ledger/reconcile.ts'
@@ -71,6 +72,7 @@ beforeEach(async () => {
     'usage_events',
     'usage_hourly',
     'usage_daily',
+    'corrected',
     'applied',
   ])
     await env.DB.exec(`DELETE FROM ${table}`)
@@ -376,6 +378,27 @@ describe('history at another price', () => {
     const { rows } = await latestRequests(env.DB, { limit: 10, before: null })
     const found = rows.find((row) => row.request_id === 'r4')
     expect(found).toMatchObject({ input_tokens: 60, cost_nano_usd: String(60 * 3_000 + 150_000 + 20_000_000) })
+  })
+
+  it('is no difference to a budget, which held what was known', async () => {
+    const [node] = [
+      { scope: 'tenant', id: 't', model: null, period: 'month', heldNanoUsd: 0, limitNanoUsd: 1e12 },
+    ] as const
+    const [windowStartMs, windowEndMs] = [Date.parse(FROM), Date.parse(TO)]
+    const known = 7 + 5 + 1_000_000
+    const compare = async (spentNanoUsd: number) => {
+      const nodes = [{ ...node, windowStartMs, windowEndMs, spentNanoUsd }]
+      return (await auditBudgets(env.DB, 't', { nodes, unconfirmed: 0 }))[0]
+    }
+    expect(await compare(known)).toMatchObject({ agrees: true, rerated_nano_usd: '0' })
+    await rerated('fix', { model: 'my-own' })
+    const rerated_nano_usd = String(2 * RIGHT - 7)
+    expect(await compare(known)).toMatchObject({ agrees: true, rerated_nano_usd, ledger_nano_usd: await total() })
+    await rerated('fix', { model: 'my-own' })
+    await admin('POST', '/prices', { provider: 'openai', model: 'my-own', from: '2026-02-01T00:00:00Z', price: USD })
+    await rerated('lower', { model: 'my-own' })
+    expect(await compare(known)).toMatchObject({ agrees: true, rerated_nano_usd: String(2 * 450_000 - 7) })
+    expect(await compare(known + 1)).toMatchObject({ agrees: false, difference_nano_usd: '1' })
   })
 
   it('leaves alone what nobody has a price for', async () => {

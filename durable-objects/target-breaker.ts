@@ -1,6 +1,7 @@
 // One per target: coordinates recovery over all isolates. Isolates trip on their own and ask here only while a target is
 // in doubt; the one that is handed the probe tries it for all, and how fast the traffic comes back is decided here. A target
-// that wants to be checked is, by alarm, while it has traffic. The state machine is src/core/breaker.ts.
+// that wants to be checked is, by alarm, while it has traffic. What isolates measure of its speed is averaged here, too. The
+// state machine is src/core/breaker.ts.
 import { DurableObject } from 'cloudflare:workers'
 import {
   type BreakerState,
@@ -25,6 +26,7 @@ import {
   nextEpoch,
   toldOf,
 } from '../src/core/shared-breaker.ts'
+import { type Paces, SpeedPool, type SpeedWord } from '../src/core/speed-pool.ts'
 import type { GatewayEnv } from '../src/env.ts'
 
 interface Watched {
@@ -47,6 +49,8 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
   /** Since when isolates are told what they are. */
   #epoch: number
   #watched: Watched | null
+  /** Kept in memory alone: it is known anew with the next answers. */
+  readonly #speeds = new SpeedPool()
 
   constructor(ctx: DurableObjectState, env: GatewayEnv) {
     super(ctx, env)
@@ -91,6 +95,12 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
     }
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(nowMs + jittered(CHECK_MS))
     return this.#told(nowMs)
+  }
+
+  /** What an isolate measured of a model's answers since it last told, null for nothing. Returns what all know. Where nobody knows
+   *  anything, one isolate is sent to find out. */
+  async speed(model: string, told: Paces | null): Promise<SpeedWord> {
+    return this.#speeds.hear(model, told, Date.now())
   }
 
   /** Checks the target and sets the next alarm. Never throws: an alarm that keeps failing would be given up. */

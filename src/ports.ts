@@ -13,7 +13,7 @@ import type { Shortage } from './core/provider-limits.ts'
 import type { NeutralReply } from './core/neutral.ts'
 import type { RouteTable } from './core/route-table.ts'
 import type { LimitState, ToldStandings } from './core/standing.ts'
-import type { Speed } from './core/strategies/strategy.ts'
+import type { Situation } from './core/strategies/strategy.ts'
 import type { SwitchBoard } from './core/switches.ts'
 import type { UsageEvent } from './core/usage-event.ts'
 import type { Usage } from './core/usage.ts'
@@ -177,12 +177,12 @@ export interface Measured {
   readonly writingMs: number
 }
 
-/** How fast targets answered this isolate lately. */
+/** How fast targets answered lately: this isolate, and those of its region. */
 export interface Speeds {
-  /** Null when nothing is known of late. */
-  of(target: Target): Speed | null
+  /** How fast it is, as strategies ask for it. */
+  of(target: Target): ReturnType<Situation['speed']>
   /** A reply that was whole, or one that was waited for at least so long. */
-  note(target: Target, measured: Measured): void
+  note(target: Target, measured: Measured, later: Later): void
   /** What 95 of 100 took no longer than to begin; null for too few to tell. */
   p95Ms(target: Target, isStreamed: boolean): number | null
   /** The share that each target of a pool keeps of its traffic (`core/latency.ts`); null where none has become slow. */

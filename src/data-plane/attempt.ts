@@ -233,12 +233,13 @@ function isImpatience({ exchange, plan, admittedAtMs }: Attempt<Speaker>, failur
 
 /** A whole reply counts as one token that took its time: there is no telling when it began. */
 function noteSpeed({ exchange, plan, admittedAtMs }: Attempt<Speaker>, { ttftMs, usage }: AttemptEnd): void {
-  const { services, startedAtMs } = exchange
+  const { services, startedAtMs, later } = exchange
   const latencyMs = services.nowMs() - admittedAtMs
   const firstMs = ttftMs === null ? latencyMs : Math.max(0, startedAtMs + ttftMs - admittedAtMs)
   const outputTokens = usage === null ? 0 : completionTokens(usage)
   const isStreamed = ttftMs !== null
-  services.speeds.note(plan.target, { isStreamed, ttftMs: firstMs, outputTokens, writingMs: latencyMs - firstMs })
+  const measured = { isStreamed, ttftMs: firstMs, outputTokens, writingMs: latencyMs - firstMs }
+  services.speeds.note(plan.target, measured, later)
 }
 
 /** Replaces the reservation by what was used and hands the event to the ledger. */

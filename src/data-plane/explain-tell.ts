@@ -128,7 +128,8 @@ function tellRoute({ route: found, rule, by }: Plan) {
 function tellCandidate({ exchange, promptTokens, laneAt }: Explained, target: Target) {
   const { services } = exchange
   const cost = situationOf(exchange, promptTokens).costNanoUsd(target)
-  const speed = services.speeds.of(target)
+  const known = services.speeds.of(target)
+  const speed = known === 'tried-elsewhere' ? null : known
   return {
     target: target.id,
     provider: target.provider,

@@ -143,7 +143,8 @@ function settleLoser(loser: Made<unknown, Speaker> | null, isFirst: boolean): vo
   if (!isFirst) return
   const ttftMs = exchange.services.nowMs() - admittedAtMs
   const { isStreamed } = exchange.facts
-  exchange.services.speeds.note(plan.target, { isStreamed, ttftMs, outputTokens: 0, writingMs: 0 })
+  const measured = { isStreamed, ttftMs, outputTokens: 0, writingMs: 0 }
+  exchange.services.speeds.note(plan.target, measured, exchange.later)
 }
 
 /** A whole answer knows what it took. */

@@ -71,6 +71,10 @@ function makeServices(env: GatewayEnv): GatewayServices {
     health,
     log,
   })
+  const sharedTarget = (targetId: string) => {
+    const name = breakerName(health.region(), targetId)
+    return env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(name))
+  }
   return {
     directory,
     comesFrom(request) {
@@ -79,17 +83,14 @@ function makeServices(env: GatewayEnv): GatewayServices {
     },
     limiter,
     breakers: isolateBreakers({
-      shared(targetId) {
-        const name = breakerName(health.region(), targetId)
-        return env.TARGET_BREAKER.get(env.TARGET_BREAKER.idFromName(name))
-      },
+      shared: sharedTarget,
       health,
       nowMs,
       draw,
       sleep,
       log,
     }),
-    speeds: targetSpeeds({ nowMs, draw, log }),
+    speeds: targetSpeeds({ nowMs, draw, log, shared: sharedTarget }),
     credentials: credentialPools(nowMs, log, health.board),
     headroom: isolateHeadroom(nowMs),
     calibration: new Calibration(),

@@ -1,10 +1,12 @@
 // How fast targets answered this isolate lately: averages that follow the last dozen or so answers, forgotten when nothing
-// was heard for a while; and which of them have become slow beside their siblings. Bounded; nothing here is shared, since a
-// neighbour's road to the provider is another one.
+// was heard for a while; and which of them have become slow beside their siblings. Bounded. Averages are mixed with the
+// region's (`region-speeds.ts`); who has become slow is this isolate's own finding: a neighbour's road to the provider is
+// another one.
 import type { Target } from '../core/directory.ts'
 import { type Latency, type Recent, afterLatency, hasRisen, keepRecent, keptShares, p95Of } from '../core/latency.ts'
-import type { Speed } from '../core/strategies/strategy.ts'
+import { blended } from '../core/speed-pool.ts'
 import type { Log, Measured, Speeds } from '../ports.ts'
+import { type RegionPorts, RegionSpeeds } from './region-speeds.ts'
 
 /** Part of a new measurement in the average. */
 const WEIGHT = 0.2
@@ -17,6 +19,8 @@ const TARGETS_MAX = 2_000
 interface Known {
   ttftMs: number
   tokensPerSecond: number
+  /** Calls in the averages. */
+  calls: number
   atMs: number
   /** Of streamed replies and of whole ones: those take as long as they are, and are compared among themselves. */
   readonly latencies: { streamed: Latency | null; whole: Latency | null }
@@ -27,10 +31,13 @@ export interface SpeedPorts {
   readonly nowMs: () => number
   readonly draw: () => number
   readonly log: Log
+  /** What the isolates of a region know together; missing: each goes by its own. */
+  readonly shared?: RegionPorts['shared']
 }
 
 /** Measurements by target and model: a target may serve many. */
-export function targetSpeeds({ nowMs, draw, log }: SpeedPorts): Speeds {
+export function targetSpeeds({ nowMs, draw, log, shared }: SpeedPorts): Speeds {
+  const region = shared === undefined ? null : new RegionSpeeds({ shared, nowMs })
   const known = new Map<string, Known>()
   /** Until then somebody may have become slow; where nobody has, nobody is asked about. */
   let suspectUntilMs = -Infinity
@@ -50,11 +57,17 @@ export function targetSpeeds({ nowMs, draw, log }: SpeedPorts): Speeds {
   }
 
   return {
-    of(target): Speed | null {
-      const speed = known.get(nameOf(target, target.model))
-      return speed === undefined || nowMs() - speed.atMs > KNOWN_MS ? null : speed
+    of(target) {
+      const name = nameOf(target, target.model)
+      const word = region?.word(name, target, target.model) ?? null
+      const speed = known.get(name)
+      if (speed !== undefined && nowMs() - speed.atMs <= KNOWN_MS) {
+        return blended(speed, speed.calls, word?.known ?? null)
+      }
+      if (word === null || word.known !== null) return word?.known ?? null
+      return word.mayTry ? null : 'tried-elsewhere'
     },
-    note(target, measured) {
+    note(target, measured, later) {
       const name = nameOf(target, target.model)
       const atMs = nowMs()
       let speed = known.get(name)
@@ -68,6 +81,7 @@ export function targetSpeeds({ nowMs, draw, log }: SpeedPorts): Speeds {
       speed.latencies[kind] = latency
       keepRecent(speed.recent[kind], measured.ttftMs)
       if (hasRisen(latency, atMs)) suspectUntilMs = atMs + KNOWN_MS
+      region?.note(name, { ttftMs: measured.ttftMs, tokensPerSecond: paceOf(measured) }, later)
     },
     p95Ms(target, isStreamed) {
       const recent = known.get(nameOf(target, target.model))?.recent
@@ -91,6 +105,7 @@ function unmeasured(measured: Measured, atMs: number): Known {
   return {
     ttftMs: measured.ttftMs,
     tokensPerSecond: paceOf(measured),
+    calls: 1,
     atMs,
     latencies: { streamed: null, whole: null },
     recent: { streamed: { ms: [], next: 0 }, whole: { ms: [], next: 0 } },
@@ -99,6 +114,7 @@ function unmeasured(measured: Measured, atMs: number): Known {
 
 function follow(speed: Known, measured: Measured, atMs: number): void {
   const pace = paceOf(measured)
+  speed.calls += 1
   speed.ttftMs += WEIGHT * (measured.ttftMs - speed.ttftMs)
   if (pace > 0) speed.tokensPerSecond = followed(speed.tokensPerSecond, pace)
   speed.atMs = atMs

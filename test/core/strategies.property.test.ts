@@ -116,6 +116,12 @@ describe('by speed', () => {
   test('what is not known is tried', () => {
     expect(names(strategies.fastest.order([...members, member('new')], at(5), {}))[0]).toBe('new')
   })
+
+  test('what somebody else has been sent to try comes last', () => {
+    const speed: Situation['speed'] = ({ id }) => speeds[id] ?? 'tried-elsewhere'
+    const order = strategies.fastest.order([member('new'), ...members], someSituation({ speed }), {})
+    expect(names(order)[2]).toBe('new')
+  })
 })
 
 describe('by load', () => {

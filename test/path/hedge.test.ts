@@ -181,7 +181,7 @@ describe('there is no second attempt', () => {
     world.upstream = (call) => saysAfter(call, call.target.id === 'a' ? 5_000 : 10)
     const asks = async () => ended(world, await world.ask(body))
     expect(await asks()).toContain('from a')
-    for (let count = 0; count < 100; count++) world.speeds.note(...measured(count < 96 ? 300 : 9_000))
+    for (let count = 0; count < 100; count++) world.speeds.note(...measured(count < 96 ? 300 : 9_000), () => undefined)
     expect(await asks()).toContain('from b')
     expect(called(world)).toEqual(['a', 'a', 'b'])
   })

@@ -15,8 +15,8 @@ const [A, B] = [someTarget('a'), someTarget('b')]
 function measure(world: PathWorld, count: number, aMs: number, bMs = 100): void {
   for (let at = 0; at < count; at += 1) {
     vi.setSystemTime(Date.now() + 100)
-    world.speeds.note(A, { isStreamed: true, ttftMs: aMs, outputTokens: 0, writingMs: 0 })
-    world.speeds.note(B, { isStreamed: true, ttftMs: bMs, outputTokens: 0, writingMs: 0 })
+    world.speeds.note(A, { isStreamed: true, ttftMs: aMs, outputTokens: 0, writingMs: 0 }, () => undefined)
+    world.speeds.note(B, { isStreamed: true, ttftMs: bMs, outputTokens: 0, writingMs: 0 }, () => undefined)
   }
 }
 

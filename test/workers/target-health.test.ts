@@ -160,6 +160,35 @@ describe('a region', () => {
   })
 })
 
+describe('what a region knows of speed', () => {
+  it('is the average of its isolates, and is known to the next', async () => {
+    const { target } = checked()
+    const told: Promise<void>[] = []
+    const isolateIn = (continent: string) => {
+      const services = servicesOf({ ...env })
+      services.comesFrom(new Request('https://gateway.test', { cf: { continent } }))
+      return services.speeds
+    }
+    const measured = async (speeds: GatewayServices['speeds'], ttftMs: number, calls: number) => {
+      for (let count = 0; count < calls; count += 1) {
+        speeds.of(target)
+        const call = { isStreamed: true, ttftMs, outputTokens: 100, writingMs: 1_000 }
+        at(count * 30_000)
+        speeds.note(target, call, (work) => told.push(work))
+        await Promise.all(told)
+      }
+    }
+    await measured(isolateIn('EU'), 200, 1)
+    at(30_000)
+    await measured(isolateIn('EU'), 400, 1)
+    const [third, elsewhere] = [isolateIn('EU'), isolateIn('NA')]
+    await measured(third, 300, 1)
+    await measured(elsewhere, 9_000, 1)
+    expect(third.of(target)).toEqual({ ttftMs: 300, tokensPerSecond: 100 })
+    expect(elsewhere.of(target)).toEqual({ ttftMs: 9_000, tokensPerSecond: 100 })
+  })
+})
+
 describe('a check', () => {
   it('is made by alarm while there is traffic, every half minute, and ends ten minutes after', async () => {
     const { target, object, alarmAtMs } = checked()

@@ -5,13 +5,18 @@ import { type Strategy, sortedBy } from './strategy.ts'
 /** Times within this share of each other count as equal, on average. */
 const JITTER = 0.1
 
-/** From the fastest to the slowest. A target of which nothing is known of late comes first: it is known after one call. */
+/** Behind all that is known. */
+const LAST = 1e12
+
+/** From the fastest to the slowest. A target of which nothing is known of late comes first: it is known after one call. Where
+ *  somebody else has been sent to find out, it comes last. */
 export const fastest: Strategy = {
   name: 'fastest',
   order: (members, { draw, speed, likelyOutputTokens }) =>
     sortedBy(members, ({ candidates: [first] }) => {
       const known = speed(first.target)
       if (known === null) return -1 + draw()
+      if (known === 'tried-elsewhere') return LAST + draw()
       const writingMs = known.tokensPerSecond > 0 ? (1000 * likelyOutputTokens) / known.tokensPerSecond : 0
       return (known.ttftMs + writingMs) * (1 + JITTER * draw())
     }),

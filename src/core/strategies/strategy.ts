@@ -34,8 +34,8 @@ export interface Situation {
   draw(): number
   /** What this request may cost at a target, in nano-USD; null without a price. */
   costNanoUsd(target: Target): number | null
-  /** Null when nothing is known of late. */
-  speed(target: Target): Speed | null
+  /** Null when nothing is known of late; 'tried-elsewhere' where somebody else has been sent to find out. */
+  speed(target: Target): Speed | 'tried-elsewhere' | null
   /** Calls under way at a target, as far as this isolate knows. */
   inFlight(target: Target): number
   /** Tokens of output that the request is likely to get. */

@@ -1,41 +1,16 @@
 // What `npm run bench:ledger` measures, inside the runtime: the consumer's own code on a real D1, reports over synthetic
 // roll-ups and events, and the limiter object as an isolate under load calls it. Generating is not measured.
-import { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { EXPORT_START, EXPORT_COLUMNS, exportPage } from '../../src/ledger/export-events.ts'
 import { GROUP_DIMENSIONS, ROLLUP_SUMS } from '../../src/ledger/columns.ts'
 import { sumDays } from '../../src/ledger/days.ts'
 import type { Group, Metric } from '../../src/ledger/report-query.ts'
 import { report } from '../../src/ledger/report.ts'
 import { NDJSON, tableStream } from '../../src/ledger/table-text.ts'
-import { SwitchBoard } from '../../src/core/switches.ts'
-import { LIMITS_VERSION, type LimiterPath } from '../../src/core/limits.ts'
 import type { UsageBatch, UsageEvent } from '../../src/core/usage-event.ts'
-import { LeaseHolder } from '../../src/platform/lease-holder.ts'
-import { isAdmitted } from '../../src/ports.ts'
 import { deliverAll, eventAt, messagesOf } from '../support/ledger-events.ts'
-import { node } from '../support/limiter-receiver.ts'
+import { type LimiterLoad, MeasuredLimiter, limited } from './limiter-load.ts'
 
-/** The limiter, which also tells what it wrote. */
-export class MeasuredLimiter extends TenantLimiter {
-  #alarms = 0
-  #calls = 0
-
-  override async call(...message: Parameters<TenantLimiter['call']>): ReturnType<TenantLimiter['call']> {
-    this.#calls += 1
-    return super.call(...message)
-  }
-
-  override async alarm(): Promise<void> {
-    this.#alarms += 1
-    await super.alarm()
-  }
-
-  /** Rows changed, and how often it was called and woken. */
-  async counted(): Promise<{ rows: number; calls: number; alarms: number }> {
-    const { n } = this.ctx.storage.sql.exec<{ n: number }>('SELECT total_changes() AS n').one()
-    return { rows: n, calls: this.#calls, alarms: this.#alarms }
-  }
-}
+export { MeasuredLimiter }
 
 interface BenchEnv {
   readonly DB: D1Database
@@ -45,20 +20,24 @@ interface BenchEnv {
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
+/** A deployment with as many keys as this, each of one model. */
 const TENANTS = 20
 const KEYS = 10
+/** One that has a single tenant, of three keys and two models. */
+const ALONE = { tenants: 1, keys: 3, models: 2 }
 const MODELS = ['gpt-4o', 'gpt-4o-mini', 'claude-sonnet', 'gemini-flash']
 
-function eventsOf(count: number, from: number, firstMs: number, stepMs: number): UsageEvent[] {
+function eventsOf(count: number, from: number, firstMs: number, stepMs: number, isAlone = false): UsageEvent[] {
+  const { tenants, keys, models } = isAlone ? ALONE : { tenants: TENANTS, keys: KEYS, models: MODELS.length }
   return Array.from({ length: count }, (_, at) => {
     const number = from + at
-    const tenant = number % TENANTS
-    const key = Math.floor((number * 2654435761) / 2 ** 16) % KEYS
+    const tenant = number % tenants
+    const key = Math.floor((number * 2654435761) / 2 ** 16) % keys
     return eventAt(Math.floor(firstMs + at * stepMs), number, {
       tenantId: `ten_${tenant}`,
       keyId: `key_${tenant}_${key}`,
       teamId: `team_${tenant}_${key % 3}`,
-      model: MODELS[(tenant + key) % 4] ?? '',
+      model: MODELS[(tenant + key) % models] ?? '',
       endUser: `user_${number % 5000}`,
       tags: [`app_${key}`],
       streamed: true,
@@ -71,16 +50,20 @@ function eventsOf(count: number, from: number, firstMs: number, stepMs: number):
 
 let outboxId = 1
 
-/** How long the consumer takes for `batches` of the queue, and what it writes. */
-async function consumed(env: BenchEnv, batches: number, events: number, inMessage: number) {
+/** How long the consumer takes for `batches` of the queue, and what it writes. `isAlone`: for a deployment with a single tenant. */
+async function consumed(env: BenchEnv, batches: number, events: number, inMessage: number, isAlone: boolean) {
   let rows = 0
+  const byStatement: Record<string, number> = {}
   const db = new Proxy(env.DB, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property)
       if (property === 'batch') {
         return async (statements: D1PreparedStatement[]) => {
           const results = await target.batch(statements)
-          for (const { meta } of results) rows += meta.rows_written
+          for (const [at, { meta }] of results.entries()) {
+            rows += meta.rows_written
+            byStatement[at] = (byStatement[at] ?? 0) + meta.rows_written
+          }
           return results
         }
       }
@@ -91,14 +74,14 @@ async function consumed(env: BenchEnv, batches: number, events: number, inMessag
   let tookMs = 0
   for (let batch = 0; batch < batches; batch++) {
     const nowMs = Date.now()
-    const all = messagesOf(eventsOf(events, batch * events, nowMs, 0.1), inMessage, outboxId)
+    const all = messagesOf(eventsOf(events, batch * events, nowMs, 0.1, isAlone), inMessage, outboxId)
     outboxId += all.length
     messages += all.length
     const begunMs = Date.now()
     await deliverAll(db, all, nowMs)
     tookMs += Date.now() - begunMs
   }
-  return { events: batches * events, messages, rows, tookMs }
+  return { events: batches * events, messages, rows, tookMs, byStatement }
 }
 
 /** Raw events of a stretch of time, written as they are. */
@@ -182,54 +165,6 @@ async function reported(
   return { medianMs: times.toSorted((a, b) => a - b)[3], worstMs: Math.max(...times), rows, requests }
 }
 
-/** One isolate under `perSecond` requests for some seconds: what its limiter's object is called and writes. */
-async function limited(env: BenchEnv, perSecond: number, seconds: number) {
-  const tenantId = `ten_limited_${perSecond}`
-  const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId))
-  await stub.configure({
-    v: LIMITS_VERSION,
-    revision: 1,
-    timeZone: 'UTC',
-    revokedKeyIds: [],
-    nodes: [
-      node('tenant', tenantId, { tokensPerMinute: 1e10, budget: { amountNanoUsd: 1e13, period: 'month' } }),
-      node('key', 'k', { tokensPerMinute: 1e10, budget: { amountNanoUsd: 1e13, period: 'month' } }),
-    ],
-  })
-  const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-  const work: Promise<void>[] = []
-  const later = (one: Promise<void>): void => void work.push(one)
-  const holder = new LeaseHolder(tenantId, 'isolate', {
-    send: (message) => stub.call(message),
-    nowMs: () => Date.now(),
-    sleep,
-    onRevoked: () => {},
-    switches: new SwitchBoard(),
-  })
-  const path: LimiterPath = { tenantId, teamId: null, keyId: 'k', model: 'gpt-4o' }
-  const one = async (number: number): Promise<void> => {
-    const event = eventAt(Date.now(), number, { tenantId, keyId: 'k' })
-    const reserved = { requests: 1, inputTokens: 500, outputTokens: 500, slots: 0, nanoUsd: 5_000_000 }
-    const admitted = await holder.admit(path, reserved, event, later)
-    if (!isAdmitted(admitted)) throw new Error(JSON.stringify(admitted))
-    await sleep(300)
-    admitted.settle({ ...reserved, outputTokens: 200, nanoUsd: 2_000_000 }, event, later)
-  }
-  const requests: Promise<void>[] = []
-  const begunMs = Date.now()
-  for (let number = 0; number < perSecond * seconds; number++) {
-    const waitMs = begunMs + (number * 1000) / perSecond - Date.now()
-    if (waitMs > 1) await sleep(waitMs)
-    requests.push(one(number))
-  }
-  await Promise.all(requests)
-  await sleep(1500)
-  await Promise.all(work)
-  const { rows, calls, alarms } = await stub.counted()
-  const { unconfirmed } = await stub.live()
-  return { requests: requests.length, rows, calls, alarms, messages: unconfirmed }
-}
-
 async function streamed(env: BenchEnv, fromMs: number, toMs: number) {
   const begunMs = Date.now()
   let bytes = 0
@@ -251,15 +186,18 @@ interface Asked {
   readonly metrics?: Metric[]
   readonly groupBy?: Group[]
   readonly isCompared?: boolean
+  readonly isAlone?: boolean
+  readonly load?: LimiterLoad
 }
 
 export default {
   async fetch(request: Request, env: BenchEnv): Promise<Response> {
-    const { what, numbers, metrics = [], groupBy = [], isCompared = false }: Asked = await request.json()
+    const asked: Asked = await request.json()
+    const { what, numbers, metrics = [], groupBy = [], isCompared = false, isAlone = false } = asked
     const [a = 0, b = 0, c = 0, d = 0] = numbers
     switch (what) {
       case 'consume':
-        return Response.json(await consumed(env, a, b, c))
+        return Response.json(await consumed(env, a, b, c, isAlone))
       case 'events':
         return Response.json((await filledEvents(env, a, b, c, d)) ?? {})
       case 'rollups':
@@ -270,7 +208,9 @@ export default {
       case 'report':
         return Response.json(await reported(env, a, b, metrics, groupBy, isCompared))
       case 'limiter':
-        return Response.json(await limited(env, a, b))
+        return asked.load === undefined
+          ? new Response('what load?', { status: 400 })
+          : Response.json(await limited(env.TENANT_LIMITER, asked.load))
       case 'export':
         return Response.json(await streamed(env, a, b))
     }

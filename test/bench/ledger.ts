@@ -14,6 +14,12 @@ const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 const DAYS = 30
 const EVENTS = 5_000_000
+/** Characters of an event in a message. */
+const EVENT_CHARS = 500
+/** `--rows`: what is written by which statement. */
+const isDetailed = process.argv.includes('--rows')
+/** `--only-costs`: without reports and export. */
+const isShort = process.argv.includes('--only-costs')
 const EXPORTED = Number(process.argv.find((one) => one.startsWith('--export='))?.slice(9) ?? 1_000_000)
 
 /** USD per million, beyond what is included (developers.cloudflare.com, read 2026-11-21). */
@@ -64,13 +70,21 @@ async function ask<Schema extends z.ZodMiniType>(schema: Schema, what: object): 
   return schema.parse(await response.json())
 }
 
-const CONSUMED = z.object({ events: z.number(), messages: z.number(), rows: z.number(), tookMs: z.number() })
+const BY_STATEMENT = z.record(z.string(), z.number())
+const CONSUMED = z.object({
+  events: z.number(),
+  messages: z.number(),
+  rows: z.number(),
+  tookMs: z.number(),
+  byStatement: BY_STATEMENT,
+})
 const LIMITED = z.object({
   requests: z.number(),
   rows: z.number(),
   calls: z.number(),
   alarms: z.number(),
   messages: z.number(),
+  byStatement: BY_STATEMENT,
 })
 const REPORTED = z.object({ medianMs: z.number(), worstMs: z.number(), rows: z.number(), requests: z.unknown() })
 const STREAMED = z.object({ rows: z.number(), bytes: z.number(), largest: z.number(), tookMs: z.number() })
@@ -80,20 +94,38 @@ function line(...cells: readonly string[]): void {
   console.log(first.padEnd(46) + rest.map((cell) => cell.padStart(14)).join(''))
 }
 
-/** Operations for one request, from what one isolate's load made of the limiter and the consumer's batches. */
-function operationsOf(limiter: z.infer<typeof LIMITED>, consumer: z.infer<typeof CONSUMED>): Record<Operation, number> {
+/** Requests come evenly to isolates, of which a location has a few, and to three keys; each takes so long. What idle isolates give
+ *  back at the end is in it. */
+const LOADS = [
+  { perSecond: 20, isolates: 1, seconds: 30, latencyMs: 300 },
+  { perSecond: 20, isolates: 3, seconds: 30, latencyMs: 300 },
+  { perSecond: 20, isolates: 3, seconds: 30, latencyMs: 4_000 },
+  { perSecond: 20, isolates: 48, seconds: 30, latencyMs: 300 },
+  { perSecond: 2, isolates: 3, seconds: 30, latencyMs: 300 },
+  { perSecond: 100, isolates: 6, seconds: 10, latencyMs: 300 },
+  { perSecond: 500, isolates: 12, seconds: 5, latencyMs: 300 },
+] as const
+type Load = (typeof LOADS)[number]
+
+/** Operations for one request of a tenant that has the deployment to itself: there is no company in the queue, so that each
+ *  message is a batch of its own. */
+function operationsOf(
+  { perSecond, isolates }: Load,
+  limiter: z.infer<typeof LIMITED>,
+  consumer: z.infer<typeof CONSUMED>,
+): Record<Operation, number> {
   const messages = limiter.messages / limiter.requests
-  const rest = consumer.rows - consumer.events - consumer.messages
+  const chunks = Math.ceil((limiter.requests / limiter.messages) * (EVENT_CHARS / 64_000))
   return {
-    // The consumer is called for a hundred messages, and calls back once for each tenant.
-    'Worker requests': 1 + messages / 100,
-    'Durable Object requests': (limiter.calls + limiter.alarms) / limiter.requests + messages / 20,
-    // Setting an alarm is a row; so is the deletion of an outbox row, once it is confirmed.
-    'Durable Object rows written': (limiter.rows + limiter.alarms) / limiter.requests + messages,
-    'Queue operations': 3 * messages * Math.ceil(((limiter.requests / limiter.messages) * 0.5) / 64),
-    'D1 rows written': 1 + rest / consumer.events + messages,
-    // A key and a tenant, held for a minute by an isolate that serves a hundred requests in it.
-    'KV reads': 2 / 100,
+    'Worker requests': 1 + messages,
+    // The consumer confirms each batch.
+    'Durable Object requests': (limiter.calls + limiter.alarms) / limiter.requests + messages,
+    // The row of a confirmed message is deleted.
+    'Durable Object rows written': limiter.rows / limiter.requests + messages,
+    'Queue operations': 3 * messages * chunks,
+    'D1 rows written': consumer.rows / consumer.events,
+    // A key and its tenant, known for a minute to an isolate that is asked more often than that.
+    'KV reads': Math.min(2, (2 * isolates * 3) / (perSecond * 60)),
   }
 }
 
@@ -102,29 +134,38 @@ try {
   console.log('The usage consumer, in batches as the queue makes them (aim: 2,000 events/s, 1.3 rows an event)\n')
   line('', 'events/s', 'rows/event')
   await ask(CONSUMED, { what: 'consume', numbers: [3, 500, 25] })
-  const consumers = []
   for (const [events, inMessage] of [
     [100, 5],
     [500, 25],
     [1500, 25],
   ] as const) {
     const found = await ask(CONSUMED, { what: 'consume', numbers: [Math.ceil(6000 / events), events, inMessage] })
-    consumers.push(found)
     const speed = Math.round((found.events / found.tookMs) * 1000)
     line(`${events} events in messages of ${inMessage}`, String(speed), (found.rows / found.events).toFixed(3))
+    if (isDetailed) console.log(JSON.stringify(found.byStatement))
   }
 
-  console.log('\nA million requests, one isolate of one tenant with two budgets, by counted operations (aim: $2.50)\n')
-  const speeds = [20, 100, 500] as const
+  console.log(
+    '\nA million requests of one tenant with two budgets and three keys, by counted operations (aim: $2.50)\n',
+  )
+  // Those that are mostly waiting, at the same time.
+  const measure = (load: Load): Promise<z.infer<typeof LIMITED>> =>
+    ask(LIMITED, { what: 'limiter', numbers: [], load: { ...load, keys: 3 } })
+  const limiters = await Promise.all(LOADS.filter(({ seconds }) => seconds > 10).map(measure))
+  for (const load of LOADS.filter(({ seconds }) => seconds <= 10)) limiters.push(await measure(load))
   const columns: Record<Operation, number>[] = []
-  for (const speed of speeds) {
-    const limiter = await ask(LIMITED, { what: 'limiter', numbers: [speed, 5] })
-    const consumer = consumers[speed === 20 ? 0 : speed === 100 ? 1 : 2]
-    if (consumer === undefined) throw new Error('nothing was consumed')
-    columns.push(operationsOf(limiter, consumer))
+  for (const [at, load] of LOADS.entries()) {
+    const limiter = limiters[at]
+    if (limiter === undefined) throw new Error('nothing was measured')
+    const inMessage = Math.max(1, Math.round(limiter.requests / limiter.messages))
+    const numbers = [Math.ceil(1500 / inMessage), inMessage, inMessage]
+    columns.push(operationsOf(load, limiter, await ask(CONSUMED, { what: 'consume', numbers, isAlone: true })))
+    if (isDetailed) console.log(JSON.stringify(load), JSON.stringify(limiter))
   }
-  line('operations a request, USD a million', ...speeds.map((speed) => `${speed}/s`))
-  const totals = speeds.map(() => 0)
+  line('requests a second', ...LOADS.map(({ perSecond }) => String(perSecond)))
+  line('isolates', ...LOADS.map(({ isolates }) => String(isolates)))
+  line('s a request', ...LOADS.map(({ latencyMs }) => String(latencyMs / 1000)))
+  const totals = LOADS.map(() => 0)
   for (const operation of [
     'Worker requests',
     'Durable Object requests',
@@ -144,7 +185,7 @@ try {
   line('and once the event is forgotten', ...totals.map((total) => `$${(total + 1).toFixed(2)}`))
   console.log('\nCPU time ($0.02 a million ms) and storage come on top, and what an account includes is not taken off.')
 
-  await fill()
+  if (!isShort) await fill()
 } finally {
   await mf.dispose()
   await rm(folder, { recursive: true, force: true })

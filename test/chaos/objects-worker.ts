@@ -2,6 +2,7 @@
 // read, the limiters beside it, and a door through which gateways in other processes call it.
 import { SideLimiter as RealSide, TenantLimiter as Real } from '../../durable-objects/index.ts'
 import type { GatewayEnv } from '../../src/env.ts'
+import { booksOf } from '../support/limiter-books.ts'
 import { askControl } from './ask-control.ts'
 
 interface Env extends GatewayEnv {
@@ -18,18 +19,15 @@ export class TenantLimiter extends Real {
     this.ctx.storage.sql.exec('UPDATE outbox SET send_at_ms = 0')
   }
 
-  /** Rows of this object's storage. */
+  /** What is in this object's storage. */
   async books(): Promise<{
     readonly gauges: readonly string[]
     readonly leases: readonly string[]
-    readonly holders: readonly string[]
     readonly outbox: number
   }> {
-    const { sql } = this.ctx.storage
-    const states = (table: string): string[] =>
-      [...sql.exec<{ state: string }>(`SELECT state FROM ${table}`)].map(({ state }) => state)
-    const [outbox] = [...sql.exec<{ n: number }>('SELECT count(*) AS n FROM outbox')]
-    return { gauges: states('gauge'), leases: states('lease'), holders: states('holder'), outbox: outbox?.n ?? 0 }
+    const { gauges, leases, unconfirmed } = booksOf(this.ctx.storage.sql)
+    const texts = (states: readonly object[]): string[] => states.map((state) => JSON.stringify(state))
+    return { gauges: texts(gauges), leases: texts(leases), outbox: unconfirmed }
   }
 }
 

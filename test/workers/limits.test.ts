@@ -16,6 +16,7 @@ import { packEvent, thresholdEvents } from '../../src/core/usage-event.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import type { GatewayEnv } from '../../src/env.ts'
 import { kvDirectory } from '../../src/platform/directory.ts'
+import { booksOf } from '../support/limiter-books.ts'
 import { configOf, node } from '../support/limiter-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'
 
@@ -135,8 +136,7 @@ describe('what isolates tell', () => {
       await limiter.call({ ...call, number: 2, admissions: [announced] })
       await limiter.alarm()
       await limiter.call({ ...call, number: 3, chunks: [settled] })
-      const runs = [...state.storage.sql.exec<{ events: string }>('SELECT events FROM outbox ORDER BY id')]
-      expect(runs.flatMap(({ events }): unknown[] => JSON.parse(events))).toMatchObject([
+      expect(booksOf(state.storage.sql).events).toMatchObject([
         { requestId: 'req-1', ending: 'lost', isEstimated: true, costNanoUsd: 1_500 },
         { requestId: 'mirror', keyId: 'shadow', ending: 'lost', isEstimated: true, costNanoUsd: 700 },
         { requestId: 'req-1', kind: 'adj', costNanoUsd: -1_100 },
@@ -179,7 +179,7 @@ describe('a limiter that has lost its storage', () => {
       const message: LimiterCall = { ...base, number: 1, chunks: [chunk], wants: [want] }
       await expect(limiter.call(message)).rejects.toThrow('publish')
       await expect(limiter.relay([message])).rejects.toThrow('publish')
-      expect([...state.storage.sql.exec('SELECT id FROM lease')]).toEqual([])
+      expect(booksOf(state.storage.sql).leases).toEqual([])
       // What was told is kept, once.
       expect(await limiter.call({ ...message, number: 2, wants: [] })).toMatchObject({ acknowledged: 1, grants: [] })
       expect(await limiter.live()).toMatchObject({ unconfirmed: 1 })
@@ -212,10 +212,9 @@ describe('spending that runs away', () => {
       expect(told.closedLeases).toEqual(['h:1'])
       const refused = await limiter.call(message(3, [{ ...report, isDone: true }], [{ ...want, leaseId: 'h:2' }]))
       expect(refused.denials).toMatchObject([{ denial: { kind: 'runaway', scope: 'key', action: 'stop' } }])
-      const rows = [...state.storage.sql.exec<{ events: string }>('SELECT events FROM outbox')]
-      const events = rows.map((row): unknown => JSON.parse(row.events))
-      expect(events).toMatchObject([[{ v: 1, kind: 'runaway', tenantId: 't', ownerId: 'k', action: 'stop' }]])
-      const read = readBatch({ v: 1, tenantId: 't', outboxId: 1, events: rows[0]?.events })
+      const { events } = booksOf(state.storage.sql)
+      expect(events).toMatchObject([{ v: 1, kind: 'runaway', tenantId: 't', ownerId: 'k', action: 'stop' }])
+      const read = readBatch({ v: 1, tenantId: 't', outboxId: 1, events: JSON.stringify(events) })
       expect(read, 'no event of the ledger').toMatchObject({ ok: true, value: { outboxId: 1, rows: '' } })
       const again = new TenantLimiter(state, env)
       const still = await again.call(message(4, [], [{ ...want, leaseId: 'h:3' }]))

@@ -20,6 +20,7 @@ import { SwitchBoard } from '../../src/core/switches.ts'
 import { packEvent } from '../../src/core/usage-event.ts'
 import { leasedLimiter } from '../../src/platform/limiter.ts'
 import { isAdmitted } from '../../src/ports.ts'
+import { booksOf } from '../support/limiter-books.ts'
 import { budget, configOf, node } from '../support/limiter-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'
 
@@ -88,10 +89,7 @@ function chunk(at: number, id: string, costNanoUsd: number) {
 /** What the tenant's outbox holds. */
 function eventsOf(name: string): Promise<readonly unknown[]> {
   return runInDurableObject(tenantOf(name), (_, { storage: { sql } }) => {
-    const rows = [...sql.exec<{ events: string }>('SELECT events FROM outbox ORDER BY id')]
-    return rows
-      .flatMap(({ events }): { kind: string }[] => JSON.parse(events))
-      .filter(({ kind }) => kind !== 'threshold')
+    return booksOf(sql).events.filter((event) => !('kind' in event) || event.kind !== 'threshold')
   })
 }
 
@@ -320,12 +318,20 @@ describe('what the tenant’s limiter has to say', () => {
       await bench.settled()
       expect(await tenantOf(name).cancel('r')).toBe(true)
       await tenantOf(name).takeSwitches({ revision: 5, off: { model: ['m'] } })
-      await tenantOf(name).configure(configOf([node('tenant', name, { more: [budget(7_000, 'month')] })], 2))
+      const secretEnds = [{ keyId: 'k', mark: 'm', untilMs: 5 }]
+      const limited = configOf([node('tenant', name, { more: [budget(7_000, 'month')] })], 2)
+      await tenantOf(name).configure({ ...limited, secretEnds })
       await tenantOf(name).revoke('k')
       const tells = { reports: [isolate.reports(0, false)], switchesSeen: 1 }
       expect((await office.call(isolate.says(tells))).cancelled, 'nobody has asked yet').toBeUndefined()
       wait(3_000)
-      const news = { cancelled: ['r#1'], switches: { revision: 5 }, revokedKeyIds: ['k'], closedLeases: ['a:1'] }
+      const news = {
+        cancelled: ['r#1'],
+        switches: { revision: 5 },
+        revokedKeyIds: ['k'],
+        secretEnds,
+        closedLeases: ['a:1'],
+      }
       await vi.waitFor(async () => expect(await office.call(isolate.says(tells))).toMatchObject(news))
       expect((await office.call(isolate.wants(1, 2))).denials).toMatchObject([{ denial: { kind: 'revoked' } }])
     })

@@ -40,6 +40,7 @@ function useRows<Row>({ api, isPaused, me }: Desk, part: string) {
     key: `${part} ${maySee}`,
     load: async (signal) => (maySee ? api.read<ApiRows<Row>>(`/admin/${part}`, ['rows'], signal) : { rows: [] }),
     isPaused,
+    isAwaiting: me === null,
     changesWith: ['access'],
   })
 }

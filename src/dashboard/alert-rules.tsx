@@ -29,6 +29,7 @@ export function AlertRules({ desk }: { readonly desk: Desk }) {
     key: `rules ${maySeeAll} ${own}`,
     load: (signal) => readRuleSets(api, { maySeeAll, own }, signal),
     isPaused,
+    isAwaiting: me === null,
     changesWith: ['configuration'],
   })
   if (!maySeeAll && own === null) return null

@@ -17,6 +17,7 @@ export function AlertsPage({ desk }: { readonly desk: Desk }) {
     key: `channels ${maySee}`,
     load: async (signal) => (maySee ? api.read<ApiChannels>('/admin/alert-channels', ['rows'], signal) : { rows: [] }),
     isPaused,
+    isAwaiting: me === null,
     changesWith: ['alerts', 'configuration'],
   })
   return (

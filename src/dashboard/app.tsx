@@ -140,7 +140,7 @@ function Pages({ api, onSignOut, onKnown }: PagesProps & { readonly onKnown: (me
   const isGoneTo = first.current !== path
   if (isGoneTo) first.current = ''
   const Page = PAGES[place.page]
-  const desk: Desk = { api, place, me: me.data, overview, names, isPaused, isGoneTo, onPause, onSignOut }
+  const desk: Desk = { api, place, me: me.data, meFeed: me, overview, names, isPaused, isGoneTo, onPause, onSignOut }
   return <Page key={path} desk={desk} />
 }
 

@@ -35,14 +35,18 @@ export function Dialog({ title, onClose, isWide = false, children }: DialogProps
 export interface Sending {
   readonly isSending: boolean
   readonly failure: ApiFailure | null
-  /** Runs `work`; true when it succeeded. */
+  /** Runs `work`, unless something is being sent already; true when it succeeded. */
   send(work: () => Promise<void>): Promise<boolean>
 }
 
 export function useSending(): Sending {
   const [isSending, setIsSending] = useState(false)
   const [failure, setFailure] = useState<ApiFailure | null>(null)
+  // Known before the page is drawn again.
+  const isBusy = useRef(false)
   async function send(work: () => Promise<void>): Promise<boolean> {
+    if (isBusy.current) return false
+    isBusy.current = true
     setIsSending(true)
     setFailure(null)
     try {
@@ -52,6 +56,7 @@ export function useSending(): Sending {
       setFailure(asFailure(thrown))
       return false
     } finally {
+      isBusy.current = false
       setIsSending(false)
     }
   }

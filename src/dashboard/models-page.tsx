@@ -101,12 +101,14 @@ function useModelsData({ api, isPaused, me }: Desk, range: Range) {
     key: `breakers ${mayKnow}`,
     load: async (signal) => (mayKnow ? api.read<ApiBreakers>('/admin/breakers', ['rows'], signal) : none),
     isPaused,
+    isAwaiting: me === null,
     changesWith: ['health'],
   })
   const switches = useFeed({
     key: `switches ${mayKnow}`,
     load: async (signal) => (mayKnow ? api.read<ApiSwitches>('/admin/switches?limit=500', ['rows'], signal) : none),
     isPaused,
+    isAwaiting: me === null,
     changesWith: ['configuration'],
   })
   return { report, breakers, switches }

@@ -18,10 +18,11 @@ const EVERY_MS = 30_000
 export function Outlook({ desk }: { readonly desk: Desk }) {
   const { today, forecast, providers, breakers, switches } = useOutlookData(desk)
   const health = useMemo(() => {
-    if (providers.data === null) return null
+    // Nothing is well until everybody has said so, or can't.
+    if (providers.data === null || [breakers, switches].some(isComing)) return null
     const known = { rows: providers.data.rows, breakers: breakers.data, switches: switches.data }
     return providerHealth({ ...known, targets: desk.overview.data?.targets ?? [] })
-  }, [providers.data, breakers.data, switches.data, desk.overview.data])
+  }, [providers.data, breakers, switches, desk.overview.data])
   const month = forecast.data
   return (
     <dl class="outlook" aria-label="Outlook">
@@ -57,6 +58,10 @@ export function Outlook({ desk }: { readonly desk: Desk }) {
       </div>
     </dl>
   )
+}
+
+function isComing({ data, failure }: Feed<unknown>): boolean {
+  return data === null && failure === null
 }
 
 interface FigureProps {
@@ -105,12 +110,13 @@ function useOutlookData({ api, me, isPaused }: Desk) {
     load: (signal) => api.read<ApiForecast>('/admin/forecast', [], signal),
   })
   const none = { rows: [] }
+  const isAwaiting = me === null
   const breakers = useFeed<ApiBreakers>({
-    ...{ key: `breakers ${mayKnow}`, isPaused, everyMs: EVERY_MS, changesWith: ['health'] as const },
+    ...{ key: `breakers ${mayKnow}`, isPaused, isAwaiting, everyMs: EVERY_MS, changesWith: ['health'] as const },
     load: async (signal) => (mayKnow ? api.read('/admin/breakers', ['rows'], signal) : none),
   })
   const switches = useFeed<ApiSwitches>({
-    ...{ key: `switches ${mayKnow}`, isPaused, everyMs: EVERY_MS, changesWith: ['configuration'] as const },
+    ...{ key: `switches ${mayKnow}`, isPaused, isAwaiting, everyMs: EVERY_MS, changesWith: ['configuration'] as const },
     load: async (signal) => (mayKnow ? api.read('/admin/switches?limit=500', ['rows'], signal) : none),
   })
   return { today, forecast, providers, breakers, switches }

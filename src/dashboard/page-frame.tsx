@@ -16,6 +16,7 @@ export interface Desk {
   readonly place: Place
   /** Who is looking; null until that is known. */
   readonly me: ApiMe | null
+  readonly meFeed: Feed<ApiMe>
   /** The configuration, with the live spend of budgets. */
   readonly overview: Feed<ApiOverview>
   readonly names: Names
@@ -41,7 +42,7 @@ interface PageFrameProps {
 
 export function PageFrame({ desk, title, trail, aside, feeds = [], children }: PageFrameProps) {
   const heading = useRef<HTMLHeadingElement>(null)
-  const all = [desk.overview, ...feeds]
+  const all = [desk.meFeed, desk.overview, ...feeds]
   const isRefused = all.some((feed) => feed.failure?.kind === 'signed-out')
   useEffect(() => {
     if (isRefused) desk.onSignOut('Your token or session is no longer accepted. Sign in again.')

@@ -85,10 +85,11 @@ interface SettingsProps {
 
 function Settings({ ask, other, desk, onAsk, onOther }: SettingsProps) {
   const set = (name: keyof Ask) => (value: string) => onAsk({ ...ask, [name]: value })
-  const routed = desk.overview.data?.routes.map(({ model }) => model) ?? []
+  const { data } = desk.overview
+  const routed = data?.routes.map(({ model }) => model) ?? []
   // What a pattern stands for has to be typed.
   const suggestions = routed.filter((model) => !model.includes('*'))
-  const hint = routed.length === 0 ? 'No model is routed yet: see Routes.' : 'Any that is routed.'
+  const hint = data?.routes.length === 0 ? 'No model is routed yet: see Routes.' : 'Any that is routed.'
   return (
     <div class="playground-settings">
       <PlaygroundKey desk={desk} value={ask.key} onKey={set('key')} />

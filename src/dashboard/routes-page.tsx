@@ -74,6 +74,7 @@ function useRoutesData({ api, isPaused, me }: Desk) {
     load: async (signal): Promise<ApiSwitches> =>
       mayKnow ? api.read<ApiSwitches>('/admin/switches?limit=500', ['rows'], signal) : { rows: [] },
     isPaused,
+    isAwaiting: me === null,
     changesWith: ['configuration'],
   })
   return { served, switches }

@@ -15,6 +15,7 @@ import { letInAndOut } from './dashboard-access.ts'
 import { compareRevisions } from './dashboard-configuration.ts'
 import { compareAndSwitch } from './dashboard-models.ts'
 import { orderAndRamp } from './dashboard-routes.ts'
+import { waitAndTryAgain } from './dashboard-slow.ts'
 import { askWithMintedKey, changeAlertRules, lookAhead } from './dashboard-others.ts'
 import { keepTeams } from './dashboard-teams.ts'
 
@@ -323,6 +324,9 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
 
   test('what an alert is, is said for everybody and for a tenant, and taken back', () =>
     changeAlertRules({ system, open }))
+
+  test('every page waits, says what went wrong and tries again, and never claims that there is nothing meanwhile', () =>
+    waitAndTryAgain({ system, open }))
 
   test('a rule lets somebody in, their session is ended under their eyes, and without the rule they stay out', () =>
     letInAndOut({ system, open, browser, provider }))

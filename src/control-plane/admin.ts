@@ -23,6 +23,7 @@ import { inFlightEndpoints } from './in-flight.ts'
 import { liveEndpoints, toldLive } from './live.ts'
 import { keyLineEndpoints } from './key-lines.ts'
 import { keyReportEndpoints } from './key-reports.ts'
+import { keyRotationEndpoints } from './key-rotation.ts'
 import { keyEndpoints } from './keys.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { presetEndpoints } from './presets.ts'
@@ -74,6 +75,7 @@ export function createAdmin(options: AdminOptions) {
     .route('/teams', teamEndpoints(ports))
     .route('/keys', keyLineEndpoints(ports))
     .route('/keys', keyReportEndpoints(ports))
+    .route('/keys', keyRotationEndpoints(ports))
     .route('/keys', keyEndpoints(ports))
     .route('/credentials', credentialEndpoints(ports))
     .route('/targets', targetEndpoints(ports))

@@ -8,34 +8,22 @@ import { GRANT_FIELDS, type GrantBody, grantColumns, grantOf, readGrant, viewGra
 import { type ApiTokenRow, stateOf } from './api-token-record.ts'
 import { entryBy } from './caller.ts'
 import { hmacHex } from './digest.ts'
-import { NO_PEPPER, PEPPER_LENGTH_MIN } from './keys.ts'
+import { NO_PEPPER, PEPPER_LENGTH_MIN } from './key-record.ts'
 import { type Grant, covers, isWithin, teamOf, tenantOf } from './permissions.ts'
 import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Refusal, notFound, notStored, refuse, unacceptable } from './refusal.ts'
-import { INSTANT, NAME, OBJECT, readInstant } from './schemas.ts'
+import { EXPIRES_AT, OVERLAP, OVERLAP_SECONDS, endOf } from './rotation.ts'
+import { NAME, OBJECT } from './schemas.ts'
 import { commit, findRow, insertRow, listRows, updateRow } from './store.ts'
 import { unknownTenant } from './teams.ts'
 import { jsonBody, query } from './validate.ts'
 
-const DAY_MS = 86_400_000
-/** Unless another end is given, or none. */
-const LIFE_MS = 90 * DAY_MS
-const OVERLAP_SECONDS = 86_400
-const OVERLAP_SECONDS_MAX = 7 * 86_400
-const OVERLAP_ALLOWED = `must be an integer from 0 to ${OVERLAP_SECONDS_MAX}`
+/** Unless another end is given, or none: 90 days. */
+const LIFE_MS = 90 * 86_400_000
 
-const EXPIRES_AT = z.optional(z.nullable(INSTANT))
 const NEW_TOKEN = z.strictObject({ name: NAME, ...GRANT_FIELDS, expires_at: EXPIRES_AT }, OBJECT)
-const ROTATION = z.strictObject(
-  {
-    overlap_seconds: z.optional(
-      z.int(OVERLAP_ALLOWED).check(z.minimum(0, OVERLAP_ALLOWED), z.maximum(OVERLAP_SECONDS_MAX, OVERLAP_ALLOWED)),
-    ),
-    expires_at: EXPIRES_AT,
-  },
-  OBJECT,
-)
+const ROTATION = z.strictObject({ overlap_seconds: OVERLAP, expires_at: EXPIRES_AT }, OBJECT)
 
 /** The admin API's `/access/tokens`. */
 export function apiTokenEndpoints(ports: AdminPorts) {
@@ -117,11 +105,6 @@ async function grantToGive(c: Context<AdminTypes>, body: GrantBody): Promise<Res
     return err(scope.kind === 'deployment' ? BEYOND : unknownTenant(body.tenant ?? ''))
   }
   return covers(own, found.value) ? ok(found.value) : err(BEYOND)
-}
-
-function endOf(given: string | null | undefined, usualMs: number | null): number | null {
-  if (given === undefined) return usualMs
-  return given === null ? null : readInstant(given)
 }
 
 function viewToken(row: ApiTokenRow, nowMs: number) {

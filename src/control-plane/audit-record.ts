@@ -1,6 +1,7 @@
 // The audit log: who changed what, from what to what. An entry is written in the transaction of its change; nothing ever
-// changes or removes one. Secrets aren't in it: keys are kept as digests, and not even those are shown.
+// changes or removes one. Secrets aren't in it: keys are kept as digests, of which is only told how many there are and until when.
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts'
+import { listSecrets } from './key-secrets.ts'
 import { type Scope, teamOf, tenantOf } from './permissions.ts'
 import type { SeenRow } from './store.ts'
 
@@ -36,6 +37,8 @@ export interface Changed {
   readonly id: string
   readonly before: object | null
   readonly after: object | null
+  /** Missing: whether it was made, changed or deleted. */
+  readonly verb?: string
 }
 
 interface AuditRow {
@@ -58,7 +61,7 @@ interface AuditRow {
 /** Of a larger row only its size is noted. Characters of JSON. */
 const SIDE_CHARS_MAX = 100_000
 /** Columns that are nobody's business. */
-const HIDDEN = new Set(['hashes', 'sealed', 'digest', 'previous_digest'])
+const HIDDEN = new Set(['sealed', 'digest', 'previous_digest'])
 /** Columns that hold JSON. */
 const JSON_COLUMNS = new Set([
   'tags',
@@ -88,8 +91,8 @@ const JSON_COLUMNS = new Set([
 /** The statement that enters a change, if the statement before it in its batch changed anything. */
 export function auditEntry(db: D1Database, changed: Changed, entry: Entry): D1PreparedStatement {
   const { before, after } = sidesOf(changed)
-  const verb = changed.before === null ? 'create' : changed.after === null ? 'delete' : 'change'
-  const what = `${changed.table}.${verb}`
+  const usual = changed.before === null ? 'create' : changed.after === null ? 'delete' : 'change'
+  const what = `${changed.table}.${changed.verb ?? usual}`
   return entryOf(
     db,
     { what, subject: changed.id, before, after },
@@ -152,7 +155,13 @@ export function sidesOf({ before, after }: Changed): Sides {
 }
 
 function visible(row: object | null): Readonly<Record<string, unknown>> | null {
-  return row === null ? null : Object.fromEntries(Object.entries(row).filter(([name]) => !HIDDEN.has(name)))
+  if (row === null) return null
+  const shown = Object.entries(row).filter(([name]) => !HIDDEN.has(name))
+  return Object.fromEntries(
+    shown.map(([name, value]: [string, unknown]) =>
+      name === 'hashes' ? ['secrets', listSecrets(String(value))] : [name, value],
+    ),
+  )
 }
 
 function textOf(row: Readonly<Record<string, unknown>> | null): string | null {

@@ -2,10 +2,8 @@
 import * as z from 'zod/mini'
 import { isJsonObject, type JsonObject } from '../core/json.ts'
 import { HELD_NAME } from './credential-record.ts'
+import { OVERLAP } from './rotation.ts'
 import { CREDENTIAL_SECRET, OBJECT, PROVIDER } from './schemas.ts'
-
-const OVERLAP_SECONDS_MAX = 7 * 86_400
-const OVERLAP_ALLOWED = `must be an integer from 0 to ${OVERLAP_SECONDS_MAX}`
 
 const NAME_ALLOWED =
   'must be 1 to 100 small letters, digits, dots, dashes or underscores, the first a letter or a digit'
@@ -18,15 +16,7 @@ const WHOSE = { name: CREDENTIAL_NAMED, provider: z.optional(z.nullable(PROVIDER
 const CONTENT = { value: VALUE, secret: z.optional(CREDENTIAL_SECRET) }
 
 export const NEW_CREDENTIAL = z.strictObject({ ...WHOSE, ...CONTENT }, OBJECT)
-export const ROTATION = z.strictObject(
-  {
-    ...CONTENT,
-    overlap_seconds: z.optional(
-      z.int(OVERLAP_ALLOWED).check(z.minimum(0, OVERLAP_ALLOWED), z.maximum(OVERLAP_SECONDS_MAX, OVERLAP_ALLOWED)),
-    ),
-  },
-  OBJECT,
-)
+export const ROTATION = z.strictObject({ ...CONTENT, overlap_seconds: OVERLAP }, OBJECT)
 /** Of a document. */
 export const DECLARED_CREDENTIAL = z.strictObject(
   { ...WHOSE, secret: z.optional(CREDENTIAL_SECRET), stored: z.optional(z.literal(true, 'must be true')) },

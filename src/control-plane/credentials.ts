@@ -26,12 +26,11 @@ import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { publishRouting } from './publish.ts'
 import { type Refusal, exists, notFound, notStored, referenced, refuse, unacceptable } from './refusal.ts'
+import { OVERLAP_SECONDS } from './rotation.ts'
 import { resealAll, rotateCredential, valueStatement } from './credential-store.ts'
 import { commit, deleteRow, insertRow } from './store.ts'
 import { jsonBody, query } from './validate.ts'
 
-/** What is replaced is tried for so long, when the new one isn't accepted. */
-const OVERLAP_SECONDS = 86_400
 const USES_SHOWN_MAX = 10
 
 /** The admin API's `/credentials`. */

@@ -5,7 +5,7 @@ import type { Context, Next } from 'hono'
 import { isJsonObject, parseJson } from '../core/json.ts'
 import { seal, unseal } from '../ledger/alerts/seal.ts'
 import { hmacHex } from './digest.ts'
-import { NO_PEPPER, PEPPER_LENGTH_MIN } from './keys.ts'
+import { NO_PEPPER, PEPPER_LENGTH_MIN } from './key-record.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Refusal, refuse, unacceptable } from './refusal.ts'
 

@@ -1,22 +1,21 @@
 // Virtual keys: minted once, shown once, kept only as a keyed digest. Create, list, read, change, revoke, delete.
 import { Hono, type Context } from 'hono'
-import { PEPPER_VERSION, type KeyHash } from '../core/directory.ts'
 import { isWider, type PassThroughPolicy } from '../core/pass-through-policy.ts'
 import { err, ok, type Result } from '../core/result.ts'
-import { formatVirtualKey, mintVirtualKey, randomBase62, type VirtualKey } from '../core/virtual-key.ts'
+import { formatVirtualKey, type VirtualKey } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
-import { hmacHex } from './digest.ts'
-import { changeDataPolicy, dataPolicyOf, viewDataPolicy } from './data-policy-record.ts'
-import { changeLimits, NO_LIMITS, viewLimits } from './limits-record.ts'
+import { changeDataPolicy } from './data-policy-record.ts'
+import { type KeyOwner, NO_PEPPER, PEPPER_LENGTH_MIN, mintKey, unknownKey, viewKey } from './key-record.ts'
+import { changeLimits } from './limits-record.ts'
 import { entryBy, ownRows, scopeOf } from './caller.ts'
 import { PAGE, paged } from './paging.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { type Scope, isReached, isWithin } from './permissions.ts'
 import { publishKey, pushLimits } from './publish.ts'
 import { pushEndUsers } from './publish-side.ts'
-import { exists, notFound, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
+import { exists, notStored, refuse, unacceptable, type Refusal } from './refusal.ts'
 import { KEY_CHANGE, NEW_KEY, readInstant } from './schemas.ts'
-import { changeRules, readRules, rulesProblem } from './side-limits-record.ts'
+import { changeRules, rulesProblem } from './side-limits-record.ts'
 import {
   commit,
   deleteRow,
@@ -25,7 +24,6 @@ import {
   findTenant,
   insertRow,
   listRows,
-  readTexts,
   updateRow,
   type KeyRow,
   type TenantRow,
@@ -35,7 +33,6 @@ import { jsonBody, query } from './validate.ts'
 
 type Env = AdminTypes['Bindings']
 
-export const PEPPER_LENGTH_MIN = 16
 /** A deleted key is no longer on the limiter's list of revoked ones: by then no isolate may remember it as valid. */
 const REST_MS = 600_000
 
@@ -73,7 +70,11 @@ export function keyEndpoints(ports: AdminPorts) {
       if (wider !== null) return refuse(c, wider)
       const changed = changeKey(before, body, ports.nowMs())
       if (!changed.ok) return refuse(c, changed.error)
-      const committed = await commit(c.env.DB, updateRow(c.env.DB, 'virtual_keys', changed.value), entryBy(c))
+      const committed = await commit(
+        c.env.DB,
+        updateRow(c.env.DB, 'virtual_keys', settingsOf(changed.value)),
+        entryBy(c),
+      )
       if (!committed.ok) return refuse(c, nameTaken(changed.value.name))
       const problem = await announceKey(c.env, changed.value)
       return problem === null ? c.json(viewKey(changed.value, ports.nowMs())) : refuse(c, problem)
@@ -100,27 +101,6 @@ export function keyEndpoints(ports: AdminPorts) {
     })
 }
 
-/** A virtual key as the API shows it: never its secret, never its digest. */
-export function viewKey(row: KeyRow, nowMs: number, spentNanoUsd?: number) {
-  return {
-    id: row.id,
-    kid: row.kid,
-    tenant_id: row.tenant_id,
-    team_id: row.team_id,
-    name: row.name,
-    cost_center: row.cost_center,
-    tags: readTexts(row.tags),
-    models: readTexts(row.models),
-    pass_through: row.pass_through,
-    data_policy: viewDataPolicy(dataPolicyOf(row.data_policy)),
-    status: statusOf(row, nowMs),
-    created_at_ms: row.created_at_ms,
-    expires_at_ms: row.expires_at_ms,
-    limits: viewLimits(row, spentNanoUsd),
-    end_user_limits: readRules(row.end_user_limits),
-  }
-}
-
 const STILL_ACTIVE: Refusal = {
   status: 409,
   code: 'active',
@@ -131,11 +111,6 @@ const STILL_ACTIVE: Refusal = {
 /** When the key ceased to work; never: Infinity. */
 function endedAtMs(row: KeyRow): number {
   return row.revoked_at_ms ?? row.expires_at_ms ?? Number.POSITIVE_INFINITY
-}
-
-function statusOf(row: KeyRow, nowMs: number): 'active' | 'revoked' | 'expired' {
-  if (row.revoked_at_ms !== null) return 'revoked'
-  return row.expires_at_ms !== null && row.expires_at_ms <= nowMs ? 'expired' : 'active'
 }
 
 type NewKeyBody = KeyChange & {
@@ -158,51 +133,7 @@ async function draft(
   return row.ok ? ok({ row: row.value, key }) : row
 }
 
-type Owner = Pick<KeyRow, 'tenant_id' | 'team_id'>
-
-/** What a key says of which nothing is said. */
-export const BLANK_KEY = {
-  cost_center: null,
-  tags: '[]',
-  models: '[]',
-  pass_through: null,
-  data_policy: null,
-  end_user_limits: null,
-  ...NO_LIMITS,
-  expires_at_ms: null,
-} as const satisfies Partial<KeyRow>
-
-/** A key without limits that nobody has seen yet. The secret KEY_PEPPER has to be there. */
-export async function mintKey(
-  name: string,
-  owner: Owner,
-  env: Pick<Env, 'KEY_PEPPER' | 'ENVIRONMENT'>,
-  ports: AdminPorts,
-): Promise<{ readonly row: KeyRow; readonly key: VirtualKey }> {
-  const pepper = env.KEY_PEPPER ?? ''
-  const key = mintVirtualKey(env.ENVIRONMENT === 'production' ? 'live' : 'test', ports.randomBytes)
-  const hash: KeyHash = { pepperVersion: PEPPER_VERSION, hmacHex: await hmacHex(pepper, key.secret) }
-  const row: KeyRow = {
-    id: `key_${randomBase62(14, ports.randomBytes)}`,
-    kid: key.kid,
-    ...owner,
-    name,
-    hashes: JSON.stringify([hash]),
-    ...BLANK_KEY,
-    created_at_ms: ports.nowMs(),
-    revoked_at_ms: null,
-  }
-  return { row, key }
-}
-
-export const NO_PEPPER: Refusal = {
-  status: 503,
-  code: 'pepper_missing',
-  field: null,
-  message: `Keys can't be made until the secret KEY_PEPPER (${PEPPER_LENGTH_MIN} characters or more) is set.`,
-}
-
-async function findOwner(body: NewKeyBody, db: D1Database, scope: Scope): Promise<Result<Owner, Refusal>> {
+async function findOwner(body: NewKeyBody, db: D1Database, scope: Scope): Promise<Result<KeyOwner, Refusal>> {
   const tenant = await findTenant(db, body.tenant)
   if (tenant === null || !isReached(scope, tenant.id)) return err(unknownTenant(body.tenant))
   const wider = tooWide(body, tenant)
@@ -258,6 +189,11 @@ export function changeKey(before: KeyRow, body: KeyChange, nowMs: number): Resul
   })
 }
 
+/** What a change may change: whoever revokes the key or rotates it at the same time has done so. */
+function settingsOf({ hashes: _hashes, revoked_at_ms: _revokedAtMs, ...settings }: KeyRow) {
+  return settings
+}
+
 /** A key may have less than its tenant. Where the tenant gets less later on, so does the key: the narrower one counts. */
 export function tooWide({ pass_through: own }: Pick<KeyChange, 'pass_through'>, tenant: TenantRow): Refusal | null {
   if (own === undefined || own === null || !isWider(own, tenant.pass_through)) return null
@@ -281,10 +217,6 @@ function announceKey(env: Env, row: KeyRow): Promise<Refusal | null> {
 
 async function revokeAtLimiter(env: Env, row: KeyRow): Promise<void> {
   await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(row.tenant_id)).revoke(row.id)
-}
-
-function unknownKey(id: string): Refusal {
-  return notFound('key', id)
 }
 
 function nameTaken(name: string): Refusal {

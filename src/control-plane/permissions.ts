@@ -89,6 +89,8 @@ export const PERMISSIONS: Readonly<Record<string, Permission | 'open'>> = {
   'GET /keys/:id/limits': permission('viewer', 'key'),
   'GET /keys/:id/requests': permission('viewer', 'key'),
   'PATCH /keys/:id': permission('lead', 'key'),
+  'POST /keys/:id/rotate': permission('lead', 'key'),
+  'POST /keys/:id/rotate/finish': permission('lead', 'key'),
   'POST /keys/:id/revoke': permission('lead', 'key'),
   'DELETE /keys/:id': permission('lead', 'key'),
 

@@ -4,22 +4,20 @@ import { findCapabilities } from '../catalog/models.ts'
 import {
   DIRECTORY_ROUTING_NAME,
   directoryKeyName,
+  directorySecretName,
   directoryTenantName,
-  type KeyHash,
-  type KeyRecord,
   type Route,
   type RoutingSnapshot,
   type Target,
   type TenantRecord,
 } from '../core/directory.ts'
 import { LIMITS_VERSION, type LimiterConfig } from '../core/limits.ts'
-import { PASS_THROUGH_USUAL } from '../core/pass-through-policy.ts'
 import type { GatewayEnv } from '../env.ts'
-import { dataPolicyOf } from './data-policy-record.ts'
-import { bodiesOf } from './bodies-record.ts'
 import { publishedCredentials } from './credential-record.ts'
+import { keyRecord, tenantRecord } from './directory-records.ts'
+import { FRESH_SECONDS, endsToTell, freshMark, readSecrets } from './key-secrets.ts'
 import { hasBudget, limiterNodes } from './limits-record.ts'
-import { ruleOf, unpricedOf } from './price-record.ts'
+import { ruleOf } from './price-record.ts'
 import { publishedPreset } from './preset-record.ts'
 import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
 import { readSwitches } from './publish-switches.ts'
@@ -84,8 +82,12 @@ export function publishRouting(env: PublishEnv): Promise<void> {
 export function publishKey(env: PublishEnv, key: { readonly id: string; readonly kid: string }): Promise<void> {
   return untilCurrent(env, async () => {
     const row = await findRow<KeyRow>(env.DB, 'virtual_keys', key.id)
-    if (row === null) await env.DIRECTORY.delete(directoryKeyName(key.kid))
-    else await put(env.DIRECTORY, directoryKeyName(key.kid), JSON.stringify(keyRecord(row)))
+    if (row === null) return env.DIRECTORY.delete(directoryKeyName(key.kid))
+    const record = JSON.stringify(keyRecord(row))
+    await put(env.DIRECTORY, directoryKeyName(key.kid), record)
+    const mark = freshMark(readSecrets(row.hashes), Date.now())
+    if (mark === null) return
+    await put(env.DIRECTORY, directorySecretName(key.kid, mark), record, { expirationTtl: FRESH_SECONDS })
   })
 }
 
@@ -134,6 +136,8 @@ export async function pushLimits(env: PublishEnv, tenantId: string): Promise<voi
     readSwitches(env.DB),
   ])
   if (tenant === null) return
+  const nowMs = Date.now()
+  const secretEnds = keys.flatMap((row) => (row.revoked_at_ms === null ? endsToTell(row.id, row.hashes, nowMs) : []))
   const config: LimiterConfig = {
     v: LIMITS_VERSION,
     revision,
@@ -144,6 +148,7 @@ export async function pushLimits(env: PublishEnv, tenantId: string): Promise<voi
       ...keys.flatMap((row) => limiterNodes('key', row.id, row)),
     ],
     revokedKeyIds: keys.filter((row) => row.revoked_at_ms !== null).map((row) => row.id),
+    ...(secretEnds.length === 0 ? {} : { secretEnds }),
     switches,
   }
   await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).configure(config)
@@ -199,10 +204,15 @@ async function untilCurrent(env: PublishEnv, publish: (revision: number) => Prom
 }
 
 /** KV takes one write a second of each name: a change right after another one waits for its turn. */
-async function put(directory: KVNamespace, name: string, value: string): Promise<void> {
+async function put(
+  directory: KVNamespace,
+  name: string,
+  value: string,
+  options: KVNamespacePutOptions = {},
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await directory.put(name, value)
+      await directory.put(name, value, options)
       return
     } catch (error) {
       if (attempt === PUT_ATTEMPTS_MAX) throw error
@@ -236,51 +246,5 @@ function routeOf(row: RouteRow): Route {
     targets: readTexts(row.targets),
     allowedGaps: readTexts(row.allowed_gaps),
     ...readRouteChoice(row),
-  }
-}
-
-function keyRecord(row: KeyRow): KeyRecord {
-  const hashes: readonly KeyHash[] = JSON.parse(row.hashes)
-  return {
-    v: 1,
-    keyId: row.id,
-    kid: row.kid,
-    tenantId: row.tenant_id,
-    teamId: row.team_id,
-    hashes,
-    costCenter: row.cost_center,
-    tags: readTexts(row.tags),
-    allowedModels: readTexts(row.models),
-    expiresAtMs: row.expires_at_ms,
-    revokedAtMs: row.revoked_at_ms,
-    ...(hasBudget(row) ? {} : { hasNoBudget: true }),
-    ...(row.pass_through === null ? {} : { passThrough: row.pass_through }),
-    ...dataPolicyOf(row.data_policy),
-    ...(readRules(row.end_user_limits).length === 0 ? {} : { limitsEndUsers: true }),
-  }
-}
-
-function tenantRecord(
-  row: TenantRow,
-  isUserLimited: boolean,
-  { unchecked, ...told }: Pick<TenantRecord, 'userLimitedTeams'> & { readonly unchecked: TenantRecord['unchecked'] },
-): TenantRecord {
-  const isRequired = row.require_end_user === 1
-  const unpriced = unpricedOf(row)
-  return {
-    v: 1,
-    tenantId: row.id,
-    name: row.name,
-    cache: { mode: row.cache_mode, ttlSeconds: row.cache_ttl_seconds },
-    timeZone: row.time_zone,
-    ...(row.pass_through === PASS_THROUGH_USUAL ? {} : { passThrough: row.pass_through }),
-    ...(row.cors_origins === '[]' ? {} : { corsOrigins: readTexts(row.cors_origins) }),
-    ...(unchecked === undefined ? {} : { unchecked }),
-    ...(unpriced === undefined ? {} : { unpriced }),
-    ...(row.limiter === 'regional' ? { limiter: row.limiter } : {}),
-    ...dataPolicyOf(row.data_policy),
-    ...bodiesOf(row.bodies),
-    ...(isRequired || isUserLimited ? { endUsers: { isRequired, isLimited: isUserLimited } } : {}),
-    ...told,
   }
 }

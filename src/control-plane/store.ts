@@ -52,6 +52,7 @@ export interface KeyRow extends LimitColumns {
   readonly tenant_id: string
   readonly team_id: string | null
   readonly name: string
+  /** JSON list of `KeptSecret`s, the newest first. */
   readonly hashes: string
   readonly cost_center: string | null
   readonly tags: string
@@ -164,6 +165,8 @@ export interface Change {
   /** What the row is then; null for gone. */
   readonly after: object | null
   readonly statement: D1PreparedStatement
+  /** What the audit log calls it, where it isn't just a change. */
+  readonly verb?: string
 }
 
 /** Number of the configuration's present state. */

@@ -244,6 +244,8 @@ export interface KeyHash {
   readonly pepperVersion: number
   /** HMAC-SHA-256(pepper, secret), 64 lower-case hexadecimal digits. */
   readonly hmacHex: string
+  /** From when on it is taken no more, because the key has another secret: epoch ms. Missing: as long as its key is. */
+  readonly untilMs?: number
 }
 
 /** Version of the pepper under which keys are minted now. */
@@ -257,7 +259,7 @@ export interface KeyRecord {
   readonly kid: string
   readonly tenantId: string
   readonly teamId: string | null
-  /** More than one while the key is being rotated. */
+  /** The newest first; those of before stay for a while after their end, so that whoever has one is told why. */
   readonly hashes: readonly KeyHash[]
   readonly costCenter: string | null
   readonly tags: readonly string[]
@@ -311,6 +313,17 @@ export const PRICE_LIST_NAME = 'price-list'
 /** Where the directory keeps a key's record. */
 export function directoryKeyName(kid: string): string {
   return `key:${kid}`
+}
+
+/** Which secret of a key is meant, for whoever knows the key: the beginning of its digest. */
+export function secretMark(hmacHex: string): string {
+  return hmacHex.slice(0, 16)
+}
+
+/** Where the directory keeps a key's record once more for a while after its secret was replaced: nobody has asked for that
+ *  name before, so no edge remembers a record without the secret under it. */
+export function directorySecretName(kid: string, mark: string): string {
+  return `${directoryKeyName(kid)}:${mark}`
 }
 
 /** Where the directory keeps a tenant's record. */

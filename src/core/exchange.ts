@@ -13,7 +13,7 @@ import {
   takeReport,
 } from './authority.ts'
 import { grant, patternsOf } from './grant.ts'
-import type { LeaseDenial, LeaseGrant, LimiterCall, LimiterReply } from './limits.ts'
+import type { LeaseDenial, LeaseGrant, LimiterCall, LimiterReply, SecretEnd } from './limits.ts'
 
 /** What the authority has to say; the rest of a reply is the object's own. */
 export type Answer = Omit<LimiterReply, 'acknowledged' | 'ttlMs'>
@@ -47,7 +47,7 @@ export function answer(authority: Authority, message: LimiterCall, isStraggler: 
     }
   }
   noteCrossings(authority, time.nowMs)
-  const { revokedKeyIds } = authority.config
+  const { revokedKeyIds, secretEnds } = authority.config
   const { unleasedKeyIds } = message
   const mentioned = [...message.reports.map(({ keyId }) => keyId), ...(unleasedKeyIds ?? [])]
   return {
@@ -60,6 +60,13 @@ export function answer(authority: Authority, message: LimiterCall, isStraggler: 
       !isDone && authority.leases.get(leaseId)?.isStale === true ? [leaseId] : [],
     ),
     revokedKeyIds: mentioned.filter((keyId) => revokedKeyIds.includes(keyId)),
+    ...endsOf(mentioned, secretEnds),
     ...(unleasedKeyIds === undefined ? {} : { hasSeenUnleased: true }),
   }
+}
+
+/** What is told of keys' secrets. */
+function endsOf(keyIds: readonly string[], ends: readonly SecretEnd[] | undefined): Pick<LimiterReply, 'secretEnds'> {
+  const told = ends?.filter(({ keyId }) => keyIds.includes(keyId)) ?? []
+  return told.length === 0 ? {} : { secretEnds: told }
 }

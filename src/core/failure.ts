@@ -93,7 +93,8 @@ export type Failure =
   | { readonly kind: 'request-too-large'; readonly limitBytes: number }
   | {
       readonly kind: 'unauthenticated'
-      readonly reason: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked'
+      /** `rotated`: the key has another secret, and the overlap is over. */
+      readonly reason: 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked' | 'rotated'
     }
   | ({ readonly kind: 'model-not-found'; readonly model: string } & Suggesting)
   | { readonly kind: 'model-not-allowed'; readonly model: string }

@@ -38,9 +38,9 @@ export function randomBase62(length: number, randomBytes: (count: number) => Uin
   return text
 }
 
-/** A new key. `randomBytes` must be cryptographically secure; it is called at least twice. */
-export function mintVirtualKey(mode: KeyMode, randomBytes: (count: number) => Uint8Array): VirtualKey {
-  return { mode, kid: randomBase62(KID_LENGTH, randomBytes), secret: randomBase62(SECRET_LENGTH, randomBytes) }
+/** A new key, or with a `kid` another secret for the key of that name. `randomBytes` must be cryptographically secure. */
+export function mintVirtualKey(mode: KeyMode, randomBytes: (count: number) => Uint8Array, kid?: string): VirtualKey {
+  return { mode, kid: kid ?? randomBase62(KID_LENGTH, randomBytes), secret: randomBase62(SECRET_LENGTH, randomBytes) }
 }
 
 /** The key as its owner sends it. `parseVirtualKey` reads back exactly what this writes. */

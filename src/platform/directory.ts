@@ -1,44 +1,25 @@
 // Keys and routes as this isolate knows them: from its memory when fresh, from KV when not, refreshed behind the
-// requests' backs. A revoked key is forgotten when the limiter says so; else when its entry ages out.
-import {
-  type Caller,
-  DIRECTORY_ROUTING_NAME,
-  type KeyRecord,
-  type RoutingSnapshot,
-  type TenantRecord,
-  directoryKeyName,
-  directoryTenantName,
-} from '../core/directory.ts'
-import type { OwnedDataPolicy } from '../core/data-policy.ts'
-import { PASS_THROUGH_USUAL, narrowerPolicy } from '../core/pass-through-policy.ts'
+// requests' backs. A key that is revoked, or a secret of it that is replaced, is forgotten when the limiter says so; else when its
+// entry ages out.
+import { DIRECTORY_ROUTING_NAME, type RoutingSnapshot, type TenantRecord } from '../core/directory.ts'
 import { type RouteTable, routeTable } from '../core/route-table.ts'
+import type { SecretEnd } from '../core/limits.ts'
 import { late } from '../core/late.ts'
 import { PriceBook } from '../core/price-book.ts'
 import { SwitchBoard } from '../core/switches.ts'
-import { type VirtualKey, parseVirtualKey } from '../core/virtual-key.ts'
-import type { CallerAnswer, Directory, KeyProblem, Later, Log } from '../ports.ts'
+import { parseVirtualKey } from '../core/virtual-key.ts'
+import type { CallerAnswer, Directory, Later, Log } from '../ports.ts'
+import { type KnownCaller, UNKNOWN_MS, readCaller } from './read-caller.ts'
 import { withoutUnspoken } from './spoken-targets.ts'
-import { verifySecret } from './key-digest.ts'
 
-/** How long a caller is known without asking. */
-const CALLER_MS = 60_000
-/** How long an unknown key stays unknown. */
-const UNKNOWN_MS = 10_000
 const CALLERS_MAX = 10_000
-/** Revoked keys that are remembered. */
+/** Revoked keys, and ends of secrets, that are remembered. */
 const REVOKED_MAX = 10_000
 /** Routes older than this are refreshed in the background … */
 const ROUTES_MS = 5_000
 /** … and older than this before they are used. */
 const ROUTES_MS_MAX = 60_000
 const KV_TTL_SECONDS = 60
-
-interface KnownCaller {
-  readonly answer: Caller | KeyProblem
-  readonly keyId: string | null
-  /** The key's own end, if it comes first. */
-  readonly untilMs: number
-}
 
 interface HeldRoutes {
   readonly routes: RouteTable
@@ -54,6 +35,8 @@ const holding = late(() => import('./held-credentials.ts'))
 export interface EdgeDirectory extends Directory {
   /** The limiter says that these keys are revoked. No key comes back from that. */
   revoke(keyIds: readonly string[]): void
+  /** The limiter says when these secrets end. No end is ever put off. */
+  endSecrets(ends: readonly SecretEnd[]): void
   /** Forgets everything: the configuration has just been changed here. */
   forgetAll(): void
 }
@@ -72,6 +55,7 @@ export function kvDirectory(
   const callers = new Map<string, KnownCaller>()
   /** By the limiter's word: KV's edge may not know it yet. */
   const revoked = new Set<string>()
+  const ends = new Map<string, number>()
   const held = kvRoutes(kv, nowMs, log, (snapshot) => {
     if (snapshot.switches !== undefined) switches.take(snapshot.switches)
     prices.take(snapshot.prices ?? [])
@@ -82,12 +66,13 @@ export function kvDirectory(
     if (!parsed.ok) return 'malformed'
     let known: KnownCaller
     try {
-      known = await readCaller(kv, parsed.value, pepper, nowMs(), tellTenant)
+      known = await readCaller(parsed.value, { kv, pepper, nowMs: nowMs(), tellTenant })
     } catch (error) {
       log.warn('directory-unavailable', { error: String(error) })
       return 'unavailable'
     }
     if (known.keyId !== null && revoked.has(known.keyId)) known = { ...known, answer: 'revoked' }
+    known = endingAt(known, ends.get(`${known.keyId}/${known.mark}`) ?? Infinity, nowMs())
     if (callers.size >= CALLERS_MAX) forgetOldest(callers)
     callers.set(presented, known)
     return known.answer
@@ -104,6 +89,17 @@ export function kvDirectory(
       for (const keyId of keyIds) revoked.add(keyId)
       for (const [presented, { keyId }] of callers) {
         if (keyId !== null && keyIds.includes(keyId)) callers.delete(presented)
+      }
+    },
+    endSecrets(told) {
+      for (const { keyId, mark, untilMs } of told) {
+        const name = `${keyId}/${mark}`
+        if ((ends.get(name) ?? Infinity) <= untilMs) continue
+        if (ends.size >= REVOKED_MAX) ends.clear()
+        ends.set(name, untilMs)
+        for (const [presented, known] of callers) {
+          if (known.keyId === keyId && known.mark === mark) callers.delete(presented)
+        }
       }
     },
     forgetAll() {
@@ -176,66 +172,11 @@ async function withTheirCredentials(snapshot: RoutingSnapshot, nowMs: number) {
 
 const NO_ROUTES: RoutingSnapshot = { revision: 0, targets: {}, routes: [] }
 
-async function readCaller(
-  kv: KVNamespace,
-  key: VirtualKey,
-  pepper: string,
-  nowMs: number,
-  tellTenant: (tenant: TenantRecord) => void,
-): Promise<KnownCaller> {
-  const options = { type: 'json', cacheTtl: KV_TTL_SECONDS } as const
-  const record = await kv.get<KeyRecord>(directoryKeyName(key.kid), options)
-  if (record === null || !(await verifySecret(record.hashes, key.secret, pepper))) {
-    return { answer: 'unknown', keyId: null, untilMs: nowMs + UNKNOWN_MS }
-  }
-  const { keyId, expiresAtMs } = record
-  if (record.revokedAtMs !== null) return { answer: 'revoked', keyId, untilMs: nowMs + UNKNOWN_MS }
-  if (expiresAtMs !== null && nowMs >= expiresAtMs) return { answer: 'expired', keyId, untilMs: nowMs + UNKNOWN_MS }
-  const tenant = await kv.get<TenantRecord>(directoryTenantName(record.tenantId), options)
-  if (tenant === null) return { answer: 'unknown', keyId, untilMs: nowMs + UNKNOWN_MS }
-  tellTenant(tenant)
-  const answer: Caller = {
-    tenantId: record.tenantId,
-    teamId: record.teamId,
-    keyId,
-    costCenter: record.costCenter,
-    tags: record.tags,
-    allowedModels: record.allowedModels,
-    cache: tenant.cache,
-    ...(mayGoUnchecked(record, tenant) ? { admitsUnchecked: true } : {}),
-    passThrough: narrowerPolicy(tenant.passThrough ?? PASS_THROUGH_USUAL, record.passThrough ?? null),
-    ...(tenant.unpriced === undefined ? {} : { unpriced: tenant.unpriced }),
-    ...(tenant.corsOrigins === undefined ? {} : { corsOrigins: tenant.corsOrigins }),
-    ...endUsersOf(record, tenant),
-    ...dataPolicies(record, tenant),
-    ...(tenant.bodies === undefined ? {} : { bodies: tenant.bodies }),
-  }
-  return { answer, keyId, untilMs: Math.min(nowMs + CALLER_MS, expiresAtMs ?? Infinity) }
-}
-
-/** Users have the tenant's limits, and others within the team and the key. */
-function endUsersOf(
-  { keyId, teamId, limitsEndUsers }: KeyRecord,
-  { endUsers, userLimitedTeams = [] }: TenantRecord,
-): Pick<Caller, 'endUsers'> {
-  const within: string[] = []
-  if (teamId !== null && userLimitedTeams.includes(teamId)) within.push(teamId)
-  if (limitsEndUsers === true) within.push(keyId)
-  if (within.length > 0) return { endUsers: { isRequired: endUsers?.isRequired === true, isLimited: true, within } }
-  return endUsers === undefined ? {} : { endUsers }
-}
-
-function dataPolicies(key: KeyRecord, tenant: TenantRecord): Pick<Caller, 'dataPolicies'> {
-  const policies: OwnedDataPolicy[] = []
-  if (tenant.dataPolicy !== undefined) policies.push({ of: 'tenant', policy: tenant.dataPolicy })
-  if (key.dataPolicy !== undefined) policies.push({ of: 'key', policy: key.dataPolicy })
-  return policies.length === 0 ? {} : { dataPolicies: policies }
-}
-
-/** Whether a key's requests are let through while the limiter is away. */
-function mayGoUnchecked({ hasNoBudget, teamId }: KeyRecord, { unchecked }: TenantRecord): boolean {
-  if (unchecked === undefined || hasNoBudget !== true) return false
-  return teamId === null || !unchecked.exceptTeams.includes(teamId)
+/** What is known of a caller whose secret ends then. */
+function endingAt(known: KnownCaller, endMs: number, nowMs: number): KnownCaller {
+  if (typeof known.answer === 'string') return known
+  if (nowMs >= endMs) return { ...known, answer: 'rotated', untilMs: nowMs + UNKNOWN_MS }
+  return { ...known, untilMs: Math.min(known.untilMs, endMs) }
 }
 
 /** A tenth of the entries, those that were learnt first. */

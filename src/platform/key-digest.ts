@@ -20,15 +20,15 @@ export async function hmacHex(secret: string, text: string): Promise<string> {
   return hex
 }
 
-/** True when one of `hashes` is that of `secret`. Takes the same time whichever it is, and however wrong. */
-export async function verifySecret(hashes: readonly KeyHash[], secret: string, pepper: string): Promise<boolean> {
+/** The one of `hashes` that is of `secret`; null for none. Takes the same time whichever it is, and however wrong. */
+export async function matchSecret(hashes: readonly KeyHash[], secret: string, pepper: string): Promise<KeyHash | null> {
   const digest = await hmac(pepper, secret)
-  let isMatch = false
+  let match: KeyHash | null = null
   for (const hash of hashes) {
     const expected = fromHex(hash.hmacHex)
-    if (expected.byteLength === digest.byteLength && crypto.subtle.timingSafeEqual(expected, digest)) isMatch = true
+    if (expected.byteLength === digest.byteLength && crypto.subtle.timingSafeEqual(expected, digest)) match = hash
   }
-  return isMatch
+  return match
 }
 
 function hmacKey(secret: string): Promise<CryptoKey> {

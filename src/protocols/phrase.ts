@@ -118,6 +118,7 @@ const KEY_COMPLAINTS: Readonly<Record<Extract<Failure, { kind: 'unauthenticated'
   unknown: 'Incorrect API key provided: this gateway does not know it.',
   expired: 'Incorrect API key provided: it has expired.',
   revoked: 'Incorrect API key provided: it has been revoked.',
+  rotated: 'Incorrect API key provided: it has been replaced by another one, which its owner was given.',
 }
 
 function badMediaType(received: string, expected: string): Phrase {

@@ -38,7 +38,7 @@ const EXPECTED = `
   OAVavl GET /summary, GET /summary/history, GET /live
   OAVavl GET /requests, GET /requests/in-flight, GET /tenants, GET /teams, GET /teams/:id
   OAVavl GET /keys, GET /keys/use, GET /keys/lines, GET /keys/names, GET /keys/:id, GET /keys/:id/limits, GET /keys/:id/requests
-  OAal   POST /keys, PATCH /keys/:id, POST /keys/:id/revoke, DELETE /keys/:id
+  OAal   POST /keys, PATCH /keys/:id, POST /keys/:id/revoke, POST /keys/:id/rotate, POST /keys/:id/rotate/finish, DELETE /keys/:id
   OAal   PATCH /teams/:id, POST /requests/:id/cancel
   OAVav  GET /tenants/:id, GET /tenants/:tenant/end-users, GET /tenants/:tenant/end-users/:user, GET /alert-rules/:tenant
   OAa    PUT /tenants/:tenant/end-users/:user, DELETE /tenants/:tenant/end-users/:user

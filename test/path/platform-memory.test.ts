@@ -3,7 +3,14 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { NOTHING } from '../../src/core/limits.ts'
 import { timingSafeEqual } from 'node:crypto'
-import type { KeyRecord, Route, RoutingSnapshot, Target, TenantRecord } from '../../src/core/directory.ts'
+import {
+  type KeyRecord,
+  type Route,
+  type RoutingSnapshot,
+  type Target,
+  type TenantRecord,
+  secretMark,
+} from '../../src/core/directory.ts'
 import type { RouteTable } from '../../src/core/route-table.ts'
 import { formatVirtualKey, mintVirtualKey } from '../../src/core/virtual-key.ts'
 import { dialects } from '../../src/dialects/index.ts'
@@ -146,6 +153,75 @@ describe('the directory', () => {
   test('does not take another secret under the same name', async () => {
     const at = await published({ hashes: [{ pepperVersion: 1, hmacHex: '00'.repeat(32) }] })
     expect(await at.directory.caller(at.presented)).toBe('unknown')
+  })
+
+  describe('of a key with two secrets', () => {
+    async function rotated(untilMs: number) {
+      const at = await published()
+      const given = mintVirtualKey('live', (count) => crypto.getRandomValues(new Uint8Array(count)), at.record.kid)
+      const hash = { pepperVersion: 1, hmacHex: await hmacHex(PEPPER, given.secret) }
+      const record = { ...at.record, hashes: [hash, ...at.record.hashes.map((old) => ({ ...old, untilMs }))] }
+      const publish = () => void at.values.set(`key:${at.record.kid}`, record)
+      const mark = secretMark(at.record.hashes[0]?.hmacHex ?? '')
+      return { ...at, publish, rotatedRecord: record, given: formatVirtualKey(given), givenHash: hash, mark }
+    }
+
+    test('takes both until the millisecond of the old one’s end, and says then that it was replaced', async () => {
+      const at = await rotated(virtualClock().nowMs() + 30_000)
+      at.publish()
+      expect(await at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
+      expect(await at.directory.caller(at.given)).toMatchObject({ keyId: 'k', tenantId: 't' })
+      await at.clock.advance(29_999)
+      expect(at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
+      await at.clock.advance(1)
+      expect(await at.directory.caller(at.presented)).toBe('rotated')
+      expect(at.directory.caller(at.given)).toMatchObject({ keyId: 'k' })
+      await at.clock.advance(86_400_000)
+      expect(await at.directory.caller(at.presented)).toBe('rotated')
+    })
+
+    test('takes the new one though KV’s edge has the record of before, and no other', async () => {
+      const at = await rotated(0)
+      expect(await at.directory.caller(at.given)).toBe('unknown')
+      await at.clock.advance(10_000)
+      at.values.set(`key:${at.record.kid}:${secretMark(at.givenHash.hmacHex)}`, at.rotatedRecord)
+      expect(await at.directory.caller(at.given)).toMatchObject({ keyId: 'k' })
+      const wrong = mintVirtualKey('live', (count) => new Uint8Array(count).fill(9), at.record.kid)
+      expect(await at.directory.caller(formatVirtualKey(wrong))).toBe('unknown')
+    })
+
+    test('ends one that it knows, and one that KV’s edge still has, when the limiter says so and not before', async () => {
+      const at = await rotated(0)
+      const untilMs = at.clock.nowMs() + 5_000
+      await at.directory.caller(at.presented)
+      at.directory.endSecrets([{ keyId: 'k', mark: at.mark, untilMs }])
+      expect(await at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
+      const { reads } = at.state
+      at.directory.endSecrets([{ keyId: 'k', mark: at.mark, untilMs: untilMs + 60_000 }])
+      expect(at.directory.caller(at.presented), 'told again, it forgets nothing').toMatchObject({ keyId: 'k' })
+      expect(at.state.reads).toBe(reads)
+      await at.clock.advance(4_999)
+      expect(at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
+      await at.clock.advance(1)
+      expect(await at.directory.caller(at.presented)).toBe('rotated')
+      at.directory.forgetAll()
+      expect(await at.directory.caller(at.presented), 'from KV as it was').toBe('rotated')
+    })
+
+    test('has the new one go on when the old one is ended, and takes neither of a key that is revoked', async () => {
+      const at = await rotated(virtualClock().nowMs() + 30_000)
+      at.publish()
+      await at.directory.caller(at.presented)
+      await at.directory.caller(at.given)
+      const { reads } = at.state
+      at.directory.endSecrets([{ keyId: 'k', mark: at.mark, untilMs: 0 }])
+      expect(at.directory.caller(at.given)).toMatchObject({ keyId: 'k' })
+      expect(at.state.reads).toBe(reads)
+      expect(await at.directory.caller(at.presented)).toBe('rotated')
+      at.directory.revoke(['k'])
+      await at.clock.advance(10_000)
+      expect(await at.directory.caller(at.given)).toBe('revoked')
+    })
   })
 
   test('serves the routes it has while they are refreshed, and as long as the store is away', async () => {
@@ -304,6 +380,8 @@ describe('the log', () => {
     for (let count = 0; count < 1_000; count++) log.warn('down', { target: 'a' })
     log.warn('down', { target: 'b' })
     expect(lines.length).toBe(2)
+    for (const key of ['k1', 'k2', 'k1']) log.warn('key-refused', { key })
+    expect(lines.splice(2)).toHaveLength(2)
     nowMs = 60_000
     log.warn('down', { target: 'a' })
     expect(lines.map((line): unknown => JSON.parse(line))).toMatchObject([

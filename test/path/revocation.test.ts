@@ -44,6 +44,26 @@ describe('a key that is answered from the cache', () => {
   })
 })
 
+describe('a key with another secret', () => {
+  test('has the end of the old one told with whatever mentions it, lease or none, and goes on', async () => {
+    const world = heldTenant(RICH)
+    const end = (keyId: string) => ({ keyId, mark: 'mark', untilMs: 5 })
+    const reservation = await world.admitted('r1', REQUEST)
+    await world.clock.advance(50)
+    const secretEnds = [end('k'), end('cached'), end('other')]
+    world.receiver.authority.config = { ...world.receiver.authority.config, secretEnds }
+    world.finish(reservation, 'r1')
+    await world.clock.advance(100)
+    expect(world.secretEnds).toEqual([end('k')])
+    expect([world.revoked, reservation.isRevoked()]).toEqual([[], false])
+    world.holder.record(usageEvent('r2', { keyId: 'cached' }), world.later)
+    await world.clock.advance(100)
+    expect(world.secretEnds).toContainEqual(end('cached'))
+    expect(world.secretEnds).not.toContainEqual(end('other'))
+    await world.admitted('r3', REQUEST)
+  })
+})
+
 describe('a key without a lease', () => {
   test('is asked about where it was not heard of for 8 s, ahead of that behind a request', async () => {
     let asked = 0

@@ -19,11 +19,11 @@ export interface AdminAnswer<Body> {
 /** Asks the admin API: every target that is registered answers its probe. */
 export type AskAdmin<Body> = (method: string, path: string, body?: unknown) => Promise<AdminAnswer<Body>>
 
-/** An admin API whose answers are taken for `Body`. */
-export function adminApi<Body>(): AskAdmin<Body> {
+/** An admin API whose answers are taken for `Body`; `other` are bindings in place of the usual ones. */
+export function adminApi<Body>(other: object = {}): AskAdmin<Body> {
   const probe = async () => ({ ok: true, status: 200, latencyMs: 1, saw: 'ok' }) as const
   const app = new Hono().route('/admin', createAdmin({ services: [], nowMs: Date.now, probe }))
-  const bindings = { DB: env.DB, DIRECTORY: env.DIRECTORY, TENANT_LIMITER: env.TENANT_LIMITER, ...SECRETS }
+  const bindings = { DB: env.DB, DIRECTORY: env.DIRECTORY, TENANT_LIMITER: env.TENANT_LIMITER, ...SECRETS, ...other }
   return async (method, path, body) => {
     const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
     const init = body === undefined ? { method, headers } : { method, headers, body: JSON.stringify(body) }

@@ -1,6 +1,13 @@
 // One isolate's lease holder in front of a real authority, with a sender between them that a test can slow down, cut, or
 // let lose replies. Time is virtual.
-import type { Amounts, LimiterCall, LimiterConfig, LimiterPath, LimiterReply } from '../../src/core/limits.ts'
+import type {
+  Amounts,
+  LimiterCall,
+  LimiterConfig,
+  LimiterPath,
+  LimiterReply,
+  SecretEnd,
+} from '../../src/core/limits.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
 import { LeaseHolder } from '../../src/platform/lease-holder.ts'
 import { type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
@@ -18,6 +25,7 @@ export interface HeldTenant {
   /** Every message sent, lost or not. */
   readonly messages: LimiterCall[]
   readonly revoked: string[]
+  readonly secretEnds: SecretEnd[]
   /** What the holder has heard is switched off. */
   readonly switches: SwitchBoard
   /** What the limiter's replies say besides; changed by the test. */
@@ -56,6 +64,7 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
   const end = receiver(config, clock.nowMs(), ttlMs)
   const messages: LimiterCall[] = []
   const revoked: string[] = []
+  const secretEnds: SecretEnd[] = []
   const switches = new SwitchBoard()
   const failures: unknown[] = []
   let atOnce = 0
@@ -64,6 +73,7 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
     receiver: end,
     messages,
     revoked,
+    secretEnds,
     switches,
     news: {},
     failures,
@@ -75,6 +85,7 @@ export function heldTenant(config: LimiterConfig, ttlMs = TTL_MS, clock = virtua
       nowMs: clock.nowMs,
       sleep: clock.sleep,
       onRevoked: (keyIds) => revoked.push(...keyIds),
+      onSecretEnds: (ends) => secretEnds.push(...ends),
       switches,
       async send(message) {
         messages.push(structuredClone(message))

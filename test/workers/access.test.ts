@@ -322,24 +322,24 @@ describe('every endpoint', () => {
 
   it('keeps nobody from their own, and the log says who it was', async () => {
     const { id, tokens } = all
-    const minted = await ask('POST', '/keys', {
-      body: { tenant: 'acme', team: 'acme-search', name: 'mine' },
-      token: tokens.lead,
-    })
+    const mine = { tenant: 'acme', team: 'acme-search', name: 'mine' }
+    const minted = await ask('POST', '/keys', { body: mine, token: tokens.lead })
     expect(minted.status, minted.text).toBe(201)
     const limits = { limits: { tokens_per_minute: 5 } }
     expect((await ask('PATCH', `/keys/${minted.body.id}`, { body: limits, token: tokens.lead })).status).toBe(200)
-    expect((await ask('POST', `/keys/${minted.body.id}/revoke`, { token: tokens.lead })).status).toBe(200)
+    for (const verb of ['rotate', 'revoke']) {
+      expect((await ask('POST', `/keys/${minted.body.id}/${verb}`, { body: {}, token: tokens.lead })).status).toBe(200)
+    }
     expect((await ask('PATCH', `/teams/${id('acme-search')}`, { body: limits, token: tokens.lead })).status).toBe(200)
-    expect(
-      (await ask('POST', '/teams', { body: { tenant: 'acme', name: 'new' }, token: tokens.tenantAdmin })).status,
-    ).toBe(201)
+    const team = { body: { tenant: 'acme', name: 'new' }, token: tokens.tenantAdmin }
+    expect((await ask('POST', '/teams', team)).status).toBe(201)
     const own = { body: { name: 'reader', role: 'viewer', tenant: 'acme' }, token: tokens.tenantAdmin }
     expect((await ask('POST', '/access/tokens', own)).status).toBe(201)
     // The log says who of them it was.
     const audit = await ask('GET', `/audit?subject=${minted.body.id}`, { token: tokens.lead })
     expect(audit.body.rows).toMatchObject([
       { who: 'token acme lead', actor: expect.stringMatching(/^tok_/), what: 'virtual_keys.change', address: null },
+      { who: 'token acme lead', what: 'virtual_keys.rotate' },
       { who: 'token acme lead', what: 'virtual_keys.change' },
       { who: 'token acme lead', what: 'virtual_keys.create', team_id: id('acme-search'), tenant_id: id('acme') },
     ])

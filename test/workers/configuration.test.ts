@@ -325,6 +325,27 @@ describe('going back', () => {
   })
 })
 
+describe('a key that was rotated', () => {
+  it('is as its document says, and keeps its secrets when somebody goes back', async () => {
+    const { revision, keys } = await apply(WHOLE)
+    const id = keys[0]?.id
+    const path = `/keys/${id}/rotate`
+    const under = { body: { overlap_seconds: 3600 }, headers: { 'idempotency-key': 'k-rotate' } }
+    const tag = (await ask('GET', `/keys/${id}`)).headers.get('etag')
+    const [first, second] = [await ask('POST', path, under), await ask('POST', path, under)]
+    expect([first.status, second.headers.get('idempotent-replayed')]).toEqual([200, 'true'])
+    expect(second.text, 'the same secret, not another one').toBe(first.text)
+    expect(first.body['key']).toMatch(/^tg_/)
+    expect(first.body['old_secrets']).toHaveLength(1)
+    const read = await ask('GET', `/keys/${id}`)
+    expect(read.headers.get('etag')).not.toBe(tag)
+    expect((await plan(WHOLE)).body.changes).toEqual([])
+    const back = await call('POST', '/configuration/rollback', { revision, expected_revision: await at() })
+    expect(back.body).toMatchObject({ changes: [], left: [] })
+    expect((await ask('GET', `/keys/${id}`)).body).toEqual(read.body)
+  })
+})
+
 describe('a watched revision', () => {
   let outboxId = 0
   const watch = { minutes: 10, max_error_rate: 0.2, min_requests: 10 }

@@ -1,15 +1,17 @@
 // Changing traffic safely, on real D1, KV and limiter objects: kill switches reach the limiters past KV, every change is in
-// the audit log, and a canary that fails is rolled back on the strength of the ledger's own events.
+// the audit log, a key gets another secret while the old one still works, and a canary that fails is rolled back on the strength of the ledger's own events.
 import { applyD1Migrations, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { rollBack } from '../../src/control-plane/canary.ts'
 import type { CanaryFinding } from '../../src/core/canary.ts'
-import type { RoutingSnapshot } from '../../src/core/directory.ts'
+import { type KeyRecord, type RoutingSnapshot, secretMark } from '../../src/core/directory.ts'
 import { LIMITS_VERSION, type LimiterCall, type LimiterReply, NOTHING } from '../../src/core/limits.ts'
 import { type UsageEvent, packEvent } from '../../src/core/usage-event.ts'
+import { parseVirtualKey } from '../../src/core/virtual-key.ts'
 import { forgetCounted } from '../../src/ledger/canary-watch.ts'
+import { hmacHex } from '../../src/platform/key-digest.ts'
 import { consumeQueue } from '../../src/usage-consumer.ts'
 import { adminApi, emptied } from '../support/admin-api.ts'
 import { usageEvent } from '../support/usage-events.ts'
@@ -30,6 +32,12 @@ interface Body {
   readonly id: string
   readonly key: string
   readonly kid: string
+  readonly status: string
+  readonly tenant_id: string
+  readonly created_at_ms: number
+  readonly expires_at_ms: number | null
+  readonly rotated_at_ms: number
+  readonly old_secrets: readonly unknown[]
   readonly rows: readonly AuditEntry[]
   readonly next: string | null
   readonly group: unknown
@@ -48,10 +56,10 @@ beforeEach(async () => {
 })
 
 /** What the tenant's limiter says to an isolate that knows of this revision of the switches. */
-async function reply(tenantId: string, switchesSeen?: number): Promise<LimiterReply> {
+async function reply(tenantId: string, switchesSeen?: number, more: Partial<LimiterCall> = {}): Promise<LimiterReply> {
   const empty = { reports: [], admissions: [], chunks: [], wants: [] }
   const seen = switchesSeen === undefined ? {} : { switchesSeen }
-  const message: LimiterCall = { v: LIMITS_VERSION, tenantId, holder: 'isolate', number: 1, ...empty, ...seen }
+  const message: LimiterCall = { v: LIMITS_VERSION, tenantId, holder: 'isolate', number: 1, ...empty, ...seen, ...more }
   return env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).call(message)
 }
 
@@ -156,6 +164,124 @@ describe('the audit log', () => {
     expect(paged.slice(0, 5)).toEqual(all)
     expect(all).toEqual(all.toSorted((a, b) => b - a))
     expect((await call('GET', '/audit?limit=0')).body.error).toMatchObject({ field: 'limit' })
+  })
+})
+
+describe('the secret of a key', () => {
+  const mint = async (more: object = {}) => {
+    await call('POST', '/tenants', { name: 'acme' })
+    return (await call('POST', '/keys', { tenant: 'acme', name: 'web', ...more })).body
+  }
+  const rotate = (id: string, body: object = {}, ask = call) => ask('POST', `/keys/${id}/rotate`, body)
+  const recordOf = (kid: string, mark = '') => env.DIRECTORY.get<KeyRecord>(`key:${kid}${mark}`, 'json')
+  const digestOf = (text: string) => {
+    const parsed = parseVirtualKey(text)
+    if (!parsed.ok) throw new Error(parsed.error)
+    return hmacHex('pepper-of-the-tests', parsed.value.secret)
+  }
+  const markOf = async (text: string) => secretMark(await digestOf(text))
+  /** What isolates that serve the key are told. */
+  const told = async (tenantId: string, id: string) => reply(tenantId, undefined, { unleasedKeyIds: [id] })
+
+  it('is replaced by another one of the same key, and works for as long as was asked', async () => {
+    const { key: old, ...before } = await mint({ tags: ['a'], limits: { tokens_per_minute: 5 } })
+    const rotated = await rotate(before.id)
+    const { key: secret, ...view } = rotated.body
+    const untilMs = view.rotated_at_ms + 86_400_000
+    expect(rotated).toMatchObject({ status: 200, body: { kid: before.kid } })
+    expect(view).toEqual({
+      ...before,
+      ends_in: secret.slice(-4),
+      rotated_at_ms: expect.any(Number),
+      old_secrets: [{ ends_in: old.slice(-4), made_at_ms: before.created_at_ms, until_ms: untilMs }],
+    })
+    expect((await call('GET', `/keys/${before.id}`)).body).toEqual(view)
+    const [given, former] = [await digestOf(secret), await digestOf(old)]
+    const record = await recordOf(before.kid)
+    expect(record).toMatchObject({ keyId: before.id, tags: ['a'], revokedAtMs: null })
+    expect(record?.hashes).toEqual([
+      { pepperVersion: 1, hmacHex: given },
+      { pepperVersion: 1, hmacHex: former, untilMs },
+    ])
+    expect(await recordOf(before.kid, `:${secretMark(given)}`), 'for edges that know it as it was').toEqual(record)
+    const { secretEnds } = await told(before.tenant_id, before.id)
+    expect(secretEnds, 'of an end tomorrow every isolate will have read').toBeUndefined()
+    const [entry] = await audit(before.id)
+    expect(entry).toMatchObject({
+      what: 'virtual_keys.rotate',
+      who: 'ADMIN_TOKEN',
+      before: { secrets: [{ ends_in: old.slice(-4), until_ms: null }] },
+      after: { secrets: [{ ends_in: secret.slice(-4), until_ms: null }, { until_ms: untilMs }] },
+    })
+    const shown = JSON.stringify([view, entry, (await call('GET', '/keys/lines')).body])
+    for (const hidden of [given, former, secret, old]) expect(shown).not.toContain(hidden)
+  })
+
+  it('ends at once where no overlap is wanted, or where that is ended: isolates hear it from the limiter', async () => {
+    const { id, tenant_id: tenantId, key: old } = await mint()
+    const first = (await rotate(id, { overlap_seconds: 0 })).body
+    expect(first.old_secrets).toEqual([])
+    const ended = { keyId: id, mark: await markOf(old), untilMs: first.rotated_at_ms }
+    expect((await told(tenantId, id)).secretEnds).toEqual([ended])
+    const second = (await rotate(id, { overlap_seconds: 604_800 })).body
+    expect(second.old_secrets).toHaveLength(1)
+    const finished = await call('POST', `/keys/${id}/rotate/finish`)
+    expect(finished).toMatchObject({ status: 200, body: { id, old_secrets: [], rotated_at_ms: second.rotated_at_ms } })
+    expect(await call('POST', `/keys/${id}/rotate/finish`)).toEqual(finished)
+    const both = [{ keyId: id, mark: await markOf(first.key), untilMs: expect.any(Number) }, ended]
+    expect(await told(tenantId, id)).toMatchObject({ secretEnds: both, revokedKeyIds: [] })
+    expect((await audit(id)).map(({ what }) => what)).toEqual(
+      ['change', 'rotate', 'rotate', 'create'].map((verb) => `virtual_keys.${verb}`),
+    )
+    await call('POST', `/keys/${id}/revoke`)
+    const revoked = await told(tenantId, id)
+    expect([revoked.revokedKeyIds, revoked.secretEnds], 'all of them end with their key').toEqual([[id], undefined])
+  })
+
+  it('is lost to nothing that happens at the same time, and there are three at most', async () => {
+    const { id, kid } = await mint()
+    const tags = ['a', 'b', 'c'].map((tag) => call('PATCH', `/keys/${id}`, { tags: [tag] }))
+    const answers = await Promise.all([rotate(id), rotate(id), rotate(id), ...tags])
+    const [refused, ...others] = answers.slice(0, 3).toSorted((a, b) => b.status - a.status)
+    expect(refused).toMatchObject({ status: 409, body: { error: { code: 'too_many_secrets' } } })
+    const hashes = (await recordOf(kid))?.hashes.map(({ hmacHex: digest }) => digest)
+    for (const { body } of others) expect(hashes, 'whose secret was told').toContain(await digestOf(body.key))
+    expect((await rotate(id)).status).toBe(409)
+    const ahead = { overlap_seconds: 0, expires_at: '2099-01-31T00:00:00Z' }
+    expect((await rotate(id, ahead)).body).toMatchObject({ expires_at_ms: Date.UTC(2099, 0, 31), old_secrets: [] })
+  })
+
+  it('is not replaced where nothing could come of it, nor by what is wrong', async () => {
+    const { id } = await mint()
+    for (const [body, field] of [
+      [{ overlap_seconds: -1 }, 'overlap_seconds'],
+      [{ overlap_seconds: 604_801 }, 'overlap_seconds'],
+      [{ overlap_seconds: 1.5 }, 'overlap_seconds'],
+      [{ expires_at: '2020-01-01T00:00:00Z' }, 'expires_at'],
+      [{ overlap: 5 }, 'overlap'],
+    ] as const) {
+      expect(await rotate(id, body), field).toMatchObject({ status: 422, body: { error: { field } } })
+    }
+    await env.DB.exec(`UPDATE virtual_keys SET expires_at_ms = 1`)
+    expect(await rotate(id)).toMatchObject({ status: 409, body: { error: { code: 'expired', field: 'expires_at' } } })
+    expect(await rotate(id, { expires_at: null })).toMatchObject({ status: 200, body: { status: 'active' } })
+    await call('POST', `/keys/${id}/revoke`)
+    expect(await rotate(id, { expires_at: null })).toMatchObject({ status: 409, body: { error: { code: 'revoked' } } })
+    expect((await rotate('none')).status).toBe(404)
+    expect((await call('POST', '/keys/none/rotate/finish')).status).toBe(404)
+    expect(await rotate(id, {}, adminApi<Body>({ KEY_PEPPER: '' }))).toMatchObject({
+      ...{ status: 503, body: { error: { code: 'pepper_missing' } } },
+    })
+  })
+
+  it('that can’t be told everywhere stands beside the error, and the old one ends with the next word', async () => {
+    const { id, kid, tenant_id: tenantId } = await mint()
+    const gone = { idFromName: String, get: () => ({ configure: () => Promise.reject(new Error('overloaded')) }) }
+    const answer = await rotate(id, { overlap_seconds: 0 }, adminApi<Body>({ TENANT_LIMITER: gone }))
+    expect(answer).toMatchObject({ status: 503, body: { error: { code: 'publish_failed' } } })
+    expect((await recordOf(kid))?.hashes[0]?.hmacHex).toBe(await digestOf(answer.body.key))
+    expect((await call('POST', `/keys/${id}/rotate/finish`)).status).toBe(200)
+    expect((await told(tenantId, id)).secretEnds).toMatchObject([{ keyId: id }])
   })
 })
 

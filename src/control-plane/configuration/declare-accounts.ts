@@ -1,6 +1,7 @@
 // Tenants, teams and keys of a document. A tenant is told by its name, teams and keys by theirs within it; ids stay.
 import { formatVirtualKey, randomBase62 } from '../../core/virtual-key.ts'
-import { BLANK_KEY, NO_PEPPER, PEPPER_LENGTH_MIN, changeKey, mintKey, tooWide } from '../keys.ts'
+import { BLANK_KEY, NO_PEPPER, PEPPER_LENGTH_MIN, mintKey } from '../key-record.ts'
+import { changeKey, tooWide } from '../keys.ts'
 import { NO_LIMITS, changeLimits } from '../limits-record.ts'
 import { unacceptable } from '../refusal.ts'
 import { changeRules, rulesProblem } from '../side-limits-record.ts'

@@ -9,7 +9,7 @@ import type { RulesRow } from '../../ledger/alerts/rules.ts'
 import { EVERYBODY } from '../../ledger/alerts/rules.ts'
 import { writeUsd } from '../amount.ts'
 import type { CredentialRow } from '../credential-record.ts'
-import { BLANK_KEY, viewKey } from '../keys.ts'
+import { BLANK_KEY, viewKey } from '../key-record.ts'
 import { viewPreset } from '../presets.ts'
 import { defaultPriceOf, priceOfRow } from '../price-record.ts'
 import { readCompiled } from '../publish.ts'
@@ -82,6 +82,9 @@ export function keyItem(row: KeyRow, state: State): Item {
     team_id: _team,
     kid: _kid,
     status: _status,
+    ends_in: _endsIn,
+    rotated_at_ms: _rotated,
+    old_secrets: _oldSecrets,
     expires_at_ms,
     ...said
   } = shown(viewKey(row, 0))
@@ -99,7 +102,7 @@ const USUAL_KEY: Item = {
       tenant_id: '',
       team_id: null,
       name: '',
-      hashes: '',
+      hashes: '[]',
       created_at_ms: 0,
       revoked_at_ms: null,
     },

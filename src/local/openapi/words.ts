@@ -55,6 +55,10 @@ export const WORDS: Readonly<Record<string, Words>> = {
   'GET /keys/names': words('The names of keys by their ids.'),
   'GET /keys/:id/limits': words('The limits that a key is held to at every level, as they stand.'),
   'GET /keys/:id/requests': words('The latest requests of a key, newest first.', 'page'),
+  'POST /keys/:id/rotate': words(
+    'Gives a key another secret; those of before hold for as long as is asked, and no longer. The answer has the secret, this once.',
+  ),
+  'POST /keys/:id/rotate/finish': words('Ends the secrets of before at once, where a key was rotated with an overlap.'),
   'POST /keys/:id/revoke': words('Ends a key for good.'),
 
   'GET /credentials': words('Lists credentials, oldest first: the end of each, never its value.', 'page'),

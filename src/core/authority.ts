@@ -152,6 +152,7 @@ export function takeReport(authority: Authority, report: LeaseReport, { nowMs, t
   lease.granted = greatest(lease.granted, plus(lease.settled, lease.returned))
   const released = report.isDone ? plus(returned, exposure(lease)) : returned
   moveAll(authority, lease, { settled, exposed, released }, nowMs)
+  oweLate(authority, lease, greatest(minus(settled, exposed), NOTHING), nowMs)
   if (settled.nanoUsd > 0) for (const id of lease.watched ?? []) watchSpending(authority, id, settled.nanoUsd, nowMs)
   if (lease.slotsUntilMs !== null) lease.slotsUntilMs = Math.max(lease.slotsUntilMs, nowMs + ttlMs)
   authority.dirty.leases.add(lease.id)
@@ -185,7 +186,20 @@ export function noteOverdrawn(authority: Authority, { leaseId, reserved }: Lease
   const missing = greatest(minus(reserved, exposure(lease)), NOTHING)
   lease.granted = plus(lease.granted, missing)
   for (const gauge of chargedGauges(authority, lease, nowMs)) lend(gauge, missing[resourceOf(gauge)])
+  oweLate(authority, lease, missing, nowMs)
   authority.dirty.leases.add(leaseId)
+}
+
+/** A bucket has forgotten what an expired lease held: what is used under it beyond that is owed all the same. */
+function oweLate({ gauges, dirty }: Authority, lease: GrantedLease, units: Counts, nowMs: number): void {
+  if (lease.state === 'open') return
+  for (const id of Object.keys(lease.charged)) {
+    const gauge = gauges.get(id)
+    if (gauge?.kind !== 'rate' || units[resourceOf(gauge)] === 0) continue
+    advance(gauge, '', nowMs)
+    move(gauge, { settled: units[resourceOf(gauge)], covered: 0, released: 0 })
+    dirty.gauges.add(id)
+  }
 }
 
 /** The holder says how much it reserves without telling, in its latest message: what it was told before is past. */

@@ -1,6 +1,7 @@
 // A token bucket whose units can be out on lease. Units are LLM tokens, time is epoch ms. Law: in any interval of length
 // t, at most capacity + rate × t units are admitted, leases, expiries and refusals included (level + outstanding never
-// exceeds the capacity, and only refill raises that sum). Integers only: looking at a bucket can't change what it admits.
+// exceeds the capacity, and only refill raises that sum). What was spent beyond what was lent is owed: the level goes below zero, and
+// nothing is lent until it is paid back. Integers only: looking at a bucket can't change what it admits.
 
 /** How a bucket is set, in whole units. */
 export interface BucketRule {

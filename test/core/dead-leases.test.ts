@@ -2,6 +2,7 @@
 // these stories, so they are told one by one, with the real machines and with one that has the fault they are about.
 import { describe, expect, test } from 'vitest'
 import { type Counts, NOTHING, counted } from '../../src/core/amounts.ts'
+import { advance, roomOf } from '../../src/core/gauge.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import {
   type AdmissionRecord,
@@ -231,5 +232,37 @@ describe('of a lease that was written off, nothing stays held for an attempt who
     }
     expect(heldAfter(true)).toBeGreaterThanOrEqual(3_000)
     expect(heldAfter(false) - heldAfter(true)).toBe(2_000)
+  })
+})
+
+describe('of a lease that has expired, a bucket forgets what it held, and', () => {
+  /** What a bucket of 600 tokens a minute has at the time of a report on a lease of 100 that expired a second before. */
+  function levelAfter(settled: number, reserved: number): number | undefined {
+    const limits = { tokensPerMinute: 600, budget: { amountNanoUsd: LIMIT, period: 'month' as const } }
+    const end = receiver(configOf([node('tenant', 't', limits)]), START_MS, 30_000)
+    const weight = (tokens: number): Counts => counted({ ...NOTHING, inputTokens: tokens, nanoUsd: tokens })
+    const head = { v: LIMITS_VERSION, tenantId: 't', holder: 'h', admissions: [], chunks: [] } as const
+    const need = weight(100)
+    const blind = { unheardNanoUsd: 0, blindNanoUsd: 0 }
+    const want = { leaseId: 'h:1', isNew: true, path: PATH, need, target: need, first: need, ...blind }
+    end.call({ ...head, number: 1, reports: [], wants: [want] }, START_MS)
+    const told = { settled: weight(settled), returned: NOTHING, reserved: weight(reserved) }
+    const report = { leaseId: 'h:1', keyId: 'k', isDone: false, ...told }
+    end.expire(START_MS + 30_000)
+    for (const number of [2, 3]) end.call({ ...head, number, reports: [report], wants: [] }, START_MS + 31_000)
+    const bucket = end.authority.gauges.get('tenant:t#tokens')
+    if (bucket === undefined) return undefined
+    advance(bucket, 'UTC', START_MS + 31_000)
+    return roomOf(bucket, START_MS + 31_000)
+  }
+
+  // Since then 10 were refilled.
+  test.each([
+    ['is told of no more than that: nothing is owed', 60, 40, 510],
+    ['an attempt has used more than that: the rest is owed', 170, 0, 440],
+    ['an attempt has used what another runs on: that is owed', 100, 40, 470],
+    ['both', 150, 40, 420],
+  ])('%s', (_, settled, reserved, level) => {
+    expect(levelAfter(settled, reserved)).toBe(level)
   })
 })

@@ -51,6 +51,11 @@ describe('isolates with leases of one limiter', { timeout: 60_000 }, () => {
     holds({ steps: 500, crashes: true, mayOverrun: true, focus: 'budget' }, 60)
   })
 
+  test('admit within a rate limit what they reserve, and make up for what they overrun before anything more is granted', () => {
+    holds({ steps: 500, crashes: true, mayOverrun: true, focus: 'rate' }, 40)
+    holds({ steps: 500, mayOverrun: true, tight: true }, 20)
+  })
+
   test('leave nothing held or lent either when attempts cost more than they reserved', () => {
     holds({ steps: 300, mayOverrun: true }, 80, (world) => {
       world.close()

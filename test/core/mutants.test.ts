@@ -171,6 +171,11 @@ const FAULTS: readonly (readonly [string, Fault, Partial<WorldOptions>])[] = [
     { mayOverrun: true, focus: 'budget' },
   ],
   [
+    'what was overrun is no debt of the bucket',
+    { file: 'token-bucket.ts', from: 'level: bucket.level - (units - fromOutstanding)', to: 'level: bucket.level' },
+    { mayOverrun: true, focus: 'rate' },
+  ],
+  [
     'a lease that has expired is let go of before it is known what runs under it',
     { file: 'exchange.ts', from: 'if (!isStraggler) noteOverdrawn(', to: 'if (time.ttlMs < 0) noteOverdrawn(' },
     { mayOverrun: true, focus: 'budget' },

@@ -1,7 +1,7 @@
 // A simulation of a limiter and the isolates that hold leases from it: messages are lost, doubled, delayed and overtaken,
 // isolates crash with attempts in flight, clocks are off by any amount, limits change, windows roll over. It knows what was
 // really spent, and objects as soon as the books or the limits say otherwise. Everything follows from one seed.
-import { type Counts, counted, each, plus } from '../../src/core/amounts.ts'
+import { type Counts, NOTHING, counted, each, greatest, minus, plus } from '../../src/core/amounts.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import * as leases from '../../src/core/lease.ts'
 import {
@@ -15,7 +15,7 @@ import {
 import { type Chance, chance } from './chance.ts'
 import { AUTHORITY, type AuthorityMachine, type Receiver, receiver } from './limiter-receiver.ts'
 import { Truth } from './true-spend.ts'
-import { checkWorld, objectToLateAdmission, openIn } from './world-checks.ts'
+import { checkWorld, coveredBefore, givenBeyond, objectToLateAdmission, openIn } from './world-checks.ts'
 import { KEYS, MODELS, anyLimits, oneLimit } from './world-limits.ts'
 import { type Attempt, type Isolate, type Packet, type Sent, newIsolate } from './world-parts.ts'
 
@@ -118,8 +118,7 @@ export class LeaseWorld {
   }
 
   #step(): void {
-    const draw = this.#chance.below(100)
-    const isolate = this.#chance.pick(this.#isolates)
+    const [draw, isolate] = [this.#chance.below(100), this.#chance.pick(this.#isolates)]
     if (draw < 35) this.#admit(isolate)
     else if (draw < 47) this.#finish(isolate)
     else if (draw < 50) this.#extend(isolate)
@@ -143,10 +142,9 @@ export class LeaseWorld {
     const keyId = this.#isShared ? KEYS[0] : this.#chance.pick(KEYS)
     const model = this.#options.focus === undefined ? this.#chance.pick<string>(MODELS[keyId]) : MODELS[keyId][0]
     const reserved = this.#weight()
-    const nowMs = this.#nowMs + isolate.offsetMs
     const name = `${keyId} ${model}`
     const lease = isolate.leases.get(name)
-    if (lease !== undefined && this.#holder.reserve(lease, reserved, nowMs)) {
+    if (lease !== undefined && this.#holder.reserve(lease, reserved, this.#nowMs + isolate.offsetMs)) {
       this.#begin(isolate, lease, reserved)
       return
     }
@@ -170,18 +168,19 @@ export class LeaseWorld {
   #begin(isolate: Isolate, lease: HeldLease, reserved: Counts): void {
     this.admitted += 1
     isolate.attemptCount += 1
-    const over = this.#options.mayOverrun === true && this.#chance.below(3) === 0 ? 3 : 1
-    const part = each((resource) => this.#chance.below(reserved[resource] * over + 1))
+    const times = this.#options.mayOverrun === true && this.#chance.below(3) === 0 ? 3 : 1
+    const part = each((resource) => this.#chance.below(reserved[resource] * times + 1))
     const tokens = part.inputTokens + part.outputTokens
-    const actual = this.#isTight && over === 1 ? { ...reserved, slots: 0 } : { ...part, tokens, slots: 0 }
+    const actual = this.#isTight && times === 1 ? { ...reserved, slots: 0 } : { ...part, tokens, slots: 0 }
     const id = `${isolate.name}-${isolate.attemptCount}`
     const attempt: Attempt = { id, lease, reserved, untoldNanoUsd: 0, actual }
     isolate.attempts.push(attempt)
     isolate.untold.add(id)
     // Spent as soon as the attempt runs, whatever becomes of its isolate.
     this.#truth.spend(lease.id, actual.nanoUsd)
-    this.#truth.overrun(id, lease.id, actual.nanoUsd - reserved.nanoUsd)
-    if (!this.#changesRules) this.#truth.admitRates(lease.id, actual, this.#nowMs)
+    const over = greatest(minus(actual, reserved), NOTHING)
+    this.#truth.overrun(id, lease.id, over)
+    if (this.#isConstant) this.#truth.admitRates(lease.id, minus(actual, over), this.#nowMs)
     objectToLateAdmission(this.receiver.authority, lease, this.#nowMs)
   }
 
@@ -201,7 +200,7 @@ export class LeaseWorld {
       actual: plus(attempt.actual, more),
     })
     this.#truth.spend(lease.id, more.nanoUsd)
-    if (!this.#changesRules) this.#truth.admitRates(lease.id, more, this.#nowMs)
+    if (this.#isConstant) this.#truth.admitRates(lease.id, more, this.#nowMs)
   }
 
   #finish(isolate: Isolate): void {
@@ -330,9 +329,16 @@ export class LeaseWorld {
   }
 
   #call(message: LimiterCall): LimiterReply {
+    this.#truth.tell(
+      message.chunks.flatMap(({ settles }) => settles),
+      this.#nowMs,
+    )
+    const before = coveredBefore(this.receiver.authority, message)
     const reply = this.receiver.call(structuredClone(message), this.#nowMs)
-    this.#truth.tell(message.chunks.flatMap(({ settles }) => settles))
-    for (const { leaseId } of reply.grants) this.#truth.charge(leaseId)
+    for (const { leaseId, granted } of reply.grants) {
+      this.#truth.charge(leaseId)
+      if (this.#isConstant) this.#truth.checkRepaid(leaseId, givenBeyond(before, leaseId, granted), this.#nowMs)
+    }
     return reply
   }
 
@@ -365,8 +371,8 @@ export class LeaseWorld {
     return this.#options.tight === true || this.#options.focus !== undefined
   }
 
-  get #changesRules(): boolean {
-    return this.#options.reconfigures === true || this.#options.mayOverrun === true
+  get #isConstant(): boolean {
+    return this.#options.reconfigures !== true
   }
 
   #reconfigure(): void {
@@ -379,8 +385,8 @@ export class LeaseWorld {
   }
 
   #config() {
-    const scales = { units: this.#limitScale, slots: this.#slotScale, isTight: this.#options.tight === true }
-    const { focus } = this.#options
+    const { focus, tight: isTight = false } = this.#options
+    const scales = { units: this.#limitScale, slots: this.#slotScale, isTight }
     const nodes =
       focus === undefined ? anyLimits(this.#chance, scales, this.#nowMs) : oneLimit(this.#chance, scales, focus)
     return { v: LIMITS_VERSION, revision: this.#revision, timeZone: this.#timeZone, nodes, revokedKeyIds: [] } as const
@@ -388,7 +394,7 @@ export class LeaseWorld {
 
   #check(): void {
     this.#cutOverdue()
-    const rules = { isBounded: this.#options.mayOverrun !== true, isConstant: !this.#changesRules }
+    const rules = { isBounded: this.#options.mayOverrun !== true, isConstant: this.#isConstant }
     checkWorld(this.receiver.authority, this.#truth, this.#isolates, this.#nowMs, rules)
   }
 }

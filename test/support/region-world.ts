@@ -3,7 +3,7 @@
 // clocks are off. It knows what was really spent, and objects as soon as a limit is passed or the books contradict each
 // other. Everything follows from one seed.
 import { strict as assert } from 'node:assert'
-import { type Counts, counted, each } from '../../src/core/amounts.ts'
+import { type Counts, NOTHING, counted, each, greatest, minus } from '../../src/core/amounts.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import * as leases from '../../src/core/lease.ts'
 import {
@@ -177,7 +177,7 @@ export class RegionWorld {
       const upper = this.#upperOf(isolate.place, lease)
       const startMs = Object.values(this.root.authority.leases.get(upper)?.charged ?? {})[0] ?? 0
       this.#truth.spend(upper, actual.nanoUsd)
-      this.#truth.overrun(id, upper, actual.nanoUsd - reserved.nanoUsd)
+      this.#truth.overrun(id, upper, greatest(minus(actual, reserved), NOTHING))
       assert(this.#nowMs < startMs + 3_600_000, 'an attempt is admitted after its window')
     }
     if (this.#limit.kind === 'rate') {
@@ -365,7 +365,7 @@ export class RegionWorld {
 
   #callRoot({ message, ended }: Packet & { kind: 'up' }): LimiterReply {
     const reply = this.root.call(structuredClone(message), this.#nowMs)
-    this.#truth.tell(ended)
+    this.#truth.tell(ended, this.#nowMs)
     for (const { leaseId } of reply.grants) this.#truth.charge(leaseId)
     return reply
   }

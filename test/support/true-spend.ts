@@ -23,8 +23,14 @@ interface Budget {
 
 /** What an attempt cost more than it had reserved, and the budgets that it was charged to. */
 interface Overrun {
+  readonly leaseId: string
   readonly names: readonly string[]
-  readonly nanoUsd: number
+  readonly amounts: Counts
+}
+
+interface Fill {
+  parts: number
+  atMs: number
 }
 
 const PARTS_PER_UNIT = 60_000
@@ -36,8 +42,11 @@ export class Truth {
   readonly #eras = new Map<string, number>()
   /** Where a lease's money is charged, as it was granted. */
   readonly #charged = new Map<string, readonly string[]>()
-  /** Leaky buckets: more in one than the capacity means that some stretch of time admitted too much. */
-  readonly #fill = new Map<string, { parts: number; atMs: number }>()
+  /** Leaky buckets: more in one than the capacity means that some stretch of time admitted too much. What attempts cost as far
+   *  as they had reserved it … */
+  readonly #fill = new Map<string, Fill>()
+  /** … and, on top of that, what the limiter was told of beyond: when it grants, all of that has been paid back. */
+  readonly #fillWithOverruns = new Map<string, Fill>()
   /** Those that the limiter can't know of yet, by attempt. */
   readonly #overruns = new Map<string, Overrun>()
 
@@ -68,24 +77,28 @@ export class Truth {
   }
 
   /** An attempt under the lease costs so much more than it reserved. */
-  overrun(attemptId: string, leaseId: string, nanoUsd: number): void {
-    if (nanoUsd <= 0) return
+  overrun(attemptId: string, leaseId: string, amounts: Counts): void {
     const names = this.#charged.get(leaseId) ?? []
-    this.#overruns.set(attemptId, { names, nanoUsd })
+    this.#overruns.set(attemptId, { leaseId, names, amounts })
     for (const budget of this.#of(names)) {
-      budget.untoldNanoUsd += nanoUsd
-      budget.excusedNanoUsd += nanoUsd
+      budget.untoldNanoUsd += amounts.nanoUsd
+      budget.excusedNanoUsd += amounts.nanoUsd
     }
   }
 
-  /** A message that was written after these attempts had ended has arrived. */
-  tell(attemptIds: readonly string[]): void {
+  /** A message that was written after these attempts had ended is about to be taken in. Of rates it is told where the lease is
+   *  known. */
+  tell(attemptIds: readonly string[], nowMs: number): void {
     for (const id of attemptIds) {
-      const { names = [], nanoUsd = 0 } = this.#overruns.get(id) ?? {}
+      const overrun = this.#overruns.get(id)
+      if (overrun === undefined) continue
       this.#overruns.delete(id)
-      for (const budget of this.#of(names)) {
-        budget.untoldNanoUsd -= nanoUsd
-        budget.toldNanoUsd += nanoUsd
+      for (const budget of this.#of(overrun.names)) {
+        budget.untoldNanoUsd -= overrun.amounts.nanoUsd
+        budget.toldNanoUsd += overrun.amounts.nanoUsd
+      }
+      for (const gauge of this.#ratesOf(overrun.leaseId)) {
+        pour(this.#fillWithOverruns, gauge, overrun.amounts[resourceOf(gauge)], nowMs)
       }
     }
   }
@@ -94,23 +107,33 @@ export class Truth {
     return names.flatMap((name) => this.#budgets.get(name) ?? [])
   }
 
-  /** Holds every bucket that the lease is charged to to its bound: capacity + rate × t in any stretch of length t. */
-  admitRates(leaseId: string, actual: Counts, nowMs: number): void {
-    const { leases, gauges } = this.#authority
-    for (const id of Object.keys(leases.get(leaseId)?.charged ?? {})) {
-      const gauge = gauges.get(id)
-      if (gauge?.kind === 'rate') this.#pour(gauge, actual[resourceOf(gauge)], nowMs)
+  /** Holds every bucket that the lease is charged to to its bound: capacity + rate × t in any stretch of length t. `within`: what an
+   *  attempt costs as far as it has reserved it. */
+  admitRates(leaseId: string, within: Counts, nowMs: number): void {
+    for (const gauge of this.#ratesOf(leaseId)) {
+      const units = within[resourceOf(gauge)]
+      pour(this.#fillWithOverruns, gauge, units, nowMs)
+      const parts = pour(this.#fill, gauge, units, nowMs)
+      assert(parts <= highest(gauge.limit) * PARTS_PER_UNIT, `${gauge.id} admits more than its bucket allows`)
     }
   }
 
-  #pour({ id, limit }: RateGauge, units: number, nowMs: number): void {
-    const by = limit.increase?.by ?? 0
-    const fill = this.#fill.get(id) ?? { parts: 0, atMs: nowMs }
-    fill.parts = Math.max(0, fill.parts - (nowMs - fill.atMs) * (limit.perMinute + by)) + units * PARTS_PER_UNIT
-    fill.atMs = nowMs
-    this.#fill.set(id, fill)
-    const capacity = (limit.burst ?? limit.perMinute) + by
-    assert(fill.parts <= capacity * PARTS_PER_UNIT, `${id} admits more than its bucket allows`)
+  /** Something was granted: with all of it used at once, a bucket admits no more than its bound, overruns included. */
+  checkRepaid(leaseId: string, given: Counts, nowMs: number): void {
+    for (const gauge of this.#ratesOf(leaseId)) {
+      const units = given[resourceOf(gauge)]
+      if (units <= 0) continue
+      const parts = pour(this.#fillWithOverruns, gauge, 0, nowMs) + units * PARTS_PER_UNIT
+      assert(parts <= highest(gauge.limit) * PARTS_PER_UNIT, `${gauge.id} grants what was overrun once more`)
+    }
+  }
+
+  #ratesOf(leaseId: string): readonly RateGauge[] {
+    const { leases, gauges } = this.#authority
+    return Object.keys(leases.get(leaseId)?.charged ?? {}).flatMap((id) => {
+      const gauge = gauges.get(id)
+      return gauge?.kind === 'rate' ? [gauge] : []
+    })
   }
 
   beginAnew(id: string): void {
@@ -155,6 +178,16 @@ export class Truth {
   #name(id: string, startMs: number): string {
     return `${id} ${this.#eras.get(id) ?? 0} ${startMs}`
   }
+}
+
+/** Lets a leaky bucket run off and pours `units` in. Returns how full it is, in 1/60000 of a unit. */
+function pour(fills: Map<string, Fill>, { id, limit }: RateGauge, units: number, nowMs: number): number {
+  const by = limit.increase?.by ?? 0
+  const fill = fills.get(id) ?? { parts: 0, atMs: nowMs }
+  fill.parts = Math.max(0, fill.parts - (nowMs - fill.atMs) * (limit.perMinute + by)) + units * PARTS_PER_UNIT
+  fill.atMs = nowMs
+  fills.set(id, fill)
+  return fill.parts
 }
 
 function newBudget(limitNanoUsd: number): Budget {

@@ -1,8 +1,9 @@
 // What must hold at every moment of a simulated tenant's world, whatever happened before.
 import { strict as assert } from 'node:assert'
+import { type Counts, NOTHING, greatest, minus, plus } from '../../src/core/amounts.ts'
 import type { Authority } from '../../src/core/authority.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
-import { matchesModel } from '../../src/core/limits.ts'
+import { type LimiterCall, matchesModel } from '../../src/core/limits.ts'
 import { exposures, outOf } from './limiter-receiver.ts'
 import { type Truth, checkLease, checkSlots } from './true-spend.ts'
 import type { Isolate } from './world-parts.ts'
@@ -55,6 +56,20 @@ export function objectToLateAdmission(authority: Authority, lease: HeldLease, no
     if (gauge?.kind !== 'budget' || gauge.window.startMs !== startMs) continue
     assert(nowMs < gauge.window.endMs, `${lease.id} admits after the window of ${id}`)
   }
+}
+
+/** By lease, what is granted whether or not anything is: what was overrun makes a grant as large as what it has to cover. */
+export function coveredBefore(authority: Authority, { reports }: LimiterCall): ReadonlyMap<string, Counts> {
+  const before = new Map<string, Counts>()
+  for (const { leaseId, settled, returned, reserved = NOTHING } of reports) {
+    const granted = authority.leases.get(leaseId)?.granted ?? NOTHING
+    before.set(leaseId, greatest(granted, plus(settled, plus(returned, reserved))))
+  }
+  return before
+}
+
+export function givenBeyond(before: ReadonlyMap<string, Counts>, leaseId: string, granted: Counts): Counts {
+  return minus(granted, before.get(leaseId) ?? NOTHING)
 }
 
 /** Attempts that run, by the limit of slots that they count against. */

@@ -1,5 +1,6 @@
 // Whose turn it is to talk to a limiter. One exchange is under way at a time, and what comes up meanwhile goes into the next;
-// but where somebody waits and an answer is overdue, one more may begin, since messages get lost. Times are epoch ms.
+// but where somebody waits and an answer is overdue, one more may begin, since messages get lost; at once where the one under way asks
+// for nothing, since the limiter takes its time to answer that. Times are epoch ms.
 import type { LimiterCall, LimiterReply } from '../core/limits.ts'
 import type { HolderPorts } from './holder-ports.ts'
 
@@ -14,8 +15,10 @@ const SENDS_MAX = 2
 export class ExchangeTurns {
   #turn = 0
   #sinceMs: number | null = null
-  /** It began while another was overdue: no third one begins. */
+  /** It began while another was under way: no third one begins. */
   #isSecond = false
+  /** The limiter answers it at once. */
+  #isAsking = true
   #mustGoOn = false
 
   /** Whether an exchange is under way. */
@@ -40,6 +43,12 @@ export class ExchangeTurns {
   start(nowMs: number): void {
     this.#sinceMs = nowMs
     this.#mustGoOn = false
+    this.#isAsking = true
+  }
+
+  /** What leaves asks for nothing. */
+  asksNothing(): void {
+    this.#isAsking = false
   }
 
   /** There is more to say. */
@@ -54,13 +63,17 @@ export class ExchangeTurns {
 
   /** Ends a turn; false when it is somebody else's. */
   end(turn: number): boolean {
-    if (turn !== this.#turn) return false
+    if (turn !== this.#turn) {
+      this.#isSecond = false
+      return false
+    }
     this.#sinceMs = null
     return true
   }
 
   #patienceMs(usualMs: number | null): number {
     if (usualMs === null || this.#isSecond) return EXCHANGE_MS_MAX
+    if (!this.#isAsking) return 0
     return Math.min(EXCHANGE_MS_MAX, Math.max(OVERDUE_MS_MIN, OVERDUE_TIMES * usualMs))
   }
 }

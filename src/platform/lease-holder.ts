@@ -312,6 +312,7 @@ export class LeaseHolder {
     const message = this.#message(talk, sentAtMs)
     if (message === null) return true
     this.#commits.begun(sentAtMs)
+    if (message.wants.length === 0) this.#turns.asksNothing()
     this.#unanswered = message.admissions
     const reply = await sentInTime(this.#ports, message)
     const isLatest = message.number === this.#messageCount

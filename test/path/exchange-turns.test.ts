@@ -53,6 +53,23 @@ describe('a holder', () => {
     expect([...world.receiver.inFlight.keys()]).toContain('r1#1')
   })
 
+  test('asks at once for who waits, while the limiter takes its time to answer what asked for nothing', async () => {
+    const world = heldTenant(RICH)
+    const reservation = await world.admitted('r0', REQUEST)
+    await world.clock.advance(100)
+    world.rttMs = 100
+    world.finish(reservation, 'r0')
+    await world.clock.advance(5)
+    const before = world.messages.length
+    world.rttMs = 4
+    const sinceMs = world.clock.nowMs()
+    await world.admitted('r1', { tokens: 1_000_000, nanoUsd: 10_000_000 })
+    expect(world.clock.nowMs() - sinceMs).toBeLessThan(10)
+    expect([world.messages.length - before, world.mostAtOnce]).toEqual([1, 2])
+    await world.clock.advance(200)
+    expect(world.receiver.standing('tenant:t').spentNanoUsd).toBe(REQUEST.nanoUsd)
+  })
+
   test('tells what a request was to tell whose background work was cut short: with the next after 5 s', async () => {
     const clock = virtualClock()
     let isCut = false

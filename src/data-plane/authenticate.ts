@@ -3,6 +3,7 @@
 import type { Caller } from '../core/directory.ts'
 import type { Failure } from '../core/failure.ts'
 import { err, ok, type Result } from '../core/result.ts'
+import { parseVirtualKey } from '../core/virtual-key.ts'
 import type { Services } from '../ports.ts'
 
 const BEARER = /^bearer +(\S+) *$/i
@@ -19,9 +20,21 @@ export async function authenticate(headers: Headers, services: Services): Promis
   const found = services.directory.caller(presented)
   const caller = found instanceof Promise ? await found : found
   if (caller === 'unavailable') return err({ kind: 'directory-unavailable' })
-  if (typeof caller === 'string') return err({ kind: 'unauthenticated', reason: caller })
+  if (typeof caller === 'string') {
+    if (!NO_KEY.has(caller)) tellUse(presented, caller, headers, services)
+    return err({ kind: 'unauthenticated', reason: caller })
+  }
   const off = services.switches.ofCaller(caller)
   return off === null ? ok(caller) : err({ kind: 'switched-off', what: off })
+}
+
+/** What anybody may send. */
+const NO_KEY: ReadonlySet<string> = new Set(['missing', 'malformed', 'unknown'])
+
+/** Somebody goes on with a key that is over: told by its public name, so that who holds it can be found. */
+function tellUse(presented: string, reason: string, headers: Headers, { log }: Services): void {
+  const key = parseVirtualKey(presented)
+  if (key.ok) log.warn('key-refused', { key: key.value.kid, reason, address: headers.get('cf-connecting-ip') })
 }
 
 /** The key; null for none, empty for an authorization that isn't one by key. */

@@ -16,7 +16,7 @@ export function windowedLog(nowMs: () => number, write: (line: string) => void):
   const seen = new Map<string, Seen>()
   return {
     warn(event, facts) {
-      const kind = `${event} ${String(facts['target'] ?? facts['tenant'] ?? '')}`
+      const kind = `${event} ${String(facts['target'] ?? facts['tenant'] ?? facts['key'] ?? '')}`
       const now = nowMs()
       const known = seen.get(kind)
       if (known !== undefined && now - known.sinceMs < WINDOW_MS) {

@@ -45,7 +45,12 @@ export function checkModel(body: JsonObject): InvalidRequest | null {
   const model = body['model']
   if (model === undefined || model === null) return invalidRequest('model', "Missing required parameter: 'model'.")
   if (typeof model !== 'string') return wrongType('model', 'a string', model)
-  return model.trim() === '' ? invalidRequest('model', "Invalid 'model': the name of a model is expected.") : null
+  return isName(model) ? null : invalidRequest('model', "Invalid 'model': the name of a model is expected.")
+}
+
+/** Whether a text may be a model's name: not blank, and of one line. */
+export function isName(model: string): boolean {
+  return model.trim() !== '' && !/\p{Cc}/u.test(model)
 }
 
 function checkMessages(messages: Json | undefined): InvalidRequest | null {

@@ -8,6 +8,7 @@ import { err, ok } from '../core/result.ts'
 import type { Result } from '../core/result.ts'
 import { NESTING_MAX } from '../wire/anthropic-messages-read-block.ts'
 import { arrayOf, isJsonArray, numberOf, objectOf, stringOf } from '../wire/read.ts'
+import { isName } from './chat-facts.ts'
 import { messagesExtras } from './prompt-extras.ts'
 import type { RequestFacts } from './protocol.ts'
 
@@ -58,7 +59,8 @@ function leastOutputOf(body: JsonObject): Pick<RequestFacts, 'leastOutputTokens'
 function checkModel(model: Json | undefined): InvalidRequest | null {
   if (model === undefined || model === null) return required('model')
   if (typeof model !== 'string') return complaint('model', 'Input should be a valid string')
-  return model.trim() === '' ? complaint('model', 'String should have at least 1 character') : null
+  if (model.trim() === '') return complaint('model', 'String should have at least 1 character')
+  return isName(model) ? null : complaint('model', 'String should be the name of a model')
 }
 
 function checkMessages(messages: Json | undefined): InvalidRequest | null {

@@ -1,8 +1,21 @@
 // What passes through the request path: what reaches the provider of a request and the client of an answer, and what the
 // reply cache takes and gives.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type PathWorld, WAYS, caching, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
+import { formatVirtualKey, mintVirtualKey } from '../../src/core/virtual-key.ts'
+import { serve } from '../../src/data-plane/serve.ts'
+import { windowedLog } from '../../src/platform/log.ts'
+import {
+  type PathWorld,
+  WAYS,
+  caching,
+  ended,
+  expectSettled,
+  holdTime,
+  pathWorld,
+  servicesOf,
+} from '../support/path-world.ts'
 import { contentEvent } from '../support/raw-provider.ts'
+import { protocols } from '../support/registries.ts'
 import { PROVIDER_HEADERS, ending, fails, says, streamed, whole } from '../support/scripted-provider.ts'
 import { costingPicoUsd, someTarget } from '../support/targets.ts'
 
@@ -39,6 +52,42 @@ describe('what is told before anybody is asked', () => {
     const broken = await world.ask('{', { headers: { 'content-encoding': 'identity' } })
     expect([plain.status, broken.status]).toEqual([200, 400])
   })
+})
+
+test.each([
+  ['revoked', 1],
+  ['expired', 1],
+  ['unknown', 0],
+] as const)('of a key that is %s, %i lines tell who goes on with it, and not the key', async (reason, count) => {
+  const world = pathWorld([someTarget('a')])
+  world.caller = reason
+  const lines: string[] = []
+  const log = windowedLog(
+    () => 0,
+    (line) => void lines.push(line),
+  )
+  const key = mintVirtualKey('live', (length) => new Uint8Array(length).map((_, at) => (at * 7) % 62))
+  const presented = formatVirtualKey(key)
+  for (let at = 0; at < 3; at += 1) {
+    const headers = { authorization: `Bearer ${presented}`, 'cf-connecting-ip': '203.0.113.7' }
+    const request = new Request('https://gateway.test/v1/chat/completions', { method: 'POST', headers, body: '{}' })
+    const answer = await serve(request, protocols.chat, { ...servicesOf(world), log }, () => undefined)
+    expect(answer.status).toBe(401)
+  }
+  expect(lines).toHaveLength(count)
+  for (const line of lines) {
+    expect(JSON.parse(line)).toMatchObject({ event: 'key-refused', key: key.kid, reason, address: '203.0.113.7' })
+    expect(line).not.toContain(key.secret)
+  }
+})
+
+test.each(['tide\n', 'tide\u0000', '\u007f', ' '])('%j is no name of a model', (model) => {
+  for (const protocol of [protocols.chat, protocols.messages, protocols.responses, protocols.completions]) {
+    const body = { model, max_tokens: 9, prompt: 'Hi', input: 'Hi', messages: [{ role: 'user', content: 'Hi' }] }
+    const facts = protocol.facts(body)
+    expect([facts.ok, facts.ok ? null : facts.error.message]).toEqual([false, expect.stringContaining('model')])
+    expect(protocol.facts({ ...body, model: 'größe/tide 7b' }).ok).toBe(true)
+  }
 })
 
 describe('what reaches the provider', () => {

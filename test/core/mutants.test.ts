@@ -5,6 +5,7 @@ import { LIMITS_VERSION } from '../../src/core/limits.ts'
 import { LeaseWorld, type WorldOptions } from '../support/lease-world.ts'
 import { configOf, node } from '../support/limiter-receiver.ts'
 import { type Fault, mutant } from '../support/mutant.ts'
+import { takeReply } from '../support/world-parts.ts'
 
 const SEEDS_MAX = 300
 
@@ -47,6 +48,9 @@ function refillsAcrossExpiry(faults: readonly Fault[]): boolean {
   return ask(2, 21, startMs + 50_000) > 0
 }
 
+// Of money: refund on expiry, reports as differences, grants beyond what is there, settling too little, giving back and keeping. Of
+// buckets: no cap on the refill, refund, expiry that comes late (an example, below). Of those who keep leases: deadlines from the
+// receipt of an answer, answers on closed leases (`KEEPERS`).
 const FAULTS: readonly (readonly [string, Fault, Partial<WorldOptions>])[] = [
   [
     'money of an expired lease is given out again',
@@ -182,6 +186,33 @@ const FAULTS: readonly (readonly [string, Fault, Partial<WorldOptions>])[] = [
   ],
 ]
 
+/** Faults of whoever keeps the leases, outside of the machines. */
+const KEEPERS: readonly (readonly [string, Partial<WorldOptions>])[] = [
+  [
+    'a deadline is counted from when the answer came',
+    {
+      focus: 'rate',
+      hear: (holder, isolate, reply, sent, heardAtMs) =>
+        takeReply(holder, isolate, reply, { ...sent, sentAtMs: heardAtMs }, heardAtMs),
+    },
+  ],
+  [
+    'a late answer opens a lease again that its holder has closed',
+    {
+      hearsAll: true,
+      hear: (holder, isolate, reply, sent, heardAtMs) => {
+        for (const lease of sent.leases) {
+          if (!lease.isClosing || reply.grants.every(({ leaseId }) => leaseId !== lease.id)) continue
+          lease.isClosing = false
+          isolate.closing.delete(lease)
+          isolate.leases.set(`${lease.path.keyId} ${lease.path.model}`, lease)
+        }
+        takeReply(holder, isolate, reply, sent, heardAtMs)
+      },
+    },
+  ],
+]
+
 describe('the simulation of leases', { timeout: 60_000 }, () => {
   test('has no objection to what is shipped', () => {
     expect(objection([], {}, 40)).toBeNull()
@@ -201,5 +232,9 @@ describe('the simulation of leases', { timeout: 60_000 }, () => {
   test.each(FAULTS)('notices when %s', (_, fault, options) => {
     const faults = options.focus === 'budget' ? [fault, NOTHING_BLIND] : [fault]
     expect(objection(faults, options)).not.toBeNull()
+  })
+
+  test.each(KEEPERS)('notices when %s', (_, options) => {
+    expect(objection([], options)).not.toBeNull()
   })
 })

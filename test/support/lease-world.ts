@@ -17,10 +17,16 @@ import { AUTHORITY, type AuthorityMachine, type Receiver, receiver } from './lim
 import { Truth } from './true-spend.ts'
 import { checkWorld, coveredBefore, givenBeyond, objectToLateAdmission, openIn } from './world-checks.ts'
 import { KEYS, MODELS, anyLimits, oneLimit } from './world-limits.ts'
-import { type Attempt, type Isolate, type Packet, type Sent, newIsolate } from './world-parts.ts'
-
-/** The holder's half of the machinery under test. */
-export type HolderMachine = typeof leases
+import {
+  type Attempt,
+  type HolderMachine,
+  type Isolate,
+  type Packet,
+  type Sent,
+  closeLease,
+  newIsolate,
+  takeReply,
+} from './world-parts.ts'
 
 export interface WorldOptions {
   readonly seed: number
@@ -38,6 +44,9 @@ export interface WorldOptions {
   readonly doubled?: boolean
   readonly authority?: AuthorityMachine
   readonly holder?: HolderMachine
+  readonly hear?: typeof takeReply
+  /** A fault: answers to earlier messages count as well. */
+  readonly hearsAll?: true
 }
 
 const TTL_MS = 30_000
@@ -53,6 +62,7 @@ export class LeaseWorld {
   readonly #options: WorldOptions
   readonly #chance: Chance
   readonly #holder: HolderMachine
+  readonly #hear: typeof takeReply
   readonly #limitScale: number
   readonly #slotScale: number
   readonly #timeZone: string
@@ -67,6 +77,7 @@ export class LeaseWorld {
     this.#options = options
     this.#chance = chance(options.seed)
     this.#holder = options.holder ?? leases
+    this.#hear = options.hear ?? takeReply
     this.#limitScale = this.#chance.pick([500, 5_000, 50_000])
     this.#slotScale = this.#chance.pick([3, 8, 20])
     this.#timeZone = this.#chance.pick(ZONES)
@@ -90,7 +101,7 @@ export class LeaseWorld {
     this.#net = []
     for (const isolate of this.#isolates) {
       while (isolate.attempts.length > 0) this.#finish(isolate)
-      for (const lease of [...isolate.leases.values()]) this.#closeLease(isolate, lease)
+      for (const lease of [...isolate.leases.values()]) closeLease(isolate, lease)
       this.#deliver({ kind: 'call', isolate, sent: this.#message(isolate, [], 0) })
       this.#check()
     }
@@ -229,7 +240,7 @@ export class LeaseWorld {
 
   #goIdle(isolate: Isolate): void {
     for (const lease of [...isolate.leases.values()]) {
-      if (this.#chance.below(3) === 0) this.#closeLease(isolate, lease)
+      if (this.#chance.below(3) === 0) closeLease(isolate, lease)
       else this.#holder.giveBack(lease)
     }
     this.#send(isolate, [])
@@ -247,12 +258,6 @@ export class LeaseWorld {
     this.#isolates.push(newIsolate(`h${this.#isolateCount}`, this.#chance.below(2e9) - 1e9))
   }
 
-  #closeLease(isolate: Isolate, lease: HeldLease): void {
-    lease.isClosing = true
-    for (const [name, held] of isolate.leases) if (held === lease) isolate.leases.delete(name)
-    isolate.closing.add(lease)
-  }
-
   #send(
     isolate: Isolate,
     asks: readonly {
@@ -268,7 +273,7 @@ export class LeaseWorld {
     const wants = asks.map(({ name, keyId, model, waiting }) => {
       const known = isolate.leases.get(name)
       const isPast = known !== undefined && known.deadlineMs !== 0 && nowMs >= known.deadlineMs
-      if (known !== undefined && isPast) this.#closeLease(isolate, known)
+      if (known !== undefined && isPast) closeLease(isolate, known)
       const lease = isolate.leases.get(name) ?? this.#newLease(isolate, name, keyId, model, nowMs)
       return this.#holder.want(lease, waiting, nowMs)
     })
@@ -317,9 +322,11 @@ export class LeaseWorld {
     const { isolate, sent } = packet
     if (packet.kind === 'reply') {
       // Only the reply to the latest message is taken, and only in time.
-      const isLatest = sent.message.number === isolate.messageCount
+      const isLatest = sent.message.number === isolate.messageCount || this.#options.hearsAll === true
       if (isolate.isCrashed || isolate.waitingSinceMs === null || !isLatest) return
-      if (this.#nowMs < isolate.waitingSinceMs + EXCHANGE_MS_MAX) this.#takeReply(isolate, packet.reply, sent)
+      if (this.#nowMs < isolate.waitingSinceMs + EXCHANGE_MS_MAX) {
+        this.#hear(this.#holder, isolate, packet.reply, sent, this.#nowMs + isolate.offsetMs)
+      }
       isolate.waitingSinceMs = null
       return
     }
@@ -340,26 +347,6 @@ export class LeaseWorld {
       if (this.#isConstant) this.#truth.checkRepaid(leaseId, givenBeyond(before, leaseId, granted), this.#nowMs)
     }
     return reply
-  }
-
-  #takeReply(isolate: Isolate, reply: LimiterReply, { message, sentAtMs, leases: told }: Sent): void {
-    for (const lease of told) {
-      if (!reply.slotsLost.includes(lease.id)) this.#holder.heard(lease, sentAtMs, reply.ttlMs)
-    }
-    for (const { id } of message.admissions) isolate.untold.delete(id)
-    isolate.chunks = isolate.chunks.filter((chunk) => chunk.to > reply.acknowledged)
-    for (const { leaseId, isDone } of message.reports) {
-      for (const lease of isolate.closing) if (isDone && lease.id === leaseId) isolate.closing.delete(lease)
-    }
-    for (const grant of reply.grants) {
-      for (const lease of isolate.leases.values()) {
-        if (lease.id === grant.leaseId) this.#holder.accept(lease, grant, sentAtMs)
-      }
-    }
-    for (const { leaseId, denial } of reply.denials) {
-      if (denial.kind !== 'stale-lease') continue
-      for (const lease of [...isolate.leases.values()]) if (lease.id === leaseId) this.#closeLease(isolate, lease)
-    }
   }
 
   /** Many attempts under few leases of one limit: overruns show only where others are in flight. */

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
 import type { AuthorityMachine } from './limiter-receiver.ts'
-import type { HolderMachine } from './lease-world.ts'
+import type { HolderMachine } from './world-parts.ts'
 import type { RegionMachine } from './region-world.ts'
 
 const CORE = path.resolve(import.meta.dirname, '../../src/core')

@@ -1,7 +1,11 @@
 // What a simulated tenant's world is made of: attempts, the isolates they run in, and messages on their way.
 import type { Counts } from '../../src/core/amounts.ts'
+import type * as leases from '../../src/core/lease.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
 import type { EventChunk, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
+
+/** The holder's half of the machinery under test. */
+export type HolderMachine = typeof leases
 
 export interface Attempt {
   readonly id: string
@@ -57,5 +61,38 @@ export function newIsolate(name: string, offsetMs: number): Isolate {
     chunkCount: 0,
     waitingSinceMs: null,
     isCrashed: false,
+  }
+}
+
+/** It admits nothing more; it is done for good when nothing runs under it. */
+export function closeLease(isolate: Isolate, lease: HeldLease): void {
+  lease.isClosing = true
+  for (const [name, held] of isolate.leases) if (held === lease) isolate.leases.delete(name)
+  isolate.closing.add(lease)
+}
+
+/** What an isolate makes of an answer. `heardAtMs`: on its own clock; of no interest to an isolate without faults. */
+export function takeReply(
+  holder: HolderMachine,
+  isolate: Isolate,
+  reply: LimiterReply,
+  { message, sentAtMs, leases: told }: Sent,
+  heardAtMs: number,
+): void {
+  void heardAtMs
+  for (const lease of told) {
+    if (!reply.slotsLost.includes(lease.id)) holder.heard(lease, sentAtMs, reply.ttlMs)
+  }
+  for (const { id } of message.admissions) isolate.untold.delete(id)
+  isolate.chunks = isolate.chunks.filter((chunk) => chunk.to > reply.acknowledged)
+  for (const { leaseId, isDone } of message.reports) {
+    for (const lease of isolate.closing) if (isDone && lease.id === leaseId) isolate.closing.delete(lease)
+  }
+  for (const grant of reply.grants) {
+    for (const lease of isolate.leases.values()) if (lease.id === grant.leaseId) holder.accept(lease, grant, sentAtMs)
+  }
+  for (const { leaseId, denial } of reply.denials) {
+    if (denial.kind !== 'stale-lease') continue
+    for (const lease of [...isolate.leases.values()]) if (lease.id === leaseId) closeLease(isolate, lease)
   }
 }

@@ -28,19 +28,30 @@ export function isSharing({ strategy }: ApiGroup): boolean {
   return SHARING.has(strategy ?? 'priority')
 }
 
-/** Whether there is anything to put in order. */
-export function hasOrder(group: ApiGroup): boolean {
-  if (isChain(group) && group.members.length > 1) return true
-  return group.members.some((member) => {
-    const { group: inner } = memberOf(member)
-    return inner !== undefined && hasOrder(inner)
-  })
-}
-
 /** The list with the one at `from` at `to`. */
 export function moved<Item>(items: readonly Item[], from: number, to: number): readonly Item[] {
   const rest = items.filter((_, at) => at !== from)
   return [...rest.slice(0, to), ...items.slice(from, from + 1), ...rest.slice(to)]
+}
+
+/** The targets of a group and of the groups in it, as often as they stand there. */
+export function targetsOf({ members }: ApiGroup): readonly string[] {
+  return members.map(memberOf).flatMap(({ target, group }) => (group === undefined ? (target ?? []) : targetsOf(group)))
+}
+
+/** The group with one more target: the last of a chain, or with a weight of 1. */
+export function withTarget(group: ApiGroup, target: string): ApiGroup {
+  return { ...group, members: [...group.members, isSharing(group) ? { target, weight: 1 } : target] }
+}
+
+/** The group with the member at `at` in another form. */
+export function withMember(group: ApiGroup, at: number, member: ApiMember): ApiGroup {
+  return { ...group, members: group.members.map((one, place) => (place === at ? member : one)) }
+}
+
+/** The group without the member at `at`. */
+export function withoutMember(group: ApiGroup, at: number): ApiGroup {
+  return { ...group, members: group.members.filter((_, place) => place !== at) }
 }
 
 /** The group with another in place of the one that `path` leads to, by places of members. */

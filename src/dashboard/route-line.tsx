@@ -6,7 +6,7 @@ import { formatDuration, formatRequests, formatShare } from './format.ts'
 import type { ApiSwitch } from './models-data.ts'
 import type { Desk } from './page-frame.tsx'
 import { RouteCanary } from './route-canary.tsx'
-import { canaryOf, groupOf, hasOrder, memberOf, sharesOf } from './route-edit.ts'
+import { canaryOf, groupOf, memberOf, sharesOf } from './route-edit.ts'
 import { RouteOrder } from './route-order.tsx'
 
 /** What a model of a provider did lately, by route. */
@@ -57,9 +57,7 @@ export function RouteLine({ route, context }: RouteProps) {
           )}
           <span class="context">{owner === null ? 'for every tenant' : `for ${owner}`}</span>
         </h3>
-        {mayChange && open !== 'order' && (
-          <RouteActions route={route} hasCanary={canary !== null} hasChain={hasOrder(group)} onOpen={setOpen} />
-        )}
+        {mayChange && open !== 'order' && <RouteActions route={route} hasCanary={canary !== null} onOpen={setOpen} />}
       </div>
       {canary !== null && open !== 'order' && (
         <RouteCanary
@@ -85,19 +83,16 @@ export function RouteLine({ route, context }: RouteProps) {
 interface RouteActionsProps {
   readonly route: ApiRoute
   readonly hasCanary: boolean
-  readonly hasChain: boolean
   readonly onOpen: (name: 'order' | 'canary') => void
 }
 
-function RouteActions({ route, hasCanary, hasChain, onOpen }: RouteActionsProps) {
+function RouteActions({ route, hasCanary, onOpen }: RouteActionsProps) {
   const of = <span class="visually-hidden"> of {route.model}</span>
   return (
     <div class="actions">
-      {hasChain && (
-        <button type="button" class="button quiet small" onClick={() => onOpen('order')}>
-          Change the order{of}
-        </button>
-      )}
+      <button type="button" class="button quiet small" onClick={() => onOpen('order')}>
+        Change the targets{of}
+      </button>
       {!hasCanary && (
         <button type="button" class="button quiet small" onClick={() => onOpen('canary')}>
           Start a canary{of}

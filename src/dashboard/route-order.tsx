@@ -1,10 +1,23 @@
-// The order in which a route's targets are tried, changed: dragged, or moved by buttons. It is saved only over what was seen:
-// where somebody else changed the route meanwhile, theirs is shown and nothing is lost.
+// A route's targets, changed: put in another order by dragging or by buttons, given other weights, added and taken away. Saved only
+// over what was seen: where somebody else changed the route meanwhile, theirs is shown and nothing is lost.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { type ApiFailure, asFailure, type Tagged } from './api.ts'
-import type { ApiGroup, ApiMember, ApiRoute } from './api-types.ts'
+import type { ApiGroup, ApiMember, ApiRoute, ApiTarget } from './api-types.ts'
 import type { Desk } from './page-frame.tsx'
-import { bodyOf, groupOf, isChain, memberOf, moved, withGroup } from './route-edit.ts'
+import {
+  bodyOf,
+  groupOf,
+  isChain,
+  isSharing,
+  memberOf,
+  moved,
+  targetsOf,
+  withGroup,
+  withMember,
+  withTarget,
+  withoutMember,
+} from './route-edit.ts'
+import { AddTarget, MemberWeight } from './route-targets.tsx'
 import { useDragging } from './use-dragging.ts'
 
 /** The path of a route in the API. */
@@ -25,7 +38,7 @@ interface RouteOrderProps {
   readonly onDone: (said: string) => void
 }
 
-export function RouteOrder({ desk: { api }, route, nameOf, onClose, onDone }: RouteOrderProps) {
+export function RouteOrder({ desk: { api, overview }, route, nameOf, onClose, onDone }: RouteOrderProps) {
   const [seen, setSeen] = useState<Tagged<ApiRoute> | null>(null)
   const [draft, setDraft] = useState<ApiGroup | null>(null)
   const [problem, setProblem] = useState('')
@@ -45,7 +58,7 @@ export function RouteOrder({ desk: { api }, route, nameOf, onClose, onDone }: Ro
     setProblem('')
     try {
       await api.send('PATCH', routePath(route.id), bodyOf(draft), seen.etag)
-      onDone(`The order of ${route.model} is saved.`)
+      onDone(`The targets of ${route.model} are saved.`)
     } catch (thrown) {
       const failure = asFailure(thrown)
       setProblem(isConflict(failure) ? CONFLICT : failure.message)
@@ -58,11 +71,24 @@ export function RouteOrder({ desk: { api }, route, nameOf, onClose, onDone }: Ro
   return (
     <div class="route-order">
       {draft === null && problem === '' && <p role="status">Loading…</p>}
-      {draft !== null && <OrderList group={draft} label={route.model} nameOf={nameOf} onGroup={setDraft} />}
+      {draft !== null && (
+        <OrderList
+          group={draft}
+          label={route.model}
+          targets={overview.data?.targets ?? []}
+          nameOf={nameOf}
+          onGroup={(next) => {
+            // A group of nothing serves nothing: the route stays as it is.
+            const isLast = targetsOf(next).length === 0
+            setProblem(isLast ? LAST : '')
+            if (!isLast) setDraft(next)
+          }}
+        />
+      )}
       <div role="alert">{problem !== '' && <p class="form-error">{problem}</p>}</div>
       <div class="actions">
         <button type="button" class="button primary" disabled={!isChanged || isSaving} onClick={() => void save()}>
-          {isSaving ? 'One moment…' : 'Save the order'}
+          {isSaving ? 'One moment…' : 'Save the targets'}
         </button>
         <button type="button" class="button" onClick={onClose}>
           Cancel
@@ -72,17 +98,21 @@ export function RouteOrder({ desk: { api }, route, nameOf, onClose, onDone }: Ro
   )
 }
 
+const LAST = 'This is its last target, and a route without one serves nobody. Add another before you take it away.'
+
 const CONFLICT =
   'Somebody else changed this route meanwhile. Nothing of yours was saved; what stands above is the route as it is now.'
 
 interface OrderListProps {
   readonly group: ApiGroup
   readonly label: string
+  /** All that are registered. */
+  readonly targets: readonly ApiTarget[]
   readonly nameOf: (target: string) => string
   readonly onGroup: (group: ApiGroup) => void
 }
 
-function OrderList({ group, label, nameOf, onGroup }: OrderListProps) {
+function OrderList({ group, label, targets, nameOf, onGroup }: OrderListProps) {
   const list = useRef<HTMLOListElement>(null)
   const wanted = useRef<{ readonly at: number; readonly way: Way } | null>(null)
   const [said, setSaid] = useState('')
@@ -105,19 +135,28 @@ function OrderList({ group, label, nameOf, onGroup }: OrderListProps) {
     usable?.focus()
   }, [group])
   const dragging = useDragging(move)
-  function press(at: number, way: Way): void {
+  function press(at: number, way: 'up' | 'down'): void {
     const to = way === 'up' ? at - 1 : at + 1
     wanted.current = { at: to, way }
     move(at, to)
   }
+  function remove(at: number, name: string): void {
+    wanted.current = { at: Math.min(at, group.members.length - 2), way: 'away' }
+    onGroup(withoutMember(group, at))
+    setSaid(`${name} is taken away.`)
+  }
+  function add({ id }: ApiTarget): void {
+    onGroup(withTarget(group, id))
+    setSaid(`${nameOf(id)} is added as number ${group.members.length + 1}.`)
+  }
   return (
     <>
-      <ol ref={list} class={isOrdered ? 'members order' : 'members'} aria-label={`Order of ${label}`}>
+      <ol ref={list} class={isOrdered ? 'members order' : 'members'} aria-label={`Targets of ${label}`}>
         {group.members.map((member, at) => {
           const name = textOf(member, nameOf)
-          const { group: inner } = memberOf(member)
+          const { group: inner, ...own } = memberOf(member)
           return (
-            <li key={keyOf(member)} class={dragging.at === at ? 'dragged' : ''}>
+            <li key={own.target ?? `group ${at}`} class={dragging.at === at ? 'dragged' : ''}>
               <div class="order-line">
                 {isOrdered && (
                   <span class="grip" aria-hidden="true" title="Drag" {...dragging.gripOf(at)}>
@@ -125,20 +164,38 @@ function OrderList({ group, label, nameOf, onGroup }: OrderListProps) {
                   </span>
                 )}
                 <span class="name">{name}</span>
-                {isOrdered && <MoveButtons at={at} count={group.members.length} name={name} onPress={press} />}
+                {isSharing(group) && (
+                  <MemberWeight
+                    member={member}
+                    name={name}
+                    onWeight={(weight) =>
+                      onGroup(
+                        withMember(group, at, { ...own, ...(inner === undefined ? {} : { group: inner }), weight }),
+                      )
+                    }
+                  />
+                )}
+                <span class="moves">
+                  {isOrdered && <MoveButtons at={at} count={group.members.length} name={name} onPress={press} />}
+                  <MoveButton way="away" text="Remove" label={`Remove ${name}`} onPress={() => remove(at, name)} />
+                </span>
               </div>
               {inner !== undefined && (
                 <OrderList
                   group={inner}
                   label={name}
+                  targets={targets}
                   nameOf={nameOf}
-                  onGroup={(next) => onGroup(withGroup(group, [at], next))}
+                  onGroup={(next) =>
+                    onGroup(next.members.length === 0 ? withoutMember(group, at) : withGroup(group, [at], next))
+                  }
                 />
               )}
             </li>
           )
         })}
       </ol>
+      <AddTarget group={group} targets={targets} label={label} onAdd={add} />
       <p class="visually-hidden" role="status">
         {said}
       </p>
@@ -146,45 +203,45 @@ function OrderList({ group, label, nameOf, onGroup }: OrderListProps) {
   )
 }
 
-/** The same for a group whose members are in another order. */
-function keyOf(member: ApiMember): string {
-  const { target, group } = memberOf(member)
-  return target ?? JSON.stringify((group?.members ?? []).map(keyOf).toSorted())
+type Way = 'up' | 'down' | 'away'
+
+interface MoveButtonProps {
+  readonly way: Way
+  readonly text: string
+  readonly label: string
+  readonly isDisabled?: boolean
+  readonly onPress: () => void
 }
 
-type Way = 'up' | 'down'
+function MoveButton({ way, text, label, isDisabled = false, onPress }: MoveButtonProps) {
+  return (
+    <button
+      type="button"
+      class="button quiet small move"
+      data-way={way}
+      disabled={isDisabled}
+      aria-label={label}
+      onClick={onPress}
+    >
+      {text}
+    </button>
+  )
+}
 
 interface MoveButtonsProps {
   readonly at: number
   readonly count: number
   readonly name: string
-  readonly onPress: (at: number, way: Way) => void
+  readonly onPress: (at: number, way: 'up' | 'down') => void
 }
 
 function MoveButtons({ at, count, name, onPress }: MoveButtonsProps) {
+  const common = (way: 'up' | 'down') => ({ way, label: `Move ${name} ${way}`, onPress: () => onPress(at, way) })
   return (
-    <span class="moves">
-      <button
-        type="button"
-        class="button quiet small move"
-        data-way="up"
-        disabled={at === 0}
-        aria-label={`Move ${name} up`}
-        onClick={() => onPress(at, 'up')}
-      >
-        ↑
-      </button>
-      <button
-        type="button"
-        class="button quiet small move"
-        data-way="down"
-        disabled={at === count - 1}
-        aria-label={`Move ${name} down`}
-        onClick={() => onPress(at, 'down')}
-      >
-        ↓
-      </button>
-    </span>
+    <>
+      <MoveButton {...common('up')} text="↑" isDisabled={at === 0} />
+      <MoveButton {...common('down')} text="↓" isDisabled={at === count - 1} />
+    </>
   )
 }
 

@@ -20,6 +20,10 @@ import {
   canaryOf,
   groupOf,
   moved,
+  targetsOf,
+  withMember,
+  withTarget,
+  withoutMember,
   promoted,
   rolledBack,
   sharesOf,
@@ -225,6 +229,24 @@ test('a line that is moved is where it was put, and the others keep their order'
       const one = 'abcdef'[from]
       expect(after[to]).toBe(one)
       expect(after.filter((name) => name !== one)).toEqual([...'abcdef'].filter((name) => name !== one))
+    }),
+  )
+})
+
+test('a target that is added to a group is its last; taken away again, the route is as before, in groups within groups too', () => {
+  const strategy = fc.constantFrom('priority', 'weighted', 'sticky')
+  const chain = fc.record({ strategy, members: fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { minLength: 1 }) })
+  const nested = fc
+    .tuple(strategy, chain)
+    .map(([outer, group]) => ({ strategy: outer, members: ['d', { group, weight: 3 }] }))
+  fc.assert(
+    fc.property(fc.oneof(chain, nested), (before) => {
+      const after = withTarget(before, 'e')
+      expect(targetsOf(after)).toEqual([...targetsOf(before), 'e'])
+      expect(sharesOf(after, 0)?.every((share) => share > 0)).not.toBe(false)
+      expect(withoutMember(after, before.members.length)).toEqual(before)
+      const lighter = withMember(after, before.members.length, { target: 'e', weight: 0 })
+      expect(sharesOf(lighter, 0)?.at(-1) ?? 0).toBe(0)
     }),
   )
 })

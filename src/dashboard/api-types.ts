@@ -80,7 +80,19 @@ export interface ApiKey {
   readonly status: ApiKeyStatus
   readonly created_at_ms: number
   readonly expires_at_ms: number | null
+  /** What its secret ends in; null where nobody knows. */
+  readonly ends_in?: string | null
+  /** Null: never. */
+  readonly rotated_at_ms?: number | null
+  /** Those of before that still work, the newest first. */
+  readonly old_secrets?: readonly ApiOldSecret[]
   readonly limits: ApiLimits
+}
+
+export interface ApiOldSecret {
+  readonly ends_in: string | null
+  readonly made_at_ms: number | null
+  readonly until_ms: number
 }
 
 /** Per token, in pico-USD. */

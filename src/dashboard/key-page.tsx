@@ -7,6 +7,7 @@ import { useFeed } from './feed.ts'
 import { formatInstantExact } from './format.ts'
 import { KEY_RANGES, type KeyData, useKeyData } from './key-data.ts'
 import { ExpiryDialog, KeyIncreaseDialog, type KeyDialogProps, KeyLimitsDialog, RevokeDialog } from './key-dialogs.tsx'
+import { OldSecrets, RotateDialog } from './key-rotation.tsx'
 import { KeyLimits } from './key-limits.tsx'
 import { ModelSpend } from './model-spend.tsx'
 import { KeyState } from './keys-table.tsx'
@@ -71,6 +72,7 @@ const DIALOGS = {
   limits: KeyLimitsDialog,
   increase: KeyIncreaseDialog,
   expiry: ExpiryDialog,
+  rotate: RotateDialog,
   revoke: RevokeDialog,
 } as const
 type DialogName = keyof typeof DIALOGS
@@ -101,6 +103,7 @@ function KeyBody({ desk, apiKey, data, onChanged }: KeyBodyProps) {
     <>
       <section class="card key-card" aria-label="The key">
         <KeyFacts apiKey={apiKey} names={desk.names} />
+        <OldSecrets api={desk.api} apiKey={apiKey} mayEnd={mayChange} onEnded={onDone} />
         {mayChange && <KeyActions apiKey={apiKey} onOpen={setOpen} />}
         <p class="said" role="status">
           {said}
@@ -142,6 +145,7 @@ function KeyFacts({ apiKey, names }: { apiKey: ApiKey; names: Names }) {
     ['Models', apiKey.models === undefined || apiKey.models.length === 0 ? 'all' : apiKey.models.join(', ')],
     ['Created', formatInstantExact(apiKey.created_at_ms)],
     ['Expires', apiKey.expires_at_ms === null ? 'never' : formatInstantExact(apiKey.expires_at_ms)],
+    ['Secret', secretText(apiKey)],
     ['Id', apiKey.id],
   ]
   return (
@@ -164,6 +168,15 @@ function KeyFacts({ apiKey, names }: { apiKey: ApiKey; names: Names }) {
   )
 }
 
+/** By what people recognise it, and since when it is this one. */
+function secretText({ ends_in: end, rotated_at_ms: atMs }: ApiKey): string | null {
+  const parts = [
+    ...(end == null ? [] : [`ends in ${end}`]),
+    ...(atMs == null ? [] : [`rotated ${formatInstantExact(atMs)}`]),
+  ]
+  return parts.length === 0 ? null : parts.join(', ')
+}
+
 function KeyActions({ apiKey, onOpen }: { apiKey: ApiKey; onOpen: (name: DialogName) => void }) {
   if (apiKey.status === 'revoked') return <p class="muted">It is revoked: nothing about it can change any more.</p>
   return (
@@ -176,6 +189,15 @@ function KeyActions({ apiKey, onOpen }: { apiKey: ApiKey; onOpen: (name: DialogN
       </button>
       <button type="button" class="button" onClick={() => onOpen('expiry')}>
         Set its end
+      </button>
+      <button
+        type="button"
+        class="button"
+        disabled={apiKey.status !== 'active'}
+        title={apiKey.status === 'active' ? undefined : 'It has expired: set its end first.'}
+        onClick={() => onOpen('rotate')}
+      >
+        Rotate
       </button>
       <button type="button" class="button danger-quiet" onClick={() => onOpen('revoke')}>
         Revoke

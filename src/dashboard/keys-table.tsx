@@ -1,6 +1,7 @@
 // The lines of the page of all keys, under headings that sort them.
 import { BudgetBar } from './budget-bar.tsx'
-import { Money } from './figures.tsx'
+import type { ApiOldSecret } from './api-types.ts'
+import { Instant, Money } from './figures.tsx'
 import { formatInstant, formatInstantExact } from './format.ts'
 import type { KeyLine, KeysView, SortName } from './keys-data.ts'
 import { Link, pathOf } from './router.tsx'
@@ -51,6 +52,7 @@ export function KeysTable({ lines, view, onView }: KeysTableProps) {
 
 function Line({ line }: { line: KeyLine }) {
   const { key, budget, lastUsed } = line
+  const [old] = key.status === 'active' ? (key.old_secrets ?? []) : []
   return (
     <tr>
       <th scope="row" class="cell-name">
@@ -58,7 +60,8 @@ function Line({ line }: { line: KeyLine }) {
           {key.name}
         </Link>
         <span class="context">
-          {key.status !== 'active' && <KeyState status={key.status} />} <span class="mono">{key.kid}</span>
+          {key.status !== 'active' && <KeyState status={key.status} />}{' '}
+          {old !== undefined && <OldSecretBadge secret={old} />} <span class="mono">{key.kid}</span>
         </span>
       </th>
       <td class="cell-owner">
@@ -90,6 +93,11 @@ function Line({ line }: { line: KeyLine }) {
 export function KeyState({ status }: { status: KeyLine['key']['status'] }) {
   if (status === 'active') return <span class="badge good">active</span>
   return <span class={status === 'revoked' ? 'badge bad' : 'badge warn'}>{status}</span>
+}
+
+/** Says that a secret of before still works. */
+export function OldSecretBadge({ secret }: { secret: ApiOldSecret }) {
+  return <span class="badge warn">old secret works until {<Instant atMs={secret.until_ms} nowMs={Date.now()} />}</span>
 }
 
 /** An hour or a day: the ledger's sums know no more. */

@@ -2,12 +2,12 @@
 import { useState } from 'preact/hooks'
 import type { AdminApi, ApiFailure } from './api.ts'
 import type { ApiKey, ApiOverview } from './api-types.ts'
-import { CopyButton } from './copy-button.tsx'
 import { Dialog, errorAt, Form, sayingOf, SelectField, TextField, useSending } from './forms.tsx'
 import { instantOf } from './local-time.ts'
 import { Link, pathOf } from './router.tsx'
 import { blankDraft, type RuleDraft, writeLimits } from './rule-draft.ts'
 import { isRuleField, RuleList } from './rule-fields.tsx'
+import { ShownSecret } from './shown-secret.tsx'
 
 type MintedKey = ApiKey & { readonly key: string }
 
@@ -41,15 +41,7 @@ export function MintDialog({ api, overview, onClose, onMinted }: MintDialogProps
 function Minted({ minted }: { minted: MintedKey }) {
   return (
     <div class="minted">
-      <p>
-        <strong>Copy it now: it is shown this once.</strong> Tidegate keeps only a digest of it.
-      </p>
-      <div class="command">
-        <pre tabIndex={0} aria-label="The key’s secret">
-          <code>{minted.key}</code>
-        </pre>
-        <CopyButton text={minted.key} />
-      </div>
+      <ShownSecret label="The key’s secret" text={minted.key} />
       <p>
         <Link to={pathOf({ page: 'key', id: minted.id })}>
           Go to <span class="name">{minted.name}</span>

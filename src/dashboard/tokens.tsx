@@ -1,7 +1,6 @@
 // API tokens: minted, rotated, revoked. A token is shown once, when it is made or rotated.
 import { useState } from 'preact/hooks'
 import type { ApiRows, ApiToken } from './access-data.ts'
-import { CopyButton } from './copy-button.tsx'
 import type { Feed } from './feed.ts'
 import { Instant } from './figures.tsx'
 import { Dialog, errorAt, Form, TextField, useSending } from './forms.tsx'
@@ -10,6 +9,7 @@ import { instantOf } from './local-time.ts'
 import { grantText, mayCall } from './me.ts'
 import type { Desk } from './page-frame.tsx'
 import { Panel, Pending } from './panel.tsx'
+import { ShownSecret } from './shown-secret.tsx'
 import { SureDialog } from './sure-dialog.tsx'
 
 type Shown = ApiToken & { readonly token: string }
@@ -208,15 +208,7 @@ function NewToken({ desk, onClose, onMade }: NewTokenProps) {
 function ShownToken({ title, token, onClose }: { title: string; token: string; onClose: () => void }) {
   return (
     <Dialog title={title} onClose={onClose}>
-      <p>
-        <strong>Copy it now: it is shown this once.</strong> Tidegate keeps only a digest of it.
-      </p>
-      <div class="command">
-        <pre tabIndex={0} aria-label="The token">
-          <code>{token}</code>
-        </pre>
-        <CopyButton text={token} />
-      </div>
+      <ShownSecret label="The token" text={token} />
     </Dialog>
   )
 }

@@ -3,7 +3,7 @@
 import { fillAddress, namesIn } from '../catalog/address.ts'
 import { findPrice } from '../catalog/price-catalogue.ts'
 import { priceVersionOf } from '../catalog/price-units.ts'
-import { findProvider, modelObjection, type Provider } from '../catalog/providers.ts'
+import { findProvider, modelObjection } from '../catalog/providers.ts'
 import type { Target, TargetTimeouts } from '../core/directory.ts'
 import { checkEndpoint } from '../core/endpoint-guard.ts'
 import { err, ok, type Result } from '../core/result.ts'
@@ -43,7 +43,7 @@ export async function compileTarget(body: NewTarget, context: CompileContext): P
   const provider = findProvider(body.provider)
   if (provider === undefined) return err(unacceptable('provider', 'invalid_field', 'provider is not in the catalogue.'))
   const blank: Target = {
-    id: body.id ?? defaultId(provider, body.model),
+    id: body.id ?? defaultId(provider.name, body.model),
     provider: provider.name,
     dialect: provider.dialect,
     baseUrl: provider.baseUrl ?? '',
@@ -119,9 +119,10 @@ export function needsProbe(before: Target, after: Target): boolean {
   return called(before) !== called(after)
 }
 
-function defaultId(provider: Provider, model: string): string {
+/** What a target is called that nobody has named. */
+export function defaultId(provider: string, model: string): string {
   const name = model === '*' ? 'any' : model.replace(/[^A-Za-z0-9._-]+/g, '-')
-  return `${provider.name}-${name}`.slice(0, 100)
+  return `${provider}-${name}`.slice(0, 100)
 }
 
 /** The address that is written, or the one of before. An address that the catalogue gives in braces is filled anew when

@@ -84,6 +84,27 @@ describe.each(KINDS)('a config of %s', (_, file, run) => {
   })
 })
 
+it.each([
+  ['usage-based-routing-v2', ['custom-a', 'custom-b'], 'dropped'],
+  [
+    'simple-shuffle',
+    [
+      { target: 'custom-a', weight: 3 },
+      { target: 'custom-b', weight: 1 },
+    ],
+    'carried',
+  ],
+] as const)('weights go with %s as it goes by them', (routing_strategy, members, fate) => {
+  const deployment = (model: string, weight: number) => ({
+    model_name: 'm',
+    litellm_params: { model: `openai/${model}`, api_base: `https://${model}.example/v1`, weight },
+  })
+  const config = { model_list: [deployment('a', 3), deployment('b', 1)], router_settings: { routing_strategy } }
+  const { document, report } = importLitellm(config, {})
+  expect(document.routes).toMatchObject([{ model: 'm', group: { members } }])
+  expect(report[fate].map(({ from }) => from)).toContain('model_list[0].litellm_params.weight')
+})
+
 it('an address in an environment variable that is set is carried over', () => {
   const { document } = importLitellm(foreign('litellm.yaml'), { VLLM_BASE: 'http://vllm.internal:8000/v1' })
   expect(document.targets).toContainEqual(

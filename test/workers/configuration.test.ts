@@ -247,6 +247,18 @@ describe('a document that is wrong', () => {
         { targets: [{ provider: 'mistral', model: 'm' }] },
         ['targets[0].credential unknown_credential'],
       ],
+      [
+        'in a target alone, not in the routes that lead to it',
+        {
+          targets: [{ id: 'new', provider: 'mistral', model: 'm' }],
+          models: [{ name: 'own', backend: 'mistral' }],
+          routes: [
+            { model: 'x', targets: ['new', 'main'] },
+            { model: 'y', targets: ['main'], shadow: { target: 'new', percent: 5 } },
+          ],
+        },
+        ['models[0].credential unknown_credential', 'targets[0].credential unknown_credential'],
+      ],
       ['by saying a thing twice', { tenants: [{ name: 'acme' }, { name: 'acme' }] }, ['tenants[1] declared_twice']],
     ] as const
     for (const [what, part, problems] of wrong) {

@@ -71,6 +71,7 @@ function shadowTarget(
   if (shadow === undefined) return {}
   if (shadow.route === undefined) {
     if (declaring.draft.targets.has(shadow.target ?? '')) return { shadow }
+    if (declaring.unfitTargets.has(shadow.target ?? '')) return null
     const message = `shadow.target must be a target that is declared or there; there is no ${JSON.stringify(shadow.target)}.`
     declaring.refuse(at, unacceptable('shadow.target', 'unknown_target', message))
     return null
@@ -88,7 +89,7 @@ function areThere(declaring: Declaring, body: NewRoute, targets: readonly string
     return false
   }
   const missing = targets.filter((id) => !declaring.draft.targets.has(id))
-  for (const id of missing) {
+  for (const id of missing.filter((one) => !declaring.unfitTargets.has(one))) {
     const field = placeOf(body, id) ?? 'targets'
     const message = `${field} must be a target that is declared or there; there is no ${JSON.stringify(id)}.`
     declaring.refuse(at, unacceptable(field, 'unknown_target', message))

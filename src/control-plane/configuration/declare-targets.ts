@@ -1,6 +1,6 @@
 // Targets of a document, each declared whole: what isn't said is as the catalogue has it, but for its price, which stays what
 // it was when the target was registered. And models in a few lines, which are a target and a route.
-import { needsProbe, compileTarget } from '../compile-target.ts'
+import { needsProbe, compileTarget, defaultId } from '../compile-target.ts'
 import { readCompiled } from '../publish.ts'
 import type { NewTarget } from '../schemas.ts'
 import { changeRules, rulesProblem } from '../side-limits-record.ts'
@@ -48,14 +48,17 @@ function targetIdOf(model: string): string {
 export async function declareTargets(declaring: Declaring, entries: readonly Placed<NewTarget>[]): Promise<void> {
   const { env, ports } = declaring.context
   for (const { body, at, renamed } of entries) {
+    const id = body.id ?? defaultId(body.provider, body.model)
     const limitProblem = rulesProblem('limits', body.limits)
     if (limitProblem !== null) {
       declaring.refuse(at, limitProblem, renamed)
+      declaring.unfitTargets.add(id)
       continue
     }
     const compiled = await compileTarget(body, { ...ports, env, declared: declaring.draft.credentials })
     if (!compiled.ok) {
       declaring.refuse(at, compiled.error, renamed)
+      declaring.unfitTargets.add(id)
       continue
     }
     const before = declaring.before.targets.get(compiled.value.id)

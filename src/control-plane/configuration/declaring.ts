@@ -48,6 +48,8 @@ export class Declaring {
   readonly minted: MintedKey[] = []
   readonly toProbe: ToProbe[] = []
   readonly draft: Draft
+  /** Targets that were declared wrongly: what refers to them isn't wrong for that. */
+  readonly unfitTargets = new Set<string>()
   /** Ids that were declared, by table. */
   readonly #declared = new Map<TableName, Set<string>>()
   readonly before: State

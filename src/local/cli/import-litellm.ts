@@ -46,6 +46,7 @@ export function importLitellm(source: unknown, env: Readonly<Record<string, stri
     credentials: readCredentials(root, fates),
     env,
     ids: new Set<string>(),
+    areWeighed: strategyOf(setting(sections, 'routing_strategy')?.value)[0] === 'weighted',
   }
   const entries = Array.isArray(root.model_list) ? root.model_list : []
   const deployments = entries.flatMap((entry, index) => readDeployment(entry, `model_list[${index}]`, around) ?? [])
@@ -134,10 +135,15 @@ function routed(group: Group): Fields {
   return group.members.length === 1 && typeof only === 'string' ? { targets: [only] } : { group }
 }
 
+function strategyOf(theirs: unknown): readonly [ours: string, why: string | null] {
+  if (theirs === undefined) return ['weighted', null]
+  return STRATEGIES[String(theirs)] ?? ['weighted', 'there is no such strategy here']
+}
+
 function readStrategy(sections: Sections, fates: Fates): string {
   const found = setting(sections, 'routing_strategy')
   if (found === null) return 'weighted'
-  const [ours, why] = STRATEGIES[String(found.value)] ?? ['weighted', 'there is no such strategy here']
+  const [ours, why] = strategyOf(found.value)
   if (why === null) fates.carried(found.from, 'routes.group.strategy')
   else fates.changed(found.from, 'routes.group.strategy', why)
   return ours

@@ -28,6 +28,8 @@ export interface Surrounding {
   /** Values of environment variables that the file refers to, but for secrets. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly ids: Set<string>
+  /** Whether deployments of one name share by weight. */
+  readonly areWeighed: boolean
 }
 
 /** Reads one entry; null where nothing can call it. */
@@ -353,6 +355,10 @@ function readFacts({ params, info, at, to, around: { fates } }: Place): Fields {
 }
 
 function readWeight(place: Place): number | null {
+  if (!place.around.areWeighed && place.params.weight !== undefined) {
+    place.around.fates.dropped(`${place.at}.litellm_params.weight`, 'weights mean something with simple-shuffle only')
+    return null
+  }
   const weight = numberAt(place, 'weight', 'routes')
   const { rpm, tpm } = place.params
   // As simple-shuffle has it: by weight, else by requests, else by tokens a minute.

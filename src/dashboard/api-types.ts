@@ -61,6 +61,8 @@ export interface ApiTeam {
   readonly tenant_id: string
   readonly name: string
   readonly limits: ApiLimits
+  /** What each end user is held to by itself. */
+  readonly end_user_limits?: readonly ApiRule[]
   readonly created_at_ms?: number
 }
 
@@ -78,6 +80,7 @@ export interface ApiKey {
   /** Allowed models; empty or left out for all. */
   readonly models?: readonly string[]
   readonly status: ApiKeyStatus
+  readonly end_user_limits?: readonly ApiRule[]
   readonly created_at_ms: number
   readonly expires_at_ms: number | null
   /** What its secret ends in; null where nobody knows. */

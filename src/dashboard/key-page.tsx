@@ -6,7 +6,14 @@ import type { ApiKey } from './api-types.ts'
 import { useFeed } from './feed.ts'
 import { formatInstantExact } from './format.ts'
 import { KEY_RANGES, type KeyData, useKeyData } from './key-data.ts'
-import { ExpiryDialog, KeyIncreaseDialog, type KeyDialogProps, KeyLimitsDialog, RevokeDialog } from './key-dialogs.tsx'
+import {
+  ExpiryDialog,
+  KeyIncreaseDialog,
+  type KeyDialogProps,
+  KeyLimitsDialog,
+  RevokeDialog,
+  keyPath,
+} from './key-dialogs.tsx'
 import { OldSecrets, RotateDialog } from './key-rotation.tsx'
 import { KeyLimits } from './key-limits.tsx'
 import { ModelSpend } from './model-spend.tsx'
@@ -20,6 +27,7 @@ import { BASE, Link } from './router.tsx'
 import { Segmented } from './segmented.tsx'
 import { Tiles } from './tiles.tsx'
 import { readCounters } from './usage-data.ts'
+import { UserLimits } from './user-limits.tsx'
 
 export function KeyPage({ desk }: { readonly desk: Desk }) {
   const { api, isPaused, place } = desk
@@ -115,6 +123,12 @@ function KeyBody({ desk, apiKey, data, onChanged }: KeyBodyProps) {
         feed={data.limits}
         names={desk.names}
         onChange={mayChange ? () => setOpen('limits') : null}
+      />
+      <UserLimits
+        api={desk.api}
+        of={{ name: apiKey.name, path: keyPath(apiKey), rules: apiKey.end_user_limits ?? [] }}
+        mayChange={mayChange}
+        onDone={onDone}
       />
       <AlertHistory
         log={alerts}

@@ -110,6 +110,14 @@ export function writeLimits(drafts: readonly RuleDraft[]): WrittenLimits {
   return { limits, places }
 }
 
+/** The same where all of them are rules, in the field of that name. */
+export function writeRules(
+  drafts: readonly RuleDraft[],
+  field: string,
+): Pick<WrittenLimits, 'places'> & { readonly rules: readonly object[] } {
+  return { rules: drafts.map(ruleOf), places: new Map(drafts.map(({ id }, at) => [id, `${field}[${at}]`])) }
+}
+
 function isPlainBudget(draft: RuleDraft): boolean {
   const { kind, model, increase, period, alerts } = draft
   return kind === 'budget' && model === '' && increase === null && period !== 'days' && isUsual(alerts)

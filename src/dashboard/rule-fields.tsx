@@ -8,6 +8,10 @@ interface RuleListProps {
   readonly failure: ApiFailure | null
   /** Where the drafts stood in what was sent last. */
   readonly places: WrittenLimits['places']
+  /** What is said where there is none. */
+  readonly nothing?: string
+  /** Whether somebody is told of what a budget has used. */
+  readonly hasAlerts?: boolean
   readonly onDrafts: (drafts: readonly RuleDraft[]) => void
 }
 
@@ -19,18 +23,19 @@ const KIND_WORDS: Readonly<Record<RuleKind, string>> = {
 const KINDS = ['budget', 'rate', 'concurrency'] as const
 
 /** All limits of a key, each with its fields, and ways to add one. */
-export function RuleList({ drafts, failure, places, onDrafts }: RuleListProps) {
+export function RuleList({ drafts, failure, places, nothing = ONLY_ABOVE, hasAlerts = true, onDrafts }: RuleListProps) {
   function add(kind: RuleKind): void {
     const id = Math.max(-1, ...drafts.map((draft) => draft.id)) + 1
     onDrafts([...drafts, blankDraft(id, kind, new Date().toISOString().slice(0, 10))])
   }
   return (
     <div class="rules">
-      {drafts.length === 0 && <p class="hint">No limit of its own: only those above it hold. Add one below.</p>}
+      {drafts.length === 0 && <p class="hint">{nothing}</p>}
       {drafts.map((draft) => (
         <RuleFields
           key={draft.id}
           draft={draft}
+          hasAlerts={hasAlerts}
           errors={errorsOf(failure, places.get(draft.id), draft, places)}
           onDraft={(next) => onDrafts(drafts.map((one) => (one.id === draft.id ? next : one)))}
           onRemove={() => onDrafts(drafts.filter((one) => one.id !== draft.id))}
@@ -46,6 +51,8 @@ export function RuleList({ drafts, failure, places, onDrafts }: RuleListProps) {
     </div>
   )
 }
+
+const ONLY_ABOVE = 'No limit of its own: only those above it hold. Add one below.'
 
 type Errors = Partial<Record<keyof RuleDraft, string>>
 
@@ -77,6 +84,7 @@ function errorsOf(
 
 interface RuleFieldsProps {
   readonly draft: RuleDraft
+  readonly hasAlerts: boolean
   readonly errors: Errors
   readonly onDraft: (draft: RuleDraft) => void
   readonly onRemove: () => void
@@ -96,7 +104,7 @@ const PERIODS = [
   { value: 'days', text: 'every … days' },
 ] as const
 
-function RuleFields({ draft, errors, onDraft, onRemove }: RuleFieldsProps) {
+function RuleFields({ draft, hasAlerts, errors, onDraft, onRemove }: RuleFieldsProps) {
   const text = (name: 'amount' | 'burst' | 'everyDays' | 'from' | 'model' | 'alerts') => ({
     value: draft[name],
     error: errors[name] ?? null,
@@ -125,7 +133,7 @@ function RuleFields({ draft, errors, onDraft, onRemove }: RuleFieldsProps) {
         {draft.kind === 'concurrency' && <TextField label="At most" inputMode="numeric" {...text('amount')} />}
         <TextField label="Models" placeholder="all" {...text('model')} />
       </div>
-      {draft.kind === 'budget' && (
+      {draft.kind === 'budget' && hasAlerts && (
         <TextField
           label="Alert at per cent"
           hint="Each is announced once a window, when so much is used."
@@ -148,7 +156,7 @@ function RuleFields({ draft, errors, onDraft, onRemove }: RuleFieldsProps) {
   )
 }
 
-function BudgetFields({ draft, errors, onDraft }: Omit<RuleFieldsProps, 'onRemove'>) {
+function BudgetFields({ draft, errors, onDraft }: Omit<RuleFieldsProps, 'onRemove' | 'hasAlerts'>) {
   return (
     <>
       <TextField

@@ -20,6 +20,7 @@ import { TeamKeys } from './team-keys.tsx'
 import { teamBudgets } from './teams-data.ts'
 import { Tiles } from './tiles.tsx'
 import { readCounters } from './usage-data.ts'
+import { UserLimits } from './user-limits.tsx'
 
 export function TeamPage({ desk }: { readonly desk: Desk }) {
   const { overview, place } = desk
@@ -94,6 +95,12 @@ function TeamBody({ desk, team, data }: TeamBodyProps) {
       </section>
       <Tiles total={total} isStale={data.usage.isStale} />
       <TeamLimits desk={desk} team={team} />
+      <UserLimits
+        api={desk.api}
+        of={{ name: team.name, path: teamPath(team), rules: team.end_user_limits ?? [] }}
+        mayChange={mayCall(desk.me, 'PATCH /teams/:id')}
+        onDone={onDone}
+      />
       <div class="split">
         <ModelSpend data={data} names={desk.names} />
         <Panel title="Spend by model" name="by-model" isStale={data.usage.isStale}>

@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 import * as z from 'zod/mini'
 import { ask, create, mintKey, says } from '../support/account.ts'
 import type { TestSystem } from '../support/system.ts'
-import { barriers, overflowOf } from './dashboard-page.ts'
+import { barriers, keepPicture, overflowOf } from './dashboard-page.ts'
 
 /** A running system, and pages on it, signed in. */
 export interface Stage {
@@ -48,6 +48,19 @@ export async function keepTeams({ system, open }: Stage): Promise<void> {
   await dialog.getByLabel('US dollars').fill('5')
   await dialog.getByRole('button', { name: 'Save limits' }).click()
   await page.locator('.panel-limits').getByText('of $5.00 per day').waitFor()
+  await page.getByRole('button', { name: 'Change what each end user may' }).click()
+  await dialog.getByRole('button', { name: 'Add rate' }).click()
+  await dialog.getByLabel('Per minute').fill('many')
+  await dialog.getByRole('button', { name: 'Save limits' }).click()
+  await dialog.locator('.wrong .field-error').waitFor()
+  expect(await barriers(page)).toEqual([])
+  await dialog.getByLabel('Per minute').fill('300')
+  await dialog.getByLabel('Of', { exact: true }).selectOption('requests')
+  await dialog.getByRole('button', { name: 'Save limits' }).click()
+  await page.locator('.panel-user-limits').getByText('300 requests per minute').waitFor()
+  const { body: limited } = await system.admin('GET', `/admin/teams/${id}`)
+  expect(limited).toMatchObject({ end_user_limits: [{ kind: 'rate', unit: 'requests', per_minute: 300 }] })
+  await keepPicture(page, 'team', { fullPage: true })
   await page.getByRole('button', { name: 'Rename' }).click()
   await dialog.getByLabel('Name').fill('Pier')
   await dialog.getByRole('button', { name: 'Rename it' }).click()

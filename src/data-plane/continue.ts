@@ -188,6 +188,10 @@ function laneBehind(story: Story, reason: string): LaneFor {
       note: { failover: { from: targetIds, to: target.id, reason, request_id: exchange.requestId } },
     })
     const framer = framerFor(dialect, target, contentType)
-    return translatedLane(framer, dialect.reader(target), behind, false, isMetered(attempt), wire)
+    return translatedLane(framer, dialect.reader(target), behind, {
+      collects: false,
+      isCuttable: isMetered(attempt),
+      from: wire,
+    })
   }
 }

@@ -2,7 +2,6 @@
 // time, watched for usage. Translated lane: read as neutral events and written anew in the client's protocol. Both give
 // out nothing but whole events, so that something of our own can be put between any two pieces. Pure but for decoding.
 import type { UpstreamFailure } from '../core/failure.ts'
-import { parseJson } from '../core/json.ts'
 import type { NeutralEvent, PartStart } from '../core/neutral.ts'
 import type { Usage } from '../core/usage.ts'
 import type { Target, Wire } from '../core/directory.ts'
@@ -12,7 +11,7 @@ import type { StreamWriter } from '../protocols/protocol.ts'
 import { COLLECTED_CHARS_MAX, EventCollector } from './event-collector.ts'
 import { type Framer, streamDecoder } from './framing/index.ts'
 import { DONE_DATA } from '../wire/openai-chat.ts'
-import { type SseFrame, type SseFramer, createSseFramer, isHollow } from './framing/sse.ts'
+import { type SseFrame, type SseFramer, createSseFramer, isCutOff, isHollow, isLineEnd } from './framing/sse.ts'
 import { type LastWords, noted } from './last-words.ts'
 import { NativeMemory } from './native-memory.ts'
 import { wideBytesOf } from './wide-bytes.ts'
@@ -80,6 +79,7 @@ export interface NativeOptions {
   /** The client didn't ask for usage, so frames with nothing else are taken out. */
   readonly hidesUsage: boolean
   readonly collects: boolean
+  readonly choices?: TranslatedOptions['choices']
   readonly ending: () => string
   /** The stream may have to be ended before its time. */
   readonly isCuttable?: boolean
@@ -104,6 +104,7 @@ class NativeLane implements Lane {
   readonly #memory: NativeMemory | null
   readonly #writerAt: NativeOptions['writerAt']
   readonly #isSigned: boolean
+  readonly #choices: number
   /** Frames from the first tool call on, until the reply is whole. */
   #held: SseFrame[] = []
   #heldChars = 0
@@ -115,6 +116,7 @@ class NativeLane implements Lane {
     this.#hidesUsage = options.hidesUsage
     this.#collector = options.collects ? new EventCollector(dialect.reader(target)) : null
     this.#ending = options.ending
+    this.#choices = options.choices ?? 1
     this.#writerAt = options.writerAt
     this.#isSigned = SIGNING.has(dialect.wire)
     const { writerAt } = options
@@ -122,7 +124,8 @@ class NativeLane implements Lane {
   }
 
   get isComplete(): boolean {
-    return this.#meter.isComplete
+    const { isComplete, isTerminated, choicesBegun = Infinity } = this.#meter
+    return isComplete && (isTerminated || choicesBegun >= this.#choices)
   }
 
   get usage(): Usage | null {
@@ -168,7 +171,7 @@ class NativeLane implements Lane {
 
   end(): LaneStep {
     let out = ''
-    const wasComplete = this.#meter.isComplete
+    const wasComplete = this.isComplete
     for (const frame of this.#framer.end()) {
       // The beginning of an event that never came whole says nothing, and would spoil what somebody else says after it.
       if (frame.data === '' || isCutOff(frame)) continue
@@ -178,7 +181,7 @@ class NativeLane implements Lane {
       if (kind === 'content') this.hasContent = true
       if (kind !== 'usage-only' || !this.#hidesUsage) out += this.#sent({ ...frame, raw: `${frame.raw.trimEnd()}\n\n` })
     }
-    const isWhole = this.#meter.isComplete || (wasComplete && this.#meter.failure !== null)
+    const isWhole = this.isComplete || (wasComplete && this.#meter.failure !== null)
     if (!isWhole) return { out: out || null, failure: BROKEN_OFF }
     this.#collector?.end()
     return { out: this.#meter.isTerminated ? out || null : out + this.#ending(), failure: null }
@@ -225,17 +228,24 @@ class NativeLane implements Lane {
   }
 }
 
-/** The translated lane: `framer` cuts, `reader` reads, `writer` writes. `isCuttable` as in `NativeOptions`; `from`: the wire
- *  that is read, where somebody else may have to go on with the reply. */
+export interface TranslatedOptions {
+  readonly collects: boolean
+  /** As in `NativeOptions`. */
+  readonly isCuttable?: boolean
+  /** The wire that is read, where somebody else may have to go on with the reply. */
+  readonly from?: Wire | null
+  /** How many alternative replies were asked for. Until so many have begun, only the provider's last word makes it whole. */
+  readonly choices?: number
+}
+
+/** The translated lane: `framer` cuts, `reader` reads, `writer` writes. */
 export function translatedLane(
   framer: Framer,
   reader: StreamReader,
   writer: StreamWriter,
-  collects: boolean,
-  isCuttable = false,
-  from: Wire | null = null,
+  options: TranslatedOptions,
 ): Lane {
-  return new TranslatedLane(framer, reader, writer, { collects, isCuttable, from })
+  return new TranslatedLane(framer, reader, writer, options)
 }
 
 class TranslatedLane implements Lane {
@@ -249,6 +259,7 @@ class TranslatedLane implements Lane {
   readonly #writer: StreamWriter
   readonly #events: NeutralEvent[] | null
   readonly #isCuttable: boolean
+  readonly #asked: number
   readonly #told: Told | null
   readonly #isSigned: boolean
   /** Events from the first tool call on, until the reply is whole. */
@@ -260,19 +271,16 @@ class TranslatedLane implements Lane {
   /** Written, and not yet handed over. */
   #out = ''
 
-  constructor(
-    framer: Framer,
-    reader: StreamReader,
-    writer: StreamWriter,
-    options: { readonly collects: boolean; readonly isCuttable: boolean; readonly from: Wire | null },
-  ) {
+  constructor(framer: Framer, reader: StreamReader, writer: StreamWriter, options: TranslatedOptions) {
+    const { from = null } = options
     this.#framer = framer
     this.#reader = reader
     this.#writer = writer
     this.#events = options.collects ? [] : null
-    this.#isCuttable = options.isCuttable
-    this.#told = options.from === null ? null : new Told()
-    this.#isSigned = options.from !== null && SIGNING.has(options.from)
+    this.#isCuttable = options.isCuttable ?? false
+    this.#asked = options.choices ?? 1
+    this.#told = from === null ? null : new Told()
+    this.#isSigned = from !== null && SIGNING.has(from)
   }
 
   get events(): readonly NeutralEvent[] | null {
@@ -288,8 +296,11 @@ class TranslatedLane implements Lane {
   }
 
   end(): LaneStep {
-    const failure = this.#read(this.#framer.end()) ?? this.#take(this.#reader.end())
+    const failed = this.#read(this.#framer.end())
+    const isTerminated = this.isComplete
+    const failure = failed ?? this.#take(this.#reader.end())
     if (failure !== null) return this.#step(failure)
+    this.isComplete &&= isTerminated || this.#choices.size >= this.#asked
     if (!this.isComplete) return this.#step(BROKEN_OFF)
     this.#out += this.#writer.end()
     return this.#step(null)
@@ -381,17 +392,6 @@ class TranslatedLane implements Lane {
     else if (event.type === 'usage') this.usage = event.usage
     if (this.#events !== null && this.visibleChars <= COLLECTED_CHARS_MAX) this.#events.push(event)
   }
-}
-
-const LINE_FEED = 10
-const CARRIAGE_RETURN = 13
-
-function isCutOff({ event, data }: Frame): boolean {
-  return event !== 'error' && data.startsWith('{') && parseJson(data) === undefined
-}
-
-function isLineEnd(byte: number | undefined): boolean {
-  return byte === LINE_FEED || byte === CARRIAGE_RETURN
 }
 
 /** Whether the mere beginning of a part is something that a user sees. */

@@ -6,6 +6,7 @@ import type { Protocol, ReplyContext, StreamWriter } from '../protocols/protocol
 import { arrayOf } from '../wire/read.ts'
 import type { Attempt, FailedAttempt } from './attempt.ts'
 import { type OpenCall, callUpstream, openCall } from './call-upstream.ts'
+import { droppedFields } from './dropped.ts'
 import { type ReadExchange, replyContext, settingsOf } from './exchange.ts'
 import { framerFor } from './framing/index.ts'
 import { type Lane, BROKEN_OFF, nativeLane, translatedLane } from './lane.ts'
@@ -64,15 +65,22 @@ export function laneOf(recall: Recall): LaneFor {
       const framer = framerFor(dialect, plan.target, contentType)
       const writer = writerOf(exchange, context)
       const from = isResumable ? dialect.wire : null
-      return translatedLane(framer, dialect.reader(plan.target), writer, collects, isCuttable, from)
+      const choices = choicesAsked(attempt)
+      return translatedLane(framer, dialect.reader(plan.target), writer, { collects, isCuttable, from, choices })
     }
     const ending = (): string => protocol.lastWord ?? protocol.writer(context).end()
-    const options = { hidesUsage: !facts.wantsUsage, collects, ending, isCuttable }
+    const options = { hidesUsage: !facts.wantsUsage, collects, ending, isCuttable, choices: choicesAsked(attempt) }
     if (!isResumable) return nativeLane(dialect, plan.target, options)
     const writerAt = (told: Told, place: StreamPlace | null): StreamWriter | null =>
       writerBehind(protocol, context, told, place)
     return nativeLane(dialect, plan.target, { ...options, writerAt })
   }
+}
+
+/** How many alternative replies the target was asked for. */
+function choicesAsked(attempt: Attempt): number {
+  const { choices } = attempt.exchange.facts
+  return choices > 1 && droppedFields(attempt).includes('n') ? 1 : choices
 }
 
 /** Whether the reply is to be gone on with should it break off. Calls of tools are held back for that until they are whole:

@@ -66,6 +66,8 @@ export interface StreamMeter {
   readonly visibleChars: number
   /** True once the stream said that it is complete (`[DONE]`, `message_stop`, a finish reason for every choice). */
   readonly isComplete: boolean
+  /** How many alternative replies have begun. Missing: there is one. */
+  readonly choicesBegun?: number
   /** True once the wire's own last word has passed (`[DONE]`, `message_stop`, `response.completed`): a stream that is
    *  complete without it gets it from the client's protocol. */
   readonly isTerminated: boolean

@@ -23,6 +23,7 @@ class EventMeter implements StreamMeter {
   isCalling = false
   failure: UpstreamFailure | null = null
   private readonly reader: WatchedReader
+  private readonly choices = new Set<number>()
 
   constructor(reader: WatchedReader) {
     this.reader = reader
@@ -36,11 +37,16 @@ class EventMeter implements StreamMeter {
     return this.failure === null && (this.isTerminated || this.reader.isFinished)
   }
 
+  get choicesBegun(): number {
+    return this.choices.size
+  }
+
   push(frame: Frame): 'content' | 'error' | 'other' {
     let isContent = false
     for (const event of this.reader.push(frame)) {
       if (event.type === 'failure') this.failure = event.failure
       else if (event.type === 'finish') this.isTerminated = true
+      else if (event.type === 'part-start') this.choices.add(event.choice)
       else if (event.type === 'part-delta') this.visibleChars += event.text.length
       if (event.type === 'part-start' && event.start.kind === 'tool-call') this.isCalling = true
       isContent ||= event.type === 'part-delta' || (event.type === 'part-start' && event.start.kind === 'tool-call')

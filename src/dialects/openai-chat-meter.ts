@@ -46,6 +46,10 @@ class ChatMeter implements StreamMeter {
     return true
   }
 
+  get choicesBegun(): number {
+    return this.isFinished.size
+  }
+
   push(frame: Frame): 'content' | 'usage-only' | 'error' | 'other' {
     const data = frame.data
     if (data === '' || this.isTerminated || this.failure !== null) return 'other'

@@ -60,6 +60,9 @@ export function createCompletionsMeter(target: Target): StreamMeter {
     get isComplete() {
       return meter.isComplete
     },
+    get choicesBegun() {
+      return meter.choicesBegun ?? 1
+    },
     get isTerminated() {
       return meter.isTerminated
     },

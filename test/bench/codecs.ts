@@ -48,7 +48,7 @@ function parsed(data: string): number {
 }
 
 function translate({ dialect, target }: Reading, protocol: Protocol, chunks: readonly Uint8Array[]): number {
-  const lane = translatedLane(framerFor(dialect, target, null), dialect.reader(target), protocol.writer(CONTEXT), false)
+  const lane = translatedLane(framerFor(dialect, target, null), dialect.reader(target), protocol.writer(CONTEXT), { collects: false })
   let characters = 0
   for (const chunk of chunks) {
     const step = lane.push(chunk)

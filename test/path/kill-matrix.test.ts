@@ -1,5 +1,5 @@
 // A provider dies in the middle of its stream, after a few of its bytes; `npm run test:kill` takes every one of them.
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { kill, recordings } from '../support/kill-matrix.ts'
 import { killSuite, recordedKill } from '../support/kill-suite.ts'
 import { CLIENTS } from '../support/kill-verdict.ts'
@@ -18,3 +18,22 @@ test.each([0, 1])(
     expect(await kill(one, offset, 'reset')).toMatchObject({ verdict: 'declared' })
   },
 )
+
+describe('a reply of several choices whose stream breaks off', () => {
+  test.each(['reset', 'end', 'silence'] as const)(
+    'before the second has begun is not whole, though the first is finished: %s',
+    async (death) => {
+      const recording = recordings('openai-completions').find(({ name }) => name === 'several-choices')
+      if (recording === undefined) throw new Error('there is no such recording')
+      const text = new TextDecoder().decode(recording.bytes)
+      const offset = text.indexOf('\n\n', text.indexOf('"stop"')) + 2
+      for (const client of ['completions', 'chat'] as const) {
+        const one = await recordedKill({ client }, 'openai-completions', recording)
+        expect(await kill(one, offset, death), client).toMatchObject({ verdict: 'declared' })
+        // By its last word, and where the client gets the provider's own bytes, with all of them finished.
+        const behind = one.bytes.length - (client === 'completions' ? 'data: [DONE]\n\n'.length : 0)
+        expect(await kill(one, behind, death), client).toMatchObject({ verdict: 'whole' })
+      }
+    },
+  )
+})

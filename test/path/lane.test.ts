@@ -32,7 +32,7 @@ function laneFor(kind: LaneKind, wire: DialectName): Lane {
   const dialect = dialects[wire]
   if (kind === 'translated') {
     const framer = createFramer('text/event-stream', 'sse')
-    return translatedLane(framer, dialect.reader(TARGET), protocols.chat.writer(CONTEXT), true)
+    return translatedLane(framer, dialect.reader(TARGET), protocols.chat.writer(CONTEXT), { collects: true })
   }
   const ending = (): string => protocols.chat.writer({ ...CONTEXT, wantsUsage: false }).end()
   return nativeLane(dialect, TARGET, { hidesUsage: kind === 'native without usage', collects: true, ending })

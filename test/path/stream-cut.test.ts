@@ -123,13 +123,10 @@ describe.each(RECORDINGS)('translated lane, $name', ({ wire, fixture }) => {
   test.each(WIRES.filter((own) => own !== wire))('is a whole reply wherever it is cut, for a client of %s', (own) => {
     const cuts = cutsOf(fixture, () => {
       const reader = dialects[wire].reader(fixture.target)
-      return translatedLane(
-        createFramer('text/event-stream', 'sse'),
-        reader,
-        PROTOCOLS[own].writer(CONTEXT),
-        false,
-        true,
-      )
+      return translatedLane(createFramer('text/event-stream', 'sse'), reader, PROTOCOLS[own].writer(CONTEXT), {
+        collects: false,
+        isCuttable: true,
+      })
     })
     for (const cut of cuts) {
       expectWholeAtBound(own, fixture, cut)

@@ -131,7 +131,7 @@ export function answerSimulated({ target, path, headers, text, method }: SentCal
 export const PARROT: Target = { ...TARGET, id: 'parrot', provider: 'parrot', timeouts: TIMEOUTS }
 
 /** Says the rest of this reply, a few characters at a time. */
-export function parrot({ text: whole, finish, calls }: Expected): (call: SentCall) => Response {
+export function parrot({ text: whole, finish, calls, others }: Expected): (call: SentCall) => Response {
   const reason = JSON.stringify(finish === null ? 'stop' : writeChatFinish(finish))
   const head = { id: 'chatcmpl-raw', object: 'chat.completion.chunk', created: 1, model: 'raw' }
   const called = calls.flatMap(([name, words], index) =>
@@ -143,13 +143,20 @@ export function parrot({ text: whole, finish, calls }: Expected): (call: SentCal
         `data: ${JSON.stringify({ ...head, choices: [{ index: 0, delta: { tool_calls: [one] }, finish_reason: null }] })}\n\n`,
     ),
   )
+  const besides = others.flatMap((other, at) => {
+    const reason = other.finish === null ? 'stop' : writeChatFinish(other.finish)
+    return [
+      { index: at + 1, delta: { content: other.text }, finish_reason: null },
+      { index: at + 1, delta: {}, finish_reason: reason },
+    ].map((one) => `data: ${JSON.stringify({ ...head, choices: [one] })}\n\n`)
+  })
   return ({ text }) => {
     const turns = arrayOf(objectOf(parseJson(text))['messages']).map((turn) => objectOf(turn))
     const { continues } = readPrompt(turns, '')
     const rest = whole.startsWith(continues) ? whole.slice(continues.length) : whole
     const pieces = rest.match(/[^]{1,5}/gu) ?? []
     const end = endEvents(10, pieces.length).replace('"stop"', reason)
-    return new Response([...pieces.map(contentEvent), ...called, end].join(''), {
+    return new Response([...pieces.map(contentEvent), ...called, ...besides, end].join(''), {
       headers: { 'content-type': 'text/event-stream' },
     })
   }

@@ -148,8 +148,10 @@ export function recordedKill(asking: Asking, wire: Wire, recording: Recording): 
   const { target, bytes, contentType } = recording
   const source = { ...target, id: 'source', timeouts: PARROT.timeouts, dialect: wire }
   const reply = replyIn(source, bytes, contentType ?? '')
+  const { length: n } = reply.choices
+  const several = n > 1 ? { ...asking, more: { ...asking.more, n } } : asking
   const answer = isSayable(reply) ? parrot(expectedOf(reply)) : () => new Response('{}', { status: 503 })
-  return withExpected({ asking, bytes, contentType: contentType ?? '', source, heir: PARROT, answer })
+  return withExpected({ asking: several, bytes, contentType: contentType ?? '', source, heir: PARROT, answer })
 }
 
 async function simulatedKill(asking: Asking, from: SimulatedWire, to: SimulatedWire): Promise<Kill> {

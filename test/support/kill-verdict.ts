@@ -17,18 +17,34 @@ export interface Expected {
   readonly text: string
   readonly finish: FinishReason | null
   readonly calls: readonly (readonly [name: string, words: string])[]
+  /** Alternatives beside the first. */
+  readonly others: readonly Choice[]
+}
+
+interface Choice {
+  readonly text: string
+  readonly finish: FinishReason | null
 }
 
 export type Verdict = 'whole' | 'recovered' | 'declared' | 'wrong'
 
 export function expectedOf({ choices }: NeutralReply): Expected {
-  const parts = choices[0]?.parts ?? []
+  const [first, ...others] = choices
+  const parts = first?.parts ?? []
   return {
-    text: parts.map((part) => (part.kind === 'text' ? part.text : '')).join(''),
-    finish: choices[0]?.finish ?? null,
+    ...choiceOf(first),
+    others: others.map(choiceOf),
     calls: parts.flatMap((part) =>
       part.kind === 'tool-call' ? [[part.name, part.argumentsText || '{}'] as const] : [],
     ),
+  }
+}
+
+function choiceOf(choice: NeutralReply['choices'][number] | undefined): Choice {
+  const parts = choice?.parts ?? []
+  return {
+    text: parts.map((part) => (part.kind === 'text' ? part.text : '')).join(''),
+    finish: choice?.finish ?? null,
   }
 }
 
@@ -46,7 +62,9 @@ export function judge(
     if ([...text.matchAll(TOLD_ERROR)].length !== 1) return wrong('an end without one error')
     const isHalf = got.calls.some((call) => !expected.calls.some((whole) => isDeepStrictEqual(call, whole)))
     if (isHalf) return wrong('an error behind half a call')
-    const isBeginning = expected.text.startsWith(got.text)
+    const isBeginning =
+      expected.text.startsWith(got.text) &&
+      got.others.every(({ text: other }, at) => expected.others[at]?.text.startsWith(other) === true)
     return isBeginning ? { verdict: 'declared', detail: reply.failure.message } : wrong('an error, and other text')
   }
   if (!isWhole(reply)) return wrong('neither whole nor an error')

@@ -1,6 +1,7 @@
 // Cuts a text stream into server-sent events, whatever the chunking. Separate from relaying, because it is pure and both
 // lanes need the same answer to "where does an event end". It departs from the standard where providers do: errors sent
 // outside any `data:` field are reported instead of dropped. https://html.spec.whatwg.org/multipage/server-sent-events.html
+import { parseJson } from '../../core/json.ts'
 import type { Frame } from '../../dialects/dialect.ts'
 
 /** Most characters that one event may take (a picture comes in one); a longer one is reported as an error and nothing is
@@ -177,6 +178,16 @@ function nextLineEnd(text: string, from: number): number {
 /** A field's value: one space after the colon is not part of it. */
 function fieldValue(line: string, from: number): string {
   return line.charCodeAt(from) === 32 ? line.slice(from + 1) : line.slice(from)
+}
+
+/** Whether a byte is the end of a line; missing: it isn't. */
+export function isLineEnd(byte: number | undefined): boolean {
+  return byte === LINE_FEED || byte === CARRIAGE_RETURN
+}
+
+/** Whether an event's data is JSON that broke off. */
+export function isCutOff({ event, data }: Frame): boolean {
+  return event !== 'error' && data.startsWith('{') && parseJson(data) === undefined
 }
 
 /** An event whose data never came: it says nothing, and clients that read JSON stumble over it. Comments are none. */

@@ -141,11 +141,10 @@ export class RegionalOffice {
     const health = this.#health.answer(message.health, Date.now())
     const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
     const keyIds = message.reports.map(({ keyId }) => keyId)
-    const secretEnds = keyIds.flatMap((keyId) => this.#secretEnds.get(keyId) ?? [])
     return {
       acknowledged: isolate.acknowledged,
       revokedKeyIds: keyIds.filter((keyId) => this.#revokedKeyIds.has(keyId)),
-      ...(secretEnds.length === 0 ? {} : { secretEnds }),
+      ...this.#secretEndsOf(message),
       ...said,
       ...this.#slotsOf(message, said.ttlMs),
       ...(isBehind ? { switches: this.#switches } : {}),
@@ -182,6 +181,13 @@ export class RegionalOffice {
       return isDone || isKept ? [] : [leaseId]
     })
     return { ttlMs: this.#ttlMs, slotsLost }
+  }
+
+  #secretEndsOf({ reports, wants }: LimiterCall): Pick<LimiterReply, 'secretEnds'> {
+    if (this.#secretEnds.size === 0) return {}
+    const keyIds = new Set([...reports.map(({ keyId }) => keyId), ...wants.map(({ path }) => path.keyId)])
+    const secretEnds = [...keyIds].flatMap((keyId) => this.#secretEnds.get(keyId) ?? [])
+    return secretEnds.length === 0 ? {} : { secretEnds }
   }
 
   /** Has the tenant's limiter asked for what is lacking. */

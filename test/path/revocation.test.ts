@@ -50,11 +50,13 @@ describe('a key with another secret', () => {
     const end = (keyId: string) => ({ keyId, mark: 'mark', untilMs: 5 })
     const reservation = await world.admitted('r1', REQUEST)
     await world.clock.advance(50)
-    const secretEnds = [end('k'), end('cached'), end('other')]
+    const secretEnds = [end('k'), end('cached'), end('wanted'), end('other')]
     world.receiver.authority.config = { ...world.receiver.authority.config, secretEnds }
     world.finish(reservation, 'r1')
     await world.clock.advance(100)
     expect(world.secretEnds).toEqual([end('k')])
+    await world.admitted('r0', REQUEST, 'wanted')
+    expect(world.secretEnds).toContainEqual(end('wanted'))
     expect([world.revoked, reservation.isRevoked()]).toEqual([[], false])
     world.holder.record(usageEvent('r2', { keyId: 'cached' }), world.later)
     await world.clock.advance(100)

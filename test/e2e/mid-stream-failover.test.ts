@@ -37,7 +37,7 @@ beforeAll(async () => {
     const more = { ...PRICE, timeouts: { idle_ms: 300 } }
     const prefix = second.startsWith('sim-claude') ? { capabilities: { prefix: true } } : {}
     const targets = [
-      simulatedTarget(`${name}-1`, first, more),
+      simulatedTarget(`${name}-1`, first, { ...more, probe_model: first.replace(/-[a-z]+\d$/, '') }),
       simulatedTarget(`${name}-2`, second, { ...PRICE, ...prefix }),
     ]
     await createRoute(system, name, targets, {})

@@ -26,7 +26,10 @@ beforeAll(async () => {
   const local = { provider: 'custom', dialect: 'openai-chat', auth: 'none', max_retries: 0, force: true }
   await create(system, '/admin/targets', { ...local, id: 'steady', base_url: steady.url, model: 'one' })
   await create(system, '/admin/targets', { ...local, id: 'shaky', base_url: shaky.url, model: 'two' })
-  await create(system, '/admin/targets', { force: true, ...simulatedTarget('slow', 'sim-gpt-4o-tokens9000') })
+  await create(system, '/admin/targets', {
+    force: true,
+    ...simulatedTarget('slow', 'sim-gpt-4o-tokens9000', { probe_model: 'sim-gpt-fast' }),
+  })
   await create(system, '/admin/routes', { model: 'slow', targets: ['slow'] })
 })
 afterAll(async () => {
@@ -149,7 +152,6 @@ describe('a stream under way', () => {
     const refused = await eventually(
       async () => (await ask(system, minted.key, body('careful'))).json(),
       (said) => JSON.stringify(said).includes('key_switched_off'),
-      2_000,
     )
     expect(refused).toMatchObject({ error: { code: 'key_switched_off', type: 'invalid_request_error' } })
     expect(await text).toContain('"reason":"switched_off"')

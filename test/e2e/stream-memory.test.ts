@@ -8,7 +8,8 @@ import { type TestSystem, startTestSystem } from '../support/system.ts'
 
 const MB = 1024 * 1024
 const STREAM_MB = 1024
-const GROWTH_MB_MAX = 16
+/** A part in thirty of what streams through; on a busy machine what is garbage is noticed later. */
+const GROWTH_MB_MAX = 32
 /** V8 gives its young generation its full size, some 50 MB, as the first traffic comes: many streams at once do it sooner. */
 const WARM_UP = { streams: 12, mb: 32 } as const
 const STALLED = { streams: 8, mb: 64 } as const
@@ -74,9 +75,9 @@ async function warmUp(): Promise<void> {
 }
 
 describe.skipIf(process.platform !== 'linux')('memory', () => {
-  test('1 GB streamed through grows it by less than 16 MB', { timeout: 120_000 }, async () => {
-    const pids = workerdPids()
-    expect(pids).toHaveLength(1)
+  test('1 GB streamed through grows it by less than 32 MB', { timeout: 120_000 }, async () => {
+    // That of the file before, in this process, may just be ending.
+    const pids = await eventually(workerdPids, ({ length }) => length === 1)
     await warmUp()
     const before = residentMb(pids)
     let most = 0

@@ -5,6 +5,7 @@ import * as z from 'zod/mini'
 import type { RequestRow } from '../../src/ledger/latest-requests.ts'
 import type { UsageReport } from '../../src/ledger/usage-report.ts'
 import type { ModelBook } from '../../src/simulated/books.ts'
+import { WAIT_MS } from './patience.ts'
 import type { TestSystem } from './system.ts'
 
 /** A system to ask, wherever it runs. */
@@ -94,7 +95,7 @@ export function says(content: string): { readonly role: 'user'; readonly content
 export async function eventually<T>(
   read: () => T | Promise<T>,
   isRight: (value: T) => boolean,
-  withinMs = 5_000,
+  withinMs = WAIT_MS,
 ): Promise<T> {
   const deadlineMs = Date.now() + withinMs
   for (;;) {

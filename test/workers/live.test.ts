@@ -14,6 +14,7 @@ import { SocketRoom } from '../../src/platform/live-room.ts'
 import { consumeQueue } from '../../src/usage-consumer.ts'
 import { emptied } from '../support/admin-api.ts'
 import { eventAt, messagesOf } from '../support/ledger-events.ts'
+import { WAIT_MS } from '../support/patience.ts'
 
 declare global {
   // oxlint-disable-next-line typescript/no-namespace -- how the platform types its bindings
@@ -177,7 +178,7 @@ describe('who listens', () => {
     expect(await Promise.all(others.map(({ next }) => next()))).toEqual([CONFIGURATION, CONFIGURATION])
     expect([await viewer?.next(), await lead?.next()]).toEqual([CONFIGURATION, CONFIGURATION])
     owner.socket.send('ping')
-    await vi.waitFor(() => expect(owner.heard).toContain('pong'))
+    await vi.waitFor(() => expect(owner.heard).toContain('pong'), WAIT_MS)
     expect(owner.heard.filter((text) => text !== 'pong')).toEqual([REQUESTS, CONFIGURATION])
   })
 
@@ -258,7 +259,7 @@ describe('who listens', () => {
     await everybody()
     await owner.next()
     for (const { name, line } of lines) {
-      await vi.waitFor(() => expect(line.heard.at(-1)).toBe(CONFIGURATION))
+      await vi.waitFor(() => expect(line.heard.at(-1)).toBe(CONFIGURATION), WAIT_MS)
       expect(line.heard.slice(0, -1), name).toEqual(expected.get(name))
     }
   })
@@ -317,6 +318,6 @@ describe('who listens', () => {
     await vi.waitFor(async () => {
       await runDurableObjectAlarm(object())
       expect(await runInDurableObject(object(), (_, { storage }) => storage.getAlarm())).toBeNull()
-    })
+    }, WAIT_MS)
   })
 })

@@ -23,6 +23,7 @@ import { isAdmitted } from '../../src/ports.ts'
 import { booksOf } from '../support/limiter-books.ts'
 import { budget, configOf, node } from '../support/limiter-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'
+import { WAIT_MS } from '../support/patience.ts'
 
 declare global {
   // oxlint-disable-next-line typescript/no-namespace -- how the platform types its bindings
@@ -135,7 +136,7 @@ function withRegion(name: string, run: (bench: Bench) => Promise<void>): Promise
       const relay = relayOf(lives)
       return new RegionalOffice({ storage, limiterOf: () => ({ relay }), ttlMs: 30_000 }, Date.now())
     }
-    const settled = () => vi.waitFor(() => expect(underWay).toBe(0), { interval: 5 })
+    const settled = () => vi.waitFor(() => expect(underWay).toBe(0), { timeout: WAIT_MS, interval: 5 })
     const bench: Bench = { way: 'open', sent: [], settled, start }
     await run(bench)
   })
@@ -217,7 +218,7 @@ describe('a region', () => {
     await vi.waitFor(async () => {
       await runDurableObjectAlarm(region)
       expect(await moneyOf('ten_rests')).toEqual({ spent: 700, held: 0 })
-    })
+    }, WAIT_MS)
     expect(await runDurableObjectAlarm(region), 'there is nothing more to see to').toBe(false)
   })
 })
@@ -332,7 +333,7 @@ describe('what the tenant’s limiter has to say', () => {
         secretEnds,
         closedLeases: ['a:1'],
       }
-      await vi.waitFor(async () => expect(await office.call(isolate.says(tells))).toMatchObject(news))
+      await vi.waitFor(async () => expect(await office.call(isolate.says(tells))).toMatchObject(news), WAIT_MS)
       expect((await office.call(isolate.wants(1, 2))).denials).toMatchObject([{ denial: { kind: 'revoked' } }])
     })
   })
@@ -374,7 +375,7 @@ describe('a budget over two regions of four isolates', () => {
         expect((await moneyOf(name)).spent).toBe(admitted * 1_000)
         expect(await eventsOf(name)).toHaveLength(admitted)
       },
-      { timeout: 20_000, interval: 200 },
+      { timeout: WAIT_MS, interval: 200 },
     )
   })
 })

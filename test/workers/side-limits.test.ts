@@ -25,6 +25,7 @@ import {
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { budget, rate, slots } from '../support/limiter-receiver.ts'
 import { sideConfig } from '../support/side-receiver.ts'
+import { WAIT_MS } from '../support/patience.ts'
 
 declare global {
   // oxlint-disable-next-line typescript/no-namespace -- how the platform types its bindings
@@ -131,7 +132,7 @@ describe('a side limiter', () => {
     await vi.waitFor(async () => {
       await runDurableObjectAlarm(objectOf(name))
       expect(await rowsOf(name, 'owner')).toMatchObject(held)
-    })
+    }, WAIT_MS)
     expect(
       (await objectOf(name).call(wants('a', { nanoUsd: 1_001 - heldNanoUsd }, { holder: 'g' }))).denials,
     ).toHaveLength(1)

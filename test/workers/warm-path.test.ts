@@ -16,6 +16,7 @@ import { servicesOf } from '../../src/platform/services.ts'
 import { handleSimulated } from '../../src/simulated/handle-simulated.ts'
 import { booksOf } from '../support/limiter-books.ts'
 import { someTarget } from '../support/targets.ts'
+import { WAIT_MS } from '../support/patience.ts'
 
 declare global {
   // oxlint-disable-next-line typescript/no-namespace -- how the platform types its bindings
@@ -188,7 +189,7 @@ describe.each([
   it('asks nobody but the provider when it is warm', async () => {
     const cold = await send('/v1/chat/completions', key, question(stream))
     expect(cold.status).toBe(200)
-    await vi.waitUntil(() => pending === 0)
+    await vi.waitUntil(() => pending === 0, WAIT_MS)
     const { promise, resolve: answerAtLast } = Promise.withResolvers<void>()
     limiterGate = promise
     asked.length = 0
@@ -197,7 +198,7 @@ describe.each([
       expect(status, text).toBe(200)
       expect(asked.filter((call) => call !== COMMIT)).toEqual(Array.from({ length: warm }, () => 'provider'))
     }
-    await vi.waitUntil(() => asked.includes(COMMIT))
+    await vi.waitUntil(() => asked.includes(COMMIT), WAIT_MS)
     expect(
       asked.filter((call) => call === COMMIT),
       'one commit for all',
@@ -239,7 +240,7 @@ it('asks the limiter near it for a tenant that wants that, and the tenant’s ow
       return { spent, costs: EVENTS.parse(events).map(({ costNanoUsd }) => costNanoUsd) }
     })
     expect([costs.length, costs.reduce((sum, cost) => sum + cost, 0)]).toEqual([3, spent])
-  })
+  }, WAIT_MS)
 })
 
 describe('a credential that is stored', () => {
@@ -267,7 +268,7 @@ describe('a credential that is stored', () => {
 
   it('asks nobody for it when it is warm', async () => {
     expect((await ask('paid-by-kept')).status).toBe(200)
-    await vi.waitUntil(() => pending === 0)
+    await vi.waitUntil(() => pending === 0, WAIT_MS)
     asked.length = 0
     for (let warm = 1; warm <= 3; warm++) {
       expect((await ask('paid-by-kept')).status).toBe(200)
@@ -318,7 +319,7 @@ describe('what another isolate has found out about a target', () => {
     expect(status, text).toBe(200)
     latestId = requestId
     const before = [...asked]
-    await vi.waitUntil(() => pending === 0 && asked.includes(COMMIT))
+    await vi.waitUntil(() => pending === 0 && asked.includes(COMMIT), WAIT_MS)
     return before.filter((call) => call.includes('provider') || call.startsWith('breaker'))
   }
 
@@ -350,21 +351,21 @@ describe('what another isolate has found out about a target', () => {
     await create('/admin/routes', { model: 'never-dark', targets: ['warm-target'] })
     const [finder, second, third] = [{ ...watched }, { ...watched }, { ...watched }]
     for (let count = 0; count < 5; count++) expect(await ask(finder)).toContain('dark provider')
-    await vi.waitUntil(() => standing(finder) === 'open')
+    await vi.waitUntil(() => standing(finder) === 'open', WAIT_MS)
     // With whatever it tells the limiter next.
     await ask(finder)
-    await vi.waitUntil(async () => (await ask(finder)).length === 1)
+    await vi.waitUntil(async () => (await ask(finder)).length === 1, WAIT_MS)
     expect(await ask(second), 'its very first request').toEqual(['provider'])
-    await vi.waitFor(async () => expect(await plan()).toContain('dark (resting)'))
+    await vi.waitFor(async () => expect(await plan()).toContain('dark (resting)'), WAIT_MS)
     expect(standing(second)).toBe('open')
 
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 7_000 })
     isDark = false
     expect((await ask(finder)).slice(0, 2), 'one tries for all').toEqual(['breaker.permit', 'dark provider'])
-    await vi.waitUntil(() => standing(finder) === 'ramping')
+    await vi.waitUntil(() => standing(finder) === 'ramping', WAIT_MS)
     await ask(finder, 'never-dark')
     expect(await ask(second, 'never-dark')).toEqual(['provider'])
-    await vi.waitUntil(() => standing(second) === 'ramping')
+    await vi.waitUntil(() => standing(second) === 'ramping', WAIT_MS)
     expect(await ask(third, 'never-dark')).toEqual(['provider'])
     expect(standing(third), 'before it has ever called it').toBe('ramping')
   })

@@ -3,6 +3,7 @@
 // a warm request.
 import { DurableObject } from 'cloudflare:workers'
 import { noteCrossings, takeCrossings, takeRunaways } from '../src/core/alert.ts'
+import { RESOURCES } from '../src/core/amounts.ts'
 import {
   type Authority,
   type GrantedLease,
@@ -90,8 +91,7 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     const nowMs = Date.now()
     const message = callOf(call)
     const reply = this.#take(message, nowMs)
-    // Somebody waits for a grant; the rest only wants to be safe.
-    await (message.wants.length > 0 || this.#storage.isTorn ? this.#commits.now(nowMs) : this.#commits.soon(nowMs))
+    await (isAwaited(message) || this.#storage.isTorn ? this.#commits.now(nowMs) : this.#commits.soon(nowMs))
     this.#refuseUnconfigured([message])
     return replyTo(call, reply)
   }
@@ -374,6 +374,11 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     this.#alarmAtMs = Math.max(next, nowMs)
     await this.ctx.storage.setAlarm(this.#alarmAtMs)
   }
+}
+
+/** Whether requests wait for what is wanted. The rest is wanted ahead of them. */
+function isAwaited({ wants }: LimiterCall): boolean {
+  return wants.some(({ first }) => RESOURCES.some((resource) => first[resource] > 0))
 }
 
 function cancelledOf({ inFlight }: HolderState): readonly string[] {

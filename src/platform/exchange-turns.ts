@@ -1,6 +1,6 @@
 // Whose turn it is to talk to a limiter. One exchange is under way at a time, and what comes up meanwhile goes into the next;
-// but where somebody waits and an answer is overdue, one more may begin, since messages get lost; at once where the one under way asks
-// for nothing, since the limiter takes its time to answer that. Times are epoch ms.
+// but where somebody waits and an answer is overdue, one more may begin, since messages get lost; at once where the one under way is
+// for nobody who waits, since the limiter takes its time to answer that. Times are epoch ms.
 import type { LimiterCall, LimiterReply } from '../core/limits.ts'
 import type { HolderPorts } from './holder-ports.ts'
 
@@ -46,8 +46,8 @@ export class ExchangeTurns {
     this.#isAsking = true
   }
 
-  /** What leaves asks for nothing. */
-  asksNothing(): void {
+  /** What leaves is for nobody who waits already. */
+  asksAhead(): void {
     this.#isAsking = false
   }
 

@@ -82,10 +82,16 @@ export class LeaseHolder {
     this.#commits = new CommitPace(manner?.flushDelayMs ?? FLUSH_DELAY_MS)
     this.#ports = ports
     this.#news = new HolderNews(ports)
-    this.#idleness = new IdleWatch(ports, () => {
-      this.#leases.rest()
-      return this.#exchange()
-    })
+    const rest = async (mayKeep: boolean): Promise<boolean> => {
+      const isKept = this.#leases.rest(ports.nowMs(), mayKeep)
+      await this.#exchange()
+      return isKept
+    }
+    this.#idleness = new IdleWatch(
+      ports,
+      () => rest(manner === null),
+      () => rest(false).then(() => {}),
+    )
   }
 
   get keys(): KnownKeys {
@@ -312,7 +318,7 @@ export class LeaseHolder {
     const message = this.#message(talk, sentAtMs)
     if (message === null) return true
     this.#commits.begun(sentAtMs)
-    if (message.wants.length === 0) this.#turns.asksNothing()
+    if (this.#waiters.length === 0) this.#turns.asksAhead()
     this.#unanswered = message.admissions
     const reply = await sentInTime(this.#ports, message)
     const isLatest = message.number === this.#messageCount

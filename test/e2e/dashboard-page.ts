@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
 
 /** Longer than two refreshes. */
-export const WAIT_MS = 12_000
+export const WAIT_MS = 40_000
 
 const PICTURES = path.resolve(import.meta.dirname, '../../dist/screenshots')
 

@@ -17,8 +17,8 @@ export class ExchangeTurns {
   #sinceMs: number | null = null
   /** It began while another was under way: no third one begins. */
   #isSecond = false
-  /** The limiter answers it at once. */
-  #isAsking = true
+  /** Somebody waits for it: the limiter answers at once. */
+  #isAwaited = true
   #mustGoOn = false
 
   /** Whether an exchange is under way. */
@@ -39,16 +39,11 @@ export class ExchangeTurns {
     return this.#turn
   }
 
-  /** A message is about to leave. */
-  start(nowMs: number): void {
+  /** A message is about to leave. `isAwaited`: somebody waits for its answer. */
+  start(nowMs: number, isAwaited: boolean): void {
     this.#sinceMs = nowMs
     this.#mustGoOn = false
-    this.#isAsking = true
-  }
-
-  /** What leaves is for nobody who waits already. */
-  asksAhead(): void {
-    this.#isAsking = false
+    this.#isAwaited = isAwaited
   }
 
   /** There is more to say. */
@@ -73,7 +68,7 @@ export class ExchangeTurns {
 
   #patienceMs(usualMs: number | null): number {
     if (usualMs === null || this.#isSecond) return EXCHANGE_MS_MAX
-    if (!this.#isAsking) return 0
+    if (!this.#isAwaited) return 0
     return Math.min(EXCHANGE_MS_MAX, Math.max(OVERDUE_MS_MIN, OVERDUE_TIMES * usualMs))
   }
 }

@@ -291,7 +291,7 @@ export class LeaseHolder {
     if (turn === null) return
     let hasArrived = true
     do {
-      this.#turns.start(this.#ports.nowMs())
+      this.#turns.start(this.#ports.nowMs(), this.#waiters.length > 0)
       hasArrived = await this.#exchangeOnce()
     } while (this.#turns.goesOn(turn))
     if (this.#turns.end(turn) && !hasArrived) await this.#tryAgain()
@@ -318,7 +318,6 @@ export class LeaseHolder {
     const message = this.#message(talk, sentAtMs)
     if (message === null) return true
     this.#commits.begun(sentAtMs)
-    if (this.#waiters.length === 0) this.#turns.asksAhead()
     this.#unanswered = message.admissions
     const reply = await sentInTime(this.#ports, message)
     const isLatest = message.number === this.#messageCount

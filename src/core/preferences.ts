@@ -29,6 +29,21 @@ export interface Preferences {
   readonly data: DataPolicy
 }
 
+/** A wish that isn't understood is refused: who bounds where data goes must not be told otherwise by silence.
+ *  `require_parameters`: what a target can't carry keeps it from serving anyway, unless the route allows to drop it. */
+const MEMBERS: ReadonlySet<string> = new Set([
+  'order',
+  'only',
+  'ignore',
+  'sort',
+  'max_price',
+  'allow_fallbacks',
+  'require_parameters',
+  'data_collection',
+  'data_region',
+  'zdr',
+])
+const PRICES: ReadonlySet<string> = new Set(['prompt', 'completion'])
 const NAMES_MAX = 50
 const MODELS_MAX = 8
 /** A million tokens for a dollar is a millionth of a dollar for each. */
@@ -39,6 +54,10 @@ const SORTS = ['price', 'throughput', 'latency'] as const
 export function readPreferences(provider: Json | undefined): Result<Preferences | null, InvalidRequest> {
   if (provider === undefined || provider === null) return ok(null)
   if (!isJsonObject(provider)) return invalid('provider', 'must be an object')
+  const unknown = Object.keys(provider).find((name) => !MEMBERS.has(name) && provider[name] != null)
+  if (unknown !== undefined) {
+    return invalid(`provider.${unknown}`, `can't be held to: the wishes that can are ${[...MEMBERS].join(', ')}`)
+  }
   const order = names(provider['order'])
   if (order === undefined) return invalid('provider.order', `must be a list of at most ${NAMES_MAX} names`)
   const only = names(provider['only'])
@@ -54,10 +73,15 @@ export function readPreferences(provider: Json | undefined): Result<Preferences 
   const region = provider['data_region']
   const regions = names(typeof region === 'string' ? [region] : region)
   if (regions === undefined) return invalid('provider.data_region', 'must be a region, or a list of them')
+  const { data_collection: collection, zdr } = provider
+  if (collection != null && collection !== 'allow' && collection !== 'deny') {
+    return invalid('provider.data_collection', 'must be allow or deny')
+  }
+  if (zdr != null && typeof zdr !== 'boolean') return invalid('provider.zdr', 'must be true or false')
   const data: DataPolicy = {
     ...(regions === null ? {} : { regions }),
-    ...(provider['data_collection'] === 'deny' ? { noTraining: true } : {}),
-    ...(provider['zdr'] === true ? { zeroRetention: true } : {}),
+    ...(collection === 'deny' ? { noTraining: true } : {}),
+    ...(zdr === true ? { zeroRetention: true } : {}),
   }
   return ok({ order: order ?? [], only, ignore: ignore ?? [], sort, maxPrice, allowsFallbacks: fallbacks, data })
 }
@@ -123,7 +147,7 @@ function readSort(value: Json | undefined): Preferences['sort'] | undefined {
 
 function readMaxPrice(value: Json | undefined): PriceBound | undefined {
   if (value === undefined || value === null) return { input: Infinity, output: Infinity }
-  if (!isJsonObject(value)) return undefined
+  if (!isJsonObject(value) || Object.keys(value).some((name) => !PRICES.has(name))) return undefined
   const input = bound(value['prompt'])
   const output = bound(value['completion'])
   return input === undefined || output === undefined ? undefined : { input, output }

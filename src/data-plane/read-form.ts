@@ -32,7 +32,11 @@ export async function readForm(request: Request, task: Task): Promise<Result<Rea
   const contentType = request.headers.get('content-type') ?? ''
   const boundary = boundaryOf(contentType)
   if (boundary === null) {
-    return err({ kind: 'unsupported-media-type', received: contentType, expected: 'multipart/form-data' })
+    return err({
+      kind: 'unsupported-media-type',
+      received: contentType,
+      expected: 'multipart/form-data with a boundary',
+    })
   }
   const stated = request.headers.get('content-length')
   const statedBytes = stated === null ? null : Number(stated)

@@ -100,7 +100,19 @@ export function noCandidate(model: string, { excluded }: Plan, suggestions: read
   if (off !== null) return off
   const gaps = gapsOf(excluded)
   if (gaps.length > 0) return { kind: 'unsupported', model, gaps, suggestions }
-  return dataFailure(model, excluded) ?? { kind: 'no-target-available', model, retryAfterMs: null, suggestions }
+  return (
+    dataFailure(model, excluded) ??
+    wishFailure(model, excluded) ?? { kind: 'no-target-available', model, retryAfterMs: null, suggestions }
+  )
+}
+
+/** What to tell a client whose own wishes leave nobody: asking again changes nothing. */
+function wishFailure(model: string, excluded: readonly Exclusion[]): Failure | null {
+  const wishes = excluded.flatMap((exclusion) => (exclusion.reason === 'preference' ? [exclusion.preference] : []))
+  const [field = null] = wishes
+  if (field === null) return null
+  const names = [...new Set(wishes)].map((name) => `'${name}'`).join(', ')
+  return { kind: 'invalid-request', field, message: `No target of the model \`${model}\` is left by ${names}.` }
 }
 
 /** What is asked of each target of a route for this request. */

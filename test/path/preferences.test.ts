@@ -84,9 +84,11 @@ describe('provider', () => {
   })
 
   test('that leaves nobody says so', async () => {
-    const response = await world().ask({ ...BODY, provider: { only: ['nobody'] } })
-    expect(response.status).toBe(503)
-    expect(await response.json()).toMatchObject({ error: { code: 'no_target_available' } })
+    const response = await world().ask({ ...BODY, provider: { only: ['nobody', 'groq'], zdr: true } })
+    expect(response.status).toBe(400)
+    const message = "No target of the model `asked` is left by 'provider.only', 'provider.zdr'."
+    expect(await response.json()).toMatchObject({ error: { param: 'provider.only', message } })
+    expect(response.headers.get('x-should-retry')).not.toBe('true')
     expect(response.headers.get('x-tidegate-request-id')).not.toBeNull()
   })
 
@@ -96,7 +98,13 @@ describe('provider', () => {
     ['provider.only', { only: [1] }],
     ['provider.sort', { sort: 'beauty' }],
     ['provider.max_price', { max_price: { prompt: 'much' } }],
+    ['provider.max_price', { max_price: { prompt: 1, image: 2 } }],
     ['provider.allow_fallbacks', { allow_fallbacks: 'yes' }],
+    ['provider.data_collection', { data_collection: 'Deny' }],
+    ['provider.data_collection', { data_collection: false }],
+    ['provider.zdr', { zdr: 'true' }],
+    ['provider.data_colection', { data_colection: 'deny' }],
+    ['provider.quantizations', { quantizations: ['fp8'] }],
   ])('wrong in %s is a 400 that names it', async (field, provider) => {
     const response = await world().ask({ ...BODY, provider })
     expect(response.status).toBe(400)
@@ -204,7 +212,7 @@ describe('models', () => {
     const made = world(['dear'])
     const response = await made.ask({ ...BODY, provider: { only: ['nobody'] }, models: ['nobody', 'other'] })
     expect([response.status, response.headers.get('x-tidegate-plan')]).toEqual([
-      503,
+      400,
       'priority: nobody; not dear (preference)',
     ])
   })

@@ -16,7 +16,7 @@ import { compareRevisions } from './dashboard-configuration.ts'
 import { compareAndSwitch } from './dashboard-models.ts'
 import { orderAndRamp } from './dashboard-routes.ts'
 import { waitAndTryAgain } from './dashboard-slow.ts'
-import { askWithMintedKey, changeAlertRules, lookAhead } from './dashboard-others.ts'
+import { askWithMintedKey, changeAlertRules, hearOfChanges, lookAhead } from './dashboard-others.ts'
 import { keepTeams } from './dashboard-teams.ts'
 
 const SCRIPT_NAME = '<script>window.stolen = 1</script><img src=x onerror="window.stolen = 2">'
@@ -24,7 +24,7 @@ const MODEL = 'sim-gpt-4o-fast'
 /** Nano-USD per token of that model. */
 const PRICE = { input: 2_500, output: 10_000 } as const
 /** Longer than the way into the ledger and a refresh together. */
-const WAIT_MS = 12_000
+const WAIT_MS = 40_000
 
 const noBrowser = whyNoBrowser()
 if (noBrowser !== null) console.warn(`dashboard tests skipped: ${noBrowser}`)
@@ -324,6 +324,9 @@ describe.skipIf(noBrowser !== null)('the dashboard of a running gateway', () => 
 
   test('what an alert is, is said for everybody and for a tenant, and taken back', () =>
     changeAlertRules({ system, open }))
+
+  test('an alert, an entry of the audit log and a token are there when the gateway says so, without asking again and again', () =>
+    hearOfChanges({ system, open }))
 
   test('every page waits, says what went wrong and tries again, and never claims that there is nothing meanwhile', () =>
     waitAndTryAgain({ system, open }))

@@ -40,6 +40,34 @@ export async function lookAhead({ system, open }: Stage): Promise<void> {
   await page.close()
 }
 
+/** Alerts, the audit log and access are read when there is something new, where nobody would ask for a minute. */
+export async function hearOfChanges({ system, open }: Stage): Promise<void> {
+  const budget = { kind: 'budget', amount_usd: '0.005', period: 'day', alerts_percent: [1] }
+  const { key } = await mintKey(system, 'acme', 'spendthrift', { limits: { rules: [budget] } })
+  const pages = await Promise.all(['alerts', 'audit', 'access'].map((at) => open(at)))
+  for (const { page } of pages) {
+    await page.clock.install()
+    await page.reload()
+  }
+  for (const { page } of pages) {
+    await expect.poll(() => page.locator('.freshness [role=status]').textContent(), { timeout: 12_000 }).toBe('Live')
+    // Nobody is told more often than they would ask where nobody told them: from here on it is as long ago.
+    await page.clock.fastForward(5_000)
+  }
+  const [alerts, audit, access] = pages.map(({ page }) => page)
+  await create(system, '/admin/access/tokens', { name: 'heard of', role: 'viewer' })
+  await audit?.locator('.audit-entry').first().getByText('created API tokens').waitFor()
+  await access?.locator('.panel-tokens').getByText('heard of').first().waitFor()
+  await (
+    await ask(system, key, { model: 'sim-gpt-4o-fast', messages: says('Whose money is it?'), max_tokens: 20 })
+  ).text()
+  await alerts?.locator('.alert').first().getByText('spendthrift').first().waitFor()
+  for (const { page, complaints } of pages) {
+    expect(complaints).toEqual([])
+    await page.close()
+  }
+}
+
 /** The key is small, ends by itself, stands in the log, and is revoked when the page is left. */
 export async function askWithMintedKey({ system, open }: Stage): Promise<void> {
   const looker = await create(system, '/admin/access/tokens', { name: 'looker at play', role: 'viewer' })

@@ -355,14 +355,12 @@ function readFacts({ params, info, at, to, around: { fates } }: Place): Fields {
 }
 
 function readWeight(place: Place): number | null {
-  if (!place.around.areWeighed && place.params.weight !== undefined) {
-    place.around.fates.dropped(`${place.at}.litellm_params.weight`, 'weights mean something with simple-shuffle only')
-    return null
-  }
-  const weight = numberAt(place, 'weight', 'routes')
-  const { rpm, tpm } = place.params
+  const { params, at, around } = place
+  if (!around.areWeighed && params.weight !== undefined)
+    around.fates.dropped(`${at}.litellm_params.weight`, 'weights mean something with simple-shuffle only')
+  const { rpm, tpm } = params
   // As simple-shuffle has it: by weight, else by requests, else by tokens a minute.
-  return weight ?? (typeof rpm === 'number' ? rpm : typeof tpm === 'number' ? tpm : null)
+  return numberAt(place, 'weight', 'routes') ?? (typeof rpm === 'number' ? rpm : typeof tpm === 'number' ? tpm : null)
 }
 
 /** A number of the deployment; null for none. Noted as carried, or with what is different about it. */

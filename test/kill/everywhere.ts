@@ -1,8 +1,9 @@
-// How much is killed: as much as takes eight minutes on two cores, unless told otherwise.
+// How much is killed: everything, or one part of many.
 
-/** KILL_OFFSETS: streams of up to so many bytes die after each of them. KILL_DEATHS=all: in every way at each. */
-export const EVERYWHERE = {
-  offsets: Number(process.env['KILL_OFFSETS'] ?? 1_200),
-  isExhaustive: process.env['KILL_DEATHS'] === 'all',
-  isTold: true,
+/** KILL_PART=2/10: the third of ten parts. */
+function partOf(text: string | undefined): { readonly number: number; readonly of: number } {
+  const [number = 0, of = 1] = (text ?? '0/1').split('/').map(Number)
+  return { number, of }
 }
+
+export const EVERYWHERE = { part: partOf(process.env['KILL_PART']) }

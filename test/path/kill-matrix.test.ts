@@ -4,7 +4,7 @@ import { kill, recordings } from '../support/kill-matrix.ts'
 import { killSuite, recordedKill } from '../support/kill-suite.ts'
 import { CLIENTS } from '../support/kill-verdict.ts'
 
-killSuite({ clients: CLIENTS, offsets: 6 })
+killSuite({ clients: CLIENTS, places: 6 })
 
 test.each([0, 1])(
   'a choice that began with the last event before a reset is not finished: %i bytes of its end',

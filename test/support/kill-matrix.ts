@@ -2,6 +2,7 @@
 // exactly once, or one error where a reply can't be gone on with. Whoever goes on is a simulated provider, which says the rest of
 // its script, or a parrot that knows the text of a recording; both honour a prefix and the instruction to go on.
 import { isDeepStrictEqual } from 'node:util'
+import { vi } from 'vitest'
 import type { DialectName, Target, Wire } from '../../src/core/directory.ts'
 import { fold } from '../../src/core/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
@@ -260,8 +261,9 @@ export async function withExpected(one: Omit<Kill, 'expected' | 'isOrderly'>): P
   }
 }
 
-/** Kills the source after so many bytes. */
+/** Kills the source after so many bytes. It is the same time whenever that is done. */
 export async function kill(one: Kill, offset: number, death: Death): Promise<Outcome> {
+  vi.setSystemTime(NOW_MS)
   const others = death === '5xx after' ? [{ ...one.heir, id: 'broken', provider: 'broken' }] : []
   const world = pathWorld([one.source, ...others, one.heir])
   const asks = { source: 0, heir: 0 }
@@ -276,24 +278,30 @@ export async function kill(one: Kill, offset: number, death: Death): Promise<Out
   const response = await asked(world, one.asking)
   const text = await ended(world, response)
   const events = expectSettled(world)
-  const { verdict, detail } = judge(one.asking.client, one, { text, status: response.status })
+  const reply = clientsReply(one.asking.client, text)
+  const { verdict, detail } = judge(one.asking.client, one, { text, status: response.status, reply })
   const hasHeir = events.some(({ tags }) => tags.includes(CONTINUED_TAG))
   const { expected } = one
-  const isTold = isDeepStrictEqual(
-    { ...expectedOf(clientsReply(one.asking.client, text)), finish: null },
-    { ...expected, finish: null },
-  )
+  const isTold = isDeepStrictEqual({ ...expectedOf(reply), finish: null }, { ...expected, finish: null })
   return { text, detail, isTold, verdict: verdict === 'whole' && hasHeir ? 'recovered' : verdict }
 }
 
+const NOW_MS = 1_760_000_000_000
 const encoder = new TextEncoder()
+const GARBAGE = encoder.encode('\n\ndata: {"choices":[{"delta":{"content":\n\n')
+
+/** What comes last of a source that dies so. */
+export function lastBytes({ source }: Kill, death: Death): Uint8Array {
+  if (death === 'garbage') return GARBAGE
+  if (death !== 'error') return new Uint8Array()
+  const words = FIRST_WORDS[dialects[source.dialect].wire] ?? ''
+  return typeof words === 'string' ? encoder.encode(`\n\n${words}`) : new Uint8Array(words)
+}
 
 /** The source: so many of its bytes, and then no more of them. */
-function dying({ bytes, contentType, source }: Kill, call: SentCall, offset: number, death: Death): Response {
-  const words = FIRST_WORDS[dialects[source.dialect].wire] ?? ''
-  const error = typeof words === 'string' ? encoder.encode(`\n\n${words}`) : new Uint8Array(words)
-  const garbage = encoder.encode('\n\ndata: {"choices":[{"delta":{"content":\n\n')
-  const last = death === 'error' ? error : death === 'garbage' ? garbage : new Uint8Array()
+function dying(one: Kill, call: SentCall, offset: number, death: Death): Response {
+  const { bytes, contentType } = one
+  const last = lastBytes(one, death)
   const pieces = [bytes.slice(0, offset), last].filter(({ length }) => length > 0)
   const body = new ReadableStream<Uint8Array>({
     start(controller) {

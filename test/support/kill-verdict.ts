@@ -52,11 +52,10 @@ function choiceOf(choice: NeutralReply['choices'][number] | undefined): Choice {
 export function judge(
   client: ClientName,
   { expected, isOrderly }: { readonly expected: Expected; readonly isOrderly: boolean },
-  { text, status }: { readonly text: string; readonly status: number },
+  { text, status, reply }: { readonly text: string; readonly status: number; readonly reply: NeutralReply },
 ): { verdict: Verdict; detail: string } {
   const wrong = (detail: string): { verdict: Verdict; detail: string } => ({ verdict: 'wrong', detail })
   if (status !== 200) return { verdict: 'declared', detail: `status ${status}` }
-  const reply = clientsReply(client, text)
   const got = expectedOf(reply)
   if (reply.failure !== null) {
     if ([...text.matchAll(TOLD_ERROR)].length !== 1) return wrong('an end without one error')

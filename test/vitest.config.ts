@@ -2,8 +2,10 @@
 // Durable Objects, KV, D1 and queue of wrangler.toml) and `e2e` (Node driving whole running systems and a browser).
 import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import './support/no-network.ts'
 import { FILES_AT_ONCE, LongestFirst } from './support/longest-first.ts'
 import { TEST_MS, WAIT_MS } from './support/patience.ts'
 import { PlainLine } from './support/plain-line.ts'
@@ -24,6 +26,7 @@ Object.assign(process.env, {
   DO_NOT_TRACK: '1',
   // Most files load the same large packages, each in a process of its own: Node compiles them once for all.
   NODE_COMPILE_CACHE: path.join(root, 'node_modules/.cache/compiled'),
+  NODE_OPTIONS: [process.env['NODE_OPTIONS'], `--import ${pathToFileURL(noNetwork).href}`].join(' ').trim(),
 })
 
 const PATIENT = { testTimeout: TEST_MS, hookTimeout: TEST_MS, expect: { poll: { timeout: WAIT_MS } } }
@@ -69,7 +72,7 @@ export default defineConfig({
           name: 'node',
           include: ['test/{core,contracts,golden,path,corpus,local}/**/*.test.ts', 'test/boundaries.test.ts'],
           environment: 'node',
-          setupFiles: [noNetwork, propertySeed],
+          setupFiles: [propertySeed],
           // Files share a process, which halves the run: leave no global changed.
           isolate: false,
           // Node reads TypeScript by itself, and a call from one module to another is a plain call: a fifth less to compute.
@@ -97,7 +100,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           environment: 'node',
           globalSetup: path.join(root, 'test/support/prepared-system.ts'),
-          setupFiles: [noNetwork, propertySeed],
+          setupFiles: [propertySeed],
           // Files share processes, which load the SDKs once: leave no global changed.
           isolate: false,
           ...PATIENT,

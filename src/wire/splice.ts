@@ -49,13 +49,13 @@ export function memberSpans(text: string): readonly MemberSpan[] | null {
 
 /**
  * `text` with top-level members set to new values: replaced where they stand, else put first. Everything else stays to
- * the byte. Null where the text is too odd for that.
+ * the byte. Null where the text is too odd for that, with nothing to set, too: of a name that stands there twice, providers
+ * may take the first where the last was admitted.
  */
 export function spliceMembers(text: string, members: Readonly<Record<string, Json>>): string | null {
   const names = Object.keys(members)
-  if (names.length === 0) return text
   const spans = memberSpans(text)
-  if (spans === null) return null
+  if (spans === null || names.length === 0) return spans === null ? null : text
   const missing = new Set(names)
   let result = ''
   let copied = 0

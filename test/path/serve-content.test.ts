@@ -1,21 +1,8 @@
 // What passes through the request path: what reaches the provider of a request and the client of an answer, and what the
 // reply cache takes and gives.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { formatVirtualKey, mintVirtualKey } from '../../src/core/virtual-key.ts'
-import { serve } from '../../src/data-plane/serve.ts'
-import { windowedLog } from '../../src/platform/log.ts'
-import {
-  type PathWorld,
-  WAYS,
-  caching,
-  ended,
-  expectSettled,
-  holdTime,
-  pathWorld,
-  servicesOf,
-} from '../support/path-world.ts'
+import { type PathWorld, WAYS, caching, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
 import { contentEvent } from '../support/raw-provider.ts'
-import { protocols } from '../support/registries.ts'
 import { PROVIDER_HEADERS, ending, fails, says, streamed, whole } from '../support/scripted-provider.ts'
 import { costingPicoUsd, someTarget } from '../support/targets.ts'
 
@@ -27,69 +14,6 @@ afterEach(() => {
 const QUESTION = WAYS[0][1].messages
 const PRICE = costingPicoUsd(1_000_000, 2_000_000)
 
-describe('what is told before anybody is asked', () => {
-  test.each([
-    ['x-tidegate-timeout-ms', 'soon'],
-    ['x-tidegate-timeout-ms', '0'],
-    ['x-tidegate-attempt-timeout-ms', '5s'],
-    ['x-tidegate-idle-timeout-ms', '-1'],
-  ])('is that %s: %s is no time', async (header, value) => {
-    const world = pathWorld([someTarget('a', { model: '*' })])
-    world.upstream = (call) => says(call)
-    const response = await world.ask(WAYS[0][1], { headers: { [header]: value } })
-    const message = `Invalid header '${header}': expected milliseconds.`
-    expect([response.status, await response.json()]).toMatchObject([400, { error: { param: header, message } }])
-    expect(world.steps).toEqual(['authenticate'])
-  })
-
-  test('is that a body was compressed, where that is why it is no JSON', async () => {
-    const world = pathWorld([someTarget('a', { model: '*' })])
-    world.upstream = (call) => says(call)
-    const squeezed = await world.ask('\u001f\u008b', { headers: { 'content-encoding': 'gzip' } })
-    const message = expect.stringContaining("'gzip (content-encoding)'")
-    expect([squeezed.status, await squeezed.json()]).toMatchObject([415, { error: { message } }])
-    const plain = await world.ask(WAYS[0][1], { headers: { 'content-encoding': 'identity' } })
-    const broken = await world.ask('{', { headers: { 'content-encoding': 'identity' } })
-    expect([plain.status, broken.status]).toEqual([200, 400])
-  })
-})
-
-test.each([
-  ['revoked', 1],
-  ['expired', 1],
-  ['unknown', 0],
-] as const)('of a key that is %s, %i lines tell who goes on with it, and not the key', async (reason, count) => {
-  const world = pathWorld([someTarget('a')])
-  world.caller = reason
-  const lines: string[] = []
-  const log = windowedLog(
-    () => 0,
-    (line) => void lines.push(line),
-  )
-  const key = mintVirtualKey('live', (length) => new Uint8Array(length).map((_, at) => (at * 7) % 62))
-  const presented = formatVirtualKey(key)
-  for (let at = 0; at < 3; at += 1) {
-    const headers = { authorization: `Bearer ${presented}`, 'cf-connecting-ip': '203.0.113.7' }
-    const request = new Request('https://gateway.test/v1/chat/completions', { method: 'POST', headers, body: '{}' })
-    const answer = await serve(request, protocols.chat, { ...servicesOf(world), log }, () => undefined)
-    expect(answer.status).toBe(401)
-  }
-  expect(lines).toHaveLength(count)
-  for (const line of lines) {
-    expect(JSON.parse(line)).toMatchObject({ event: 'key-refused', key: key.kid, reason, address: '203.0.113.7' })
-    expect(line).not.toContain(key.secret)
-  }
-})
-
-test.each(['tide\n', 'tide\u0000', '\u007f', ' '])('%j is no name of a model', (model) => {
-  for (const protocol of [protocols.chat, protocols.messages, protocols.responses, protocols.completions]) {
-    const body = { model, max_tokens: 9, prompt: 'Hi', input: 'Hi', messages: [{ role: 'user', content: 'Hi' }] }
-    const facts = protocol.facts(body)
-    expect([facts.ok, facts.ok ? null : facts.error.message]).toEqual([false, expect.stringContaining('model')])
-    expect(protocol.facts({ ...body, model: 'größe/tide 7b' }).ok).toBe(true)
-  }
-})
-
 describe('what reaches the provider', () => {
   test('is the body to the byte where nothing has to change', async () => {
     const large = 'x'.repeat(20_000)
@@ -99,6 +23,22 @@ describe('what reaches the provider', () => {
       const text = `{ "messages":[{"role" : "user","content":"${content}"}],\n\t"unknown": 1.0, "model" : "asked" }`
       await ended(world, await world.ask(text))
       expect(world.calls[0]?.text).toBe(text)
+    }
+  })
+
+  test.each([
+    ['{"model":"dear","messages":[{"role":"user","content":"Hi"}],"model":"asked"}', { model: 'asked' }],
+    ['{"model":"asked","mod\\u0065l":"asked","messages":[{"role":"user","content":"Hi"}]}', { model: 'asked' }],
+    ['{"model":"asked","max_tokens":9,"max_tokens":5,"messages":[{"role":"user","content":"Hi"}]}', { max_tokens: 5 }],
+  ])('says nothing twice: %s', async (text, expected) => {
+    for (const dialect of ['openai-chat', 'anthropic-messages'] as const) {
+      const world = pathWorld([someTarget('a', { model: '*', dialect })])
+      world.upstream = (call) => says(call)
+      await ended(world, await world.ask(text))
+      const sent = world.calls[0]?.text ?? ''
+      expect(JSON.parse(sent)).toMatchObject(expected)
+      for (const name of ['model', 'max_tokens']) expect(sent.split(`"${name}"`).length).toBeLessThanOrEqual(2)
+      expect(sent).not.toContain('dear')
     }
   })
 

@@ -31,7 +31,7 @@ export function likeOpenai(codec: TaskCodec): TaskCodecs {
 export function nativeBody({ body, text, model }: TaskRequest): UpstreamCall['body'] {
   const { tidegate, ...rest } = body
   if (tidegate === undefined && text !== null) {
-    const spliced = body['model'] === model ? text : spliceMembers(text, { model })
+    const spliced = spliceMembers(text, body['model'] === model ? {} : { model })
     if (spliced !== null) return spliced
   }
   return JSON.stringify({ ...rest, model })

@@ -73,8 +73,10 @@ const BLIND_TIMES = 2
 const BLIND_MS = 400
 /** How long a message takes, while nothing is known of that. */
 const CONTACT_MS = 300
-/** A holder renews in the background when less than this share of its usual slice is free. */
+/** A holder renews in the background when less than this share of what is likely to be asked for soon is free, or less than
+ *  so many requests take. */
 const RENEW_BELOW = 0.35
+const RENEW_REQUESTS = 2
 /** Deadlines are met this much early: the clock may stand still while the isolate computes. */
 export const LEASE_GUARD_MS = 500
 
@@ -243,7 +245,7 @@ export function wantsRenewal(lease: HeldLease, nowMs: number): boolean {
   const { limited, tail } = lease
   if (limited.nanoUsd && tellable(lease) * 2 > lease.blindNanoUsd) return true
   const left = free(lease)
-  const likely = ahead(lease, nowMs)
+  const likely = greatest(ahead(lease, nowMs), times(usualOf(lease), RENEW_REQUESTS / RENEW_BELOW))
   return (
     isLess(left, limited) ||
     (limited.nanoUsd && !tail.nanoUsd && left.nanoUsd < likely.nanoUsd * RENEW_BELOW) ||
@@ -258,6 +260,12 @@ export function wantsRenewal(lease: HeldLease, nowMs: number): boolean {
 /** Gives back everything that is free (idle). The next report carries it. */
 export function giveBack(lease: HeldLease): void {
   lease.returned = plus(lease.returned, greatest(free(lease), NOTHING))
+}
+
+/** Whether somebody is likely to ask for it in the next `forMs`, of a lease that lasts for as long and of which there is enough. */
+export function isLikelyUsed(lease: HeldLease, forMs: number, nowMs: number): boolean {
+  if (lease.isClosing || hasTail(lease) || nowMs + forMs > lease.deadlineMs) return false
+  return lease.rateAmounts.requests * forMs >= nowMs - lease.rateSinceMs
 }
 
 /** Whether there is little left of anything. */
@@ -303,7 +311,10 @@ export function report(lease: HeldLease): LeaseReport {
 /** Begins a new measurement of the consumption rate, at the rate so far; called when a renewal is sent. */
 export function restartRate(lease: HeldLease, nowMs: number): void {
   if (nowMs - lease.rateSinceMs < AHEAD_MS) return
-  lease.rateAmounts = times(lease.rateAmounts, AHEAD_MS / 2 / (nowMs - lease.rateSinceMs))
+  const { requests } = lease.rateAmounts
+  const share = AHEAD_MS / 2 / (nowMs - lease.rateSinceMs)
+  // Whole requests: what one takes on average stays what it was.
+  lease.rateAmounts = times(lease.rateAmounts, requests === 0 ? share : Math.ceil(requests * share) / requests)
   lease.rateSinceMs = nowMs - AHEAD_MS / 2
 }
 

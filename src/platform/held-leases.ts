@@ -8,6 +8,7 @@ import {
   free,
   giveBack,
   heard,
+  isLikelyUsed,
   report,
   restartRate,
   tell,
@@ -15,6 +16,7 @@ import {
   wantsRenewal,
 } from '../core/lease.ts'
 import type { LeaseInHand } from '../ports.ts'
+import { QUIET_MS } from './idle-watch.ts'
 import { type LeaseReport, type LeaseWant, type LimiterPath, type LimiterReply, matchesModel } from '../core/limits.ts'
 
 /** What a message tells of the leases, and asks for. */
@@ -139,12 +141,16 @@ export class HeldLeases {
     for (const lease of [...this.#leases.values()]) if (lease.path.keyId === keyId) this.close(lease)
   }
 
-  /** Nobody has asked for long: what nothing runs under is closed, the rest gives back what is free. */
-  rest(): void {
+  /** Nobody has asked for long: what nothing runs under is closed, the rest gives back what is free. What is likely to be asked for
+   *  soon may be kept: whether anything is. */
+  rest(nowMs: number, mayKeep: boolean): boolean {
+    let isKept = false
     for (const lease of [...this.#leases.values()]) {
-      if (lease.open === 0) this.close(lease)
+      if (mayKeep && isLikelyUsed(lease, QUIET_MS, nowMs)) isKept = true
+      else if (lease.open === 0) this.close(lease)
       else giveBack(lease)
     }
+    return isKept
   }
 
   #wants(shortages: readonly Shortage[], nowMs: number): LeaseWant[] {

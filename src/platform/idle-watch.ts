@@ -7,22 +7,23 @@ interface IdlePorts {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-/** Nobody has asked for so long. */
-const IDLE_MS = 8_000
+/** Nobody has asked for so long; where it is worth waiting, for twice as long. */
+export const QUIET_MS = 8_000
 /** Whoever comes so long after the one who watches takes over. */
-const TURN_MS = 15_000
+const TURN_MS = 10_000
 
 export class IdleWatch {
   readonly #ports: IdlePorts
-  readonly #onIdle: () => Promise<void>
+  readonly #onQuiet: (mayWait: boolean) => Promise<boolean>
   /** When the present turn began. */
   #turnMs = -Infinity
   #lastUseMs = 0
 
-  /** `onIdle` is called once each time that nobody has asked for 8 s. */
-  constructor(ports: IdlePorts, onIdle: () => Promise<void>) {
+  /** `onQuiet` is called each time that nobody has asked for 8 s; where it answers that it is worth waiting, which it may the first
+   *  time only, again when nobody has for 16 s. */
+  constructor(ports: IdlePorts, onQuiet: (mayWait: boolean) => Promise<boolean>) {
     this.#ports = ports
-    this.#onIdle = onIdle
+    this.#onQuiet = onQuiet
   }
 
   /** Somebody asks. */
@@ -30,19 +31,35 @@ export class IdleWatch {
     this.#lastUseMs = nowMs
   }
 
-  /** A request that can watch until 23 s from now, and does where nobody else can for as long as it takes. */
+  /** A request that can watch until 26 s from now, and does where nobody else can for as long as it takes. */
   watch(nowMs: number, later: Later): void {
     if (nowMs < this.#turnMs + TURN_MS) return
     this.#turnMs = nowMs
+    // Whatever began or ended: it is quiet 8 s from now at the earliest.
+    this.#lastUseMs = nowMs
     later(this.#turn(nowMs))
   }
 
   async #turn(turnMs: number): Promise<void> {
-    for (let idleMs = 0; idleMs < IDLE_MS; idleMs = this.#ports.nowMs() - this.#lastUseMs) {
-      await this.#ports.sleep(IDLE_MS - idleMs)
-      if (this.#turnMs !== turnMs) return
+    for (;;) {
+      while (this.#idleMs < QUIET_MS) if (!(await this.#stays(turnMs, QUIET_MS))) return
+      const usedMs = this.#lastUseMs
+      if (!(await this.#onQuiet(true))) break
+      if (!(await this.#stays(turnMs, 2 * QUIET_MS))) return
+      if (this.#lastUseMs !== usedMs) continue
+      await this.#onQuiet(false)
+      break
     }
-    this.#turnMs = -Infinity
-    await this.#onIdle()
+    if (this.#turnMs === turnMs) this.#turnMs = -Infinity
+  }
+
+  get #idleMs(): number {
+    return this.#ports.nowMs() - this.#lastUseMs
+  }
+
+  /** Waits until nobody has asked for so long, unless somebody does; false where the turn has become another's. */
+  async #stays(turnMs: number, forMs: number): Promise<boolean> {
+    await this.#ports.sleep(Math.max(0, forMs - this.#idleMs))
+    return this.#turnMs === turnMs
   }
 }

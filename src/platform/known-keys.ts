@@ -1,7 +1,8 @@
 // What one isolate knows of a tenant's keys: which are revoked, as the limiter tells with its replies; and of keys that are answered
 // from the cache, without a lease, and so wouldn't be heard of: which it is to be told of, and when it was last heard of each.
 
-/** For so long a key is taken to be what it was when the limiter was last heard of it: as long as an unused lease is kept. */
+/** For so long a key is taken to be what it was when the limiter was last heard of it: as long as a lease that nobody
+ *  uses is kept without the limiter having been heard of. */
 const KNOWN_MS = 8_000
 /** A key is asked about, behind its requests, when it was heard of so long ago; and again after a while without an answer. */
 const DUE_MS = 4_000

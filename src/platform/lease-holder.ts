@@ -82,16 +82,11 @@ export class LeaseHolder {
     this.#commits = new CommitPace(manner?.flushDelayMs ?? FLUSH_DELAY_MS)
     this.#ports = ports
     this.#news = new HolderNews(ports)
-    const rest = async (mayKeep: boolean): Promise<boolean> => {
-      const isKept = this.#leases.rest(ports.nowMs(), mayKeep)
+    this.#idleness = new IdleWatch(ports, async (mayWait) => {
+      const isKept = this.#leases.rest(ports.nowMs(), mayWait && manner === null)
       await this.#exchange()
       return isKept
-    }
-    this.#idleness = new IdleWatch(
-      ports,
-      () => rest(manner === null),
-      () => rest(false).then(() => {}),
-    )
+    })
   }
 
   get keys(): KnownKeys {

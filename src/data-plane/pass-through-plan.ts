@@ -131,7 +131,10 @@ async function planOpen(
   const promptTokens = promptTokensOf(request, body)
   const plan = planOf(way)
   const against =
-    offFailure(exchange, chosen.value) ?? endUserMissing(exchange) ?? againstRules(exchange, way, () => promptTokens)
+    offFailure(exchange, chosen.value) ??
+    exchange.options.mistaken ??
+    endUserMissing(exchange) ??
+    againstRules(exchange, way, () => promptTokens)
   return against === null ? { exchange, way, plan, body, promptTokens } : refused(exchange, against, plan)
 }
 

@@ -35,7 +35,7 @@ export function planTask(
 ): Result<PlannedTask, Unroutable> {
   const { caller, facts, protocol: task, services } = given
   const { model } = facts
-  const unnamed = endUserMissing(given)
+  const unnamed = given.options.mistaken ?? endUserMissing(given)
   if (unnamed !== null) return unroutable(unnamed)
   const found = table.find(caller.tenantId, model)
   if (found === null) return unroutable({ kind: 'model-not-found', model })

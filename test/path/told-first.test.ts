@@ -1,8 +1,10 @@
 // What a client is told before anybody is asked for it: what is wrong with its headers, its body, its key, and its model's name.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { formatVirtualKey, mintVirtualKey } from '../../src/core/virtual-key.ts'
+import { serveTask } from '../../src/data-plane/serve-task.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { windowedLog } from '../../src/platform/log.ts'
+import { tasks } from '../../src/protocols/tasks/index.ts'
 import { WAYS, holdTime, pathWorld, servicesOf } from '../support/path-world.ts'
 import { protocols } from '../support/registries.ts'
 import { says } from '../support/scripted-provider.ts'
@@ -26,6 +28,15 @@ describe('what is told before anybody is asked', () => {
     const message = `Invalid header '${header}': expected milliseconds.`
     expect([response.status, await response.json()]).toMatchObject([400, { error: { param: header, message } }])
     expect(world.steps).toEqual(['authenticate'])
+  })
+
+  test('is so for tasks, too', async () => {
+    const world = pathWorld([someTarget('a', { model: '*' })])
+    const headers = { authorization: 'Bearer tg_test_x', 'x-tidegate-timeout-ms': '5s' }
+    const body = JSON.stringify({ model: 'asked', input: 'Hi' })
+    const asked = new Request('https://gateway.test/v1/embeddings', { method: 'POST', headers, body })
+    const answer = await world.serve((services, later) => serveTask(asked, tasks.embeddings, services, later))
+    expect([answer.status, await answer.json()]).toMatchObject([400, { error: { param: 'x-tidegate-timeout-ms' } }])
   })
 
   test('is that a body was compressed, where that is why it is no JSON', async () => {

@@ -32,7 +32,11 @@ describe('what is told before anybody is asked', () => {
 
   test('is so for tasks, too', async () => {
     const world = pathWorld([someTarget('a', { model: '*' })])
-    const headers = { authorization: 'Bearer tg_test_x', 'x-tidegate-timeout-ms': '5s' }
+    const headers = {
+      authorization: 'Bearer tg_test_x',
+      'content-type': 'application/json',
+      'x-tidegate-timeout-ms': '5s',
+    }
     const body = JSON.stringify({ model: 'asked', input: 'Hi' })
     const asked = new Request('https://gateway.test/v1/embeddings', { method: 'POST', headers, body })
     const answer = await world.serve((services, later) => serveTask(asked, tasks.embeddings, services, later))

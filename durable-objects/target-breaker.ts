@@ -14,6 +14,7 @@ import {
   verdict,
 } from '../src/core/breaker.ts'
 import type { Target } from '../src/core/directory.ts'
+import { late } from '../src/core/late.ts'
 import {
   type Dated,
   type Permit,
@@ -26,7 +27,7 @@ import {
   nextEpoch,
   toldOf,
 } from '../src/core/shared-breaker.ts'
-import { type Paces, SpeedPool, type SpeedWord } from '../src/core/speed-pool.ts'
+import type { Paces, SpeedPool, SpeedWord } from '../src/core/speed-pool.ts'
 import type { GatewayEnv } from '../src/env.ts'
 
 interface Watched {
@@ -44,13 +45,16 @@ const TRAFFIC_MS = 600_000
 /** How exactly it is kept when there was traffic: each writing costs. */
 const TRAFFIC_KEPT_MS = 60_000
 
+/** Most targets are nobody's choice by speed. */
+const pooling = late(() => import('../src/core/speed-pool.ts'))
+
 export class TargetBreaker extends DurableObject<GatewayEnv> {
   #state: BreakerState
   /** Since when isolates are told what they are. */
   #epoch: number
   #watched: Watched | null
   /** Kept in memory alone: it is known anew with the next answers. */
-  readonly #speeds = new SpeedPool()
+  #speeds: SpeedPool | null = null
 
   constructor(ctx: DurableObjectState, env: GatewayEnv) {
     super(ctx, env)
@@ -100,6 +104,8 @@ export class TargetBreaker extends DurableObject<GatewayEnv> {
   /** What an isolate measured of a model's answers since it last told, null for nothing. Returns what all know. Where nobody knows
    *  anything, one isolate is sent to find out. */
   async speed(model: string, told: Paces | null): Promise<SpeedWord> {
+    const { SpeedPool: Made } = pooling.now() ?? (await pooling.load())
+    this.#speeds ??= new Made()
     return this.#speeds.hear(model, told, Date.now())
   }
 

@@ -90,19 +90,3 @@ function paced(before: number, told: number, part: number, isSettled: boolean): 
   if (told <= 0) return before
   return mixed(before <= 0 ? null : before, told, part, isSettled)
 }
-
-/** The region's word counts for so many calls of the isolate's own. */
-const WORD_CALLS = 4
-/** Of which no more than these count: its average has forgotten the others. */
-const OWN_CALLS_MAX = 16
-
-/** What an isolate goes by that has made `calls` calls itself: its own road to the provider the more, the more it has been seen. */
-export function blended(own: Speed, calls: number, region: Speed | null): Speed {
-  if (region === null) return own
-  const weight = Math.min(calls, OWN_CALLS_MAX)
-  const mean = (ours: number, theirs: number): number => (ours * weight + theirs * WORD_CALLS) / (weight + WORD_CALLS)
-  const { tokensPerSecond: ours } = own
-  const { tokensPerSecond: theirs } = region
-  const tokensPerSecond = ours > 0 && theirs > 0 ? mean(ours, theirs) : Math.max(ours, theirs)
-  return { ttftMs: mean(own.ttftMs, region.ttftMs), tokensPerSecond }
-}

@@ -1,8 +1,9 @@
 // An isolate's part in what its region knows of speeds (core/speed-pool.ts). Asked about, at the target's shared object, is only
 // what somebody chooses by, in the background of a request that has been answered, and for each target at most every half
-// minute: a request itself waits for nobody.
+// minute: a request itself waits for nobody. Loaded with the first such request.
 import type { Target } from '../core/directory.ts'
 import type { Paces, SpeedWord } from '../core/speed-pool.ts'
+import type { Situation, Speed } from '../core/strategies/strategy.ts'
 import type { Later } from '../ports.ts'
 
 /** The shared object of a target. */
@@ -48,6 +49,12 @@ export interface Call {
   readonly tokensPerSecond: number
 }
 
+/** What an isolate knows itself. */
+export interface OwnSpeed extends Speed {
+  /** Calls in the averages. */
+  readonly calls: number
+}
+
 export class RegionSpeeds {
   readonly #ports: RegionPorts
   readonly #wanted = new Map<string, Wanted>()
@@ -57,8 +64,16 @@ export class RegionSpeeds {
     this.#ports = ports
   }
 
-  /** The region's word on a target that somebody chooses by its speed; null where it isn't known yet. */
-  word(name: string, { id: targetId }: Target, model: string): SpeedWord | null {
+  /** How fast a target is that somebody chooses by its speed: `own` is what this isolate knows itself. */
+  of(name: string, target: Target, own: OwnSpeed | null): ReturnType<Situation['speed']> {
+    const word = this.#word(name, target)
+    if (own !== null) return blended(own, own.calls, word?.known ?? null)
+    if (word === null || word.known !== null) return word?.known ?? null
+    return word.mayTry ? null : 'tried-elsewhere'
+  }
+
+  /** The region's word; null where it isn't known yet. */
+  #word(name: string, { id: targetId, model }: Target): SpeedWord | null {
     const nowMs = this.#ports.nowMs()
     const wanted = this.#wanted.get(name)
     if (wanted === undefined) {
@@ -112,6 +127,22 @@ export class RegionSpeeds {
       // It is asked again when it is due: until then it counts what this isolate knows by itself.
     }
   }
+}
+
+/** The region's word counts for so many calls of the isolate's own. */
+const WORD_CALLS = 4
+/** Of which no more than these count: its average has forgotten the others. */
+const OWN_CALLS_MAX = 16
+
+/** What an isolate goes by that has made `calls` calls itself: its own road to the provider the more, the more it has been seen. */
+export function blended(own: Speed, calls: number, region: Speed | null): Speed {
+  if (region === null) return own
+  const weight = Math.min(calls, OWN_CALLS_MAX)
+  const mean = (ours: number, theirs: number): number => (ours * weight + theirs * WORD_CALLS) / (weight + WORD_CALLS)
+  const { tokensPerSecond: ours } = own
+  const { tokensPerSecond: theirs } = region
+  const tokensPerSecond = ours > 0 && theirs > 0 ? mean(ours, theirs) : Math.max(ours, theirs)
+  return { ttftMs: mean(own.ttftMs, region.ttftMs), tokensPerSecond }
 }
 
 const NO_CALLS = { calls: 0, ttftMs: 0, pacedCalls: 0, tokensPerSecond: 0 } as const

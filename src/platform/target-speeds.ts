@@ -4,9 +4,9 @@
 // another one.
 import type { Target } from '../core/directory.ts'
 import { type Latency, type Recent, afterLatency, hasRisen, keepRecent, keptShares, p95Of } from '../core/latency.ts'
-import { blended } from '../core/speed-pool.ts'
-import type { Log, Measured, Speeds } from '../ports.ts'
-import { type RegionPorts, RegionSpeeds } from './region-speeds.ts'
+import { late } from '../core/late.ts'
+import type { Later, Log, Measured, Speeds } from '../ports.ts'
+import type { Call, OwnSpeed, RegionPorts, RegionSpeeds } from './region-speeds.ts'
 
 /** Part of a new measurement in the average. */
 const WEIGHT = 0.2
@@ -15,6 +15,11 @@ const KNOWN_MS = 120_000
 /** Too little output to tell a pace by. */
 const TOKENS_MIN = 8
 const TARGETS_MAX = 2_000
+
+/** Targets that are chosen by speed before it is known how the region is asked. */
+const CHOSEN_MAX = 100
+
+const asking = late(() => import('./region-speeds.ts'))
 
 interface Known {
   ttftMs: number
@@ -37,7 +42,7 @@ export interface SpeedPorts {
 
 /** Measurements by target and model: a target may serve many. */
 export function targetSpeeds({ nowMs, draw, log, shared }: SpeedPorts): Speeds {
-  const region = shared === undefined ? null : new RegionSpeeds({ shared, nowMs })
+  const region = shared === undefined ? null : lateRegion({ shared, nowMs })
   const known = new Map<string, Known>()
   /** Until then somebody may have become slow; where nobody has, nobody is asked about. */
   let suspectUntilMs = -Infinity
@@ -59,13 +64,9 @@ export function targetSpeeds({ nowMs, draw, log, shared }: SpeedPorts): Speeds {
   return {
     of(target) {
       const name = nameOf(target, target.model)
-      const word = region?.word(name, target, target.model) ?? null
       const speed = known.get(name)
-      if (speed !== undefined && nowMs() - speed.atMs <= KNOWN_MS) {
-        return blended(speed, speed.calls, word?.known ?? null)
-      }
-      if (word === null || word.known !== null) return word?.known ?? null
-      return word.mayTry ? null : 'tried-elsewhere'
+      const own = speed === undefined || nowMs() - speed.atMs > KNOWN_MS ? null : speed
+      return region === null ? own : region.of(name, target, own)
     },
     note(target, measured, later) {
       const name = nameOf(target, target.model)
@@ -97,6 +98,33 @@ export function targetSpeeds({ nowMs, draw, log, shared }: SpeedPorts): Speeds {
       for (const target of spared)
         log.warn('target-slow', { target: target.id, share: kept[targets.indexOf(target)] ?? 1 })
       return new Set(spared)
+    },
+  }
+}
+
+/** The region's part, loaded with the first call while somebody chooses by speed. */
+function lateRegion(ports: RegionPorts) {
+  const chosen = new Map<string, Target>()
+  let region: RegionSpeeds | null = null
+  async function begin(name: string, call: Call): Promise<void> {
+    const { RegionSpeeds: Made } = await asking.load()
+    region ??= new Made(ports)
+    for (const [one, target] of chosen) region.of(one, target, null)
+    chosen.clear()
+    const work: Promise<void>[] = []
+    region.note(name, call, (one) => work.push(one))
+    await Promise.all(work)
+  }
+  return {
+    of(name: string, target: Target, own: OwnSpeed | null): ReturnType<Speeds['of']> {
+      if (region !== null) return region.of(name, target, own)
+      if (chosen.size < CHOSEN_MAX) chosen.set(name, target)
+      return own
+    },
+    note(name: string, call: Call, later: Later): void {
+      if (region !== null) region.note(name, call, later)
+      // What can't be loaded is tried again with the next call.
+      else if (chosen.size > 0) later(begin(name, call).catch(() => undefined))
     },
   }
 }

@@ -2,7 +2,7 @@
 // sends one of them where nobody knows anything.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Paces, SpeedPool, blended } from '../../src/core/speed-pool.ts'
+import { type Paces, SpeedPool } from '../../src/core/speed-pool.ts'
 
 const START_MS = 1_760_000_000_000
 const told = (ttftMs: number, count = 10, tokensPerSecond = 100): Paces => ({ ttftMs, tokensPerSecond, count })
@@ -38,10 +38,10 @@ describe('what a region knows', () => {
         const words = messages.map((one, index) => pool.hear('m', one, START_MS + index * 1_000).known)
         for (const [index, word] of words.entries()) {
           const before = messages.slice(0, index + 1)
-          for (const of of ['ttftMs', 'tokensPerSecond'] as const) {
-            const values = before.map((one) => one[of])
-            expect(word?.[of]).toBeGreaterThanOrEqual(Math.min(...values) - 1e-6)
-            expect(word?.[of]).toBeLessThanOrEqual(Math.max(...values) + 1e-6)
+          for (const member of ['ttftMs', 'tokensPerSecond'] as const) {
+            const values = before.map((one) => one[member])
+            expect(word?.[member]).toBeGreaterThanOrEqual(Math.min(...values) - 1e-6)
+            expect(word?.[member]).toBeLessThanOrEqual(Math.max(...values) + 1e-6)
           }
         }
       }),
@@ -105,25 +105,5 @@ describe('what nobody knows', () => {
     pool.hear('m', told(400), START_MS + 31_000)
     expect(sent(61_000)).toBe(false)
     expect(sent(151_001)).toBe(true)
-  })
-})
-
-describe('what an isolate goes by', () => {
-  const own = { ttftMs: 4_000, tokensPerSecond: 10 }
-  const region = { ttftMs: 400, tokensPerSecond: 100 }
-
-  test('is the region’s word the more, the fewer calls it has made itself', () => {
-    const at = (calls: number) => blended(own, calls, region).ttftMs
-    expect(at(1)).toBe(1_120)
-    expect(at(4)).toBe(2_200)
-    expect(at(16)).toBe(3_280)
-    expect(at(1_000)).toBe(at(16))
-    expect(blended(own, 1, null)).toEqual(own)
-  })
-
-  test('is the pace of whoever knows one', () => {
-    const none = { ttftMs: 4_000, tokensPerSecond: 0 }
-    expect(blended(none, 9, region).tokensPerSecond).toBe(100)
-    expect(blended(own, 9, { ...region, tokensPerSecond: 0 }).tokensPerSecond).toBe(10)
   })
 })

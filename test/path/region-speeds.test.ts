@@ -2,6 +2,7 @@
 // that nobody chooses by.
 import { describe, expect, test } from 'vitest'
 import { SpeedPool } from '../../src/core/speed-pool.ts'
+import { blended } from '../../src/platform/region-speeds.ts'
 import { targetSpeeds } from '../../src/platform/target-speeds.ts'
 import { someTarget } from '../support/targets.ts'
 
@@ -140,5 +141,25 @@ describe('an isolate of a region', () => {
     expect(one.choose()[0]).toEqual({ ttftMs: 300, tokensPerSecond: 100 })
     region.nowMs += 1
     expect(one.choose()[0]).toBeNull()
+  })
+})
+
+describe('what an isolate goes by', () => {
+  const own = { ttftMs: 4_000, tokensPerSecond: 10 }
+  const region = { ttftMs: 400, tokensPerSecond: 100 }
+
+  test('is the region’s word the more, the fewer calls it has made itself', () => {
+    const at = (calls: number) => blended(own, calls, region).ttftMs
+    expect(at(1)).toBe(1_120)
+    expect(at(4)).toBe(2_200)
+    expect(at(16)).toBe(3_280)
+    expect(at(1_000)).toBe(at(16))
+    expect(blended(own, 1, null)).toEqual(own)
+  })
+
+  test('is the pace of whoever knows one', () => {
+    const none = { ttftMs: 4_000, tokensPerSecond: 0 }
+    expect(blended(none, 9, region).tokensPerSecond).toBe(100)
+    expect(blended(own, 9, { ...region, tokensPerSecond: 0 }).tokensPerSecond).toBe(10)
   })
 })

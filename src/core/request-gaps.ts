@@ -59,6 +59,7 @@ export function uncarried(
   for (const setting of SETTINGS) {
     if (!carried.has(setting) && isAskedFor(request, setting)) gaps.push(settingGap(request, setting, reason))
   }
+  if (mustCallNothing(request)) gaps.push(settingGap(request, 'toolChoice', 'there are no tools to choose from'))
   for (const field of Object.keys(request.extra)) {
     if (carriedExtras.has(field) || isHint(field) || isTextAlone(field, request.extra[field])) continue
     gaps.push({ field, reason: isKnown(request, field) ? 'its value is not one that it can have' : reason })
@@ -68,6 +69,12 @@ export function uncarried(
 
 function isHint(field: string): boolean {
   return field === 'cache_control' || MEMBER_HINTS.includes(field)
+}
+
+/** A call is asked for, and there is nothing to call. */
+function mustCallNothing({ toolChoice, tools, hostedTools = [] }: NeutralRequest): boolean {
+  const isHeld = toolChoice?.kind === 'required' || toolChoice?.kind === 'tool'
+  return isHeld && tools.length === 0 && hostedTools.length === 0
 }
 
 /** What every model answers with. */

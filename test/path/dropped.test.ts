@@ -103,6 +103,17 @@ test.each([
   expect(expectSettled(world)[0]?.tags).toContain('team:tide')
 })
 
+test('a call that has to be made, of no tool at all, is refused by name', async () => {
+  const world = worldOf(someTarget('a', { dialect: 'anthropic-messages' }), [])
+  for (const tool_choice of ['required', { type: 'function', function: { name: 'f' } }]) {
+    const response = await world.ask({ model: 'asked', messages: BODY.messages, tool_choice })
+    expect([response.status, await response.json()]).toMatchObject([400, { error: { param: 'tool_choice' } }])
+  }
+  const response = await world.ask({ model: 'asked', messages: BODY.messages, tool_choice: 'auto' })
+  await ended(world, response)
+  expect(response.status).toBe(200)
+})
+
 test('a setting whose value cannot be read is not one that the model lacks', async () => {
   const world = worldOf(someTarget('a', { dialect: 'anthropic-messages' }), [])
   const messages = [{ role: 'user', content: 'Hello?' }]

@@ -19,6 +19,7 @@ import { type OpenAdmission, adjusted, lost } from '../src/core/booking.ts'
 import { answer, takeReports } from '../src/core/exchange.ts'
 import { advance, gaugeId, sizeOf } from '../src/core/gauge.ts'
 import { limitsOn } from '../src/core/grant.ts'
+import { type SpentBudget, recoverSpent } from '../src/core/recovery.ts'
 import { HealthBoard } from '../src/core/health-news.ts'
 import {
   type AdmissionRecord,
@@ -105,10 +106,16 @@ export class TenantLimiter extends DurableObject<GatewayEnv> implements LimiterO
     return replies
   }
 
-  /** Replaces what is enforced. An older revision changes nothing. */
-  async configure(told: LimiterConfig | EarlierConfig): Promise<void> {
+  async hasLimits(): Promise<boolean> {
+    return this.#isConfigured
+  }
+
+  /** Replaces what is enforced. An older revision changes nothing. What was spent is news only to one that had no limits. */
+  async configure(told: LimiterConfig | EarlierConfig, spent: readonly SpentBudget[] = []): Promise<void> {
     const { switches, ...config } = configOf(told)
+    const hadLimits = this.#isConfigured
     configure(this.#authority, config, Date.now())
+    if (!hadLimits) recoverSpent(this.#authority, spent)
     if (switches !== undefined) await this.takeSwitches(switches)
     this.#storage.writeMeta('config', JSON.stringify(this.#authority.config))
     await this.#commits.now(Date.now())

@@ -21,6 +21,7 @@ import { ruleOf } from './price-record.ts'
 import { publishedPreset } from './preset-record.ts'
 import { pushEndUsers, pushTargetLimits } from './publish-side.ts'
 import { readSwitches } from './publish-switches.ts'
+import { spentByLedger } from './recover-budgets.ts'
 import { readRouteChoice } from './route-choice.ts'
 import { pushShadowBudgets } from './shadow-record.ts'
 import { readRules } from './side-limits-record.ts'
@@ -151,7 +152,10 @@ export async function pushLimits(env: PublishEnv, tenantId: string): Promise<voi
     ...(secretEnds.length === 0 ? {} : { secretEnds }),
     switches,
   }
-  await env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId)).configure(config)
+  const limiter = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId))
+  const { timeZone, nodes } = config
+  const spent = (await limiter.hasLimits()) ? [] : await spentByLedger(env.DB, { tenantId, timeZone, nodes }, nowMs)
+  await limiter.configure(config, spent)
 }
 
 /** Where `publishPage` is to go on. */

@@ -4,6 +4,7 @@ import type { Amounts, Counts, Flags } from './amounts.ts'
 import type { BudgetPeriod, LimitScope, RateUnit } from './failure.ts'
 import type { HealthAnswer, HealthTalk } from './health-news.ts'
 import type { LimitPolicy, RunawayAction, RunawayRule } from './limit-policy.ts'
+import type { SpentBudget } from './recovery.ts'
 import type { LimitState, Standings } from './standing.ts'
 import type { Switches } from './switches.ts'
 
@@ -317,7 +318,10 @@ export interface LimiterObject {
   call(message: LimiterCall): Promise<LimiterReply>
   /** Takes messages of several holders at once, as a region passes them on: all of them, and answers in their order, or none. */
   relay(messages: readonly LimiterCall[]): Promise<readonly LimiterReply[]>
-  configure(config: LimiterConfig): Promise<void>
+  /** Whether it was ever told of any limits, and remembers. */
+  hasLimits(): Promise<boolean>
+  /** `spent`: what budgets have spent by the ledger, for an object that has no limits. */
+  configure(config: LimiterConfig, spent?: readonly SpentBudget[]): Promise<void>
   revoke(keyId: string): Promise<void>
   /** Takes what is switched off; a list that isn't newer changes nothing. */
   takeSwitches(switches: Switches): Promise<void>

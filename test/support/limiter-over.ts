@@ -12,6 +12,7 @@ export function limiterOver(limits: LimiterObject['limits'], clock = virtualCloc
     limits,
     call: unused,
     relay: unused,
+    hasLimits: unused,
     configure: unused,
     revoke: unused,
     takeSwitches: unused,

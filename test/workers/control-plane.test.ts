@@ -6,6 +6,7 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { findCapabilities } from '../../src/catalog/models.ts'
 import type { KeyRecord, RoutingSnapshot, Target, TenantRecord } from '../../src/core/directory.ts'
 import type { LimiterConfig } from '../../src/core/limits.ts'
+import type { SpentBudget } from '../../src/core/recovery.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
 import { parseVirtualKey } from '../../src/core/virtual-key.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
@@ -753,7 +754,9 @@ function limiterNamespace() {
     get: (tenantId: string) => {
       const object = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId))
       return {
-        configure: (config: LimiterConfig) => tell(tenantId, 'configure', config, () => object.configure(config)),
+        hasLimits: () => object.hasLimits(),
+        configure: (config: LimiterConfig, spent: readonly SpentBudget[]) =>
+          tell(tenantId, 'configure', config, () => object.configure(config, spent)),
         revoke: (keyId: string) => tell(tenantId, 'revoke', keyId, () => object.revoke(keyId)),
         live: () => tell(tenantId, 'live', null, () => object.live()),
       }

@@ -1,6 +1,6 @@
 // The limiter object's memory: what an earlier version stored is read with nothing spent forgotten, and alerts travel past
 // a ledger that doesn't count them.
-import { applyD1Migrations, runInDurableObject } from 'cloudflare:test'
+import { applyD1Migrations, evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
@@ -16,6 +16,7 @@ import { packEvent, thresholdEvents } from '../../src/core/usage-event.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import type { GatewayEnv } from '../../src/env.ts'
 import { kvDirectory } from '../../src/platform/directory.ts'
+import { deliverAll, eventAt, messagesOf } from '../support/ledger-events.ts'
 import { booksOf } from '../support/limiter-books.ts'
 import { configOf, node } from '../support/limiter-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'
@@ -186,6 +187,68 @@ describe('a limiter that has lost its storage', () => {
       await limiter.configure(configOf([node('tenant', 'ten_forgetful', {})], 3))
       expect(await limiter.call({ ...message, number: 3 })).toMatchObject({ grants: [{ leaseId: 'h:1' }] })
     })
+  })
+})
+
+describe('a limiter whose limits are published', () => {
+  const app = new Hono().route('/admin', createAdmin({ services: [], probe: () => Promise.reject(new Error('none')) }))
+  const admin = async (path: string, body: object): Promise<{ readonly id?: string }> => {
+    const headers = { authorization: 'Bearer admin-token-of-the-tests', 'content-type': 'application/json' }
+    const init = { method: 'POST', headers, body: JSON.stringify(body) }
+    const bindings = {
+      ...env,
+      ADMIN_TOKEN: 'admin-token-of-the-tests',
+      KEY_PEPPER: 'pepper-of-the-tests',
+      ENVIRONMENT: 'local',
+    }
+    const answer = await app.request(`/admin${path}`, init, bindings)
+    expect(answer.status, path).toBeLessThan(300)
+    return answer.json()
+  }
+  const budgets = (amount_usd: string) => ({
+    rules: ['day', 'month'].map((period) => ({ kind: 'budget', amount_usd, period })),
+  })
+
+  it('goes on from what the ledger has of its budgets once it has lost its storage, and not before', async () => {
+    await applyD1Migrations(env.DB, env.TEST_MIGRATIONS)
+    const { id: tenantId = '' } = await admin('/tenants', { name: 'lost', limits: budgets('50') })
+    const { id: teamId = '' } = await admin('/teams', { tenant: 'lost', name: 'some', limits: budgets('20') })
+    const { id: keyId = '' } = await admin('/keys', { tenant: 'lost', name: 'its', team: 'some', limits: budgets('9') })
+    await admin('/keys', { tenant: 'lost', name: 'other', limits: budgets('9') })
+    const nowMs = Date.now()
+    const paid = (number: number, fields: object) =>
+      eventAt(nowMs, number, { tenantId, keyId, teamId, costNanoUsd: 1e9, ...fields })
+    const events = [
+      paid(1, {}),
+      paid(2, {}),
+      paid(3, { keyId: 'gone', teamId: null }),
+      paid(4, { tenantId: 'ten_of_others' }),
+    ]
+    await deliverAll(env.DB, messagesOf(events, 10), nowMs)
+    const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId))
+    const spent = async (): Promise<readonly (readonly [string, number])[]> => {
+      const { nodes } = await stub.live()
+      return nodes.map(
+        ({ scope, id, period, spentNanoUsd }) => [`${scope} ${id === keyId} ${String(period)}`, spentNanoUsd] as const,
+      )
+    }
+    await admin('/publish', {})
+    expect(
+      (await spent()).filter(([, nanoUsd]) => nanoUsd > 0),
+      'its own word counts while it has any',
+    ).toEqual([])
+    await runInDurableObject(stub, (_, state) => state.storage.deleteAll())
+    await evictDurableObject(stub)
+    expect(await stub.hasLimits()).toBe(false)
+    await admin('/publish', {})
+    const known = [
+      ...['tenant false day', 'tenant false month'].map((name) => [name, 3e9]),
+      ...['team false day', 'team false month', 'key true day', 'key true month'].map((name) => [name, 2e9]),
+      ...['key false day', 'key false month'].map((name) => [name, 0]),
+    ]
+    expect((await spent()).toSorted()).toEqual(known.toSorted())
+    await evictDurableObject(stub)
+    expect((await spent()).toSorted(), 'and it keeps that').toEqual(known.toSorted())
   })
 })
 

@@ -17,15 +17,7 @@ export async function compareAndSwitch({ system, open }: Stage): Promise<void> {
   }
   expect([await asked(FIRST), await asked(SECOND)]).toEqual([200, 200])
   const { page, complaints } = await open('')
-  // An API that takes its time: the page says that it waits.
-  const gate = Promise.withResolvers<void>()
-  await page.route('**/admin/reports?*', async (route) => {
-    await gate.promise
-    await route.continue()
-  })
   await page.getByRole('link', { name: 'Models' }).click()
-  await page.locator('.panel-models').getByText('Loading…').waitFor({ state: 'attached' })
-  gate.resolve()
   const line = (model: string) => page.locator('.models-table tbody tr').filter({ hasText: model })
   await line(SECOND).getByText('healthy').waitFor()
   expect(await line(SECOND).locator('td.number').nth(3).textContent()).toMatch(/^\d.* \/ \d/)

@@ -4,7 +4,7 @@ import type { Page, Route } from 'playwright-core'
 import { expect } from 'vitest'
 import * as z from 'zod/mini'
 import { ask, create, eventually, mintKey, says } from '../support/account.ts'
-import { WAIT_MS } from './dashboard-page.ts'
+import { keepPicture, WAIT_MS } from './dashboard-page.ts'
 import type { Stage } from './dashboard-teams.ts'
 
 const COUNTED = z.object({ total: z.object({ requests: z.number() }) })
@@ -52,6 +52,7 @@ async function expectPatient(page: Page, url: string, path: string): Promise<voi
   expect(await page.getByRole('navigation', { name: 'Pages' }).getByRole('link').count(), path).toBe(10)
   expect.soft(await claimsOf(page), `${path}, while it waits`).toEqual([])
 
+  if (path === '') await keepPicture(page, 'loading')
   await held.fail()
   await page.getByRole('alert').getByText(BUSY).waitFor()
   expect(await page.getByRole('link', { name: 'Models', exact: true }).isEnabled()).toBe(true)

@@ -6,7 +6,6 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { findCapabilities } from '../../src/catalog/models.ts'
 import type { KeyRecord, RoutingSnapshot, Target, TenantRecord } from '../../src/core/directory.ts'
 import type { LimiterConfig } from '../../src/core/limits.ts'
-import type { SpentBudget } from '../../src/core/recovery.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
 import { parseVirtualKey } from '../../src/core/virtual-key.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
@@ -755,8 +754,7 @@ function limiterNamespace() {
       const object = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName(tenantId))
       return {
         hasLimits: () => object.hasLimits(),
-        configure: (config: LimiterConfig, spent: readonly SpentBudget[]) =>
-          tell(tenantId, 'configure', config, () => object.configure(config, spent)),
+        configure: (config: LimiterConfig) => tell(tenantId, 'configure', config, () => object.configure(config)),
         revoke: (keyId: string) => tell(tenantId, 'revoke', keyId, () => object.revoke(keyId)),
         live: () => tell(tenantId, 'live', null, () => object.live()),
       }
@@ -774,9 +772,8 @@ function directory<Record>(name: string): Promise<Record | null> {
 
 async function hmac(secret: string): Promise<string> {
   const text = new TextEncoder()
-  const key = await crypto.subtle.importKey('raw', text.encode(PEPPER), { name: 'HMAC', hash: 'SHA-256' }, false, [
-    'sign',
-  ])
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', text.encode(PEPPER), algorithm, false, ['sign'])
   const digest = new Uint8Array(await crypto.subtle.sign('HMAC', key, text.encode(secret)))
   return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -9,6 +9,7 @@ import { serve } from './data-plane/serve.ts'
 import type { GatewayEnv } from './env.ts'
 import { servicesOf } from './platform/services.ts'
 import { PROTOCOL_PLACES, protocols } from './protocols/index.ts'
+import type { Protocol } from './protocols/protocol.ts'
 import { TASK_ENDPOINTS } from './protocols/tasks/endpoints.ts'
 
 /** Service bindings that a target may name as `service://NAME/…`. */
@@ -54,22 +55,48 @@ export function createApp(): {
   app.get('/dashboard/*', (c) => assets(c.env, c.req.raw))
   app.get('/dashboard', (c) => c.redirect('/dashboard/'))
   app.notFound(unrouted)
-  app.onError((error, c) => {
-    const requestId = servicesOf(c.env).newId()
-    if (isTooDeep(error))
-      return failAt(pathOf(c), { kind: 'invalid-request', field: null, message: TOO_DEEP }, requestId)
-    const { traceId: trace } = traceIn(c.req.raw.headers)
-    console.error(JSON.stringify({ level: 'error', event: 'unexpected', requestId, trace, error: describe(error) }))
-    return failAt(pathOf(c), { kind: 'internal', requestId }, requestId)
-  })
+  app.onError((error, c) => unexpected(error, c.req.raw, c.env))
+  const answer = (request: Request, env: GatewayEnv, context: ExecutionContext): Answer =>
+    spoken(request, env, context) ?? app.fetch(request, env, context)
   return {
     async fetch(request, env, context) {
       servicesOf(env).comesFrom(request)
       const origin = request.headers.get('origin')
-      if (origin === null) return app.fetch(request, env, context)
-      return fromPage(request, origin, env, async () => app.fetch(request, env, context))
+      if (origin === null) return answer(request, env, context)
+      return fromPage(request, origin, env, async () => answer(request, env, context))
     },
   }
+}
+
+/** Where protocols are spoken, which is most of what is asked: a look at the path is all the routing that it needs. */
+const SPOKEN: ReadonlyMap<string, Late<Protocol>> = new Map(
+  protocols.names.map((name) => [PROTOCOL_PLACES[name].endpoint, protocols.of(name)]),
+)
+
+/** Answers what is posted in a protocol that is loaded; null for anything else. */
+function spoken(request: Request, env: GatewayEnv, context: ExecutionContext): Promise<Response> | null {
+  if (request.method !== 'POST') return null
+  const protocol = SPOKEN.get(rawPathOf(request.url))?.now() ?? null
+  if (protocol === null) return null
+  const answer = serve(request, protocol, servicesOf(env), (work) => context.waitUntil(work))
+  return answer.catch((error: unknown) => unexpected(error, request, env))
+}
+
+/** The path as it is written. */
+function rawPathOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  const end = url.indexOf('?', start)
+  return url.slice(start, end === -1 ? undefined : end)
+}
+
+/** Tells of what nobody expected, in the way of whoever is answered at that path. */
+function unexpected(error: unknown, request: Request, env: GatewayEnv): Promise<Response> {
+  const path = new URL(request.url).pathname
+  const requestId = servicesOf(env).newId()
+  if (isTooDeep(error)) return failAt(path, { kind: 'invalid-request', field: null, message: TOO_DEEP }, requestId)
+  const { traceId: trace } = traceIn(request.headers)
+  console.error(JSON.stringify({ level: 'error', event: 'unexpected', requestId, trace, error: describe(error) }))
+  return failAt(path, { kind: 'internal', requestId }, requestId)
 }
 
 const COUNT_ENDPOINT = `${PROTOCOL_PLACES.messages.endpoint}/count_tokens`

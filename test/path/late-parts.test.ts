@@ -29,7 +29,7 @@ afterEach(() => vi.restoreAllMocks())
 describe('a protocol that cannot be loaded', () => {
   test('is a 503 that may be tried again, and a line in the log; with the next request it is loaded', async () => {
     const protocol = protocols.of('responses')
-    const now = vi.spyOn(protocol, 'now').mockReturnValueOnce(null)
+    const now = vi.spyOn(protocol, 'now').mockReturnValue(null)
     const load = vi.spyOn(protocol, 'load').mockRejectedValue(new Error('away'))
     const log = vi.spyOn(console, 'warn').mockReturnValue(undefined)
     expect(await ask('/v1/responses')).toMatchObject([503, { error: { code: 'not_loaded' } }])

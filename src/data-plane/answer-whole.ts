@@ -7,7 +7,7 @@ import type { Usage } from '../core/usage.ts'
 import { type Attempt, type FailedAttempt, settle } from './attempt.ts'
 import { callUpstream, limitedText, noAnswer, openCall } from './call-upstream.ts'
 import { type ReadExchange, replyContext } from './exchange.ts'
-import { addCost, answerHeaders } from './headers.ts'
+import { addCost, answerHeaders, jsonAnswer } from './headers.ts'
 import { pursue } from './pursue.ts'
 import { readWhole } from './read-whole.ts'
 import { type Recall, keep } from './recall.ts'
@@ -48,9 +48,7 @@ export async function answerWhole(
     isBilled: true,
   })
   if (recall.key !== null) keep(exchange, recall, attempt, fold(answer.events), costNanoUsd)
-  const headers = addCost(answerHeaders(exchange, routed.plan, attempt, recall.state), exchange)
-  headers['content-type'] = 'application/json'
-  return new Response(answer.text, { headers })
+  return jsonAnswer(answer.text, exchange, attempt, recall.state)
 }
 
 async function tryWhole(attempt: Attempt): Promise<Result<WholeAnswer, FailedAttempt>> {

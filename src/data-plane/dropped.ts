@@ -32,7 +32,9 @@ export function droppedFields({ exchange, plan, dialect, isNative }: Attempt<Spe
 
 /** What an attempt goes without: what its route allows to be dropped, and hints that its target has no word for. */
 export function omittedFields(attempt: Attempt<Speaker>): readonly string[] {
-  return [...new Set([...droppedFields(attempt), ...omittedHints(attempt)])]
+  const dropped = droppedFields(attempt)
+  const hints = omittedHints(attempt)
+  return hints.length === 0 ? dropped : [...new Set([...dropped, ...hints])]
 }
 
 function omittedHints({ exchange, plan, dialect, isNative }: Attempt<Speaker>): readonly string[] {

@@ -20,18 +20,21 @@ const UNITS: Readonly<Record<RateUnit, string>> = {
   outputTokens: 'output-tokens',
 }
 
-/** Adds what `standings` say to `headers`. */
-export function addLimitHeaders(
-  headers: Record<string, string>,
+/** Takes one header. */
+export type PutHeader = (name: string, value: string) => void
+
+/** Puts what `standings` say. */
+export function putLimitHeaders(
+  put: PutHeader,
   protocol: Pick<Speaker, 'wire'>,
   { rates, budget }: ToldStandings,
   nowMs: number,
 ): void {
-  addRate(headers, protocol, 'requests', rates.requests, nowMs)
-  addRate(headers, protocol, 'tokens', rates.tokens, nowMs)
-  addRate(headers, protocol, 'inputTokens', rates.inputTokens, nowMs)
-  addRate(headers, protocol, 'outputTokens', rates.outputTokens, nowMs)
-  if (budget !== undefined) addBudget(headers, budget.limitNanoUsd, budget.leftNanoUsd, budget.resetsAtMs)
+  putRate(put, protocol, 'requests', rates.requests, nowMs)
+  putRate(put, protocol, 'tokens', rates.tokens, nowMs)
+  putRate(put, protocol, 'inputTokens', rates.inputTokens, nowMs)
+  putRate(put, protocol, 'outputTokens', rates.outputTokens, nowMs)
+  if (budget !== undefined) putBudget(put, budget.limitNanoUsd, budget.leftNanoUsd, budget.resetsAtMs)
 }
 
 /** What a limit's refusal tells beside its body; nothing for any other failure. */
@@ -41,18 +44,49 @@ export function refusalHeaders(
   nowMs: number,
 ): Readonly<Record<string, string>> {
   const headers: Record<string, string> = {}
+  const put: PutHeader = (name, value) => {
+    headers[name] = value
+  }
   if (failure.kind === 'rate-limited') {
     const { unit, size: limit, left, resetAfterMs } = failure
     if (limit === undefined || left === undefined || resetAfterMs === undefined) return headers
-    addRate(headers, protocol, unit, { limit, left, resetAfterMs }, nowMs)
+    putRate(put, protocol, unit, { limit, left, resetAfterMs }, nowMs)
   } else if (failure.kind === 'budget-exhausted') {
-    addBudget(headers, failure.limitNanoUsd, failure.leftNanoUsd ?? 0, failure.resetsAtMs)
+    putBudget(put, failure.limitNanoUsd, failure.leftNanoUsd ?? 0, failure.resetsAtMs)
   }
   return headers
 }
 
-function addRate(
-  headers: Record<string, string>,
+interface RateNames {
+  readonly limit: string
+  readonly left: string
+  readonly reset: string
+}
+
+/** Written once: putting a name together for each answer costs more than sending it. */
+const OPENAI_NAMES = namesBy((unit) => ({
+  limit: `x-ratelimit-limit-${unit}`,
+  left: `x-ratelimit-remaining-${unit}`,
+  reset: `x-ratelimit-reset-${unit}`,
+}))
+const ANTHROPIC_NAMES = namesBy((unit) => ({
+  limit: `anthropic-ratelimit-${unit}-limit`,
+  left: `anthropic-ratelimit-${unit}-remaining`,
+  reset: `anthropic-ratelimit-${unit}-reset`,
+}))
+
+function namesBy(write: (unit: string) => RateNames): Readonly<Record<RateUnit, RateNames>> {
+  const { requests, tokens, inputTokens, outputTokens } = UNITS
+  return {
+    requests: write(requests),
+    tokens: write(tokens),
+    inputTokens: write(inputTokens),
+    outputTokens: write(outputTokens),
+  }
+}
+
+function putRate(
+  put: PutHeader,
   { wire }: Pick<Speaker, 'wire'>,
   unit: RateUnit,
   rate: ToldRate | undefined,
@@ -60,28 +94,23 @@ function addRate(
 ): void {
   if (rate === undefined) return
   const { limit, left, resetAfterMs } = rate
-  if (wire === 'anthropic-messages') {
-    const name = `anthropic-ratelimit-${UNITS[unit]}`
-    headers[`${name}-limit`] = String(limit)
-    headers[`${name}-remaining`] = String(left)
-    headers[`${name}-reset`] = rfc3339(nowMs + resetAfterMs)
-    return
-  }
-  const name = UNITS[unit]
-  headers[`x-ratelimit-limit-${name}`] = String(limit)
-  headers[`x-ratelimit-remaining-${name}`] = String(left)
-  headers[`x-ratelimit-reset-${name}`] = duration(resetAfterMs)
+  const isAnthropic = wire === 'anthropic-messages'
+  const names = isAnthropic ? ANTHROPIC_NAMES[unit] : OPENAI_NAMES[unit]
+  put(names.limit, String(limit))
+  put(names.left, String(left))
+  put(names.reset, isAnthropic ? rfc3339(nowMs + resetAfterMs) : duration(resetAfterMs))
 }
 
-function addBudget(
-  headers: Record<string, string>,
-  limitNanoUsd: number,
-  leftNanoUsd: number,
-  resetsAtMs: number,
-): void {
-  headers['x-tidegate-budget-limit-usd'] = usd(limitNanoUsd)
-  headers['x-tidegate-budget-remaining-usd'] = usd(leftNanoUsd)
-  headers['x-tidegate-budget-reset'] = rfc3339(resetsAtMs)
+/** A budget's limit and its end are the same on one answer after the other. */
+let latestLimit = { nanoUsd: 0, text: usd(0) }
+let latestReset = { atMs: 0, text: rfc3339(0) }
+
+function putBudget(put: PutHeader, limitNanoUsd: number, leftNanoUsd: number, resetsAtMs: number): void {
+  if (limitNanoUsd !== latestLimit.nanoUsd) latestLimit = { nanoUsd: limitNanoUsd, text: usd(limitNanoUsd) }
+  if (resetsAtMs !== latestReset.atMs) latestReset = { atMs: resetsAtMs, text: rfc3339(resetsAtMs) }
+  put('x-tidegate-budget-limit-usd', latestLimit.text)
+  put('x-tidegate-budget-remaining-usd', usd(leftNanoUsd))
+  put('x-tidegate-budget-reset', latestReset.text)
 }
 
 /** A wait as OpenAI writes it: `120ms`, `1s`, `7.66s`, `6m0s`, `1h0m0s`. */

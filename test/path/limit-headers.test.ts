@@ -1,7 +1,7 @@
 // What answers tell of limits: what a lease knows of them and how that ages, without another call, and the forms in which
 // clients read it.
 import { describe, expect, test } from 'vitest'
-import { addLimitHeaders, duration, refusalHeaders } from '../../src/data-plane/limit-headers.ts'
+import { putLimitHeaders, duration, refusalHeaders } from '../../src/data-plane/limit-headers.ts'
 import type { ToldStandings } from '../../src/core/standing.ts'
 import { heldTenant } from '../support/held-tenant.ts'
 import { budget, configOf, node, rate } from '../support/limiter-receiver.ts'
@@ -12,7 +12,14 @@ const ANTHROPIC = { wire: 'anthropic-messages' } as const
 
 function headersOf(protocol: typeof OPENAI | typeof ANTHROPIC, standings: ToldStandings): Record<string, string> {
   const headers: Record<string, string> = {}
-  addLimitHeaders(headers, protocol, standings, NOW_MS)
+  putLimitHeaders(
+    (name, value) => {
+      headers[name] = value
+    },
+    protocol,
+    standings,
+    NOW_MS,
+  )
   return headers
 }
 

@@ -105,10 +105,10 @@ export function unasked<P extends Speaker>(attempt: Attempt<P>): FailedAttempt<P
 }
 
 /** Admits an attempt, or tells why the caller's limits don't. */
-export async function admit<P extends Speaker>(
+export function admit<P extends Speaker>(
   exchange: ReadExchange<P>,
   plan: AttemptPlan,
-): Promise<Attempt<P> | Refusal> {
+): Attempt<P> | Refusal | Promise<Attempt<P> | Refusal> {
   const { target } = plan
   const { services, caller, facts, later } = exchange
   const dialect = dialects.get(target.dialect)
@@ -135,20 +135,34 @@ export async function admit<P extends Speaker>(
     isAlone: beside === null,
     ask: () => services.limiter.admit(path, need.amounts, event, later, need.leastNanoUsd ?? undefined, beside),
   })
-  const result = admitted instanceof Promise ? await admitted : admitted
-  if (!isAdmitted(result)) return result
-  if (plan.route.rules !== undefined) noteBudget(services, path, result.standings?.() ?? null)
-  const isNative = plan.goesOn === undefined && dialect.nativeWire(target) === exchange.protocol.wire
+  const begun = (answer: Reservation | Refusal): Attempt<P> | Refusal => {
+    if (!isAdmitted(answer)) return answer
+    if (plan.route.rules !== undefined) noteBudget(services, path, answer.standings?.() ?? null)
+    return attemptOf(exchange, plan, dialect, need, event, answer)
+  }
+  return admitted instanceof Promise ? admitted.then(begun) : begun(admitted)
+}
+
+function attemptOf<P extends Speaker>(
+  exchange: ReadExchange<P>,
+  plan: AttemptPlan,
+  dialect: Dialect,
+  demand: Demand,
+  event: EventDraft,
+  reservation: Reservation,
+): Attempt<P> {
+  const { maxOutputTokens, isClamped } = boundOf(demand, exchange.facts.choices, reservation)
   return {
     exchange,
     plan,
     dialect,
-    isNative,
-    admittedAtMs: services.nowMs(),
-    demand: need,
-    ...boundOf(need, facts.choices, result),
+    isNative: plan.goesOn === undefined && dialect.nativeWire(plan.target) === exchange.protocol.wire,
+    admittedAtMs: exchange.services.nowMs(),
+    demand,
+    maxOutputTokens,
+    isClamped,
     event,
-    reservation: result,
+    reservation,
   }
 }
 

@@ -4,7 +4,7 @@ import type { Caller } from '../core/directory.ts'
 import type { Failure } from '../core/failure.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { parseVirtualKey } from '../core/virtual-key.ts'
-import type { Services } from '../ports.ts'
+import type { CallerAnswer, Services } from '../ports.ts'
 
 const BEARER = /^bearer +(\S+) *$/i
 
@@ -13,12 +13,24 @@ const KEY_HEADERS = ['x-api-key', 'api-key', 'x-goog-api-key']
 
 /** The caller behind a request's `Authorization: Bearer …`, or one of the other headers with a key where that isn't
  *  there; or why there is none. */
-export async function authenticate(headers: Headers, services: Services): Promise<Result<Caller, Failure>> {
+export function authenticate(
+  headers: Headers,
+  services: Services,
+): Result<Caller, Failure> | Promise<Result<Caller, Failure>> {
   const presented = presentedKey(headers)
   if (presented === null) return err({ kind: 'unauthenticated', reason: 'missing' })
   if (presented === '') return err({ kind: 'unauthenticated', reason: 'malformed' })
   const found = services.directory.caller(presented)
-  const caller = found instanceof Promise ? await found : found
+  if (!(found instanceof Promise)) return callerIn(found, presented, headers, services)
+  return found.then((answer) => callerIn(answer, presented, headers, services))
+}
+
+function callerIn(
+  caller: CallerAnswer,
+  presented: string,
+  headers: Headers,
+  services: Services,
+): Result<Caller, Failure> {
   if (caller === 'unavailable') return err({ kind: 'directory-unavailable' })
   if (typeof caller === 'string') {
     if (!NO_KEY.has(caller)) tellUse(presented, caller, headers, services)

@@ -82,9 +82,11 @@ const TRACE_ID_CHARS_MAX = 128
 
 /** Begins an exchange. */
 export function begin<P extends Speaker>(request: Request, protocol: P, services: Services, later: Later): Exchange<P> {
+  const { traceId, parentSpan } = traceIn(request.headers)
   return {
     requestId: services.newId(),
-    ...traceIn(request.headers),
+    traceId,
+    parentSpan,
     startedAtMs: services.nowMs(),
     spent: { nanoUsd: 0 },
     protocol,
@@ -93,6 +95,33 @@ export function begin<P extends Speaker>(request: Request, protocol: P, services
     client: new Client(request.signal, later),
     services,
     later,
+  }
+}
+
+/** The exchange once its request has been read. Written out: spreading costs more, and this runs for every request. */
+export function readExchange<P extends Speaker>(
+  begun: Exchange<P>,
+  caller: Caller,
+  read: Pick<ReadExchange<P>, 'facts' | 'text' | 'bytes' | 'body' | 'short'>,
+): ReadExchange<P> {
+  return {
+    requestId: begun.requestId,
+    traceId: begun.traceId,
+    parentSpan: begun.parentSpan,
+    startedAtMs: begun.startedAtMs,
+    spent: begun.spent,
+    protocol: begun.protocol,
+    options: begun.options,
+    passed: begun.passed,
+    client: begun.client,
+    services: begun.services,
+    later: begun.later,
+    caller,
+    facts: read.facts,
+    text: read.text,
+    bytes: read.bytes,
+    body: read.body,
+    short: read.short,
   }
 }
 

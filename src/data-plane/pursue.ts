@@ -8,7 +8,7 @@ import { storyOf } from '../core/plan.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { late } from '../core/late.ts'
 import { backoffMs, mayFallBack, mayRetrySameTarget } from '../core/retry.ts'
-import type { CallPermit, Refusal } from '../ports.ts'
+import type { CallPermit, Closed, Refusal } from '../ports.ts'
 import type { Protocol, Speaker } from '../protocols/protocol.ts'
 import { type Attempt, type FailedAttempt, admit, noteEnd, settleFailed, tellBreaker, unasked } from './attempt.ts'
 import { type Credentials, hasServed, paidBy, rotates } from './credential-turns.ts'
@@ -173,10 +173,12 @@ async function pursueTarget<Answer, P extends Speaker>(
       return null
     }
     if (mustWait && !(await waitToRetry(pursuit, target, retry))) return null
-    const permit = await permitFor(pursuit, target, isLast)
+    const asked = permitFor(pursuit, target, isLast)
+    const permit = asked instanceof Promise ? await asked : asked
     if (permit === 'later') return retry === 0 && credentials.tried.length === 0 ? 'later' : null
     if (permit === null) return null
-    const attempt = await nextAttempt(pursuit, target, permit)
+    const admitted = nextAttempt(pursuit, target, permit)
+    const attempt = admitted instanceof Promise ? await admitted : admitted
     if (!('reservation' in attempt)) {
       permit.withdraw(exchange.later)
       if (attempt.kind === 'target-news') {
@@ -209,7 +211,7 @@ async function pursueTarget<Answer, P extends Speaker>(
 }
 
 /** Makes an attempt; beside the first, where the route wants that, another one when it is late. */
-async function make<Answer, P extends Speaker>(
+function make<Answer, P extends Speaker>(
   pursuit: Pursuit<P>,
   attempt: Attempt<P>,
   tryOnce: Try<Answer, P>,
@@ -217,8 +219,9 @@ async function make<Answer, P extends Speaker>(
   const { hedge } = attempt.plan.route
   const { client } = attempt.exchange
   if (hedge === undefined || attempt.plan.number > 1 || client.hasLeft) return makeOne(attempt, tryOnce)
-  const { hedged } = hedging.now() ?? (await hedging.load())
-  return hedged(pursuit, attempt, tryOnce, hedge)
+  const loaded = hedging.now()
+  if (loaded !== null) return loaded.hedged(pursuit, attempt, tryOnce, hedge)
+  return hedging.load().then(({ hedged }) => hedged(pursuit, attempt, tryOnce, hedge))
 }
 
 /** Makes an attempt. One that comes to nothing is over at that moment, however much later it is settled. */
@@ -236,7 +239,7 @@ function nextAttempt<P extends Speaker>(
   pursuit: Pursuit<P>,
   target: Target,
   permit: CallPermit,
-): Promise<Attempt<P> | Refusal> {
+): Attempt<P> | Refusal | Promise<Attempt<P> | Refusal> {
   if (pursuit.last !== null) settleFailed(pursuit.last, null)
   pursuit.last = null
   pursuit.attempts += 1
@@ -355,9 +358,16 @@ function alternatives({ routed }: Pursuit): readonly string[] {
 }
 
 /** Leave to call; null for none, `later` where others are to be asked before. */
-async function permitFor(pursuit: Pursuit, target: Target, isLast: boolean): Promise<CallPermit | 'later' | null> {
+function permitFor(pursuit: Pursuit, target: Target, isLast: boolean): Leave | Promise<Leave> {
   const answer = pursuit.exchange.services.breakers.permit(target, isLast)
-  const permit = answer instanceof Promise ? await answer : answer
+  return answer instanceof Promise
+    ? answer.then((permit) => leaveOf(pursuit, target, permit))
+    : leaveOf(pursuit, target, answer)
+}
+
+type Leave = CallPermit | 'later' | null
+
+function leaveOf(pursuit: Pursuit, target: Target, permit: CallPermit | Closed): Leave {
   if (!('retryAfterMs' in permit)) return permit
   passBy(pursuit, target, permit.isRamping === true ? 'coming back' : 'resting')
   if (permit.isRamping === true) return 'later'

@@ -26,12 +26,16 @@ export interface Recalled {
 const SILENT_STATES = { off: { state: 'off', key: null }, bypass: { state: 'bypass', key: null } } as const
 
 /** Looks a request up. Costs nothing where the tenant's cache is off or the request can't be cached. */
-export async function recall(exchange: ReadExchange, routed: RoutedRequest): Promise<Recall | Recalled> {
-  const { caller, facts, options, services } = exchange
+export function recall(exchange: ReadExchange, routed: RoutedRequest): Recall | Recalled | Promise<Recall | Recalled> {
+  const { caller, facts, options } = exchange
   if (caller.cache.mode === 'off') return SILENT_STATES.off
   const isFit =
     facts.cacheability === 'deterministic' || (facts.cacheability === 'cacheable' && caller.cache.mode === 'all')
-  if (!isFit || options.isCacheOff()) return SILENT_STATES.bypass
+  return !isFit || options.isCacheOff() ? SILENT_STATES.bypass : lookUp(exchange, routed)
+}
+
+async function lookUp(exchange: ReadExchange, routed: RoutedRequest): Promise<Recall | Recalled> {
+  const { caller, services } = exchange
   // Headers that go on to the provider (Anthropic's betas) change what it answers.
   const passed = Object.entries(exchange.passed).map(([name, value]) => `${name}=${value}`)
   const routing = [...servers(routed.plan), ...passed].join(' ')

@@ -9,7 +9,7 @@ import { mayNamePreset } from '../core/preset-mark.ts'
 import { authenticate } from './authenticate.ts'
 import { withBodies } from './body-draw.ts'
 import { endUserMissing } from './end-user.ts'
-import { type ReadExchange, begin, settingsOf } from './exchange.ts'
+import { type ReadExchange, begin, readExchange, settingsOf } from './exchange.ts'
 import { readRequest } from './read-request.ts'
 import { isRevoked, recall, replay } from './recall.ts'
 import { refuse, refuseUnrouted } from './refuse.ts'
@@ -28,14 +28,16 @@ const mirror: SendMirror<ReadExchange> = async (...given) => {
 /** Serves one client request of `protocol`. Every expected failure is a response in the client's protocol. */
 export async function serve(request: Request, protocol: Protocol, services: Services, later: Later): Promise<Response> {
   const begun = begin(request, protocol, services, later)
-  const caller = await authenticate(request.headers, services)
+  const presented = authenticate(request.headers, services)
+  const caller = presented instanceof Promise ? await presented : presented
   if (!caller.ok) return refuse(begun, caller.error)
   const read = await readRequest(request, protocol)
   if (!read.ok) return refuse(begun, read.error)
-  let exchange: ReadExchange = { ...begun, caller: caller.value, ...read.value }
+  let exchange = readExchange(begun, caller.value, read.value)
   const unnamed = begun.options.mistaken ?? endUserMissing(exchange)
   if (unnamed !== null) return refuse(begun, unnamed)
-  const routes = await services.directory.routes(later)
+  const known = services.directory.routes(later)
+  const routes = known instanceof Promise ? await known : known
   if (routes === null) return refuse(begun, { kind: 'directory-unavailable' })
   if (mayNamePreset(exchange.facts.model, settingsOf(exchange)['preset'])) {
     const loaded = presets.now() ?? (await presets.load().catch(() => null))
@@ -51,7 +53,8 @@ export async function serve(request: Request, protocol: Protocol, services: Serv
     if (next !== null) [exchange, routed] = [next.exchange, ok(next.routed)]
   }
   if (!routed.ok) return refuseUnrouted(begun, routed.error)
-  const recalled = await recall(exchange, routed.value)
+  const asked = recall(exchange, routed.value)
+  const recalled = asked instanceof Promise ? await asked : asked
   if (recalled.state === 'hit') {
     if (await isRevoked(exchange)) return refuse(begun, { kind: 'unauthenticated', reason: 'revoked' })
     return withBodies(exchange, replay(exchange, routed.value, recalled.entry))

@@ -1,6 +1,7 @@
 // How many tokens a prompt is likely to have: sizes reservations, which actual usage then settles. Long prompts are
 // sampled, so the cost of estimating is bounded.
 import { estimateTokenCount } from 'tokenx'
+import { asciiTokens } from './ascii-tokens.ts'
 import type { Target } from './directory.ts'
 import type { Amounts } from './amounts.ts'
 import { type Price, costNanoUsd, dearestTier, priceAt } from './price.ts'
@@ -28,16 +29,17 @@ const PICO_PER_NANO = 1_000
  * base64: one to two characters a token), and scripts of which vocabularies hold little more than single characters (Hebrew, Arabic,
  * those of India, Thai, Ethiopic and the like; models differ by two and more, which the learned factor follows).
  */
-const DENSE = {
+const DENSE_CHARS_PER_TOKEN = 1.6
+export const DENSE = {
   languageConfigs: [
-    { pattern: /^(?=\D*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}$/, averageCharsPerToken: 1.6 },
+    { pattern: /^(?=\D*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}$/, averageCharsPerToken: DENSE_CHARS_PER_TOKEN },
     { pattern: /[\u0530-\u10FF\u1200-\u1CFF]/, averageCharsPerToken: 1.5 },
   ],
 }
 
 /** Likely tokens of `text`. Zero for empty text. */
 export function estimateTokens(text: string): number {
-  if (text.length <= WHOLE_CHARS_MAX) return estimateTokenCount(text, DENSE)
+  if (text.length <= WHOLE_CHARS_MAX) return countTokens(text)
   return estimateBySamples(text.length, (from, chars) => text.slice(from, from + chars))
 }
 
@@ -46,9 +48,13 @@ export function estimateBySamples(chars: number, sampleAt: (from: number, chars:
   let sampled = 0
   const stride = Math.floor((chars - SAMPLE_CHARS) / (SAMPLES - 1))
   for (let sample = 0; sample < SAMPLES; sample++) {
-    sampled += estimateTokenCount(sampleAt(sample * stride, SAMPLE_CHARS), DENSE)
+    sampled += countTokens(sampleAt(sample * stride, SAMPLE_CHARS))
   }
   return Math.ceil((sampled * chars) / (SAMPLES * SAMPLE_CHARS))
+}
+
+function countTokens(text: string): number {
+  return asciiTokens(text, DENSE_CHARS_PER_TOKEN) ?? estimateTokenCount(text, DENSE)
 }
 
 /** Likely tokens of `chars` characters of text that is no longer at hand; `charsPerToken` where the model's is known. */

@@ -21,6 +21,8 @@ export class Holding {
   }
 
   get amounts(): Amounts {
+    const [only] = this.#parts
+    if (this.#parts.length === 1 && only !== undefined) return only.amounts
     return this.#parts.map((part) => part.amounts).reduce(plus)
   }
 

@@ -2,7 +2,7 @@
 // Cloudflare type: the object is a function that takes a message. State is shared by all requests of the isolate, and
 // a request may die at any await, so nothing here waits on another request's promise without a deadline.
 import { type Counts, counted } from '../core/amounts.ts'
-import { type HeldLease, isAwaited, reserve, reserveWithin, standingsNow, wantsRenewal } from '../core/lease.ts'
+import { type HeldLease, isAwaited, reserve, reserveWithin, wantsRenewal } from '../core/lease.ts'
 import {
   type AdmissionRecord,
   type Amounts,
@@ -14,7 +14,7 @@ import {
   type LimiterReply,
 } from '../core/limits.ts'
 import type { UsageEvent } from '../core/usage-event.ts'
-import type { Later, LeaseInHand, Refusal, Reservation } from '../ports.ts'
+import type { Later, LeaseInHand, Refusal } from '../ports.ts'
 import { Denials, denialFor } from './denials.ts'
 import { EventJournal, type Journal } from './event-journal.ts'
 import { ExchangeTurns, sentInTime } from './exchange-turns.ts'
@@ -22,9 +22,10 @@ import { CommitPace } from './group-commit.ts'
 import type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 import { HeldLeases, type LeaseTalk, type Shortage, leastOf } from './held-leases.ts'
 import { HolderNews, type WhyNot } from './holder-news.ts'
-import { Holding, extension, idOf } from './holding.ts'
+import { type Holding, idOf } from './holding.ts'
 import { IdleWatch } from './idle-watch.ts'
 import type { KnownKeys } from './known-keys.ts'
+import { LeasedReservation, type ReservationDesk, RetractableReservation } from './leased-reservation.ts'
 
 export type { HeldReservation, HolderManner, HolderPorts } from './holder-ports.ts'
 
@@ -59,6 +60,7 @@ export class LeaseHolder {
   readonly #journal: Journal
   readonly #manner: HolderManner | null
   readonly #news: HolderNews
+  readonly #desk: ReservationDesk
   #waiters: Waiter[] = []
   #messageCount = 0
   #ttlMs = LEASE_TTL_MS
@@ -82,6 +84,7 @@ export class LeaseHolder {
     this.#commits = new CommitPace(manner?.flushDelayMs ?? FLUSH_DELAY_MS)
     this.#ports = ports
     this.#news = new HolderNews(ports)
+    this.#desk = this.#deskOf()
     this.#idleness = new IdleWatch(ports, async (mayWait) => {
       const isKept = this.#leases.rest(ports.nowMs(), mayWait && manner === null)
       await this.#exchange()
@@ -158,30 +161,25 @@ export class LeaseHolder {
   #reservation(lease: HeldLease, path: LimiterPath, counts: Counts, template: UsageEvent): HeldReservation {
     const id = idOf(template)
     this.#journal.admit(id, { leaseId: lease.id, reserved: counts, limitsMoney: lease.limited.nanoUsd, template })
-    const holding = new Holding(lease, counts)
-    const reservation: Reservation = {
-      get amounts() {
-        return holding.amounts
-      },
-      limitsMoney: lease.limited.nanoUsd,
-      limitsTokens: lease.limited.tokens || lease.limited.outputTokens,
-      settle: (actual, event, later) => {
-        if (holding.isSettled) return
-        holding.settle(counted(actual))
-        if (counts.slots > 0) this.#denials.forgetSlots()
+    const Reserved = this.#manner === null ? LeasedReservation : RetractableReservation
+    return new Reserved(this.#desk, id, lease, path, counts)
+  }
+
+  /** What reservations ask of their holder. */
+  #deskOf(): ReservationDesk {
+    return {
+      nowMs: this.#ports.nowMs,
+      keepAliveMs: () => Math.min(this.#ttlMs / 4, CONTACT_MS / 2),
+      settled: ({ id, lease, hasSlots }, event, later) => {
+        if (hasSlots) this.#denials.forgetSlots()
         this.#journal.settle(id, event)
         this.#flushSoon(later, this.#manner === null, lease)
       },
-      extend: (more, later) => this.#extend(holding, path, extension(more), later),
-      keepAliveMs: Math.min(this.#ttlMs / 4, CONTACT_MS / 2),
-      keepAlive: (later) => this.#keepAlive(lease, later),
-      hasLostSlot: () => holding.hasLostSlot(this.#ports.nowMs()),
-      isRevoked: () => this.keys.isRevoked(path.keyId),
-      isCancelled: () => this.#news.isCancelled(id),
-      standings: () => standingsNow(lease, this.#ports.nowMs()),
+      extend: (holding, path, more, later) => this.#extend(holding, path, more, later),
+      keepAlive: (lease, later) => this.#keepAlive(lease, later),
+      isRevoked: (keyId) => this.keys.isRevoked(keyId),
+      isCancelled: (id) => this.#news.isCancelled(id),
     }
-    if (this.#manner === null) return reservation
-    return Object.assign(reservation, { retract: (more: Amounts) => holding.retract(extension(more)) })
   }
 
   /** From the lease in hand, else after one call. */

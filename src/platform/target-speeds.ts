@@ -21,11 +21,15 @@ const CHOSEN_MAX = 100
 
 const asking = late(() => import('./region-speeds.ts'))
 
+/** Averages of streamed replies; of whole ones, which are one token that took its time, where none are streamed. */
+interface Averages extends OwnSpeed {
+  readonly isStreamed: boolean
+  readonly atMs: number
+}
+
 interface Known {
-  ttftMs: number
-  tokensPerSecond: number
-  /** Calls in the averages. */
-  calls: number
+  speed: Averages
+  /** When anything was heard. */
   atMs: number
   /** Of streamed replies and of whole ones: those take as long as they are, and are compared among themselves. */
   readonly latencies: { streamed: Latency | null; whole: Latency | null }
@@ -64,24 +68,26 @@ export function targetSpeeds({ nowMs, draw, log, shared }: SpeedPorts): Speeds {
   return {
     of(target) {
       const name = nameOf(target, target.model)
-      const speed = known.get(name)
+      const speed = known.get(name)?.speed
       const own = speed === undefined || nowMs() - speed.atMs > KNOWN_MS ? null : speed
       return region === null ? own : region.of(name, target, own)
     },
     note(target, measured, later) {
       const name = nameOf(target, target.model)
       const atMs = nowMs()
-      let speed = known.get(name)
-      if (speed === undefined || atMs - speed.atMs > KNOWN_MS) {
+      let heard = known.get(name)
+      if (heard === undefined || atMs - heard.atMs > KNOWN_MS) {
         if (known.size >= TARGETS_MAX) known.clear()
-        speed = unmeasured(measured, atMs)
-        known.set(name, speed)
-      } else follow(speed, measured, atMs)
+        heard = unmeasured(measured, atMs)
+        known.set(name, heard)
+      } else heard.speed = following(heard.speed, measured, atMs)
+      heard.atMs = atMs
       const kind = measured.isStreamed ? 'streamed' : 'whole'
-      const latency = afterLatency(speed.latencies[kind], measured.ttftMs, atMs)
-      speed.latencies[kind] = latency
-      keepRecent(speed.recent[kind], measured.ttftMs)
+      const latency = afterLatency(heard.latencies[kind], measured.ttftMs, atMs)
+      heard.latencies[kind] = latency
+      keepRecent(heard.recent[kind], measured.ttftMs)
       if (hasRisen(latency, atMs)) suspectUntilMs = atMs + KNOWN_MS
+      if (heard.speed.isStreamed !== measured.isStreamed) return
       region?.note(name, { ttftMs: measured.ttftMs, tokensPerSecond: paceOf(measured) }, later)
     },
     p95Ms(target, isStreamed) {
@@ -131,21 +137,31 @@ function lateRegion(ports: RegionPorts) {
 
 function unmeasured(measured: Measured, atMs: number): Known {
   return {
-    ttftMs: measured.ttftMs,
-    tokensPerSecond: paceOf(measured),
-    calls: 1,
+    speed: first(measured, atMs),
     atMs,
     latencies: { streamed: null, whole: null },
     recent: { streamed: { ms: [], next: 0 }, whole: { ms: [], next: 0 } },
   }
 }
 
-function follow(speed: Known, measured: Measured, atMs: number): void {
+function first(measured: Measured, atMs: number): Averages {
+  const { ttftMs, isStreamed } = measured
+  return { ttftMs, tokensPerSecond: paceOf(measured), calls: 1, isStreamed, atMs }
+}
+
+/** A whole reply says nothing of the first token where streams do. */
+function following(before: Averages, measured: Measured, atMs: number): Averages {
+  const isOver = atMs - before.atMs > KNOWN_MS
+  if (isOver || (measured.isStreamed && !before.isStreamed)) return first(measured, atMs)
+  if (measured.isStreamed !== before.isStreamed) return before
   const pace = paceOf(measured)
-  speed.calls += 1
-  speed.ttftMs += WEIGHT * (measured.ttftMs - speed.ttftMs)
-  if (pace > 0) speed.tokensPerSecond = followed(speed.tokensPerSecond, pace)
-  speed.atMs = atMs
+  return {
+    ...before,
+    ttftMs: before.ttftMs + WEIGHT * (measured.ttftMs - before.ttftMs),
+    tokensPerSecond: pace > 0 ? followed(before.tokensPerSecond, pace) : before.tokensPerSecond,
+    calls: before.calls + 1,
+    atMs,
+  }
 }
 
 function paceOf({ outputTokens, writingMs }: Measured): number {

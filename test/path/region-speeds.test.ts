@@ -144,6 +144,26 @@ describe('an isolate of a region', () => {
   })
 })
 
+test('a whole reply says nothing of the first token where there are streams', () => {
+  let nowMs = 0
+  const speeds = targetSpeeds({ nowMs: () => nowMs, draw: () => 0.5, log: { warn: () => undefined } })
+  const whole = { isStreamed: false, ttftMs: 8_000, outputTokens: 50, writingMs: 0 }
+  const stream = { isStreamed: true, ttftMs: 300, outputTokens: 50, writingMs: 500 }
+  const after = (measured: typeof whole) => {
+    speeds.note(A, measured, () => undefined)
+    return speeds.of(A)
+  }
+  expect(after(whole)).toMatchObject({ ttftMs: 8_000, tokensPerSecond: 0 })
+  for (const measured of [stream, whole, stream, whole]) {
+    expect(after(measured)).toMatchObject({ ttftMs: 300, tokensPerSecond: 100 })
+  }
+  // The streams are forgotten, though whole replies went on.
+  nowMs += 120_000
+  expect(after(whole)).toMatchObject({ ttftMs: 300 })
+  nowMs += 1
+  expect(after(whole)).toMatchObject({ ttftMs: 8_000, tokensPerSecond: 0 })
+})
+
 describe('what an isolate goes by', () => {
   const own = { ttftMs: 4_000, tokensPerSecond: 10 }
   const region = { ttftMs: 400, tokensPerSecond: 100 }

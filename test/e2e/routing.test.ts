@@ -239,6 +239,11 @@ describe('an explanation', () => {
     await answered(body('cheapest'))
     expect((await explain({ model: 'cheapest', input: 'Hello' }))['protocol']).toBe('responses')
     expect((await explain({ model: 'cheapest', prompt: 'Hello' }))['protocol']).toBe('completions')
+    expect((await explain({ model: 'cheapest', query: 'a', documents: ['b'] }))['protocol']).toBe('rerank')
+    expect(await explain({ model: 'cheapest', file: 'talk.mp3', language: 'en' })).toMatchObject({
+      protocol: 'transcriptions',
+      candidates: [{ lane: 'relayed' }, {}],
+    })
     const messages = { ...body('cheapest'), system: 'Be brief.' }
     expect((await explain(messages))['protocol']).toBe('messages')
     expect((await explain(body('cheapest'), { 'anthropic-version': '2023-06-01' }))['protocol']).toBe('messages')

@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { type ApiFailure, asFailure, type Tagged } from './api.ts'
 import type { ApiGroup, ApiMember, ApiRoute, ApiTarget } from './api-types.ts'
+import { MoveButton, MoveButtons, type Way } from './move-buttons.tsx'
 import type { Desk } from './page-frame.tsx'
 import {
   bodyOf,
@@ -18,7 +19,7 @@ import {
   withoutMember,
 } from './route-edit.ts'
 import { AddTarget, MemberWeight } from './route-targets.tsx'
-import { useDragging } from './use-dragging.ts'
+import { type Dragging, useDragging } from './use-dragging.ts'
 
 /** The path of a route in the API. */
 export function routePath(id: string): string {
@@ -82,6 +83,7 @@ export function RouteOrder({ desk: { api, overview }, route, nameOf, onClose, on
             const isLast = targetsOf(next).length === 0
             setProblem(isLast ? LAST : '')
             if (!isLast) setDraft(next)
+            return !isLast
           }}
         />
       )}
@@ -109,91 +111,42 @@ interface OrderListProps {
   /** All that are registered. */
   readonly targets: readonly ApiTarget[]
   readonly nameOf: (target: string) => string
-  readonly onGroup: (group: ApiGroup) => void
+  /** Returns whether the route may be so. */
+  readonly onGroup: (group: ApiGroup) => boolean
 }
 
-function OrderList({ group, label, targets, nameOf, onGroup }: OrderListProps) {
-  const list = useRef<HTMLOListElement>(null)
-  const wanted = useRef<{ readonly at: number; readonly way: Way } | null>(null)
+function OrderList(props: OrderListProps) {
+  const { group, label, targets, nameOf, onGroup } = props
+  const { list, focusNext } = useFocus(group)
   const [said, setSaid] = useState('')
-  const isOrdered = isChain(group)
   function move(from: number, to: number): void {
     const member = group.members[from]
     if (member === undefined || to < 0 || to >= group.members.length) return
     onGroup({ ...group, members: moved(group.members, from, to) })
     setSaid(`${textOf(member, nameOf)} is tried as number ${to + 1} of ${group.members.length}.`)
   }
-  // The button that was pressed has moved with its line; at an end it is of no use any more, and its neighbour is. At once:
-  // whoever holds the key down presses the next one before a frame is drawn.
-  useLayoutEffect(() => {
-    if (wanted.current === null) return
-    const { at, way } = wanted.current
-    wanted.current = null
-    const buttons = [...(list.current?.children[at]?.querySelectorAll<HTMLButtonElement>('button.move') ?? [])]
-    const [first] = buttons.toSorted((a, b) => Number(b.dataset['way'] === way) - Number(a.dataset['way'] === way))
-    const usable = first?.disabled === true ? buttons.find(({ disabled }) => !disabled) : first
-    usable?.focus()
-  }, [group])
   const dragging = useDragging(move)
   function press(at: number, way: 'up' | 'down'): void {
     const to = way === 'up' ? at - 1 : at + 1
-    wanted.current = { at: to, way }
+    focusNext(to, way)
     move(at, to)
   }
   function remove(at: number, name: string): void {
-    wanted.current = { at: Math.min(at, group.members.length - 2), way: 'away' }
-    onGroup(withoutMember(group, at))
+    if (!onGroup(withoutMember(group, at))) return
+    focusNext(Math.min(at, group.members.length - 2), 'away')
     setSaid(`${name} is taken away.`)
   }
   function add({ id }: ApiTarget): void {
     onGroup(withTarget(group, id))
     setSaid(`${nameOf(id)} is added as number ${group.members.length + 1}.`)
   }
+  const line = { ...props, dragging, onPress: press, onRemove: remove }
   return (
     <>
-      <ol ref={list} class={isOrdered ? 'members order' : 'members'} aria-label={`Targets of ${label}`}>
-        {group.members.map((member, at) => {
-          const name = textOf(member, nameOf)
-          const { group: inner, ...own } = memberOf(member)
-          return (
-            <li key={own.target ?? `group ${at}`} class={dragging.at === at ? 'dragged' : ''}>
-              <div class="order-line">
-                {isOrdered && (
-                  <span class="grip" aria-hidden="true" title="Drag" {...dragging.gripOf(at)}>
-                    ⠿
-                  </span>
-                )}
-                <span class="name">{name}</span>
-                {isSharing(group) && (
-                  <MemberWeight
-                    member={member}
-                    name={name}
-                    onWeight={(weight) =>
-                      onGroup(
-                        withMember(group, at, { ...own, ...(inner === undefined ? {} : { group: inner }), weight }),
-                      )
-                    }
-                  />
-                )}
-                <span class="moves">
-                  {isOrdered && <MoveButtons at={at} count={group.members.length} name={name} onPress={press} />}
-                  <MoveButton way="away" text="Remove" label={`Remove ${name}`} onPress={() => remove(at, name)} />
-                </span>
-              </div>
-              {inner !== undefined && (
-                <OrderList
-                  group={inner}
-                  label={name}
-                  targets={targets}
-                  nameOf={nameOf}
-                  onGroup={(next) =>
-                    onGroup(next.members.length === 0 ? withoutMember(group, at) : withGroup(group, [at], next))
-                  }
-                />
-              )}
-            </li>
-          )
-        })}
+      <ol ref={list} class={isChain(group) ? 'members order' : 'members'} aria-label={`Targets of ${label}`}>
+        {group.members.map((member, at) => (
+          <OrderLine key={memberOf(member).target ?? `group ${at}`} {...line} member={member} at={at} />
+        ))}
       </ol>
       <AddTarget group={group} targets={targets} label={label} onAdd={add} />
       <p class="visually-hidden" role="status">
@@ -203,45 +156,70 @@ function OrderList({ group, label, targets, nameOf, onGroup }: OrderListProps) {
   )
 }
 
-type Way = 'up' | 'down' | 'away'
-
-interface MoveButtonProps {
-  readonly way: Way
-  readonly text: string
-  readonly label: string
-  readonly isDisabled?: boolean
-  readonly onPress: () => void
+/** The button that was pressed has moved with its line; at an end it is of no use any more, and its neighbour is. At once:
+ *  whoever holds the key down presses the next one before a frame is drawn. */
+function useFocus(group: ApiGroup) {
+  const list = useRef<HTMLOListElement>(null)
+  const wanted = useRef<{ readonly at: number; readonly way: Way } | null>(null)
+  useLayoutEffect(() => {
+    if (wanted.current === null) return
+    const { at, way } = wanted.current
+    wanted.current = null
+    const buttons = [...(list.current?.children[at]?.querySelectorAll<HTMLButtonElement>('button.move') ?? [])]
+    const [first] = buttons.toSorted((a, b) => Number(b.dataset['way'] === way) - Number(a.dataset['way'] === way))
+    const usable = first?.disabled === true ? buttons.find(({ disabled }) => !disabled) : first
+    usable?.focus()
+  }, [group])
+  const focusNext = (at: number, way: Way): void => void (wanted.current = { at, way })
+  return { list, focusNext }
 }
 
-function MoveButton({ way, text, label, isDisabled = false, onPress }: MoveButtonProps) {
-  return (
-    <button
-      type="button"
-      class="button quiet small move"
-      data-way={way}
-      disabled={isDisabled}
-      aria-label={label}
-      onClick={onPress}
-    >
-      {text}
-    </button>
-  )
-}
-
-interface MoveButtonsProps {
+interface OrderLineProps extends OrderListProps {
+  readonly member: ApiMember
   readonly at: number
-  readonly count: number
-  readonly name: string
+  readonly dragging: Dragging
   readonly onPress: (at: number, way: 'up' | 'down') => void
+  readonly onRemove: (at: number, name: string) => void
 }
 
-function MoveButtons({ at, count, name, onPress }: MoveButtonsProps) {
-  const common = (way: 'up' | 'down') => ({ way, label: `Move ${name} ${way}`, onPress: () => onPress(at, way) })
+function OrderLine({ member, at, dragging, onPress, onRemove, ...props }: OrderLineProps) {
+  const { group, nameOf, onGroup } = props
+  const name = textOf(member, nameOf)
+  const isOrdered = isChain(group)
+  const { group: inner, ...own } = memberOf(member)
+  const nested = inner === undefined ? {} : { group: inner }
   return (
-    <>
-      <MoveButton {...common('up')} text="↑" isDisabled={at === 0} />
-      <MoveButton {...common('down')} text="↓" isDisabled={at === count - 1} />
-    </>
+    <li class={dragging.at === at ? 'dragged' : ''}>
+      <div class="order-line">
+        {isOrdered && (
+          <span class="grip" aria-hidden="true" title="Drag" {...dragging.gripOf(at)}>
+            ⠿
+          </span>
+        )}
+        <span class="name">{name}</span>
+        {isSharing(group) && (
+          <MemberWeight
+            member={member}
+            name={name}
+            onWeight={(weight) => void onGroup(withMember(group, at, { ...own, ...nested, weight }))}
+          />
+        )}
+        <span class="moves">
+          {isOrdered && <MoveButtons at={at} count={group.members.length} name={name} onPress={onPress} />}
+          <MoveButton way="away" text="Remove" label={`Remove ${name}`} onPress={() => onRemove(at, name)} />
+        </span>
+      </div>
+      {inner !== undefined && (
+        <OrderList
+          {...props}
+          group={inner}
+          label={name}
+          onGroup={(next) =>
+            onGroup(next.members.length === 0 ? withoutMember(group, at) : withGroup(group, [at], next))
+          }
+        />
+      )}
+    </li>
   )
 }
 

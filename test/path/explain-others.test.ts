@@ -8,6 +8,7 @@ import type { LimitState } from '../../src/core/standing.ts'
 import { KINDS } from '../../src/dashboard/explain-kinds.ts'
 import { kindOf } from '../../src/data-plane/explain-kind.ts'
 import { passThrough } from '../../src/data-plane/pass-through.ts'
+import { serve as serveRequest } from '../../src/data-plane/serve.ts'
 import { serveTask } from '../../src/data-plane/serve-task.ts'
 import { protocols } from '../../src/protocols/index.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
@@ -158,6 +159,45 @@ describe('the explanation of a task', () => {
     const body = { model: 'asked', ...BODIES.embeddings }
     expect(await explained(world, body)).toMatchObject({ candidates: [], would_answer: { status: 400 } })
     expect((await serve(world, 'embeddings', body)).status).toBe(400)
+  })
+})
+
+describe('the explanation of a request', () => {
+  const bodies = {
+    chat: { messages: [{ role: 'user', content: 'Hello?' }] },
+    messages: { messages: [{ role: 'user', content: 'Hello?' }], system: 'Be brief.', max_tokens: 10 },
+    responses: { input: 'Hello?' },
+    completions: { prompt: 'Hello?' },
+  } as const
+  const names = ['chat', 'messages', 'responses', 'completions'] as const
+
+  test.each(names)('of %s says who is asked, in which order', async (name) => {
+    const protocol = await protocols.of(name).load()
+    const seen = { planned: 0, refused: 0 }
+    await fc.assert(
+      fc.asyncProperty(given, async (one) => {
+        const wishes = one.wishes === null ? {} : { provider: plain(one.wishes) }
+        const body = { model: one.model, ...bodies[name], ...wishes }
+        const told = await explained(worldOf(one), body)
+        expect(told).toMatchObject({ protocol: name, read_as: { is_guessed: true } })
+        const failing = worldOf(one)
+        failing.upstream = overloaded
+        const headers = { ...KEY, 'content-type': 'application/json' }
+        const request = new Request(`https://gateway.test${protocol.endpoint}`, {
+          method: 'POST',
+          headers,
+          body: JSON.stringify(body),
+        })
+        const failed = await failing.serve((services, later) => serveRequest(request, protocol, services, later))
+        await ended(failing, failed)
+        expect(failed.headers.get('x-tidegate-plan')).toBe(told.summary ?? null)
+        expect(failing.calls.map((call) => call.target.id)).toEqual(told.candidates.map((each) => each.target))
+        if (told.would_answer !== undefined) expect(failed.status).toBe(told.would_answer.status)
+        seen[told.would_answer === undefined ? 'planned' : 'refused'] += 1
+      }),
+      { numRuns: 40 },
+    )
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(2)
   })
 })
 

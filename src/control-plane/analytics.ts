@@ -11,6 +11,7 @@ import { scopeOf } from './caller.ts'
 import { type Scope, teamOf, tenantOf } from './permissions.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { notFound, refuse, unacceptable } from './refusal.ts'
+import { byTenantId } from './tenant-filter.ts'
 import { query } from './validate.ts'
 
 const HOUR_MS = 3_600_000
@@ -69,7 +70,9 @@ const EXPORT = z.strictObject({ from: INSTANT, to: INSTANT, tenant: z.optional(z
 export function analyticsEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>()
     .get('/reports', query(REPORT), async (c) => {
-      const asked = c.req.valid('query')
+      const named = await byTenantId(c.env.DB, scopeOf(c), c.req.valid('query'))
+      if (!named.ok) return refuse(c, named.error)
+      const asked = named.value
       const span = spanOf(asked, ports.nowMs())
       if (typeof span === 'string') return refuse(c, unacceptable('from', 'invalid_field', span))
       const groupBy = namesIn(asked.group_by ?? '', GROUPS) ?? []
@@ -94,8 +97,10 @@ export function analyticsEndpoints(ports: AdminPorts) {
       if (form === null) return c.json({ ...found.value, rows: found.value.rows.map(jsonRow) })
       return tableResponse(form, tableOf(found.value), 'report')
     })
-    .get('/exports/:what{events|focus}', query(EXPORT), (c) => {
-      const asked = c.req.valid('query')
+    .get('/exports/:what{events|focus}', query(EXPORT), async (c) => {
+      const named = await byTenantId(c.env.DB, scopeOf(c), c.req.valid('query'))
+      if (!named.ok) return refuse(c, named.error)
+      const asked = named.value
       const span = spanOf(asked, ports.nowMs())
       if (typeof span === 'string') return refuse(c, unacceptable('from', 'invalid_field', span))
       const form = acceptedForm(c.req.header('accept') ?? null) ?? CSV

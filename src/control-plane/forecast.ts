@@ -10,6 +10,7 @@ import { scopeOf } from './caller.ts'
 import type { AdminPorts, AdminTypes } from './ports.ts'
 import { refuse, unacceptable } from './refusal.ts'
 import { findRow, type TenantRow } from './store.ts'
+import { byTenantId } from './tenant-filter.ts'
 import { query } from './validate.ts'
 
 const DAY_MS = 86_400_000
@@ -27,7 +28,9 @@ const FORECAST = z.strictObject({
 /** The admin API's `/forecast`. Of one tenant the month is that of its time zone, else of UTC. */
 export function forecastEndpoints(ports: AdminPorts) {
   return new Hono<AdminTypes>().get('/', query(FORECAST), async (c) => {
-    const filters = within(scopeOf(c), filtersOf(c.req.valid('query')))
+    const named = await byTenantId(c.env.DB, scopeOf(c), c.req.valid('query'))
+    if (!named.ok) return refuse(c, named.error)
+    const filters = within(scopeOf(c), filtersOf(named.value))
     const nowMs = ports.nowMs()
     const timeZone = await zoneOf(c.env.DB, filters)
     const month = windowAt('month', timeZone, nowMs)

@@ -15,6 +15,7 @@ import { shareOf, standingOf, viewStanding } from './standings.ts'
 import { listRows, pageRows, revisionOf, type RouteRow, type TargetRow, type TeamRow, type TenantRow } from './store.ts'
 import { viewTarget } from './targets.ts'
 import { ownTeams, viewTeam } from './teams.ts'
+import { byTenantId } from './tenant-filter.ts'
 import { ownTenants, viewTenant } from './tenants.ts'
 import { query } from './validate.ts'
 
@@ -83,10 +84,12 @@ export function reportEndpoints(ports: AdminPorts) {
       return refuse(c, unacceptable('group_by', report.error, message))
     })
     .get('/requests', query(REQUESTS), async (c) => {
-      const asked = c.req.valid('query')
+      const scope = scopeOf(c)
+      const named = await byTenantId(c.env.DB, scope, c.req.valid('query'))
+      if (!named.ok) return refuse(c, named.error)
+      const asked = named.value
       const limit = Number(asked.limit ?? PAGE_DEFAULT)
       const before = readCursor(asked.before ?? asked.cursor ?? '')
-      const scope = scopeOf(c)
       const filter = soughtOf(asked)
       if (Object.values(filter).some((value) => value !== undefined)) {
         const own = withinScope(filter, scope)

@@ -570,6 +570,24 @@ describe('exports', () => {
   })
 })
 
+it('a tenant is told by its name, too, and one that there is not by a 404 instead of nothing spent', async () => {
+  const token = 'operator-token-0123456789'
+  const admin = createAdmin({ nowMs: () => NOON_MS + 1, probe: () => Promise.reject(new Error('unused')) })
+  const call = (path: string) =>
+    admin.request(path, { headers: { authorization: `Bearer ${token}` } }, { ...env, ADMIN_TOKEN: token })
+  await addTenant('ten_a', 'UTC')
+  await env.DB.prepare(`UPDATE tenants SET name = 'acme' WHERE id = 'ten_a'`).run()
+  await deliverAll(env.DB, messagesOf([eventAt(NOON_MS - 5, 1, { tenantId: 'ten_a' })], 10), NOON_MS)
+  for (const path of ['/reports?tenant=', '/forecast?tenant=', '/requests?tenant=', '/exports/events?tenant=']) {
+    const [byName, byId, lost] = [await call(`${path}acme`), await call(`${path}ten_a`), await call(`${path}akme`)]
+    const text = await byName.text()
+    expect([byName.status, text]).toEqual([200, await byId.text()])
+    expect(text).toMatch(/1000/)
+    expect([lost.status, await lost.json()]).toMatchObject([404, { error: { field: 'tenant', code: 'not_found' } }])
+    expect((await call(`${path}ten_gone`)).status).toBe(200)
+  }
+})
+
 describe('a forecast', () => {
   const token = 'operator-token-0123456789'
   const admin = createAdmin({ nowMs: () => NOON_MS, probe: () => Promise.reject(new Error('unused')) })

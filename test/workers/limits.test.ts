@@ -6,7 +6,7 @@ import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { LimiterStorage } from '../../durable-objects/storage.ts'
-import { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
+import { TenantOffice } from '../../durable-objects/tenant-office.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { newAuthority, takeReport } from '../../src/core/authority.ts'
 import type { RunawayRule } from '../../src/core/limit-policy.ts'
@@ -128,7 +128,7 @@ describe('what isolates tell', () => {
     const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_belated'))
     await runInDurableObject(stub, async (_, state) => {
       // Every holder has been silent for long enough, whenever it is asked.
-      const limiter = new TenantLimiter(state, { ...env, LEASE_TTL_MS: '0' })
+      const limiter = new TenantOffice(state.storage, { ...env, LEASE_TTL_MS: '0' })
       await limiter.call({ ...call, admissions: [announced, mirrored] })
       expect((await limiter.inFlight(5)).map(({ id }) => id).toSorted()).toEqual(['mirror#1', 'req-1#1'])
       expect(await state.storage.getAlarm()).not.toBeNull()
@@ -157,8 +157,12 @@ describe('what isolates tell', () => {
   it('too late is booked by an object that starts anew, too', async () => {
     const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_belated_anew'))
     await runInDurableObject(stub, async (_, state) => {
-      await new TenantLimiter(state, env).call({ ...call, tenantId: 'ten_belated_anew', admissions: [announced] })
-      const limiter = new TenantLimiter(state, { ...env, LEASE_TTL_MS: '0' })
+      await new TenantOffice(state.storage, env).call({
+        ...call,
+        tenantId: 'ten_belated_anew',
+        admissions: [announced],
+      })
+      const limiter = new TenantOffice(state.storage, { ...env, LEASE_TTL_MS: '0' })
       await limiter.alarm()
       expect(await limiter.inFlight(5)).toEqual([])
       expect(await limiter.live()).toMatchObject({ unconfirmed: 1 })
@@ -170,7 +174,7 @@ describe('a limiter that has lost its storage', () => {
   it('takes in what it is told of, and lends nothing until its limits are published again', async () => {
     const stub = env.TENANT_LIMITER.get(env.TENANT_LIMITER.idFromName('ten_forgetful'))
     await runInDurableObject(stub, async (_, state) => {
-      const limiter = new TenantLimiter(state, env)
+      const limiter = new TenantOffice(state.storage, env)
       const path = { tenantId: 'ten_forgetful', teamId: null, keyId: 'k', model: 'm' }
       const need = { ...NOTHING, requests: 1, nanoUsd: 1_000 }
       const want = { leaseId: 'h:1', isNew: true, path, need, target: need, first: need, unheardNanoUsd: 0 }
@@ -260,7 +264,7 @@ describe('spending that runs away', () => {
       const known = { ...newWatch('key', 'k', rule), minute: 1, hasBaseline: true, baselineNanoUsd: 100 }
       const now = { ...known, minute: Math.floor(Date.now() / 60_000) }
       state.storage.sql.exec('INSERT INTO watch VALUES (?, ?)', known.id, JSON.stringify(now))
-      const limiter = new TenantLimiter(state, env)
+      const limiter = new TenantOffice(state.storage, env)
       await limiter.configure(configOf([{ scope: 'key', id: 'k', model: null, limits: [], runaway: rule }], 3))
       const path = { tenantId: 't', teamId: null, keyId: 'k', model: 'm' }
       const need = { ...NOTHING, nanoUsd: 1_000_000 }
@@ -279,7 +283,7 @@ describe('spending that runs away', () => {
       expect(events).toMatchObject([{ v: 1, kind: 'runaway', tenantId: 't', ownerId: 'k', action: 'stop' }])
       const read = readBatch({ v: 1, tenantId: 't', outboxId: 1, events: JSON.stringify(events) })
       expect(read, 'no event of the ledger').toMatchObject({ ok: true, value: { outboxId: 1, rows: '' } })
-      const again = new TenantLimiter(state, env)
+      const again = new TenantOffice(state.storage, env)
       const still = await again.call(message(4, [], [{ ...want, leaseId: 'h:3' }]))
       expect(still.denials).toMatchObject([{ denial: { kind: 'runaway' } }])
     })

@@ -5,7 +5,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { Outbox, type UsageQueue } from '../../durable-objects/outbox.ts'
 import { LimiterStorage } from '../../durable-objects/storage.ts'
-import { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
+import { TenantOffice } from '../../durable-objects/tenant-office.ts'
 import { NOTHING } from '../../src/core/amounts.ts'
 import { newAuthority } from '../../src/core/authority.ts'
 import { type AdmissionRecord, LIMITS_VERSION, type LimiterCall } from '../../src/core/limits.ts'
@@ -215,7 +215,7 @@ describe('what a limiter stores', () => {
 
   it('is one row a commit, whatever changed, and one commit for all that nobody waits for', async () => {
     await inObject('rows', async (sql, state) => {
-      const limiter = new TenantLimiter(state, env)
+      const limiter = new TenantOffice(state.storage, env)
       await limiter.configure(configOf(limits, 3))
       await limiter.call(message(1, { wants: [want], admissions: [admission('r1')] }))
       const changes = (): number => sql.exec<{ n: number }>('SELECT total_changes() AS n').one().n
@@ -232,7 +232,7 @@ describe('what a limiter stores', () => {
 
   it('is answered for only when it is written, and written at once where somebody waits for a grant', async () => {
     await inObject('gates', async (sql, state) => {
-      const limiter = new TenantLimiter(state, env)
+      const limiter = new TenantOffice(state.storage, env)
       await limiter.configure(configOf(limits, 3))
       await limiter.call(message(1, { wants: [want] }))
       let isAnswered = false
@@ -252,7 +252,7 @@ describe('what a limiter stores', () => {
 
   it('is what it was after any number of starts, also when it is more than fits a row', async () => {
     await inObject('much', async (sql, state) => {
-      let limiter = new TenantLimiter(state, env)
+      let limiter = new TenantOffice(state.storage, env)
       const keys = Array.from({ length: 300 }, (_, at) => node('key', `k${at}`, { tokensPerMinute: 9 }))
       await limiter.configure(configOf([...limits, ...keys], 3))
       await limiter.call(message(1, { wants: [want], admissions: [admission('r1')] }))
@@ -260,7 +260,7 @@ describe('what a limiter stores', () => {
         const crowd = Array.from({ length: 150 }, (_, at) => admission(`${round}-${at}`))
         await limiter.relay([message(2 * round, settled(round)), message(2 * round + 1, { admissions: crowd })])
         const told = booksOf(sql)
-        limiter = new TenantLimiter(state, env)
+        limiter = new TenantOffice(state.storage, env)
         await limiter.call(message(0, {}))
         const { gauges, leases, events } = booksOf(sql)
         expect([gauges, leases, events]).toEqual([told.gauges, told.leases, told.events])
@@ -295,7 +295,7 @@ describe('what a limiter stores', () => {
         expect(booksOf(sql).events).toMatchObject([{ requestId: 'b' }, { requestId: 'c' }])
         expect(booksOf(sql).holders).toEqual([{ ...known, inFlight: new Map([['e#1', admission('e')]]) }])
       }
-      const limiter = new TenantLimiter(state, env)
+      const limiter = new TenantOffice(state.storage, env)
       const chunk = { from: 5, to: 5, events: `[${event('e')}]`, settles: ['e#1'] }
       expect(await limiter.call(message(10, { chunks: [chunk] }))).toMatchObject({ acknowledged: 5 })
       expect([await limiter.inFlight(9), booksOf(sql).holders]).toMatchObject([[], [{ inFlight: new Map() }]])

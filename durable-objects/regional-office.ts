@@ -116,6 +116,8 @@ export class RegionalOffice {
     const nowMs = Date.now()
     if (this.#head.tenantId !== message.tenantId) this.#writeHead({ tenantId: message.tenantId })
     this.#isolatesAre = message.health?.region ?? this.#isolatesAre
+    // What it has found out goes on with whatever is asked for it.
+    const before = this.#health.answer(message.health, nowMs)
     const isolate = this.#isolateOf(message.holder)
     // One that comes again asks again: its answer may have been that nobody could be asked.
     const isStraggler = message.number < isolate.number
@@ -138,7 +140,7 @@ export class RegionalOffice {
     if (!isReached && said.grants.length + said.denials.length < asked.wants.length) {
       throw new Error('the tenant’s limiter is out of reach')
     }
-    const health = this.#health.answer(message.health, Date.now())
+    const health = this.#health.goOn(message.health, before, Date.now())
     const isBehind = message.switchesSeen !== undefined && message.switchesSeen < this.#switches.revision
     const keyIds = message.reports.map(({ keyId }) => keyId)
     return {

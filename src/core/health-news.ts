@@ -140,6 +140,14 @@ export class HealthBoard {
     return { seen, news: said.news, ...(hasForgotten ? { isAnew: true } : {}) }
   }
 
+  /** The same answer later on, with what has come since it was given. */
+  goOn(talk: HealthTalk | undefined, before: HealthAnswer | null, nowMs: number): HealthAnswer | null {
+    if (talk === undefined) return null
+    const { seen, news, ...rest } = before ?? { seen: talk.seen, news: [] }
+    const more = this.since(seen, talk.region, nowMs)
+    return more.seen === seen ? before : { ...rest, seen: more.seen, news: [...news, ...more.news] }
+  }
+
   #isLater(item: HealthNews, nowMs: number): boolean {
     if (item.untilMs <= nowMs) return false
     const known = this.#items.get(nameOf(item))?.news

@@ -16,6 +16,8 @@ import {
   type LimiterNode,
   NOTHING,
 } from '../../src/core/limits.ts'
+import { type HealthNews, breakerNews } from '../../src/core/health-news.ts'
+import type { Region } from '../../src/core/region.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
 import { packEvent } from '../../src/core/usage-event.ts'
 import { leasedLimiter } from '../../src/platform/limiter.ts'
@@ -165,6 +167,23 @@ describe('a region', () => {
       const [large, small] = await Promise.all([office.call(a.wants(2_000_000, 2)), office.call(b.wants(1_500, 3))])
       expect([large.denials, small.grants]).toMatchObject([[{ leaseId: 'a:2' }], [{ leaseId: 'b:3' }]])
     })
+  })
+
+  it('passes on what its isolates have found out about targets, also to other regions’ isolates of the same continent', async () => {
+    await tenant('ten_news', budget(1_000_000, 'month'))
+    const [near, far] = [regionOf('near', 'ten_news'), regionOf('far', 'ten_news')]
+    const finding = breakerNews('t', 'eu', { kind: 'open', untilMs: Date.now() + 5_000, epoch: 1 }, Date.now())
+    const talk = (news: readonly HealthNews[], region: Region = 'eu') => ({ health: { region, seen: 0, news } })
+    const told = await near.call(teller('ten_news', 'a').wants(1_000, 1, talk([finding])))
+    expect(told.health?.news, 'who told it').toEqual([])
+    const news = [{ ...finding, untilMs: expect.any(Number) }]
+    const heard = async (region: typeof near, holder: string, from?: Region) =>
+      (await region.call(teller('ten_news', holder).wants(1_000, 1, talk([], from)))).health?.news
+    expect(await heard(near, 'b')).toEqual(news)
+    expect(await heard(far, 'c'), 'with its first lease').toEqual(news)
+    expect((await heard(far, 'd', 'am')) ?? []).toEqual([])
+    const { news: whole } = (await tenantOf('ten_news').call(teller('ten_news', 'e').says(talk([])))).health ?? {}
+    expect(whole).toEqual(news)
   })
 
   it('that starts anew knows what it lent, and what was settled of it: no nano-USD is lent twice', async () => {

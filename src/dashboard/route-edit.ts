@@ -3,6 +3,8 @@
 import type { ApiCanaryWatch, ApiGroup, ApiMember, ApiRamp, ApiRoute } from './api-types.ts'
 
 const MINUTE_MS = 60_000
+/** As the API has it. */
+export const WEIGHT_MAX = 1_000_000
 /** Strategies that give their members shares. */
 const SHARING: ReadonlySet<string> = new Set(['weighted', 'split', 'sticky', 'least-busy'])
 
@@ -37,6 +39,13 @@ export function moved<Item>(items: readonly Item[], from: number, to: number): r
 /** The targets of a group and of the groups in it, as often as they stand there. */
 export function targetsOf({ members }: ApiGroup): readonly string[] {
   return members.map(memberOf).flatMap(({ target, group }) => (group === undefined ? (target ?? []) : targetsOf(group)))
+}
+
+/** Whether every weight that is set, in groups within groups too, is one that a member can have. */
+export function hasWeights({ members }: ApiGroup): boolean {
+  return members.map(memberOf).every(({ weight = 1, group }) => {
+    return weight >= 0 && weight <= WEIGHT_MAX && (group === undefined || hasWeights(group))
+  })
 }
 
 /** The group with one more target: the last of a chain, or with a weight of 1. */

@@ -6,8 +6,10 @@ import type { ApiGroup, ApiMember, ApiRoute, ApiTarget } from './api-types.ts'
 import { MoveButton, MoveButtons, type Way } from './move-buttons.tsx'
 import type { Desk } from './page-frame.tsx'
 import {
+  WEIGHT_MAX,
   bodyOf,
   groupOf,
+  hasWeights,
   isChain,
   isSharing,
   memberOf,
@@ -55,6 +57,7 @@ export function RouteOrder({ desk: { api, overview }, route, nameOf, onClose, on
   }, [])
   async function save(): Promise<void> {
     if (draft === null || seen === null) return
+    if (!hasWeights(draft)) return setProblem(NO_WEIGHT)
     setIsSaving(true)
     setProblem('')
     try {
@@ -101,6 +104,8 @@ export function RouteOrder({ desk: { api, overview }, route, nameOf, onClose, on
 }
 
 const LAST = 'This is its last target, and a route without one serves nobody. Add another before you take it away.'
+
+const NO_WEIGHT = `A weight is a number from 0 to ${WEIGHT_MAX.toLocaleString('en')}, such as 2 or 0.5.`
 
 const CONFLICT =
   'Somebody else changed this route meanwhile. Nothing of yours was saved; what stands above is the route as it is now.'

@@ -131,7 +131,7 @@ export async function expectWeights({ system, open }: Stage): Promise<void> {
   await route.getByRole('button', { name: 'Add it with weight 1' }).click()
   await route.getByLabel('Weight of chain-three').fill('some')
   await route.getByRole('button', { name: 'Save the targets' }).click()
-  await route.getByRole('alert').getByText('weight').waitFor()
+  await route.getByRole('alert').getByText('A weight is a number').waitFor()
   await route.getByLabel('Weight of chain-three').fill('4')
   await route.getByRole('button', { name: 'Remove chain-one' }).click()
   await route.getByRole('button', { name: 'Save the targets' }).click()

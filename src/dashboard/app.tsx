@@ -126,15 +126,17 @@ function Pages({ api, onSignOut, onKnown }: PagesProps & { readonly onKnown: (me
   const first = useRef(path)
   const [isPaused, onPause] = useState(false)
   const me = useFeed({ key: 'me', load: (signal) => api.me(signal), isPaused, changesWith: ['access'] })
-  useEffect(() => {
-    if (me.data !== null) onKnown(me.data)
-  }, [me.data])
   const overview = useFeed({
     key: 'overview',
     load: (signal) => api.overview(signal),
     isPaused,
     changesWith: ['requests', 'configuration'],
   })
+  const isThere = overview.data !== null
+  useEffect(() => {
+    // What the page begins with is read first.
+    if (me.data !== null && isThere) onKnown(me.data)
+  }, [me.data, isThere])
   const keyOf = useKeyNames(api, overview.data?.revision ?? null)
   const names = useMemo(() => namesFrom(overview.data, keyOf), [overview.data, keyOf])
   const isGoneTo = first.current !== path

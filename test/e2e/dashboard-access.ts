@@ -3,7 +3,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { expect } from 'vitest'
 import type { OidcProvider } from '../support/oidc-provider.ts'
-import { barriers } from './dashboard-page.ts'
+import { barriers, WAIT_MS } from './dashboard-page.ts'
 import { expectWhole, type Stage } from './dashboard-teams.ts'
 
 interface AccessStage extends Stage {
@@ -26,7 +26,7 @@ export async function letInAndOut({ system, open, browser, provider }: AccessSta
 
   const context = await browser.newContext({ locale: 'en-US' })
   const other = await context.newPage()
-  other.setDefaultTimeout(20_000)
+  other.setDefaultTimeout(WAIT_MS)
   provider.claims = { sub: 'eve', email: EVE, email_verified: true }
   await signInWithProvider(other, system.url)
   await other.getByRole('heading', { name: 'Overview' }).waitFor()

@@ -27,7 +27,7 @@ export async function lookAhead({ system, open }: Stage): Promise<void> {
   // What came before this page was opened is in its first answer; what came meanwhile, in the next.
   await page.reload()
   for (const tile of ['today', 'month']) {
-    await expect.poll(() => valueOf(tile), { timeout: 12_000 }).toBeGreaterThanOrEqual(spent)
+    await expect.poll(() => valueOf(tile)).toBeGreaterThanOrEqual(spent)
   }
   await page.locator('.tile-providers').getByText('All well').waitFor()
   await expectWhole(page)
@@ -50,7 +50,7 @@ export async function hearOfChanges({ system, open }: Stage): Promise<void> {
     await page.reload()
   }
   for (const { page } of pages) {
-    await expect.poll(() => page.locator('.freshness [role=status]').textContent(), { timeout: 12_000 }).toBe('Live')
+    await expect.poll(() => page.locator('.freshness [role=status]').textContent()).toBe('Live')
     // Nobody is told more often than they would ask where nobody told them: from here on it is as long ago.
     await page.clock.fastForward(5_000)
   }

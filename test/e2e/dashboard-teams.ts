@@ -18,7 +18,7 @@ export async function expectWhole(page: Page): Promise<void> {
   const found = async () => [await overflowOf(page), ...(await barriers(page))]
   await page.emulateMedia({ colorScheme: 'dark' })
   await page.setViewportSize({ width: 390, height: 844 })
-  await expect.poll(found, { timeout: 12_000 }).toEqual([0])
+  await expect.poll(found).toEqual([0])
   await page.emulateMedia({ colorScheme: 'light' })
   await page.setViewportSize({ width: 1440, height: 900 })
 }
@@ -70,7 +70,7 @@ export async function keepTeams({ system, open }: Stage): Promise<void> {
   const answer = await ask(system, minted.key, { model: 'sim-gpt-4o-fast', messages: says('How much?') })
   expect(answer.status).toBe(200)
   await answer.text()
-  await expect.poll(() => page.locator('.tile-requests .tile-value').textContent(), { timeout: 15_000 }).toBe('1')
+  await expect.poll(() => page.locator('.tile-requests .tile-value').textContent()).toBe('1')
   await page.locator('.panel-by-model').getByText('sim-gpt-4o-fast').waitFor()
   await page.locator('.panel-team-keys').getByRole('link', { name: 'crane' }).waitFor()
   await expectWhole(page)
@@ -87,7 +87,7 @@ export async function keepTeams({ system, open }: Stage): Promise<void> {
   for (const money of [line.locator('.cell-month data'), center.locator('data.money').last()]) {
     await expect.poll(async () => Number(await money.getAttribute('value')), { timeout: 20_000 }).toBe(spent)
   }
-  await expect.poll(() => line.locator('.cell-keys').textContent(), { timeout: 12_000 }).toBe('1')
+  await expect.poll(() => line.locator('.cell-keys').textContent()).toBe('1')
   await expectWhole(page)
   await expectLeadSeesOwn({ system, open }, id)
   expect(complaints).toEqual([])

@@ -34,7 +34,7 @@ export async function explainPassed(
 ): Promise<ExplainedPassing> {
   const request = sameFrom(asking, new URL(endpoint, asking.url), {
     method,
-    ...(method === 'GET' || method === 'HEAD' ? {} : { body: text }),
+    ...(hasBody(method) ? { body: text } : {}),
   })
   const planned = await planPassThrough(request, services, later)
   if (planned === null || planned === 'methods') {
@@ -59,6 +59,11 @@ export async function explainPassed(
     speaker: exchange,
     told: ok({ cache: 'off', cached: null, shadow: null, ...told }),
   }
+}
+
+/** Whether a request of that method may have a body. */
+export function hasBody(method: string): boolean {
+  return method !== 'GET' && method !== 'HEAD'
 }
 
 /** A request of the same client from the same place. */

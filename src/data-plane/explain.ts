@@ -17,7 +17,7 @@ import { clientsGaps } from './dropped.ts'
 import { endUserMissing, endUserOf } from './end-user.ts'
 import { type Exchange, type ReadExchange, begin } from './exchange.ts'
 import { type Kind, kindOf } from './explain-kind.ts'
-import { explainPassed } from './explain-passed.ts'
+import { explainPassed, hasBody } from './explain-passed.ts'
 import { explainTask, taskIn } from './explain-task.ts'
 import { NANO_PER_USD, tellCaller, tellEmptyPlan, tellPlan, tellShadow } from './explain-tell.ts'
 import { routeAny } from './next-model.ts'
@@ -53,17 +53,23 @@ export async function explain(request: Request, services: Services, later: Later
   const asked = begin(request, protocols.get('chat'), services, later)
   const caller = await authenticate(request.headers, services)
   if (!caller.ok) return refuse(asked, caller.error)
-  const read = await readRequest(request, { facts: ok })
+  const query = new URL(request.url).searchParams
+  const read = await readRequest(hasBody(query.get('method') ?? 'POST') ? request : withoutBody(request), { facts: ok })
   if (!read.ok) return refuse(asked, read.error)
   const table = await services.directory.routes(later)
   if (table === null) return refuse(asked, { kind: 'directory-unavailable' })
   const body = read.value.facts
   const models = () => modelsBehind(stringOf(body['model']) ?? '', caller.value.tenantId, table)
-  const kind = kindOf(new URL(request.url).searchParams, { body, headers: request.headers, models })
+  const kind = kindOf(query, { body, headers: request.headers, models })
   if (!kind.ok) return refuse(asked, kind.error)
   const question = { request, read: read.value, caller: caller.value, kind: kind.value, table, services, later }
   const found = await findOut(question)
   return found instanceof Response ? found : Response.json(answerOf(question, found))
+}
+
+/** Nobody has to write a body for a request that has none. */
+function withoutBody({ url }: Request): Request {
+  return new Request(url, { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } })
 }
 
 /** The one that is asked for, and what its route has in its place. */

@@ -333,6 +333,13 @@ describe('the explanation of what is passed through', () => {
     expect(told).toMatchObject({ endpoint: path, read_as: { is_guessed: false }, object: 'route.explanation' })
   })
 
+  test('needs no body where the request has none', async () => {
+    const world = passingWorld('openai-chat', { passThrough: 'all' })
+    const response = await answerTo(world, null, '?endpoint=/t/v1/files&method=GET')
+    expect(await response.json()).toMatchObject({ candidates: [{ target: 't~other' }] })
+    expect((await answerTo(world, null)).status).toBe(400)
+  })
+
   test('tells its cost and its limits, and its rules', async () => {
     const world = passingWorld()
     world.limits = []

@@ -24,11 +24,11 @@ export interface Told {
 }
 
 /** What the gateway answers who asks for an explanation. `query`: with its question mark. */
-export function answerTo(world: PathWorld, body: object, query = '', headers: object = {}): Promise<Response> {
+export function answerTo(world: PathWorld, body: object | null, query = ''): Promise<Response> {
   const asked = new Request(`https://gateway.test/v1/route/explain${query}`, {
     method: 'POST',
-    headers: { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
+    headers: { authorization: 'Bearer tg_test_of_the_client', 'content-type': 'application/json' },
+    body: body === null ? null : JSON.stringify(body),
   })
   return world.serve((services, later) => explain(asked, services, later))
 }

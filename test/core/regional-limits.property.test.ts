@@ -36,6 +36,15 @@ describe('attempts that cost more than they reserved, in isolates of regions,', 
       { numRuns: 40, endOnFailure: true },
     )
   })
+
+  test('do so while the budget is raised and lowered, too', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        new RegionWorld({ seed, steps: 500, kind: 'budget', mayOverrun: true, reconfigures: true }).run()
+      }),
+      { numRuns: 40, endOnFailure: true },
+    )
+  })
 })
 
 describe('isolates that live, and their regions,', { timeout: 60_000 }, () => {

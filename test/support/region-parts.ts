@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert'
 import { type Counts, RESOURCES, each } from '../../src/core/amounts.ts'
 import type { Authority, Timing } from '../../src/core/authority.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
-import type { AdmissionRecord, EventChunk, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
+import type { AdmissionRecord, EventChunk, Limit, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
 import type { RegionalLimits, SubLease } from '../../src/core/regional-limits.ts'
 import {
   type SubRow,
@@ -14,6 +14,19 @@ import {
   subRow,
   upperRow,
 } from '../../src/core/regional-upkeep.ts'
+import type { Chance } from './chance.ts'
+import { budget, rate, slots } from './limiter-receiver.ts'
+
+/** A limit of that kind, of some size. */
+export function anyLimit(draws: Chance, kind: Limit['kind']): Limit {
+  const units = draws.pick([500, 5_000, 50_000])
+  const made: Readonly<Record<Limit['kind'], Limit>> = {
+    budget: budget(units, 'hour'),
+    rate: rate('tokens', draws.pick([units, Math.ceil(units / 50)]), units),
+    slots: slots(draws.pick([3, 8, 20])),
+  }
+  return made[kind]
+}
 
 export interface Attempt {
   readonly id: string

@@ -1,7 +1,6 @@
 // A simulation of a tenant's limiter, regions that hold leases of it, and isolates that hold leases of those. On both levels
 // messages are lost, doubled, delayed and overtaken; isolates crash with attempts in flight, regions start anew or fall silent for ever,
-// clocks are off. It knows what was really spent, and objects as soon as a limit is passed or the books contradict each
-// other. Everything follows from one seed.
+// clocks are off. It knows what was really spent, and objects as soon as a limit is passed or the books contradict each other.
 import { strict as assert } from 'node:assert'
 import { type Counts, NOTHING, counted, each, greatest, minus } from '../../src/core/amounts.ts'
 import type { HeldLease } from '../../src/core/lease.ts'
@@ -15,9 +14,9 @@ import {
 } from '../../src/core/limits.ts'
 import * as regions from '../../src/core/regional-limits.ts'
 import { type Chance, chance } from './chance.ts'
-import { type Receiver, budget, configOf, node, rate, receiver, slots } from './limiter-receiver.ts'
+import { type Receiver, configOf, node, receiver } from './limiter-receiver.ts'
 import type { Attempt, Isolate, Packet, Place } from './region-parts.ts'
-import { checkPlace, keep, newIsolate, newPlace, restart, untoldOf } from './region-parts.ts'
+import { anyLimit, checkPlace, keep, newIsolate, newPlace, restart, untoldOf } from './region-parts.ts'
 import { Truth } from './true-spend.ts'
 
 /** The machine under test. */
@@ -31,6 +30,8 @@ export interface RegionWorldOptions {
   readonly isCalm?: boolean
   /** Attempts may cost more than they reserved: a budget is passed by as much, as long as the limiter can't know of it. */
   readonly mayOverrun?: boolean
+  /** The budget changes now and then. */
+  readonly reconfigures?: boolean
   readonly machine?: RegionMachine
 }
 
@@ -46,7 +47,7 @@ export class RegionWorld {
   readonly #chance: Chance
   readonly #machine: RegionMachine
   readonly #options: RegionWorldOptions
-  readonly #limit: Limit
+  #limit: Limit
   readonly #truth: Truth
   #fill = { parts: 0, atMs: 0 }
   #nowMs: number
@@ -59,13 +60,7 @@ export class RegionWorld {
     this.#options = options
     this.#chance = chance(options.seed)
     this.#machine = options.machine ?? regions
-    const units = this.#chance.pick([500, 5_000, 50_000])
-    const made: Readonly<Record<Limit['kind'], Limit>> = {
-      budget: budget(units, 'hour'),
-      rate: rate('tokens', this.#chance.pick([units, Math.ceil(units / 50)]), units),
-      slots: slots(this.#chance.pick([3, 8, 20])),
-    }
-    this.#limit = made[options.kind]
+    this.#limit = anyLimit(this.#chance, options.kind)
     this.#nowMs = Date.UTC(2026, 4, 4, 12) + this.#chance.below(3_600_000)
     this.#fill.atMs = this.#nowMs
     this.root = receiver(configOf([node('tenant', 't', { more: [this.#limit] })]), this.#nowMs, TTL_MS)
@@ -117,6 +112,7 @@ export class RegionWorld {
     else if (draw < 89) this.root.expire(this.#nowMs)
     else if (draw < 90 && isolate.lease !== null) leases.giveBack(isolate.lease)
     else if (draw < 91) this.#restart()
+    else if (draw < 92 && this.#options.reconfigures === true) this.#reconfigure()
     else this.#wait()
     this.#cutOverdue()
     this.#check()
@@ -146,8 +142,9 @@ export class RegionWorld {
 
   #admit(isolate: Isolate): void {
     // Of a budget that many share, overruns show where others are in flight.
-    const isShared = this.#options.mayOverrun === true && this.#limit.kind === 'budget'
-    const largest = isShared ? this.#limit.amountNanoUsd / 25 : this.#chance.pick([10, 100, 400])
+    const limit = this.#limit
+    const isShared = this.#options.mayOverrun === true && limit.kind === 'budget'
+    const largest = isShared ? limit.amountNanoUsd / 25 : this.#chance.pick([10, 100, 400])
     const [inputTokens, nanoUsd] = [this.#chance.below(largest), this.#chance.below(largest)]
     const reserved = counted({ requests: 1, inputTokens, outputTokens: 0, slots: 1, nanoUsd })
     const { lease } = isolate
@@ -159,10 +156,9 @@ export class RegionWorld {
     }
     this.admitted += 1
     isolate.attemptCount += 1
-    const isMoney = this.#options.kind === 'budget'
     const over = this.#options.mayOverrun === true && this.#chance.below(3) === 0 ? 3 : 1
     const actual = each((resource) =>
-      isMoney ? this.#chance.below(reserved[resource] * over + 1) : reserved[resource],
+      this.#options.kind === 'budget' ? this.#chance.below(reserved[resource] * over + 1) : reserved[resource],
     )
     const id = `${isolate.name}-${isolate.attemptCount}`
     const attempt: Attempt = { id, lease, reserved, actual: { ...actual, slots: 0 } }
@@ -241,6 +237,13 @@ export class RegionWorld {
     else restart(place, { nowMs: this.#nowMs + place.offsetMs, ttlMs: SUB_TTL_MS })
   }
 
+  #reconfigure(): void {
+    this.#limit = anyLimit(this.#chance, this.#options.kind)
+    const revision = this.root.authority.config.revision + 1
+    this.root.configure(configOf([node('tenant', 't', { more: [this.#limit] })], revision), this.#nowMs)
+    this.#truth.raiseLimits()
+  }
+
   #addPlace(): void {
     this.#count += 1
     const region = this.#machine.newRegionalLimits(`region-${this.#count}`)
@@ -269,14 +272,11 @@ export class RegionWorld {
     const nowMs = this.#nowMs + isolate.offsetMs
     const { lease } = isolate
     if (lease !== null && lease.deadlineMs !== 0 && nowMs >= lease.deadlineMs) this.#closeLease(isolate, lease)
-    const wants: LeaseWant[] = []
-    if (waiting.length > 0) {
-      if (isolate.lease === null) {
-        isolate.leaseCount += 1
-        isolate.lease = leases.emptyLease(`${isolate.name}:${isolate.leaseCount}`, PATH, nowMs)
-      }
-      wants.push(leases.want(isolate.lease, waiting, nowMs))
+    if (waiting.length > 0 && isolate.lease === null) {
+      isolate.leaseCount += 1
+      isolate.lease = leases.emptyLease(`${isolate.name}:${isolate.leaseCount}`, PATH, nowMs)
     }
+    const wants = waiting.length === 0 || isolate.lease === null ? [] : [leases.want(isolate.lease, waiting, nowMs)]
     const held = [...(isolate.lease === null ? [] : [isolate.lease]), ...isolate.closing]
     for (const one of held) leases.tell(one)
     isolate.messageCount += 1
@@ -326,24 +326,24 @@ export class RegionWorld {
   #arrive(packet: Packet & { kind: 'ask' }): void {
     const { isolate, message } = packet
     const { place } = isolate
-    const { region } = place
     const time = { nowMs: this.#nowMs + place.offsetMs, ttlMs: SUB_TTL_MS }
     const isStraggler = message.number <= (place.numbers.get(isolate.name) ?? 0)
     const acknowledged = place.acknowledged.get(isolate.name) ?? 0
-    const ended = message.chunks.filter(({ to }) => to > acknowledged).flatMap(({ settles }) => settles)
-    for (const id of ended) place.inFlight.delete(id)
-    for (const id of ended) place.ended.add(id)
+    for (const id of message.chunks.flatMap(({ to, settles }) => (to > acknowledged ? settles : []))) {
+      place.inFlight.delete(id)
+      place.ended.add(id)
+    }
     place.acknowledged.set(isolate.name, Math.max(acknowledged, ...message.chunks.map(({ to }) => to)))
     this.#expire(place)
-    this.#machine.takeIsolate(region, structuredClone(message), isStraggler, time)
+    this.#machine.takeIsolate(place.region, structuredClone(message), isStraggler, time)
     if (!isStraggler) for (const record of message.admissions) place.inFlight.set(record.id, record)
     place.numbers.set(isolate.name, Math.max(message.number, place.numbers.get(isolate.name) ?? 0))
     const wants = isStraggler ? [] : message.wants
-    const lacking = this.#machine.lackingIn(region, wants, time.nowMs)
+    const lacking = this.#machine.lackingIn(place.region, wants, time.nowMs)
     if (lacking.length > 0 || this.#chance.below(4) === 0) this.#net.push(this.#talkUp(place, lacking))
-    const said = this.#machine.lend(region, { ...message, wants }, new Map(), time)
+    const said = this.#machine.lend(place.region, { ...message, wants }, new Map(), time)
     for (const { leaseId } of said.grants) {
-      const sub = region.subs.get(leaseId)
+      const sub = place.region.subs.get(leaseId)
       if (sub !== undefined) this.#uppers.set(leaseId, sub.upper.id)
     }
     const reply: LimiterReply = {

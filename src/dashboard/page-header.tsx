@@ -95,11 +95,14 @@ function Freshness({ feeds, isPaused }: { feeds: readonly Feed<unknown>[]; isPau
   )
 }
 
+/** What is read as seldom as this hardly ever changes: no page is out of date by it. */
+const SELDOM_MS = 600_000
+
 const TOLD = 'The gateway says when there is something new.'
 
 function freshnessOf(feeds: readonly Feed<unknown>[]): 'failing' | 'live' | 'polled' {
   if (feeds.some((feed) => feed.failure !== null)) return 'failing'
-  return feeds.every((feed) => feed.isLive) ? 'live' : 'polled'
+  return feeds.every((feed) => feed.isLive || feed.everyMs >= SELDOM_MS) ? 'live' : 'polled'
 }
 
 /** In seconds, of what is read most often. */

@@ -44,7 +44,7 @@ export async function lookAhead({ system, open }: Stage): Promise<void> {
 export async function hearOfChanges({ system, open }: Stage): Promise<void> {
   const budget = { kind: 'budget', amount_usd: '0.005', period: 'day', alerts_percent: [1] }
   const { key } = await mintKey(system, 'acme', 'spendthrift', { limits: { rules: [budget] } })
-  const pages = await Promise.all(['alerts', 'audit', 'access'].map((at) => open(at)))
+  const pages = await Promise.all(['alerts', 'audit', 'access', 'reference'].map((at) => open(at)))
   for (const { page } of pages) {
     await page.clock.install()
     await page.reload()

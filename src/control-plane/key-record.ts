@@ -61,7 +61,8 @@ export async function mintKey(
   env: MintingEnv,
   ports: AdminPorts,
 ): Promise<{ readonly row: KeyRow; readonly key: VirtualKey }> {
-  const { key, secret } = await mintSecret(env, ports)
+  const nowMs = ports.nowMs()
+  const { key, secret } = await mintSecret(env, ports, { nowMs })
   const row: KeyRow = {
     id: `key_${randomBase62(14, ports.randomBytes)}`,
     kid: key.kid,
@@ -69,7 +70,7 @@ export async function mintKey(
     name,
     hashes: JSON.stringify([secret]),
     ...BLANK_KEY,
-    created_at_ms: ports.nowMs(),
+    created_at_ms: nowMs,
     revoked_at_ms: null,
   }
   return { row, key }
@@ -79,11 +80,11 @@ export async function mintKey(
 export async function mintSecret(
   env: MintingEnv,
   ports: AdminPorts,
-  kid?: string,
+  { kid, nowMs }: { readonly kid?: string; readonly nowMs: number },
 ): Promise<{ readonly key: VirtualKey; readonly secret: KeptSecret }> {
   const key = mintVirtualKey(env.ENVIRONMENT === 'production' ? 'live' : 'test', ports.randomBytes, kid)
   const digest = await hmacHex(env.KEY_PEPPER ?? '', key.secret)
-  return { key, secret: keptSecret(key, digest, ports.nowMs()) }
+  return { key, secret: keptSecret(key, digest, nowMs) }
 }
 
 export const PEPPER_LENGTH_MIN = 16

@@ -32,7 +32,7 @@ export function keyRotationEndpoints(ports: AdminPorts) {
         const expiresAtMs = endOf(expires_at, before.expires_at_ms)
         const problem = problemOf(before, expires_at === undefined, expiresAtMs, nowMs)
         if (problem !== null) return err(problem)
-        const { key, secret } = await mintSecret(c.env, ports, before.kid)
+        const { key, secret } = await mintSecret(c.env, ports, { kid: before.kid, nowMs })
         text = formatVirtualKey(key)
         const secrets = replaceSecret(readSecrets(before.hashes), secret, { nowMs, overlapMs: overlapSeconds * 1000 })
         if (!secrets.ok) return secrets

@@ -120,6 +120,15 @@ export function freshMark(secrets: readonly KeptSecret[], nowMs: number): string
   return secretMark(present.hmacHex)
 }
 
+/** Tells of each secret of before that is still taken when it was last used, by what somebody knows of its mark. */
+export async function usesOf(
+  text: string,
+  nowMs: number,
+  usedAtMs: (mark: string) => Promise<number | null>,
+): Promise<readonly (number | null)[]> {
+  return Promise.all(oldSecrets(readSecrets(text), nowMs).map(({ hmacHex }) => usedAtMs(secretMark(hmacHex))))
+}
+
 /** A key's secrets as the API shows them: nothing of any digest. */
 export function viewSecrets(text: string, nowMs: number) {
   const secrets = readSecrets(text)

@@ -1,11 +1,13 @@
 // Virtual keys: minted once, shown once, kept only as a keyed digest. Create, list, read, change, revoke, delete.
 import { Hono, type Context } from 'hono'
+import { directoryUseName } from '../core/directory.ts'
 import { isWider, type PassThroughPolicy } from '../core/pass-through-policy.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import { formatVirtualKey, type VirtualKey } from '../core/virtual-key.ts'
 import { announce } from './announce.ts'
 import { changeDataPolicy } from './data-policy-record.ts'
 import { type KeyOwner, NO_PEPPER, PEPPER_LENGTH_MIN, mintKey, unknownKey, viewKey } from './key-record.ts'
+import { usesOf } from './key-secrets.ts'
 import { changeLimits } from './limits-record.ts'
 import { entryBy, ownRows, scopeOf } from './caller.ts'
 import { PAGE, paged } from './paging.ts'
@@ -59,7 +61,9 @@ export function keyEndpoints(ports: AdminPorts) {
     })
     .get('/:id', async (c) => {
       const row = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
-      return row === null ? refuse(c, unknownKey(c.req.param('id'))) : c.json(viewKey(row, ports.nowMs()))
+      return row === null
+        ? refuse(c, unknownKey(c.req.param('id')))
+        : c.json(await viewWithUses(c.env, row, ports.nowMs()))
     })
     .patch('/:id', jsonBody(KEY_CHANGE), async (c) => {
       const before = await findRow<KeyRow>(c.env.DB, 'virtual_keys', c.req.param('id'))
@@ -99,6 +103,18 @@ export function keyEndpoints(ports: AdminPorts) {
       const problem = await announceKey(c.env, row)
       return problem === null ? c.body(null, 204) : refuse(c, problem)
     })
+}
+
+/** As it is shown by itself: with the times at which its old secrets were last used, where they are known. */
+async function viewWithUses(env: Env, row: KeyRow, nowMs: number) {
+  const view = viewKey(row, nowMs)
+  if (view.old_secrets.length === 0) return view
+  const uses = await usesOf(row.hashes, nowMs, async (mark) => {
+    const text = await env.DIRECTORY.get(directoryUseName(row.kid, mark), { cacheTtl: 60 })
+    return text === null ? null : Number(text)
+  })
+  const old = view.old_secrets.map((secret, index) => ({ ...secret, last_used_ms: uses[index] ?? null }))
+  return { ...view, old_secrets: old }
 }
 
 const STILL_ACTIVE: Refusal = {

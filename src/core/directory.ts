@@ -326,6 +326,11 @@ export function directorySecretName(kid: string, mark: string): string {
   return `${directoryKeyName(kid)}:${mark}`
 }
 
+/** Where the gateway tells when an old secret of a key was last used: epoch ms, as text. */
+export function directoryUseName(kid: string, mark: string): string {
+  return `used:${kid}:${mark}`
+}
+
 /** Where the directory keeps a tenant's record. */
 export function directoryTenantName(tenantId: string): string {
   return `tenant:${tenantId}`

@@ -96,6 +96,8 @@ export interface ApiOldSecret {
   readonly ends_in: string | null
   readonly made_at_ms: number | null
   readonly until_ms: number
+  /** To within ten minutes; null: never since it was replaced. Left out in lists. */
+  readonly last_used_ms?: number | null
 }
 
 /** Per token, in pico-USD. */

@@ -1,6 +1,7 @@
 // Rotating a key: a dialog that gives it another secret, which is shown once, and what is left of the secrets of before.
 import { useState } from 'preact/hooks'
 import type { ApiKey, ApiOldSecret } from './api-types.ts'
+import { Instant } from './figures.tsx'
 import { Dialog, Form, useSending } from './forms.tsx'
 import { formatInstantExact } from './format.ts'
 import { type KeyDialogProps, keyPath } from './key-dialogs.tsx'
@@ -108,12 +109,18 @@ export function OldSecrets({ api, apiKey, mayEnd, onEnded }: OldSecretsProps) {
   )
 }
 
-function EndingIn({ secret }: { secret: ApiOldSecret }) {
-  if (secret.ends_in === null) return null
+/** Which one it is, and whether anybody still has it. */
+function EndingIn({ secret: { ends_in: end, last_used_ms: usedMs } }: { secret: ApiOldSecret }) {
   return (
     <span class="context">
-      {' '}
-      the one that ends in <code>{secret.ends_in}</code>
+      {end !== null && (
+        <>
+          {' '}
+          the one that ends in <code>{end}</code>
+        </>
+      )}
+      {usedMs === null && ', not used since'}
+      {typeof usedMs === 'number' && <>, last used {<Instant atMs={usedMs} nowMs={Date.now()} />}</>}
     </span>
   )
 }

@@ -9,12 +9,13 @@ import { PriceBook } from '../core/price-book.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import { parseVirtualKey } from '../core/virtual-key.ts'
 import type { CallerAnswer, Directory, Later, Log } from '../ports.ts'
-import { type KnownCaller, UNKNOWN_MS, readCaller } from './read-caller.ts'
+import { KnownCallers } from './known-callers.ts'
+import { type KnownCaller, readCaller } from './read-caller.ts'
+import type { SecretUse } from './secret-uses.ts'
 import { withoutUnspoken } from './spoken-targets.ts'
 
-const CALLERS_MAX = 10_000
-/** Revoked keys, and ends of secrets, that are remembered. */
-const REVOKED_MAX = 10_000
+/** Uses of old secrets that are to be told. */
+const USES_MAX = 1_000
 /** Routes older than this are refreshed in the background … */
 const ROUTES_MS = 5_000
 /** … and older than this before they are used. */
@@ -52,10 +53,9 @@ export function kvDirectory(
   prices = new PriceBook(),
   tellTenant: (tenant: TenantRecord) => void = () => {},
 ): EdgeDirectory {
-  const callers = new Map<string, KnownCaller>()
-  /** By the limiter's word: KV's edge may not know it yet. */
-  const revoked = new Set<string>()
-  const ends = new Map<string, number>()
+  const callers = new KnownCallers()
+  const telling = late(async () => (await import('./secret-uses.ts')).secretUses(kv, log))
+  let uses: SecretUse[] = []
   const held = kvRoutes(kv, nowMs, log, (snapshot) => {
     if (snapshot.switches !== undefined) switches.take(snapshot.switches)
     prices.take(snapshot.prices ?? [])
@@ -64,44 +64,39 @@ export function kvDirectory(
   async function lookUp(presented: string): Promise<CallerAnswer> {
     const parsed = parseVirtualKey(presented)
     if (!parsed.ok) return 'malformed'
-    let known: KnownCaller
+    let found: KnownCaller
     try {
-      known = await readCaller(parsed.value, { kv, pepper, nowMs: nowMs(), tellTenant })
+      found = await readCaller(parsed.value, { kv, pepper, nowMs: nowMs(), tellTenant })
     } catch (error) {
       log.warn('directory-unavailable', { error: String(error) })
       return 'unavailable'
     }
-    if (known.keyId !== null && revoked.has(known.keyId)) known = { ...known, answer: 'revoked' }
-    known = endingAt(known, ends.get(`${known.keyId}/${known.mark}`) ?? Infinity, nowMs())
-    if (callers.size >= CALLERS_MAX) forgetOldest(callers)
-    callers.set(presented, known)
-    return known.answer
+    const { answer, mark, isOld } = callers.take(presented, found, nowMs())
+    if (isOld === true && typeof answer !== 'string' && uses.length < USES_MAX) {
+      uses.push({ kid: parsed.value.kid, mark: mark ?? '', atMs: nowMs() })
+    }
+    return answer
+  }
+
+  async function tellUses(): Promise<void> {
+    const told = uses
+    uses = []
+    try {
+      const tell = await telling.load()
+      await tell(told)
+    } catch (error) {
+      log.warn('not-loaded', { part: 'secret-uses', error: String(error) })
+    }
   }
 
   return {
-    caller(presented) {
-      const known = callers.get(presented)
-      return known !== undefined && nowMs() < known.untilMs ? known.answer : lookUp(presented)
+    caller: (presented) => callers.get(presented, nowMs())?.answer ?? lookUp(presented),
+    routes(later) {
+      if (uses.length > 0) later(tellUses())
+      return held.routes(later)
     },
-    routes: (later) => held.routes(later),
-    revoke(keyIds) {
-      if (revoked.size >= REVOKED_MAX) revoked.clear()
-      for (const keyId of keyIds) revoked.add(keyId)
-      for (const [presented, { keyId }] of callers) {
-        if (keyId !== null && keyIds.includes(keyId)) callers.delete(presented)
-      }
-    },
-    endSecrets(told) {
-      for (const { keyId, mark, untilMs } of told) {
-        const name = `${keyId}/${mark}`
-        if ((ends.get(name) ?? Infinity) <= untilMs) continue
-        if (ends.size >= REVOKED_MAX) ends.clear()
-        ends.set(name, untilMs)
-        for (const [presented, known] of callers) {
-          if (known.keyId === keyId && known.mark === mark) callers.delete(presented)
-        }
-      }
-    },
+    revoke: (keyIds) => callers.revoke(keyIds),
+    endSecrets: (ends) => callers.endSecrets(ends),
     forgetAll() {
       callers.clear()
       held.forget()
@@ -171,19 +166,3 @@ async function withTheirCredentials(snapshot: RoutingSnapshot, nowMs: number) {
 }
 
 const NO_ROUTES: RoutingSnapshot = { revision: 0, targets: {}, routes: [] }
-
-/** What is known of a caller whose secret ends then. */
-function endingAt(known: KnownCaller, endMs: number, nowMs: number): KnownCaller {
-  if (typeof known.answer === 'string') return known
-  if (nowMs >= endMs) return { ...known, answer: 'rotated', untilMs: nowMs + UNKNOWN_MS }
-  return { ...known, untilMs: Math.min(known.untilMs, endMs) }
-}
-
-/** A tenth of the entries, those that were learnt first. */
-function forgetOldest(callers: Map<string, KnownCaller>): void {
-  let most = Math.ceil(CALLERS_MAX / 10)
-  for (const presented of callers.keys()) {
-    if (most-- === 0) return
-    callers.delete(presented)
-  }
-}

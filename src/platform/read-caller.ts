@@ -28,6 +28,8 @@ export interface KnownCaller {
   readonly keyId: string | null
   /** Which of the key's secrets was presented. */
   readonly mark: string | null
+  /** That secret was replaced by another one. */
+  readonly isOld?: true
   /** The end of the key, or of that secret, if it comes before everything is looked up again. */
   readonly untilMs: number
 }
@@ -54,7 +56,14 @@ export async function readCaller(key: VirtualKey, sources: CallerSources): Promi
   if (tenant === null) return { answer: 'unknown', keyId, mark, untilMs: nowMs + UNKNOWN_MS }
   sources.tellTenant(tenant)
   const endMs = Math.min(record.expiresAtMs ?? Infinity, hash.untilMs ?? Infinity)
-  return { answer: callerOf(record, tenant), keyId, mark, untilMs: Math.min(nowMs + CALLER_MS, endMs) }
+  const untilMs = Math.min(nowMs + CALLER_MS, endMs)
+  return {
+    answer: callerOf(record, tenant),
+    keyId,
+    mark,
+    ...(hash.untilMs === undefined ? {} : { isOld: true }),
+    untilMs,
+  }
 }
 
 interface FoundKey {

@@ -2,100 +2,21 @@
 // slow, stale or away.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { NOTHING } from '../../src/core/limits.ts'
-import { timingSafeEqual } from 'node:crypto'
-import {
-  type KeyRecord,
-  type Route,
-  type RoutingSnapshot,
-  type Target,
-  type TenantRecord,
-  secretMark,
-} from '../../src/core/directory.ts'
+import type { Route, Target } from '../../src/core/directory.ts'
 import type { RouteTable } from '../../src/core/route-table.ts'
-import { formatVirtualKey, mintVirtualKey } from '../../src/core/virtual-key.ts'
 import { dialects } from '../../src/dialects/index.ts'
 import { EventJournal } from '../../src/platform/event-journal.ts'
-import { kvDirectory } from '../../src/platform/directory.ts'
-import { hmacHex } from '../../src/platform/key-digest.ts'
 import { windowedLog } from '../../src/platform/log.ts'
 import { replyCache } from '../../src/platform/reply-cache.ts'
 import type { CachedReply, Log } from '../../src/ports.ts'
 import { NO_USAGE } from '../../src/core/usage.ts'
+import { ROUTES, compareAsNode, compareAsWorkers, published } from '../support/published-key.ts'
 import { someTarget } from '../support/targets.ts'
 import { usageEvent } from '../support/usage-events.ts'
 import { virtualClock } from '../support/virtual-clock.ts'
 
-const PEPPER = 'pepper'
-const ROUTES: RoutingSnapshot = { revision: 1, targets: {}, routes: [] }
-
-// Node's WebCrypto lacks the one function that Workers add to it.
-beforeAll(() => {
-  const compare = (a: Uint8Array, b: Uint8Array): boolean => timingSafeEqual(a, b)
-  Object.defineProperty(crypto.subtle, 'timingSafeEqual', { value: compare, configurable: true })
-})
-afterAll(() => {
-  Reflect.deleteProperty(crypto.subtle, 'timingSafeEqual')
-})
-
-/** A KV namespace of which only reading is asked, and which may be out of reach. */
-function store() {
-  const values = new Map<string, unknown>()
-  const state = { reads: 0, isReachable: true }
-  const get = async (name: string): Promise<unknown> => {
-    state.reads += 1
-    if (!state.isReachable) throw new Error('unreachable')
-    return values.get(name) ?? null
-  }
-  const kv: unknown = { get }
-  if (!isNamespace(kv)) throw new Error('not a store')
-  return { values, state, kv }
-}
-
-function isNamespace(value: unknown): value is KVNamespace {
-  return typeof value === 'object' && value !== null && 'get' in value
-}
-
-async function published(fields: Partial<KeyRecord> = {}) {
-  let byte = 0
-  const key = mintVirtualKey('live', (count) => Uint8Array.from({ length: count }, () => (byte += 7) % 248))
-  const at = store()
-  const record: KeyRecord = {
-    v: 1,
-    keyId: 'k',
-    kid: key.kid,
-    tenantId: 't',
-    teamId: null,
-    hashes: [{ pepperVersion: 1, hmacHex: await hmacHex(PEPPER, key.secret) }],
-    costCenter: null,
-    tags: [],
-    allowedModels: [],
-    expiresAtMs: null,
-    revokedAtMs: null,
-    ...fields,
-  }
-  const tenant: TenantRecord = {
-    v: 1,
-    tenantId: 't',
-    name: 'T',
-    cache: { mode: 'off', ttlSeconds: 60 },
-    timeZone: 'UTC',
-  }
-  at.values.set(`key:${key.kid}`, record).set('tenant:t', tenant).set('routing', ROUTES)
-  const clock = virtualClock()
-  const background: Promise<void>[] = []
-  const lines: string[] = []
-  const directory = kvDirectory(at.kv, PEPPER, clock.nowMs, { warn: (event) => void lines.push(event) })
-  return {
-    ...at,
-    lines,
-    record,
-    clock,
-    directory,
-    background,
-    presented: formatVirtualKey(key),
-    later: (work: Promise<void>) => void background.push(work),
-  }
-}
+beforeAll(compareAsWorkers)
+afterAll(compareAsNode)
 
 describe('the directory', () => {
   test('looks a caller up once a minute and answers at once in between', async () => {
@@ -153,75 +74,6 @@ describe('the directory', () => {
   test('does not take another secret under the same name', async () => {
     const at = await published({ hashes: [{ pepperVersion: 1, hmacHex: '00'.repeat(32) }] })
     expect(await at.directory.caller(at.presented)).toBe('unknown')
-  })
-
-  describe('of a key with two secrets', () => {
-    async function rotated(untilMs: number) {
-      const at = await published()
-      const given = mintVirtualKey('live', (count) => crypto.getRandomValues(new Uint8Array(count)), at.record.kid)
-      const hash = { pepperVersion: 1, hmacHex: await hmacHex(PEPPER, given.secret) }
-      const record = { ...at.record, hashes: [hash, ...at.record.hashes.map((old) => ({ ...old, untilMs }))] }
-      const publish = () => void at.values.set(`key:${at.record.kid}`, record)
-      const mark = secretMark(at.record.hashes[0]?.hmacHex ?? '')
-      return { ...at, publish, rotatedRecord: record, given: formatVirtualKey(given), givenHash: hash, mark }
-    }
-
-    test('takes both until the millisecond of the old one’s end, and says then that it was replaced', async () => {
-      const at = await rotated(virtualClock().nowMs() + 30_000)
-      at.publish()
-      expect(await at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
-      expect(await at.directory.caller(at.given)).toMatchObject({ keyId: 'k', tenantId: 't' })
-      await at.clock.advance(29_999)
-      expect(at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
-      await at.clock.advance(1)
-      expect(await at.directory.caller(at.presented)).toBe('rotated')
-      expect(at.directory.caller(at.given)).toMatchObject({ keyId: 'k' })
-      await at.clock.advance(86_400_000)
-      expect(await at.directory.caller(at.presented)).toBe('rotated')
-    })
-
-    test('takes the new one though KV’s edge has the record of before, and no other', async () => {
-      const at = await rotated(0)
-      expect(await at.directory.caller(at.given)).toBe('unknown')
-      await at.clock.advance(10_000)
-      at.values.set(`key:${at.record.kid}:${secretMark(at.givenHash.hmacHex)}`, at.rotatedRecord)
-      expect(await at.directory.caller(at.given)).toMatchObject({ keyId: 'k' })
-      const wrong = mintVirtualKey('live', (count) => new Uint8Array(count).fill(9), at.record.kid)
-      expect(await at.directory.caller(formatVirtualKey(wrong))).toBe('unknown')
-    })
-
-    test('ends one that it knows, and one that KV’s edge still has, when the limiter says so and not before', async () => {
-      const at = await rotated(0)
-      const untilMs = at.clock.nowMs() + 5_000
-      await at.directory.caller(at.presented)
-      at.directory.endSecrets([{ keyId: 'k', mark: at.mark, untilMs }])
-      expect(await at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
-      const { reads } = at.state
-      at.directory.endSecrets([{ keyId: 'k', mark: at.mark, untilMs: untilMs + 60_000 }])
-      expect(at.directory.caller(at.presented), 'told again, it forgets nothing').toMatchObject({ keyId: 'k' })
-      expect(at.state.reads).toBe(reads)
-      await at.clock.advance(4_999)
-      expect(at.directory.caller(at.presented)).toMatchObject({ keyId: 'k' })
-      await at.clock.advance(1)
-      expect(await at.directory.caller(at.presented)).toBe('rotated')
-      at.directory.forgetAll()
-      expect(await at.directory.caller(at.presented), 'from KV as it was').toBe('rotated')
-    })
-
-    test('has the new one go on when the old one is ended, and takes neither of a key that is revoked', async () => {
-      const at = await rotated(virtualClock().nowMs() + 30_000)
-      at.publish()
-      await at.directory.caller(at.presented)
-      await at.directory.caller(at.given)
-      const { reads } = at.state
-      at.directory.endSecrets([{ keyId: 'k', mark: at.mark, untilMs: 0 }])
-      expect(at.directory.caller(at.given)).toMatchObject({ keyId: 'k' })
-      expect(at.state.reads).toBe(reads)
-      expect(await at.directory.caller(at.presented)).toBe('rotated')
-      at.directory.revoke(['k'])
-      await at.clock.advance(10_000)
-      expect(await at.directory.caller(at.given)).toBe('revoked')
-    })
   })
 
   test('serves the routes it has while they are refreshed, and as long as the store is away', async () => {

@@ -195,8 +195,11 @@ describe('the secret of a key', () => {
       rotated_at_ms: expect.any(Number),
       old_secrets: [{ ends_in: old.slice(-4), made_at_ms: before.created_at_ms, until_ms: untilMs }],
     })
-    expect((await call('GET', `/keys/${before.id}`)).body).toEqual(view)
+    const shownOld = async () => (await call('GET', `/keys/${before.id}`)).body
     const [given, former] = [await digestOf(secret), await digestOf(old)]
+    expect(await shownOld()).toEqual({ ...view, old_secrets: [{ ...Object(view.old_secrets[0]), last_used_ms: null }] })
+    await env.DIRECTORY.put(`used:${before.kid}:${secretMark(former)}`, '1234')
+    expect((await shownOld()).old_secrets).toMatchObject([{ until_ms: untilMs, last_used_ms: 1234 }])
     const record = await recordOf(before.kid)
     expect(record).toMatchObject({ keyId: before.id, tags: ['a'], revokedAtMs: null })
     expect(record?.hashes).toEqual([
@@ -276,7 +279,8 @@ describe('the secret of a key', () => {
 
   it('that can’t be told everywhere stands beside the error, and the old one ends with the next word', async () => {
     const { id, kid, tenant_id: tenantId } = await mint()
-    const gone = { idFromName: String, get: () => ({ configure: () => Promise.reject(new Error('overloaded')) }) }
+    const overloaded = () => Promise.reject(new Error('overloaded'))
+    const gone = { idFromName: String, get: () => ({ hasLimits: overloaded, configure: overloaded }) }
     const answer = await rotate(id, { overlap_seconds: 0 }, adminApi<Body>({ TENANT_LIMITER: gone }))
     expect(answer).toMatchObject({ status: 503, body: { error: { code: 'publish_failed' } } })
     expect((await recordOf(kid))?.hashes[0]?.hmacHex).toBe(await digestOf(answer.body.key))

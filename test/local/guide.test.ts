@@ -4,6 +4,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
+import { readDocument } from '../../src/control-plane/configuration/declare.ts'
+import { parseSource } from '../../src/local/cli/source-file.ts'
 import { describeApi } from '../../src/local/openapi/describe.ts'
 
 interface Operation {
@@ -128,6 +130,14 @@ test('examples are found', () => {
   const commands = TEXTS.flatMap(([, text]) => commandsIn(text))
   expect(commands.length).toBeGreaterThan(50)
   expect(commands.filter(({ body }) => body !== null).length).toBeGreaterThan(25)
+})
+
+test('the configuration that is shown is one that is taken', () => {
+  const shown = found(readFileSync(`${GUIDE}/configuration.md`, 'utf8'), /```jsonc\n([\s\S]*?)```/g)
+  expect(shown.length).toBeGreaterThan(0)
+  for (const text of shown) {
+    expect(readDocument(parseSource('tidegate.jsonc', text).value)).toMatchObject({ ok: true })
+  }
 })
 
 test('every kind of log line is explained, and no other', () => {

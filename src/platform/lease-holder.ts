@@ -284,7 +284,8 @@ export class LeaseHolder {
     if (turn === null) return
     let hasArrived = true
     do {
-      this.#turns.start(this.#ports.nowMs(), this.#waiters.length > 0)
+      // Only a tenant's limiter takes its time.
+      this.#turns.start(this.#ports.nowMs(), this.#manner !== null || this.#waiters.length > 0)
       hasArrived = await this.#exchangeOnce()
     } while (this.#turns.goesOn(turn))
     if (this.#turns.end(turn) && !hasArrived) await this.#tryAgain()

@@ -55,8 +55,10 @@ describe('a key with another secret', () => {
     world.finish(reservation, 'r1')
     await world.clock.advance(100)
     expect(world.secretEnds).toEqual([end('k')])
-    await world.admitted('r0', REQUEST, 'wanted')
-    expect(world.secretEnds).toContainEqual(end('wanted'))
+    const answer = world.ask('r0', REQUEST, 'wanted')
+    await world.clock.advance(world.rttMs)
+    expect(world.secretEnds, 'with the grant itself').toContainEqual(end('wanted'))
+    await answer
     expect([world.revoked, reservation.isRevoked()]).toEqual([[], false])
     world.holder.record(usageEvent('r2', { keyId: 'cached' }), world.later)
     await world.clock.advance(100)

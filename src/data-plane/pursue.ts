@@ -110,6 +110,8 @@ async function pursueCandidates<Answer, P extends Speaker>(
   const isChoice = candidates.length > 1
   const spared = isChoice ? sparedOf(pursuit) : null
   let deferred: Target[] | null = null
+  /** Those that come back get no more than their share, unless there is nobody else. */
+  let returning: Target[] | null = null
   for (const candidate of candidates) {
     const called = calledTarget(candidate.target, pursuit.exchange)
     const target = called instanceof Promise ? await called : called
@@ -123,13 +125,14 @@ async function pursueCandidates<Answer, P extends Speaker>(
     if (why !== null) passBy(pursuit, target, why)
     const result = why === null ? await pursueTarget(pursuit, target, tryOnce, !isChoice) : 'later'
     if (result === 'later') {
-      ;(deferred ??= []).push(target)
+      if (why === null) (returning ??= []).push(target)
+      else (deferred ??= []).push(target)
       continue
     }
     if (result !== null) return result
     if (isOver(pursuit)) break
   }
-  for (const target of deferred ?? []) {
+  for (const target of [...(deferred ?? []), ...(returning ?? [])]) {
     if (isOver(pursuit)) break
     const result = await pursueTarget(pursuit, target, tryOnce, true)
     if (result !== null && result !== 'later') return result

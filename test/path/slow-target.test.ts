@@ -51,6 +51,15 @@ describe('a target that has become slow', () => {
     expect(await servedBy(world)).toBe('a')
   })
 
+  test('is asked before one that comes back and has had its share of the traffic, which is asked when it fails', async () => {
+    const world = twoTargets()
+    measure(world, 100, 100, 1_000)
+    world.permit = ({ id }, isLast) => (id === 'a' && !isLast ? { retryAfterMs: 1_000, isRamping: true } : null)
+    expect(await servedBy(world)).toBe('b')
+    world.upstream = (call) => (call.target.id === 'b' ? Promise.reject(new Error('gone')) : says(call))
+    expect(await servedBy(world)).toBe('a')
+  })
+
   test('keeps its whole replies, which are as long as they are', async () => {
     const world = twoTargets()
     measure(world, 100, 1_000)

@@ -79,7 +79,7 @@ export interface PathWorld {
   readonly switches: SwitchBoard
   prices: PriceBook
   mayRetry: (target: Target) => boolean
-  permit: (target: Target) => Closed | null
+  permit: (target: Target, isLast: boolean) => Closed | null
   /** Targets whose providers said that they have next to nothing left. */
   readonly short: Set<string>
   /** What a provider does. */
@@ -241,7 +241,7 @@ export function servicesOf(world: PathWorld): Services {
       isRevoked: () => world.mustEnd === 'revoked',
     },
     breakers: {
-      permit: (target) => step('permit').then(() => permission(world, target)),
+      permit: (target, isLast = false) => step('permit').then(() => permission(world, target, isLast)),
       mayRetry: (target) => world.mayRetry(target),
       inFlight: () => 0,
       standing: () => ({ state: 'closed', retryAfterMs: null }),
@@ -323,8 +323,8 @@ function reservation(world: PathWorld, { amounts, settled }: Admitted): Reservat
   }
 }
 
-function permission(world: PathWorld, target: Target): CallPermit | Closed {
-  const closed = world.permit(target)
+function permission(world: PathWorld, target: Target, isLast: boolean): CallPermit | Closed {
+  const closed = world.permit(target, isLast)
   if (closed !== null) return closed
   const permitted: Permitted = { targetId: target.id, heard: [] }
   world.permits.push(permitted)

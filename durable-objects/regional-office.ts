@@ -185,9 +185,9 @@ export class RegionalOffice {
     return { ttlMs: this.#ttlMs, slotsLost }
   }
 
-  #secretEndsOf({ reports, wants }: LimiterCall): Pick<LimiterReply, 'secretEnds'> {
+  #secretEndsOf({ reports }: LimiterCall): Pick<LimiterReply, 'secretEnds'> {
     if (this.#secretEnds.size === 0) return {}
-    const keyIds = new Set([...reports.map(({ keyId }) => keyId), ...wants.map(({ path }) => path.keyId)])
+    const keyIds = new Set(reports.map(({ keyId }) => keyId))
     const secretEnds = [...keyIds].flatMap((keyId) => this.#secretEnds.get(keyId) ?? [])
     return secretEnds.length === 0 ? {} : { secretEnds }
   }

@@ -13,7 +13,7 @@ import {
   takeReport,
 } from './authority.ts'
 import { grant, patternsOf } from './grant.ts'
-import type { LeaseDenial, LeaseGrant, LeaseWant, LimiterCall, LimiterReply, SecretEnd } from './limits.ts'
+import type { LeaseDenial, LeaseGrant, LimiterCall, LimiterReply, SecretEnd } from './limits.ts'
 
 /** What the authority has to say; the rest of a reply is the object's own. */
 export type Answer = Omit<LimiterReply, 'acknowledged' | 'ttlMs'>
@@ -60,7 +60,7 @@ export function answer(authority: Authority, message: LimiterCall, isStraggler: 
       !isDone && authority.leases.get(leaseId)?.isStale === true ? [leaseId] : [],
     ),
     revokedKeyIds: mentioned.filter((keyId) => revokedKeyIds.includes(keyId)),
-    ...(secretEnds === undefined ? {} : endsOf([...mentioned, ...message.wants.map(keyOf)], secretEnds)),
+    ...(secretEnds === undefined ? {} : endsOf(mentioned, secretEnds)),
     ...(unleasedKeyIds === undefined ? {} : { hasSeenUnleased: true }),
   }
 }
@@ -69,8 +69,4 @@ export function answer(authority: Authority, message: LimiterCall, isStraggler: 
 function endsOf(keyIds: readonly string[], ends: readonly SecretEnd[]): Pick<LimiterReply, 'secretEnds'> {
   const told = ends.filter(({ keyId }) => keyIds.includes(keyId))
   return told.length === 0 ? {} : { secretEnds: told }
-}
-
-function keyOf({ path }: LeaseWant): string {
-  return path.keyId
 }

@@ -266,7 +266,7 @@ export interface LimiterReply {
   readonly slotsLost: readonly string[]
   /** Those of the mentioned keys that are revoked. */
   readonly revokedKeyIds: readonly string[]
-  /** Of those, and of the keys that something is wanted for, the secrets that end; missing for none. */
+  /** Those of their secrets that end; missing for none. */
   readonly secretEnds?: readonly SecretEnd[]
   /** Those of the reported leases that may admit nothing more: what they are for is asked for anew. */
   readonly closedLeases?: readonly string[]

@@ -179,7 +179,7 @@ interface HealthProps {
   readonly off: ApiSwitch | null
 }
 
-/** From what its last probe saw, and from what it did for clients in the last hour. */
+/** From what its last probe saw, and from what it did for clients in the last hour, once that is known. */
 function Health({ target, served, off }: HealthProps) {
   const rows = servedBy(target, served)
   const { requests, errors } = sumOf(rows)
@@ -199,12 +199,14 @@ function Health({ target, served, off }: HealthProps) {
           {target.probe.ok ? 'probe passed' : `probe failed: ${target.probe.status}`}
         </span>
       )}{' '}
-      <span class={errors > 0 ? 'context warned' : 'context'}>
-        {requests === 0
-          ? 'no traffic in the last hour'
-          : `last hour: ${formatRequests(requests)}, ${formatShare(errors, requests)} failed`}
-        {ttft !== null && `, first token ${formatDuration(ttft)} (median)`}
-      </span>
+      {served !== null && (
+        <span class={errors > 0 ? 'context warned' : 'context'}>
+          {requests === 0
+            ? 'no traffic in the last hour'
+            : `last hour: ${formatRequests(requests)}, ${formatShare(errors, requests)} failed`}
+          {ttft !== null && `, first token ${formatDuration(ttft)} (median)`}
+        </span>
+      )}
     </span>
   )
 }

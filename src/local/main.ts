@@ -14,6 +14,7 @@ import { welcome } from './welcome.ts'
 const PORT = 8787
 /** Leases are short here, so that what a killed process had in flight is booked soon after the next start. */
 const LOCAL_VARS = { LEASE_TTL_MS: '10000' }
+const ORPHAN_CHECK_MS = 500
 const SCHEDULE_MS = 60 * 60 * 1000
 const HELP = `npm start [-- --port ${PORT}] [--state .tidegate] [--vars .dev.vars] [--demo]`
 
@@ -102,6 +103,15 @@ function stopOnSignal(system: RunningSystem): void {
     process.removeAllListeners(signal)
     process.on(signal, stop)
   }
+  // npm hands a SIGTERM to its shell, which dies of it without a word to us.
+  if (process.env.npm_lifecycle_event !== undefined) whenOrphaned(stop)
+}
+
+function whenOrphaned(stop: () => void): void {
+  const parent = process.ppid
+  setInterval(() => {
+    if (process.ppid !== parent) stop()
+  }, ORPHAN_CHECK_MS).unref()
 }
 
 /** As the platform does by the schedules in wrangler.toml. */

@@ -1,10 +1,10 @@
 // What an earlier version of the gateway left behind or still says, in today's terms: rows of the first shape (one token
 // rate and one budget a node), and messages of isolates that are older than this object. Nothing spent is forgotten: what
 // such a lease holds stays presumed spent until its holder accounts for it.
-import { type Counts, NOTHING } from '../src/core/amounts.ts'
-import type { GrantedLease } from '../src/core/authority.ts'
+import { type Counts, NOTHING } from '../src/core/limits/amounts.ts'
+import type { GrantedLease } from '../src/core/limits/authority.ts'
 import type { CalendarPeriod, LimitScope } from '../src/core/failure.ts'
-import { type Gauge, gaugeId, nodeId } from '../src/core/gauge.ts'
+import { type Gauge, gaugeId, nodeId } from '../src/core/limits/gauge.ts'
 import {
   ALERTS_PERCENT,
   type AdmissionRecord,
@@ -15,9 +15,9 @@ import {
   type LimiterConfig,
   type LimiterNode,
   type LimiterReply,
-} from '../src/core/limits.ts'
-import type { Bucket } from '../src/core/token-bucket.ts'
-import type { Window } from '../src/core/window.ts'
+} from '../src/core/limits/limits.ts'
+import type { Bucket } from '../src/core/limits/token-bucket.ts'
+import type { Window } from '../src/core/limits/window.ts'
 
 interface EarlierAmounts {
   readonly tokens: number

@@ -1,8 +1,8 @@
 // The outbox of a tenant's limiter: usage events, from the call that brought them until the ledger has them. What comes within some
 // time is one run: kept with everything else that changed, then written as a row, sent as a message and deleted, once each.
 // Until it is sent a row is held in memory too, and stored as if it had been sent.
-import type { UsageBatch } from '../src/core/usage-event.ts'
-import { USAGE_EVENT_VERSION } from '../src/core/usage-event.ts'
+import type { UsageBatch } from '../src/core/money/usage-event.ts'
+import { USAGE_EVENT_VERSION } from '../src/core/money/usage-event.ts'
 import type { LimiterStorage, OutboxRow, PostponedRow } from './storage.ts'
 
 /** Events wait this long, so that they travel in company … */

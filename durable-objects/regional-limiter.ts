@@ -1,7 +1,7 @@
 // One per tenant and place, of tenants that want it: lends isolates near it slices of what it holds of the tenant's limits. It takes
 // the same messages as the tenant's limiter. What it does is loaded with the first of them: most gateways never have one.
 import { DurableObject } from 'cloudflare:workers'
-import { LEASE_TTL_MS, type LimiterCall, type LimiterReply } from '../src/core/limits.ts'
+import { LEASE_TTL_MS, type LimiterCall, type LimiterReply } from '../src/core/limits/limits.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import type { RegionalOffice } from './regional-office.ts'
 

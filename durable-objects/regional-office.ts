@@ -1,7 +1,7 @@
-// The limiter of a tenant's isolates in one place: a shell over src/core/regional-limits.ts. To them it is the limiter; to the
+// The limiter of a tenant's isolates in one place: a shell over src/core/limits/regional-limits.ts. To them it is the limiter; to the
 // tenant's limiter it is a holder, and passes on what they tell of admissions and events. What it has in hand it lends at once:
 // the tenant's limiter is talked to behind that, or waited for where too little is in hand.
-import type { Timing } from '../src/core/authority.ts'
+import type { Timing } from '../src/core/limits/authority.ts'
 import {
   type Denial,
   LIMITS_VERSION,
@@ -11,9 +11,9 @@ import {
   type LimiterObject,
   type LimiterReply,
   type SecretEnd,
-} from '../src/core/limits.ts'
-import { HealthBoard, HealthLink } from '../src/core/health-news.ts'
-import { giveBackTail, wantsRenewal } from '../src/core/lease.ts'
+} from '../src/core/limits/limits.ts'
+import { HealthBoard, HealthLink } from '../src/core/health/health-news.ts'
+import { giveBackTail, wantsRenewal } from '../src/core/limits/lease.ts'
 import {
   type KnownIsolate,
   PENDING_CHARS_MAX,
@@ -23,7 +23,7 @@ import {
   relayOf,
   takeMessage,
   takeRelayed,
-} from '../src/core/region-relay.ts'
+} from '../src/core/limits/region-relay.ts'
 import type { Region } from '../src/core/region.ts'
 import {
   type RegionalLimits,
@@ -34,8 +34,8 @@ import {
   noteSubInFlight,
   restRegion,
   takeIsolate,
-} from '../src/core/regional-limits.ts'
-import { closeKey, forgetPast, hasToTalk, nextSubDueMs } from '../src/core/regional-upkeep.ts'
+} from '../src/core/limits/regional-limits.ts'
+import { closeKey, forgetPast, hasToTalk, nextSubDueMs } from '../src/core/limits/regional-upkeep.ts'
 import { NO_SWITCHES, type Switches } from '../src/core/switches.ts'
 import { type RegionHead, RegionalStorage } from './regional-storage.ts'
 import { UpperTalk, refusalFor } from './upper-talk.ts'

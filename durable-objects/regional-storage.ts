@@ -1,9 +1,9 @@
 // What a region's limiter keeps in its SQLite: a row a lease of the tenant's limits, a row an isolate's lease of those, a row an
 // isolate. Every call of the object is one implicit transaction, durable before anything that follows from it leaves.
-import type { Timing } from '../src/core/authority.ts'
-import type { AdmissionRecord } from '../src/core/limits.ts'
-import { type KnownIsolate, newIsolate } from '../src/core/region-relay.ts'
-import type { RegionalLimits } from '../src/core/regional-limits.ts'
+import type { Timing } from '../src/core/limits/authority.ts'
+import type { AdmissionRecord } from '../src/core/limits/limits.ts'
+import { type KnownIsolate, newIsolate } from '../src/core/limits/region-relay.ts'
+import type { RegionalLimits } from '../src/core/limits/regional-limits.ts'
 import {
   type SubRow,
   type UpperRow,
@@ -12,7 +12,7 @@ import {
   restoreRegion,
   subRow,
   upperRow,
-} from '../src/core/regional-upkeep.ts'
+} from '../src/core/limits/regional-upkeep.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -1,17 +1,17 @@
 // Limits beside the tenants' own: one object for each of the shares of a tenant's end users, one for each target that has
-// limits. A shell over src/core/side-limits.ts and the authority. It takes the same messages as a tenant's limiter, but
+// limits. A shell over src/core/limits/side-limits.ts and the authority. It takes the same messages as a tenant's limiter, but
 // no events: those are the tenant's. Nothing here is on the path of a request that a lease in hand covers.
 import { DurableObject } from 'cloudflare:workers'
-import { type GrantedLease, expireDue, nextExpiryMs, noteInFlight } from '../src/core/authority.ts'
-import { answer, takeReports } from '../src/core/exchange.ts'
-import { limitsOn } from '../src/core/grant.ts'
+import { type GrantedLease, expireDue, nextExpiryMs, noteInFlight } from '../src/core/limits/authority.ts'
+import { answer, takeReports } from '../src/core/limits/exchange.ts'
+import { limitsOn } from '../src/core/limits/grant.ts'
 import {
   type EventChunk,
   LEASE_TTL_MS,
   type LimiterCall,
   type LimiterPath,
   type LimiterReply,
-} from '../src/core/limits.ts'
+} from '../src/core/limits/limits.ts'
 import {
   NO_SIDE_CONFIG,
   type SideAuthority,
@@ -23,8 +23,8 @@ import {
   newSideAuthority,
   takeChanged,
   writeOff,
-} from '../src/core/side-limits.ts'
-import type { LimitState } from '../src/core/standing.ts'
+} from '../src/core/limits/side-limits.ts'
+import type { LimitState } from '../src/core/limits/standing.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import { type SideHolder, SideStorage } from './side-storage.ts'
 

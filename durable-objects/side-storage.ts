@@ -1,8 +1,8 @@
 // What a side limiter keeps in its SQLite: a row an owner that has something to remember, a row a lease, a row a holder with
 // limited money in flight. Every call of the object is one implicit transaction.
-import type { GrantedLease } from '../src/core/authority.ts'
-import type { AdmissionRecord } from '../src/core/limits.ts'
-import type { ChangedOwner, SideAuthority, SideConfig, StoredOwner } from '../src/core/side-limits.ts'
+import type { GrantedLease } from '../src/core/limits/authority.ts'
+import type { AdmissionRecord } from '../src/core/limits/limits.ts'
+import type { ChangedOwner, SideAuthority, SideConfig, StoredOwner } from '../src/core/limits/side-limits.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

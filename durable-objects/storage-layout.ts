@@ -1,6 +1,6 @@
 // The tables of a tenant's limiter, and how what earlier versions stored becomes what is read today. An object is brought up to
 // date when it starts, in the transaction of whatever woke it: all of it or, should that be cut short, nothing.
-import { LIMITS_VERSION, type LimiterConfig } from '../src/core/limits.ts'
+import { LIMITS_VERSION, type LimiterConfig } from '../src/core/limits/limits.ts'
 import {
   type EarlierConfig,
   type EarlierLease,

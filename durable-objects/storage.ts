@@ -2,12 +2,12 @@
 // for every row that is written, so a commit writes one: `recent`, with all that changed since the tables were written and the
 // events that are not in the outbox yet. The tables are written when that is too much for a row. What one turn of the event
 // loop writes becomes durable together, before any reply leaves.
-import type { Authority, GrantedLease } from '../src/core/authority.ts'
-import type { OpenAdmission } from '../src/core/booking.ts'
-import type { Gauge } from '../src/core/gauge.ts'
-import type { Watch } from '../src/core/runaway.ts'
+import type { Authority, GrantedLease } from '../src/core/limits/authority.ts'
+import type { OpenAdmission } from '../src/core/limits/booking.ts'
+import type { Gauge } from '../src/core/limits/gauge.ts'
+import type { Watch } from '../src/core/limits/runaway.ts'
 import type { Switches } from '../src/core/switches.ts'
-import type { AdmissionRecord, LimiterConfig } from '../src/core/limits.ts'
+import type { AdmissionRecord, LimiterConfig } from '../src/core/limits/limits.ts'
 import { type Kind, RecentChanges } from './recent-changes.ts'
 import { lay, readMeta, writeMeta } from './storage-layout.ts'
 

@@ -1,7 +1,7 @@
 // One per target: coordinates recovery over all isolates. Isolates trip on their own and ask here only while a target is
 // in doubt; the one that is handed the probe tries it for all, and how fast the traffic comes back is decided here. A target
 // that wants to be checked is, by alarm, while it has traffic. What isolates measure of its speed is averaged here, too. The
-// state machine is src/core/breaker.ts.
+// state machine is src/core/health/breaker.ts.
 import { DurableObject } from 'cloudflare:workers'
 import {
   type BreakerState,
@@ -12,7 +12,7 @@ import {
   probing,
   trippedAt,
   verdict,
-} from '../src/core/breaker.ts'
+} from '../src/core/health/breaker.ts'
 import type { Target } from '../src/core/directory.ts'
 import { late } from '../src/core/late.ts'
 import {
@@ -26,8 +26,8 @@ import {
   isChange,
   nextEpoch,
   toldOf,
-} from '../src/core/shared-breaker.ts'
-import type { Paces, SpeedPool, SpeedWord } from '../src/core/speed-pool.ts'
+} from '../src/core/health/shared-breaker.ts'
+import type { Paces, SpeedPool, SpeedWord } from '../src/core/health/speed-pool.ts'
 import type { GatewayEnv } from '../src/env.ts'
 
 interface Watched {
@@ -46,7 +46,7 @@ const TRAFFIC_MS = 600_000
 const TRAFFIC_KEPT_MS = 60_000
 
 /** Most targets are nobody's choice by speed. */
-const pooling = late(() => import('../src/core/speed-pool.ts'))
+const pooling = late(() => import('../src/core/health/speed-pool.ts'))
 
 export class TargetBreaker extends DurableObject<GatewayEnv> {
   #state: BreakerState

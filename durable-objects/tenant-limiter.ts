@@ -9,9 +9,9 @@ import type {
   LimiterPath,
   LimiterReply,
   LimiterStanding,
-} from '../src/core/limits.ts'
-import type { SpentBudget } from '../src/core/recovery.ts'
-import type { LimitState } from '../src/core/standing.ts'
+} from '../src/core/limits/limits.ts'
+import type { SpentBudget } from '../src/core/limits/recovery.ts'
+import type { LimitState } from '../src/core/limits/standing.ts'
 import type { Switches } from '../src/core/switches.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import type { EarlierCall, EarlierConfig } from './earlier-version.ts'

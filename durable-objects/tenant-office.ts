@@ -1,7 +1,7 @@
 // What a tenant's limiter does, over its storage: the authority over the tenant's limits and the outbox of its usage events. A shell over
-// src/core/authority.ts and src/core/grant.ts. What calls tell is committed together, and none is answered before that.
-import { noteCrossings, takeCrossings, takeRunaways } from '../src/core/alert.ts'
-import { RESOURCES } from '../src/core/amounts.ts'
+// src/core/limits/authority.ts and src/core/limits/grant.ts. What calls tell is committed together, and none is answered before that.
+import { noteCrossings, takeCrossings, takeRunaways } from '../src/core/money/alert.ts'
+import { RESOURCES } from '../src/core/limits/amounts.ts'
 import {
   type Authority,
   type GrantedLease,
@@ -12,13 +12,13 @@ import {
   noteInFlight,
   noteSettled,
   presumedSpentNanoUsd,
-} from '../src/core/authority.ts'
-import { type OpenAdmission, adjusted, lost } from '../src/core/booking.ts'
-import { answer, takeReports } from '../src/core/exchange.ts'
-import { advance, gaugeId, sizeOf } from '../src/core/gauge.ts'
-import { limitsOn } from '../src/core/grant.ts'
-import { type SpentBudget, recoverSpent } from '../src/core/recovery.ts'
-import { HealthBoard } from '../src/core/health-news.ts'
+} from '../src/core/limits/authority.ts'
+import { type OpenAdmission, adjusted, lost } from '../src/core/limits/booking.ts'
+import { answer, takeReports } from '../src/core/limits/exchange.ts'
+import { advance, gaugeId, sizeOf } from '../src/core/limits/gauge.ts'
+import { limitsOn } from '../src/core/limits/grant.ts'
+import { type SpentBudget, recoverSpent } from '../src/core/limits/recovery.ts'
+import { HealthBoard } from '../src/core/health/health-news.ts'
 import {
   type AdmissionRecord,
   type EventChunk,
@@ -32,10 +32,10 @@ import {
   type LimiterReply,
   type LimiterStanding,
   type NodeStanding,
-} from '../src/core/limits.ts'
-import type { LimitState } from '../src/core/standing.ts'
+} from '../src/core/limits/limits.ts'
+import type { LimitState } from '../src/core/limits/standing.ts'
 import { NO_SWITCHES, type Switches } from '../src/core/switches.ts'
-import { runawayEvents, thresholdEvents } from '../src/core/usage-event.ts'
+import { runawayEvents, thresholdEvents } from '../src/core/money/usage-event.ts'
 import type { GatewayEnv } from '../src/env.ts'
 import { type EarlierCall, type EarlierConfig, callOf, configOf, replyTo } from './earlier-version.ts'
 import { GroupCommit } from './group-commit.ts'

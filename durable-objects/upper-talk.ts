@@ -1,8 +1,8 @@
 // A region's talk with the tenant's limiter: one exchange at a time, in which everybody who came meanwhile has a part. Each takes
 // along what isolates have told, what the region's own leases have come to, and what is lacking.
-import { type Counts, RESOURCES } from '../src/core/amounts.ts'
-import type { Denial, LeaseReport, LeaseWant, LimiterCall, LimiterReply } from '../src/core/limits.ts'
-import { type RegionalLimits, missingOf, nameOf, takeUpper, upperTalk } from '../src/core/regional-limits.ts'
+import { type Counts, RESOURCES } from '../src/core/limits/amounts.ts'
+import type { Denial, LeaseReport, LeaseWant, LimiterCall, LimiterReply } from '../src/core/limits/limits.ts'
+import { type RegionalLimits, missingOf, nameOf, takeUpper, upperTalk } from '../src/core/limits/regional-limits.ts'
 
 /** An exchange that takes longer is given up: isolates wait 5 s for theirs. */
 const EXCHANGE_MS_MAX = 4_000

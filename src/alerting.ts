@@ -1,7 +1,7 @@
 // What the usage consumer does about alerts: delivers those that are due, when some were noted and every minute, and looks
 // for what no limiter tells of. Beside the ledger, which must not wait for it nor fail with it.
 import type { UsageEnv } from './env.ts'
-import { tellListeners } from './control-plane/tell-listeners.ts'
+import { tellListeners } from './control-plane/live/tell-listeners.ts'
 import { deliverDue } from './ledger/alerts/deliver.ts'
 import { noteAlerts } from './ledger/alerts/note-alerts.ts'
 import { readRuleBook } from './ledger/alerts/rules.ts'

@@ -19,14 +19,14 @@ type Bindings = { readonly Bindings: GatewayEnv }
 type Ask = Context<Bindings>
 
 /** What few requests need is loaded with the first of them. */
-const explaining = late(() => import('./data-plane/explain.ts'))
+const explaining = late(() => import('./data-plane/explain/explain.ts'))
 const counting = late(() => import('./data-plane/count-tokens.ts'))
 const feedback = late(() => import('./platform/feedback.ts'))
-const limits = late(() => import('./data-plane/list-limits.ts'))
+const limits = late(() => import('./data-plane/limits/list-limits.ts'))
 const models = late(() => import('./data-plane/list-models.ts'))
-const passing = late(() => import('./data-plane/pass-through.ts'))
+const passing = late(() => import('./data-plane/pass-through/pass-through.ts'))
 const tasks = late(async () => ({
-  ...(await import('./data-plane/serve-task.ts')),
+  ...(await import('./data-plane/tasks/serve-task.ts')),
   ...(await import('./protocols/tasks/index.ts')),
 }))
 const admin = late(async () => {

@@ -2,7 +2,7 @@
 // how they stand, for whoever looks. Here because objects know nothing but the core; what either needs is loaded with the
 // first one.
 import { TargetBreaker as UncheckedBreaker } from '../durable-objects/target-breaker.ts'
-import type { BreakerState, Outcome } from './core/breaker.ts'
+import type { BreakerState, Outcome } from './core/health/breaker.ts'
 import type { Target } from './core/directory.ts'
 
 export class TargetBreaker extends UncheckedBreaker {
@@ -19,7 +19,7 @@ export class TargetBreaker extends UncheckedBreaker {
     const noting = async (): Promise<void> => {
       const { noteBreaker } = await import('./ledger/breaker-states.ts')
       await noteBreaker(this.env.DB, note)
-      const { tellListeners } = await import('./control-plane/tell-listeners.ts')
+      const { tellListeners } = await import('./control-plane/live/tell-listeners.ts')
       await tellListeners(this.env, [{ kind: 'health', of: 'deployment' }])
     }
     this.ctx.waitUntil(

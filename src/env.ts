@@ -5,8 +5,8 @@ import type { SideLimiter } from '../durable-objects/side-limiter.ts'
 import type { TargetBreaker } from '../durable-objects/target-breaker.ts'
 import type { TaskBatcher } from '../durable-objects/task-batcher.ts'
 import type { TenantLimiter } from '../durable-objects/tenant-limiter.ts'
-import type { CanaryFinding, RevisionFinding } from './core/canary.ts'
-import type { UsageBatch } from './core/usage-event.ts'
+import type { CanaryFinding, RevisionFinding } from './core/routing/canary.ts'
+import type { UsageBatch } from './core/money/usage-event.ts'
 
 /** What sends alerts, of both Workers: channels' own secrets are further ones, read by name. */
 export interface AlertBindings {

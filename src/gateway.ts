@@ -1,7 +1,7 @@
 // Worker 1, the gateway: answers every request and holds the Durable Objects.
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { createApp } from './app.ts'
-import type { CanaryFinding, RevisionFinding } from './core/canary.ts'
+import type { CanaryFinding, RevisionFinding } from './core/routing/canary.ts'
 import type { ControlPlane, GatewayEnv } from './env.ts'
 import { servicesOf } from './platform/services.ts'
 
@@ -13,7 +13,7 @@ export { LiveUpdates } from './live-updates.ts'
 /** What the usage consumer may have done here. Reached by its binding only. */
 export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlane {
   async rollBack(finding: CanaryFinding): Promise<boolean> {
-    const { rollBack } = await import('./control-plane/canary.ts')
+    const { rollBack } = await import('./control-plane/routes/canary.ts')
     const isDone = await rollBack(this.env, finding, Date.now())
     await this.#tellChanged()
     return isDone
@@ -28,14 +28,14 @@ export class Control extends WorkerEntrypoint<GatewayEnv> implements ControlPlan
 
   async refreshPrices(): Promise<void> {
     if ((this.env.PRICE_LIST_URL ?? '') === '') return
-    const { refreshList } = await import('./control-plane/price-lists.ts')
+    const { refreshList } = await import('./control-plane/prices/price-lists.ts')
     const refreshed = await refreshList(this.env, Date.now())
     if (!refreshed.ok) console.error(JSON.stringify({ event: 'price-list-refused', reason: refreshed.error }))
   }
 
   async #tellChanged(): Promise<void> {
     servicesOf(this.env).directory.forgetAll()
-    const { tellNoted } = await import('./control-plane/tell-listeners.ts')
+    const { tellNoted } = await import('./control-plane/live/tell-listeners.ts')
     await tellNoted(this.env)
   }
 }

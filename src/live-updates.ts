@@ -5,8 +5,8 @@ import { type LiveRoom, LiveUpdates as UnopenedUpdates } from '../durable-object
 export class LiveUpdates extends UnopenedUpdates {
   protected override async openRoom(): Promise<LiveRoom> {
     const { SocketRoom } = await import('./platform/live-room.ts')
-    const { listenerStandings } = await import('./control-plane/live-standing.ts')
-    const { changesNoted } = await import('./control-plane/noted-changes.ts')
+    const { listenerStandings } = await import('./control-plane/live/live-standing.ts')
+    const { changesNoted } = await import('./control-plane/live/noted-changes.ts')
     return new SocketRoom({
       ctx: this.ctx,
       nowMs: () => Date.now(),

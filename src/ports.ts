@@ -5,18 +5,18 @@ import type { Caller, DialectName, Target } from './core/directory.ts'
 import type { Failure, UpstreamClass } from './core/failure.ts'
 import type { JsonObject } from './core/json.ts'
 import type { Batcher } from './core/batch.ts'
-import type { Counts, Flags } from './core/amounts.ts'
-import type { Calibration } from './core/calibration.ts'
-import type { Amounts, Denial, LimiterPath } from './core/limits.ts'
-import type { PriceBook } from './core/price-book.ts'
-import type { Shortage } from './core/provider-limits.ts'
+import type { Counts, Flags } from './core/limits/amounts.ts'
+import type { Calibration } from './core/estimate/calibration.ts'
+import type { Amounts, Denial, LimiterPath } from './core/limits/limits.ts'
+import type { PriceBook } from './core/money/price-book.ts'
+import type { Shortage } from './core/health/provider-limits.ts'
 import type { NeutralReply } from './core/neutral.ts'
-import type { RouteTable } from './core/route-table.ts'
-import type { LimitState, ToldStandings } from './core/standing.ts'
+import type { RouteTable } from './core/routing/route-table.ts'
+import type { LimitState, ToldStandings } from './core/limits/standing.ts'
 import type { Situation } from './core/strategies/strategy.ts'
 import type { SwitchBoard } from './core/switches.ts'
-import type { UsageEvent } from './core/usage-event.ts'
-import type { Usage } from './core/usage.ts'
+import type { UsageEvent } from './core/money/usage-event.ts'
+import type { Usage } from './core/money/usage.ts'
 import type { UpstreamCall } from './dialects/dialect.ts'
 
 /** Keeps background work of the current request alive. */
@@ -185,7 +185,7 @@ export interface Speeds {
   note(target: Target, measured: Measured, later: Later): void
   /** What 95 of 100 took no longer than to begin; null for too few to tell. */
   p95Ms(target: Target, isStreamed: boolean): number | null
-  /** The share that each target of a pool keeps of its traffic (`core/latency.ts`); null where none has become slow. */
+  /** The share that each target of a pool keeps of its traffic (`core/health/latency.ts`); null where none has become slow. */
   shares(targets: readonly Target[], model: string, isStreamed: boolean): readonly number[] | null
   /** Those of a pool that are to be spared this time, since they have become slow; null for none. */
   spared(

@@ -1,7 +1,7 @@
 // What the usage consumer tells of what it has booked: to a collector by way of a queue of its own, to Analytics Engine. Loaded
 // where either is configured. Beside the ledger, which must not wait for it nor fail with it.
 import { isJsonObject } from './core/json.ts'
-import { type UsageEvent, unpackOwnEvent } from './core/usage-event.ts'
+import { type UsageEvent, unpackOwnEvent } from './core/money/usage-event.ts'
 import type { Booked, Delivery } from './ledger/consume.ts'
 import { type Dataset, writeDataPoints } from './ledger/telemetry/data-points.ts'
 import { type ExportPorts, exportMessages } from './ledger/telemetry/export.ts'

@@ -2,8 +2,8 @@
 // answers its operator. It holds no provider credential and serves no client.
 import { Router, type IRequest } from 'itty-router'
 import { type AlertingEnv, deliverAlerts, watchLedger } from './alerting.ts'
-import { tellListeners, tellNoted } from './control-plane/tell-listeners.ts'
-import { operatorAccess } from './control-plane/operator-token.ts'
+import { tellListeners, tellNoted } from './control-plane/live/tell-listeners.ts'
+import { operatorAccess } from './control-plane/access/operator-token.ts'
 import type { Change } from './core/live.ts'
 import type { ControlPlane, UsageEnv } from './env.ts'
 import { findBeyond, forgetCounted, whatIsWatched } from './ledger/canary-watch.ts'

@@ -3,7 +3,7 @@
 // data plane.
 import { modelMatches } from '../core/directory.ts'
 import { isJsonObject, parseJson, type Json } from '../core/json.ts'
-import type { Price } from '../core/price.ts'
+import type { Price } from '../core/money/price.ts'
 import { priceOf, priceVersionOf, type UsdPerMillion } from './price-units.ts'
 import { PRICE_OVERRIDES } from './prices.ts'
 import { findProvider } from './providers.ts'

@@ -1,6 +1,6 @@
 // From published prices (USD per million tokens, decimal fractions) to our integers (pico-USD per token). The only place
 // where money is a float, and only on its way in.
-import type { Price, TokenPrices } from '../core/price.ts'
+import type { Price, TokenPrices } from '../core/money/price.ts'
 import { crc32 } from '../core/virtual-key.ts'
 
 /** A published price. Members that are left out follow their parent: cached and audio input the fresh input, reasoning

@@ -1,7 +1,7 @@
 // What the control plane needs from the platform around it, as narrow as it uses it.
 import type { Target } from '../core/directory.ts'
 import type { GatewayEnv } from '../env.ts'
-import type { Caller } from './caller.ts'
+import type { Caller } from './access/caller.ts'
 import type { SeenRow } from './store.ts'
 
 /** What one call to a target showed. */

@@ -4,11 +4,11 @@
 import { err, ok, type Result } from '../core/result.ts'
 import { parseJson } from '../core/json.ts'
 import type { CacheMode } from '../core/directory.ts'
-import type { UnpricedPolicy } from '../core/price-book.ts'
-import type { PassThroughPolicy } from '../core/pass-through-policy.ts'
+import type { UnpricedPolicy } from '../core/money/price-book.ts'
+import type { PassThroughPolicy } from '../core/guard/pass-through-policy.ts'
 import { SWITCHES_MAX, type SwitchKind } from '../core/switches.ts'
-import { type Entry, auditEntry } from './audit-record.ts'
-import type { LimitColumns } from './limits-record.ts'
+import { type Entry, auditEntry } from './audit/audit-record.ts'
+import type { LimitColumns } from './tenants/limits-record.ts'
 
 export interface TenantRow extends LimitColumns {
   readonly id: string

@@ -3,8 +3,8 @@
 import type { Target, TaskName } from './directory.ts'
 import type { UpstreamFailure } from './failure.ts'
 import type { Json, JsonObject } from './json.ts'
-import { type Price, costNanoUsd } from './price.ts'
-import { NO_USAGE, UNIT_KINDS, USAGE_BUCKETS, type UnitKind, type Units, type Usage } from './usage.ts'
+import { type Price, costNanoUsd } from './money/price.ts'
+import { NO_USAGE, UNIT_KINDS, USAGE_BUCKETS, type UnitKind, type Units, type Usage } from './money/usage.ts'
 
 /** Characters of one call, whatever its number of inputs: far below what providers take in tokens. */
 export const BATCH_CHARS_MAX = 400_000

@@ -1,14 +1,14 @@
 // What the edge knows of the configuration: callers, targets and routes, as plain data compiled by the control plane.
-import type { DataPolicy, OwnedDataPolicy } from './data-policy.ts'
+import type { DataPolicy, OwnedDataPolicy } from './routing/data-policy.ts'
 import type { JsonObject } from './json.ts'
-import type { PassThroughPolicy } from './pass-through-policy.ts'
-import type { PriceRule, UnpricedPolicy } from './price-book.ts'
-import type { Price } from './price.ts'
-import type { BodyPolicy } from './redact.ts'
-import type { RouteGroup } from './route-group.ts'
-import type { Preset } from './preset.ts'
-import type { RouteRule } from './route-rules.ts'
-import type { ShadowPolicy } from './shadow.ts'
+import type { PassThroughPolicy } from './guard/pass-through-policy.ts'
+import type { PriceRule, UnpricedPolicy } from './money/price-book.ts'
+import type { Price } from './money/price.ts'
+import type { BodyPolicy } from './guard/redact.ts'
+import type { RouteGroup } from './routing/route-group.ts'
+import type { Preset } from './routing/preset.ts'
+import type { RouteRule } from './routing/route-rules.ts'
+import type { ShadowPolicy } from './routing/shadow.ts'
 import type { Switches } from './switches.ts'
 
 export type DialectName =

@@ -1,8 +1,8 @@
 // Every reason a request is not served, as one closed union. Each protocol phrases each arm for its own SDKs in one
 // exhaustive switch, so a new arm doesn't compile until every protocol can say it.
 
-import type { DataNeed, DataPolicyOwner } from './data-policy.ts'
-import type { PassThroughPolicy } from './pass-through-policy.ts'
+import type { DataNeed, DataPolicyOwner } from './routing/data-policy.ts'
+import type { PassThroughPolicy } from './guard/pass-through-policy.ts'
 
 /** How a provider's failure is to be treated: by the breaker, by retries, by fallback. */
 export type UpstreamClass =

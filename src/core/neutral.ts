@@ -6,7 +6,7 @@
 import type { Wire } from './directory.ts'
 import type { JsonObject } from './json.ts'
 import type { UpstreamFailure } from './failure.ts'
-import type { Usage } from './usage.ts'
+import type { Usage } from './money/usage.ts'
 
 /** A piece of a message's content. */
 export type NeutralPart = (

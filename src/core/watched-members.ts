@@ -1,7 +1,7 @@
 // The watched members of a route: which they are, whom each is compared with, and the route without one of them.
-import type { CanaryWatch } from './canary.ts'
-import { type RouteGroup, type RouteMember, targetsOfGroup } from './route-group.ts'
-import type { RouteRule } from './route-rules.ts'
+import type { CanaryWatch } from './routing/canary.ts'
+import { type RouteGroup, type RouteMember, targetsOfGroup } from './routing/route-group.ts'
+import type { RouteRule } from './routing/route-rules.ts'
 
 /** The groups of a route. */
 export interface RouteGroups {

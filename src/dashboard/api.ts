@@ -1,6 +1,6 @@
 // The one place that talks to the admin API. Every failure becomes an `ApiFailure` whose kind says what the page should
 // do about it; a deadline bounds every call. Shapes are checked just as far as the page relies on them.
-import type { ApiMe } from './access-data.ts'
+import type { ApiMe } from './access/access-data.ts'
 import type {
   ApiErrorBody,
   ApiHistory,
@@ -12,7 +12,7 @@ import type {
   UsageBucket,
   UsageDimension,
 } from './api-types.ts'
-import type { Credential } from './session.ts'
+import type { Credential } from './frame/session.ts'
 
 const DEADLINE_MS = 30_000
 /** Tokens are visible ASCII; anything else can't be sent in a header at all. */

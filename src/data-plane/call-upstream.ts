@@ -5,8 +5,8 @@ import type { OutgoingCall } from '../ports.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import { type Attempt, callOf } from './attempt.ts'
 import { deadlineOf } from './exchange.ts'
-import { byOperator } from './stream-limits.ts'
-import { ENDED, ENDED_BY_OPERATOR, SILENT } from './upstream-stream.ts'
+import { byOperator } from './answer/stream-limits.ts'
+import { ENDED, ENDED_BY_OPERATOR, SILENT } from './answer/upstream-stream.ts'
 
 /** Bytes of an error body that are looked at. */
 const ERROR_BYTES_MAX = 65_536

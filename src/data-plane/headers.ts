@@ -1,12 +1,12 @@
 // What every answer tells about itself.
 import type { Target } from '../core/directory.ts'
-import { type Plan, summaryOf } from '../core/plan.ts'
-import type { CacheState } from '../core/usage-event.ts'
+import { type Plan, summaryOf } from '../core/routing/plan.ts'
+import type { CacheState } from '../core/money/usage-event.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt } from './attempt.ts'
 import { omittedFields } from './dropped.ts'
 import type { Exchange } from './exchange.ts'
-import { type PutHeader, putLimitHeaders, usd } from './limit-headers.ts'
+import { type PutHeader, putLimitHeaders, usd } from './limits/limit-headers.ts'
 
 /** Response headers of an answer; `attempt` is null while it isn't known who answers. */
 export function answerHeaders(

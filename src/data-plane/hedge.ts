@@ -1,14 +1,14 @@
 // A second attempt beside a first that is late: whichever begins to answer first serves, the other is stopped and pays what
 // it has used. Only where a route asks for it, and only where it can be afforded; loaded with the first such request.
 import type { HedgePolicy, Target } from '../core/directory.ts'
-import { mayFallBack } from '../core/retry.ts'
-import type { Usage } from '../core/usage.ts'
+import { mayFallBack } from '../core/health/retry.ts'
+import type { Usage } from '../core/money/usage.ts'
 import type { CallPermit, Reservation } from '../ports.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import { type Attempt, admit, settleFailed, settleOvertaken, tellBreaker } from './attempt.ts'
 import { Client } from './client.ts'
 import type { ReadExchange } from './exchange.ts'
-import { calledTarget, isRefusedUnpriced } from './priced-target.ts'
+import { calledTarget, isRefusedUnpriced } from './route/priced-target.ts'
 import { type Made, type Pursuit, type Try, isShort, makeOne } from './pursue.ts'
 
 /** With less than this share left of a limit, nothing is spent twice. */

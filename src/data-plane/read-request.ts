@@ -3,7 +3,7 @@ import type { Failure, InvalidRequest } from '../core/failure.ts'
 import { type JsonObject, isJsonObject, parseJson } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
 import type { RequestFacts } from '../protocols/protocol.ts'
-import { type ShortBody, shortBody } from './large-body.ts'
+import { type ShortBody, shortBody } from './bodies/large-body.ts'
 import { checkOwnMember } from './provider-options.ts'
 
 /** Largest request body. Images travel inline, so it is generous; an isolate has 128 MB for all its requests. */

@@ -1,16 +1,16 @@
 // The reply cache: whether a request may be answered from it, the answer, and what is worth keeping. Only whole, ordinary
 // replies are kept, per tenant; whatever is wrong with the store is a miss.
-import { fold, isWhole, unfold } from '../core/fold.ts'
+import { fold, isWhole, unfold } from '../core/reply/fold.ts'
 import { cacheKeyText } from '../core/cache-key.ts'
 import type { NeutralEvent, NeutralReply } from '../core/neutral.ts'
-import { type Plan, storyOf } from '../core/plan.ts'
-import type { CacheState, UsageEvent } from '../core/usage-event.ts'
-import { NO_USAGE } from '../core/usage.ts'
+import { type Plan, storyOf } from '../core/routing/plan.ts'
+import type { CacheState, UsageEvent } from '../core/money/usage-event.ts'
+import { NO_USAGE } from '../core/money/usage.ts'
 import type { CachedReply } from '../ports.ts'
 import type { Attempt } from './attempt.ts'
 import { type ReadExchange, eventTemplate, replyContext } from './exchange.ts'
 import { answerHeaders, headerSafe } from './headers.ts'
-import type { RoutedRequest } from './route.ts'
+import type { RoutedRequest } from './route/route.ts'
 
 /** The cache's word on a request. `key` is set where the answer may be kept. */
 export interface Recall {

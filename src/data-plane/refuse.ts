@@ -1,12 +1,12 @@
 // Says no, in the client's own protocol.
-import { type Amounts, counted } from '../core/amounts.ts'
+import { type Amounts, counted } from '../core/limits/amounts.ts'
 import type { Failure } from '../core/failure.ts'
 import type { Refusal } from '../ports.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Exchange } from './exchange.ts'
 import { planHeaders } from './headers.ts'
-import { refusalHeaders } from './limit-headers.ts'
-import type { Unroutable } from './route.ts'
+import { refusalHeaders } from './limits/limit-headers.ts'
+import type { Unroutable } from './route/route.ts'
 
 /** The response that tells `failure` to the client. */
 export function refuse(

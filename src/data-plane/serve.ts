@@ -1,24 +1,24 @@
 // The path of a request, one line a step. Every step is a sibling file.
 import type { Services, Later } from '../ports.ts'
 import type { Protocol } from '../protocols/protocol.ts'
-import { answerStream } from './answer-stream.ts'
-import { answerWhole } from './answer-whole.ts'
+import { answerStream } from './answer/answer-stream.ts'
+import { answerWhole } from './answer/answer-whole.ts'
 import { late } from '../core/late.ts'
 import { ok } from '../core/result.ts'
-import { mayNamePreset } from '../core/preset-mark.ts'
+import { mayNamePreset } from '../core/routing/preset-mark.ts'
 import { authenticate } from './authenticate.ts'
-import { withBodies } from './body-draw.ts'
-import { endUserMissing } from './end-user.ts'
+import { withBodies } from './bodies/body-draw.ts'
+import { endUserMissing } from './limits/end-user.ts'
 import { type ReadExchange, begin, readExchange, settingsOf } from './exchange.ts'
 import { readRequest } from './read-request.ts'
 import { isRevoked, recall, replay } from './recall.ts'
 import { refuse, refuseUnrouted } from './refuse.ts'
-import { route } from './route.ts'
-import { type SendMirror, shadowOf } from './shadow-draw.ts'
+import { route } from './route/route.ts'
+import { type SendMirror, shadowOf } from './shadow/shadow-draw.ts'
 
-const presets = late(() => import('./presets.ts'))
-const models = late(() => import('./next-model.ts'))
-const shadowing = late(() => import('./shadow.ts'))
+const presets = late(() => import('./route/presets.ts'))
+const models = late(() => import('./route/next-model.ts'))
+const shadowing = late(() => import('./shadow/shadow.ts'))
 
 const mirror: SendMirror<ReadExchange> = async (...given) => {
   const { mirror: send } = shadowing.now() ?? (await shadowing.load())

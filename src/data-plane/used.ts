@@ -1,9 +1,9 @@
 // What an attempt used, where the provider said so and where it didn't; and what is learned from it about estimates.
-import { tokensOfChars } from '../core/estimate.ts'
-import { NO_USAGE, type Usage, promptTokens } from '../core/usage.ts'
+import { tokensOfChars } from '../core/estimate/estimate.ts'
+import { NO_USAGE, type Usage, promptTokens } from '../core/money/usage.ts'
 import type { Speaker } from '../protocols/protocol.ts'
 import type { Attempt, AttemptEnd } from './attempt.ts'
-import { modelOf } from './sizing.ts'
+import { modelOf } from './limits/sizing.ts'
 
 /** What was used: as reported, else as far as it was seen. A report that came before the end knows the prompt, but not how
  *  much followed. */

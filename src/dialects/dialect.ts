@@ -4,8 +4,8 @@ import type { AuthScheme, DialectName, Target, Wire } from '../core/directory.ts
 import type { Gap, UpstreamFailure } from '../core/failure.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, NeutralRequest } from '../core/neutral.ts'
-import type { StreamPlace } from '../core/told.ts'
-import type { Usage } from '../core/usage.ts'
+import type { StreamPlace } from '../core/reply/told.ts'
+import type { Usage } from '../core/money/usage.ts'
 
 /** A call to a provider, short of its address and its credential. */
 export interface UpstreamCall {

@@ -1,7 +1,7 @@
 // A meter that reads along: for wires whose streams are never relayed as they are, so that a meter of their own would save
 // nothing.
 import type { UpstreamFailure } from '../core/failure.ts'
-import type { Usage } from '../core/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import type { Frame, StreamMeter, StreamReader } from './dialect.ts'
 
 /** A reader that can be asked how far the reply is. */

@@ -3,11 +3,11 @@
 import { parseJson } from '../core/json.ts'
 import type { Json } from '../core/json.ts'
 import type { NeutralEvent } from '../core/neutral.ts'
-import type { Usage } from '../core/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { DONE_DATA } from '../wire/openai-chat.ts'
 import type { Frame } from './dialect.ts'
 import type { WatchedReader } from './event-meter.ts'
-import { brokenStream, readErrorBody } from './provider-error.ts'
+import { brokenStream, readErrorBody } from './failures/provider-error.ts'
 import { ReplyEvents } from './reply-events.ts'
 
 /** The choice of a provider that gives one reply a request. */

@@ -1,8 +1,8 @@
 // Providers' rate-limit headers. Each family has one header that tells it from the others, so that an answer without any
 // costs a single look.
 import type { RateUnit } from '../core/failure.ts'
-import type { ProviderLimit } from '../core/provider-limits.ts'
-import { readWait } from './retry-hint.ts'
+import type { ProviderLimit } from '../core/health/provider-limits.ts'
+import { readWait } from './failures/retry-hint.ts'
 
 /** A header by its name in lower case. */
 export type ReadHeader = (name: string) => string | null

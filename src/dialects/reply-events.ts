@@ -13,8 +13,8 @@ import type {
 } from '../core/neutral.ts'
 import type { Wire } from '../core/directory.ts'
 import type { JsonObject } from '../core/json.ts'
-import type { Usage } from '../core/usage.ts'
-import { brokenStream } from './provider-error.ts'
+import type { Usage } from '../core/money/usage.ts'
+import { brokenStream } from './failures/provider-error.ts'
 
 /** A kind of part that is plain text. */
 export type TextKind = 'text' | 'reasoning' | 'refusal'

@@ -1,7 +1,7 @@
 // Compares what different parts of the gateway hold for true: budgets as a tenant's limiter has spent them with what the
 // ledger has for their windows, and days with the hours they were summed from. Nothing is repaired: a difference has a
 // cause, and that must be seen.
-import type { LimiterStanding, NodeStanding } from '../core/limits.ts'
+import type { LimiterStanding, NodeStanding } from '../core/limits/limits.ts'
 import { report } from './report.ts'
 
 const DAY_MS = 86_400_000

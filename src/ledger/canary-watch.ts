@@ -1,8 +1,8 @@
 // Watches the members of routes that are to be looked after: counts their calls in the very transaction that takes the
 // events into the ledger, so that each counts once, and finds those that fail more than they may. What is done about one is
 // the control plane's. A route's calls are counted from the moment at which its choice was written.
-import { type CanaryFinding, type Tally, errorRate, isBeyond } from '../core/canary.ts'
-import { IS_LIVE_KEY } from '../core/shadow.ts'
+import { type CanaryFinding, type Tally, errorRate, isBeyond } from '../core/routing/canary.ts'
+import { IS_LIVE_KEY } from '../core/routing/shadow.ts'
 import { type RouteGroups, type WatchedMember, watchedMembers } from '../core/watched-members.ts'
 
 /** A route that somebody has to look after. */

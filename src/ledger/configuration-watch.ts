@@ -1,7 +1,7 @@
 // Looks after revisions of the configuration that are to be watched: counts the calls of what they touched in the very
 // transaction that takes the events into the ledger, and finds those that fail more than they may, and more than before. What
 // is done about one is the control plane's.
-import { type RevisionFinding, type Tally, errorRate, isBeyond } from '../core/canary.ts'
+import { type RevisionFinding, type Tally, errorRate, isBeyond } from '../core/routing/canary.ts'
 import { IS_CALL, IS_FAILED } from './canary-watch.ts'
 
 export interface RevisionWatchRow {

@@ -1,7 +1,7 @@
 // Usage by day of the tenant's own calendar: summed from the hours once a day is over, by the consumer's schedule, so that
 // a report of months reads days. What comes late for such a day is marked (`usage_late`) in the transaction that takes it
 // in, and the day is summed anew; until then reports read hours from there on.
-import { isTimeZone, windowAt } from '../core/window.ts'
+import { isTimeZone, windowAt } from '../core/limits/window.ts'
 import { GROUP_DIMENSIONS, ROLLUP_SUMS, selectList } from './columns.ts'
 import { astray, inOrder } from './event-times.ts'
 import { DAY_TABLES, WHOSE, type Whose, dayTogether, hoursTogether, weeksTogether } from './together.ts'

@@ -1,6 +1,6 @@
 // What keys spent and when they were last used, for a page of them: looked up for the keys that are shown, or, where keys are
 // sorted by it, for all.
-import { IS_LIVE_KEY } from '../core/shadow.ts'
+import { IS_LIVE_KEY } from '../core/routing/shadow.ts'
 import { dayAt } from './days.ts'
 import type { LastUse } from './key-ledger.ts'
 import { type KeyOwner, type LedgerState, type Source, sourceOf } from './report-source.ts'

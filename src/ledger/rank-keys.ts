@@ -1,6 +1,6 @@
 // Which keys come first in a stretch of time: found in the sums by key, so that only of those that are shown more has to be
 // read. Whose each is says the configuration; by that its rows are looked up.
-import { IS_LIVE_KEY } from '../core/shadow.ts'
+import { IS_LIVE_KEY } from '../core/routing/shadow.ts'
 import { type KeyOwner, type LedgerState, type SourceQuery, sourceOf } from './report-source.ts'
 
 export interface RankQuery {

@@ -2,8 +2,8 @@
 // a message that can't be read must never reach the database: it would be retried for days.
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../core/json.ts'
 import { err, ok, type Result } from '../core/result.ts'
-import { SERVICE_TIERS, UNIT_KINDS, USAGE_BUCKETS } from '../core/usage.ts'
-import { USAGE_EVENT_VERSION, unpackEvent } from '../core/usage-event.ts'
+import { SERVICE_TIERS, UNIT_KINDS, USAGE_BUCKETS } from '../core/money/usage.ts'
+import { USAGE_EVENT_VERSION, unpackEvent } from '../core/money/usage-event.ts'
 import { type NewAlert, isAlertEvent, readAlertEvent } from './alerts/alert.ts'
 import { rowOf } from './columns.ts'
 import { QUARTER_MS } from './days.ts'

@@ -1,7 +1,7 @@
 // The sums of a report, by group and altogether, taken in SQL. A report by key and something else reads what the keys that
 // come first did, and says of the others what they did together: so it doesn't take longer the more keys there are.
 import { err, ok, type Result } from '../core/result.ts'
-import { IS_LIVE_KEY, SHADOW_KEY_ID } from '../core/shadow.ts'
+import { IS_LIVE_KEY, SHADOW_KEY_ID } from '../core/routing/shadow.ts'
 import { timeColumns } from './columns.ts'
 import { ownersOf, rankKeys } from './rank-keys.ts'
 import { facetSource } from './report-facets.ts'

@@ -2,9 +2,9 @@
 // the difference and nothing else. No event is ever changed. Budgets aren't touched: they held what was known at the time.
 // Whatever was put right already counts, so that doing it again finds nothing left to do.
 import { parseJson } from '../core/json.ts'
-import type { NamedPrice } from '../core/price-book.ts'
-import { costNanoUsd } from '../core/price.ts'
-import { SERVICE_TIERS, type Units, type Usage, UNIT_KINDS, addUnits } from '../core/usage.ts'
+import type { NamedPrice } from '../core/money/price-book.ts'
+import { costNanoUsd } from '../core/money/price.ts'
+import { SERVICE_TIERS, type Units, type Usage, UNIT_KINDS, addUnits } from '../core/money/usage.ts'
 import { countOf, objectOf } from '../wire/read.ts'
 import { applyBatches } from './apply-batch.ts'
 import { EVENT_COLUMNS } from './columns.ts'

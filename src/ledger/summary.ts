@@ -1,7 +1,7 @@
 // What an overview shows of a stretch of time, however many keys there are: the sums, those who spent most in each way to
 // look at it, and what these spent over time. Everything but keys comes from the sums of all keys together; which keys spent
 // most from the sums by key, and more than that is read of these alone.
-import { IS_LIVE_KEY } from '../core/shadow.ts'
+import { IS_LIVE_KEY } from '../core/routing/shadow.ts'
 import { type Ranking, rankKeys } from './rank-keys.ts'
 import {
   type KeyOwner,

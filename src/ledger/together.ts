@@ -2,7 +2,7 @@
 // by day and by week whatever it was used for. They are taken from the other sums by the consumer's schedule, so that an event
 // costs no row more; what they don't hold yet is read from the others (`report-source.ts`). A deployment that is older than they
 // are gets them the same way, oldest first, some weeks in a run.
-import { IS_LIVE_KEY } from '../core/shadow.ts'
+import { IS_LIVE_KEY } from '../core/routing/shadow.ts'
 import { GROUP_DIMENSIONS, ROLLUP_SUMS } from './columns.ts'
 
 const GROUPS = Object.keys(GROUP_DIMENSIONS)

@@ -1,6 +1,6 @@
 // What the ledger needs from time to time: days and facets summed, old events and credentials forgotten. Each for itself, so that one that
 // fails holds up no other; all go on where they stopped.
-import type { LimiterStanding } from '../core/limits.ts'
+import type { LimiterStanding } from '../core/limits/limits.ts'
 import { auditBudgets, auditDays, isAlarming } from './audit.ts'
 import { forgetFormer } from './credentials/forget.ts'
 import { sumDays } from './days.ts'

@@ -1,7 +1,7 @@
 // Usage by group, for any stretch of time, exact to the event. Sums are taken in SQL and money leaves as text, because a sum of
 // nano-USD may exceed what a JS number holds.
 import { err, ok, type Result } from '../core/result.ts'
-import { IS_LIVE_KEY } from '../core/shadow.ts'
+import { IS_LIVE_KEY } from '../core/routing/shadow.ts'
 import { type LedgerState, type Source, type SourceQuery, ledgerState, sourceOf } from './report-source.ts'
 
 /** What usage can be grouped by. `hour` and `day` are UTC, given as the epoch ms of their beginning. */

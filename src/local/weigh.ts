@@ -19,7 +19,8 @@ export interface GatewayWeight {
 const LABELS: Readonly<Record<string, string>> = {
   'control-plane/admin': 'admin API',
   'platform/probe': 'admin API',
-  'data-plane/serve-task': 'tasks',
+  'control-plane/configuration/watch': 'configuration',
+  'data-plane/tasks/serve-task': 'tasks',
   'protocols/tasks/index': 'tasks',
   'catalog/listed-prices': 'listed prices',
   'catalog/price-catalogue': 'price catalogue',
@@ -68,7 +69,7 @@ export function withImports(names: readonly string[], modules: readonly BuiltMod
 /** A module is called by the last of its sources, which it is for: what that needs stands before it. */
 function labelOf(name: string, sources: readonly string[]): string {
   const source = (sources.at(-1) ?? name).replace(/^src\//, '').replace(/\.\w+$/, '')
-  const [folder = '', base = ''] = source.split('/')
+  const [folder = '', ...inside] = source.split('/')
   const kind = { dialects: 'dialect', protocols: 'protocol' }[folder]
-  return LABELS[source] ?? (kind === undefined ? base : `${kind} ${base}`)
+  return LABELS[source] ?? (kind === undefined ? (inside.at(-1) ?? folder) : `${kind} ${inside[0] ?? ''}`)
 }

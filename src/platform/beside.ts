@@ -1,7 +1,7 @@
 // Admission where more than the tenant's limits have a say: the leases that this isolate holds of end users' and targets'
 // limits, and one reservation out of them and the tenant's. Loaded with the first request that needs it.
-import { NOTHING } from '../core/limits.ts'
-import type { LimiterCall, LimiterPath, LimiterReply } from '../core/limits.ts'
+import { NOTHING } from '../core/limits/limits.ts'
+import type { LimiterCall, LimiterPath, LimiterReply } from '../core/limits/limits.ts'
 import {
   shadowObjectName,
   shardOf,
@@ -10,10 +10,10 @@ import {
   userPath,
   userShardName,
   userText,
-} from '../core/side-limits.ts'
-import type { LimitState } from '../core/standing.ts'
-import type { UsageEvent } from '../core/usage-event.ts'
-import type { Amounts } from '../core/limits.ts'
+} from '../core/limits/side-limits.ts'
+import type { LimitState } from '../core/limits/standing.ts'
+import type { UsageEvent } from '../core/money/usage-event.ts'
+import type { Amounts } from '../core/limits/limits.ts'
 import { type Beside, type Later, type Refusal, type Reservation, type ShadowAsk, isAdmitted } from '../ports.ts'
 import { type Answer, type Ask, admitJointly } from './joint.ts'
 import { type HeldReservation, type HolderManner, LeaseHolder } from './lease-holder.ts'

@@ -15,11 +15,11 @@ import {
   recentInARow,
   shareOf,
   verdict,
-} from '../core/breaker.ts'
+} from '../core/health/breaker.ts'
 import type { Target } from '../core/directory.ts'
 import type { UpstreamClass } from '../core/failure.ts'
-import { FULL_RETRY_BUDGET, earned, spentRetry } from '../core/retry.ts'
-import type { Dated, Permit, Told } from '../core/shared-breaker.ts'
+import { FULL_RETRY_BUDGET, earned, spentRetry } from '../core/health/retry.ts'
+import type { Dated, Permit, Told } from '../core/health/shared-breaker.ts'
 import type { Breakers, CallPermit, Closed, Later, TargetStanding } from '../ports.ts'
 import { Cooldowns } from './cooldowns.ts'
 import { type Health, type NewsPorts, hearOthers, pass, take, tellPause } from './target-news.ts'

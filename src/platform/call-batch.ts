@@ -1,6 +1,6 @@
 // The call of a batch from the object where its requests met.
 import type { Batch, BatchAnswer } from '../core/batch.ts'
-import { callTogether } from '../data-plane/call-together.ts'
+import { callTogether } from '../data-plane/tasks/call-together.ts'
 import type { GatewayEnv } from '../env.ts'
 import { fetchUpstream } from './upstream.ts'
 

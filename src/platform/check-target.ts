@@ -1,7 +1,7 @@
 // The call that shows whether a target lives, made by its breaker's alarm while nobody waits for it: its list of models, or
 // one token. Whatever the provider says of the call itself, an answer is a sign of life.
 import { findProvider } from '../catalog/providers.ts'
-import { type Outcome, outcomeOf } from '../core/breaker.ts'
+import { type Outcome, outcomeOf } from '../core/health/breaker.ts'
 import type { Target } from '../core/directory.ts'
 import type { UpstreamClass } from '../core/failure.ts'
 import { limitedText } from '../data-plane/call-upstream.ts'

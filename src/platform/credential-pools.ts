@@ -3,7 +3,7 @@
 // throttled rests, one that is refused is left out, and the next is tried at once. Credentials are names here, never secrets.
 import type { Target } from '../core/directory.ts'
 import { isFormer } from '../core/held-credential.ts'
-import { HealthBoard } from '../core/health-news.ts'
+import { HealthBoard } from '../core/health/health-news.ts'
 import type { CredentialPools, Log } from '../ports.ts'
 
 interface Member {

@@ -1,8 +1,8 @@
 // Refusals that an isolate remembers for a moment, so that a storm on a used-up limit costs no calls. Bounded: whoever may
 // be refused may be invented.
-import type { Counts, Resource } from '../core/amounts.ts'
-import type { Denial } from '../core/limits.ts'
-import { partsOf, partsWaitMs } from '../core/token-bucket.ts'
+import type { Counts, Resource } from '../core/limits/amounts.ts'
+import type { Denial } from '../core/limits/limits.ts'
+import { partsOf, partsWaitMs } from '../core/limits/token-bucket.ts'
 
 /** A refusal that is remembered. */
 interface Denied {

@@ -2,10 +2,10 @@
 // requests' backs. A key that is revoked, or a secret of it that is replaced, is forgotten when the limiter says so; else when its
 // entry ages out.
 import { DIRECTORY_ROUTING_NAME, type RoutingSnapshot, type TenantRecord } from '../core/directory.ts'
-import { type RouteTable, routeTable } from '../core/route-table.ts'
-import type { SecretEnd } from '../core/limits.ts'
+import { type RouteTable, routeTable } from '../core/routing/route-table.ts'
+import type { SecretEnd } from '../core/limits/limits.ts'
 import { late } from '../core/late.ts'
-import { PriceBook } from '../core/price-book.ts'
+import { PriceBook } from '../core/money/price-book.ts'
 import { SwitchBoard } from '../core/switches.ts'
 import { parseVirtualKey } from '../core/virtual-key.ts'
 import type { CallerAnswer, Directory, Later, Log } from '../ports.ts'

@@ -1,8 +1,8 @@
 // What an isolate still owes a tenant's limiter: admissions that are in flight and events that are done, in order, until
 // the limiter says that they are durable. Events are serialised once. Bounded: a full journal stops admission rather
 // than lose an event.
-import type { AdmissionRecord, Amounts, EventChunk } from '../core/limits.ts'
-import { type UsageEvent, packEvent } from '../core/usage-event.ts'
+import type { AdmissionRecord, Amounts, EventChunk } from '../core/limits/limits.ts'
+import { type UsageEvent, packEvent } from '../core/money/usage-event.ts'
 
 /** An admission not yet shipped: nothing is serialised unless it has to be. */
 export interface OpenAdmission {

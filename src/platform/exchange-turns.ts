@@ -1,7 +1,7 @@
 // Whose turn it is to talk to a limiter. One exchange is under way at a time, and what comes up meanwhile goes into the next;
 // but where somebody waits and an answer is overdue, one more may begin, since messages get lost; at once where the one under way is
 // for nobody who waits, since the limiter takes its time to answer that. Times are epoch ms.
-import type { LimiterCall, LimiterReply } from '../core/limits.ts'
+import type { LimiterCall, LimiterReply } from '../core/limits/limits.ts'
 import type { HolderPorts } from './holder-ports.ts'
 
 /** An exchange that takes longer is taken for lost. */

@@ -5,7 +5,7 @@ import { begin } from '../data-plane/exchange.ts'
 import { refuse } from '../data-plane/refuse.ts'
 import { giveFeedback, readFeedback } from '../ledger/feedback.ts'
 import type { Later, Services } from '../ports.ts'
-import { chat } from '../protocols/chat.ts'
+import { chat } from '../protocols/chat/index.ts'
 
 /** A comment, and JSON around it. */
 const BODY_BYTES_MAX = 32_768

@@ -1,7 +1,7 @@
 // What this isolate has heard of providers' own limits: per credential, address and model, since that is what providers
 // count by. Nothing is asked of anybody; what was heard is forgotten when its window is over.
 import type { Target } from '../core/directory.ts'
-import { type ProviderLimit, shortageOf, withRequest } from '../core/provider-limits.ts'
+import { type ProviderLimit, shortageOf, withRequest } from '../core/health/provider-limits.ts'
 import { type HeaderFamily, familyOf, readProviderLimits } from '../dialects/provider-limit-headers.ts'
 import type { Headroom } from '../ports.ts'
 

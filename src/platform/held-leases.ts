@@ -1,6 +1,6 @@
 // The leases that an isolate holds of one tenant: which one a request is admitted from, and what to tell and to ask of
 // the limiter about them. A key has one lease, and another for each set of models that have limits of their own.
-import type { Counts } from '../core/amounts.ts'
+import type { Counts } from '../core/limits/amounts.ts'
 import {
   type HeldLease,
   accept,
@@ -14,10 +14,16 @@ import {
   tell,
   want,
   wantsRenewal,
-} from '../core/lease.ts'
+} from '../core/limits/lease.ts'
 import type { LeaseInHand } from '../ports.ts'
 import { QUIET_MS } from './idle-watch.ts'
-import { type LeaseReport, type LeaseWant, type LimiterPath, type LimiterReply, matchesModel } from '../core/limits.ts'
+import {
+  type LeaseReport,
+  type LeaseWant,
+  type LimiterPath,
+  type LimiterReply,
+  matchesModel,
+} from '../core/limits/limits.ts'
 
 /** What a message tells of the leases, and asks for. */
 export interface LeaseTalk {

@@ -1,7 +1,7 @@
 // What rides along between an isolate and a tenant's limiter beside leases and events: which keys are revoked, what is switched
 // off, what has to end by an operator's word, and what isolates have found out about targets. None of it costs a message.
-import { HealthLink } from '../core/health-news.ts'
-import type { LimiterCall, LimiterPath, LimiterReply } from '../core/limits.ts'
+import { HealthLink } from '../core/health/health-news.ts'
+import type { LimiterCall, LimiterPath, LimiterReply } from '../core/limits/limits.ts'
 import type { Refusal } from '../ports.ts'
 import type { HolderPorts } from './holder-ports.ts'
 import { KnownKeys } from './known-keys.ts'

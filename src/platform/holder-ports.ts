@@ -1,5 +1,5 @@
 // What a lease holder needs from outside, and how one differs from another.
-import type { Amounts, LimiterCall, LimiterReply, SecretEnd } from '../core/limits.ts'
+import type { Amounts, LimiterCall, LimiterReply, SecretEnd } from '../core/limits/limits.ts'
 import type { SwitchBoard } from '../core/switches.ts'
 import type { Reservation } from '../ports.ts'
 import type { Journal } from './event-journal.ts'

@@ -1,7 +1,7 @@
 // What one attempt holds of the leases that cover it, from its admission to its settlement.
-import { type Amounts, type Counts, counted, each, minus, plus } from '../core/amounts.ts'
-import { type HeldLease, extend, giveBackTail, hasLostSlots, retract, settle } from '../core/lease.ts'
-import type { UsageEvent } from '../core/usage-event.ts'
+import { type Amounts, type Counts, counted, each, minus, plus } from '../core/limits/amounts.ts'
+import { type HeldLease, extend, giveBackTail, hasLostSlots, retract, settle } from '../core/limits/lease.ts'
+import type { UsageEvent } from '../core/money/usage-event.ts'
 
 interface Part {
   readonly lease: HeldLease

@@ -1,8 +1,8 @@
 // Admission by more than one authority: the tenant's limiter and, beside it, the limits of an end user and of a target. An
 // attempt takes from all of them or from none. The tenant is asked last: its reservation alone has an event to ship, so that
 // what has to be given back is always beside it, and giving back leaves no trace in the ledger.
-import type { Amounts } from '../core/limits.ts'
-import type { UsageEvent } from '../core/usage-event.ts'
+import type { Amounts } from '../core/limits/limits.ts'
+import type { UsageEvent } from '../core/money/usage-event.ts'
 import { type Later, type Refusal, type Reservation, isAdmitted } from '../ports.ts'
 import type { HeldReservation } from './lease-holder.ts'
 

@@ -1,5 +1,5 @@
 // Who presented which key lately, and what the limiter has said of keys since: KV's edge may not know that yet.
-import type { SecretEnd } from '../core/limits.ts'
+import type { SecretEnd } from '../core/limits/limits.ts'
 import { type KnownCaller, UNKNOWN_MS } from './read-caller.ts'
 
 const CALLERS_MAX = 10_000

@@ -1,8 +1,8 @@
 // One isolate's dealings with one tenant's limiter: holds leases, admits from them, and ships what happened. Knows no
 // Cloudflare type: the object is a function that takes a message. State is shared by all requests of the isolate, and
 // a request may die at any await, so nothing here waits on another request's promise without a deadline.
-import { type Counts, counted } from '../core/amounts.ts'
-import { type HeldLease, isAwaited, reserve, reserveWithin, wantsRenewal } from '../core/lease.ts'
+import { type Counts, counted } from '../core/limits/amounts.ts'
+import { type HeldLease, isAwaited, reserve, reserveWithin, wantsRenewal } from '../core/limits/lease.ts'
 import {
   type AdmissionRecord,
   type Amounts,
@@ -12,8 +12,8 @@ import {
   type LimiterCall,
   type LimiterPath,
   type LimiterReply,
-} from '../core/limits.ts'
-import type { UsageEvent } from '../core/usage-event.ts'
+} from '../core/limits/limits.ts'
+import type { UsageEvent } from '../core/money/usage-event.ts'
 import type { Later, LeaseInHand, Refusal } from '../ports.ts'
 import { Denials, denialFor } from './denials.ts'
 import { EventJournal, type Journal } from './event-journal.ts'

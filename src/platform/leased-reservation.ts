@@ -1,10 +1,10 @@
 // What an attempt holds under a lease, as the data plane sees it. A class of its own since one is made for every request: its
 // methods are shared, where closures would be made anew each time.
-import { type Amounts, type Counts, counted } from '../core/amounts.ts'
-import { type HeldLease, standingsNow } from '../core/lease.ts'
-import type { LimiterPath } from '../core/limits.ts'
-import type { ToldStandings } from '../core/standing.ts'
-import type { UsageEvent } from '../core/usage-event.ts'
+import { type Amounts, type Counts, counted } from '../core/limits/amounts.ts'
+import { type HeldLease, standingsNow } from '../core/limits/lease.ts'
+import type { LimiterPath } from '../core/limits/limits.ts'
+import type { ToldStandings } from '../core/limits/standing.ts'
+import type { UsageEvent } from '../core/money/usage-event.ts'
 import type { Later, Reservation } from '../ports.ts'
 import { Holding, extension } from './holding.ts'
 

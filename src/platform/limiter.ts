@@ -1,8 +1,8 @@
 // The limiter port over one Durable Object per tenant: a lease holder for each tenant that this isolate serves. Where an end
 // user's or a target's limits have a say as well, all are asked together (`beside.ts`).
 import { late } from '../core/late.ts'
-import type { LimiterObject, LimiterPath, SecretEnd } from '../core/limits.ts'
-import type { LimitState } from '../core/standing.ts'
+import type { LimiterObject, LimiterPath, SecretEnd } from '../core/limits/limits.ts'
+import type { LimitState } from '../core/limits/standing.ts'
 import type { SwitchBoard } from '../core/switches.ts'
 import type { Beside, Limiter, Log, Refusal, Reservation } from '../ports.ts'
 import type { Asked, BesidePorts } from './beside.ts'

@@ -1,11 +1,11 @@
 // Calls a target once before it is accepted, so that a typing error is seen by who makes it and not by the users.
 import type { ProbeResult } from '../control-plane/ports.ts'
 import type { Target } from '../core/directory.ts'
-import { fold } from '../core/fold.ts'
+import { fold } from '../core/reply/fold.ts'
 import type { Dialect } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/index.ts'
 import { limitedText } from '../data-plane/call-upstream.ts'
-import { readWhole } from '../data-plane/read-whole.ts'
+import { readWhole } from '../data-plane/answer/read-whole.ts'
 import type { GatewayEnv } from '../env.ts'
 import { CredentialError } from './auth/credential-error.ts'
 import { ConfigurationError, fetchUpstream } from './upstream.ts'

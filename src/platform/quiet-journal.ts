@@ -2,8 +2,8 @@
 // alone, so this tells only which attempts under limited money are in flight and which no longer are: what the object has
 // to know to release the money of a dead lease. It goes by the rules of the tenant's journal: numbered, sent again until
 // acknowledged.
-import type { AdmissionRecord, EventChunk } from '../core/limits.ts'
-import type { UsageEvent } from '../core/usage-event.ts'
+import type { AdmissionRecord, EventChunk } from '../core/limits/limits.ts'
+import type { UsageEvent } from '../core/money/usage-event.ts'
 import type { Journal, OpenAdmission } from './event-journal.ts'
 
 /** Attempts that may be on record at once. */

@@ -10,8 +10,8 @@ import {
   directoryTenantName,
   secretMark,
 } from '../core/directory.ts'
-import type { OwnedDataPolicy } from '../core/data-policy.ts'
-import { PASS_THROUGH_USUAL, narrowerPolicy } from '../core/pass-through-policy.ts'
+import type { OwnedDataPolicy } from '../core/routing/data-policy.ts'
+import { PASS_THROUGH_USUAL, narrowerPolicy } from '../core/guard/pass-through-policy.ts'
 import type { VirtualKey } from '../core/virtual-key.ts'
 import type { KeyProblem } from '../ports.ts'
 import { hmacHex, matchSecret } from './key-digest.ts'

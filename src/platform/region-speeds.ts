@@ -1,8 +1,8 @@
-// An isolate's part in what its region knows of speeds (core/speed-pool.ts). Asked about, at the target's shared object, is only
+// An isolate's part in what its region knows of speeds (core/health/speed-pool.ts). Asked about, at the target's shared object, is only
 // what somebody chooses by, in the background of a request that has been answered, and for each target at most every half
 // minute: a request itself waits for nobody. Loaded with the first such request.
 import type { Target } from '../core/directory.ts'
-import type { Paces, SpeedWord } from '../core/speed-pool.ts'
+import type { Paces, SpeedWord } from '../core/health/speed-pool.ts'
 import type { Situation, Speed } from '../core/strategies/strategy.ts'
 import type { Later } from '../ports.ts'
 

@@ -1,11 +1,11 @@
-// What isolates tell each other of targets, by way of the limiters that they talk to anyway (core/health-news.ts): what this one
+// What isolates tell each other of targets, by way of the limiters that they talk to anyway (core/health/health-news.ts): what this one
 // hears of a target's shared breaker, and the pauses that it was asked for; and what it makes of what others have found out.
-import { type BreakerState, CLOSED, openUntil, ramping } from '../core/breaker.ts'
+import { type BreakerState, CLOSED, openUntil, ramping } from '../core/health/breaker.ts'
 import type { Target } from '../core/directory.ts'
-import { type HealthBoard, breakerNews } from '../core/health-news.ts'
-import type { RetryBudget } from '../core/retry.ts'
+import { type HealthBoard, breakerNews } from '../core/health/health-news.ts'
+import type { RetryBudget } from '../core/health/retry.ts'
 import type { Region } from '../core/region.ts'
-import type { Dated, Permit, Told } from '../core/shared-breaker.ts'
+import type { Dated, Permit, Told } from '../core/health/shared-breaker.ts'
 import type { Log } from '../ports.ts'
 import type { Cooldowns } from './cooldowns.ts'
 

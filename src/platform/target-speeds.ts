@@ -3,7 +3,15 @@
 // region's (`region-speeds.ts`); who has become slow is this isolate's own finding: a neighbour's road to the provider is
 // another one.
 import type { Target } from '../core/directory.ts'
-import { type Latency, type Recent, afterLatency, hasRisen, keepRecent, keptShares, p95Of } from '../core/latency.ts'
+import {
+  type Latency,
+  type Recent,
+  afterLatency,
+  hasRisen,
+  keepRecent,
+  keptShares,
+  p95Of,
+} from '../core/health/latency.ts'
 import { late } from '../core/late.ts'
 import type { Later, Log, Measured, Speeds } from '../ports.ts'
 import type { Call, OwnSpeed, RegionPorts, RegionSpeeds } from './region-speeds.ts'

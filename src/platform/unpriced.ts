@@ -1,7 +1,7 @@
 // What the gateway's operator wants done with models that have no price: from the Worker's variables. Whatever can't be
 // understood means refusal, since somebody wanted something.
 import { priceOf, priceVersionOf } from '../catalog/price-units.ts'
-import type { UnpricedPolicy } from '../core/price-book.ts'
+import type { UnpricedPolicy } from '../core/money/price-book.ts'
 import type { GatewayEnv } from '../env.ts'
 import type { Log } from '../ports.ts'
 

@@ -1,7 +1,7 @@
 // What of a request's prompt isn't text, found without building anything: for estimates, on every request. Pieces that are
 // not known count as nothing; what they hold is settled by what the provider reports.
 import type { Json, JsonObject } from '../core/json.ts'
-import type { PromptExtras, PromptMedia } from '../core/prompt-extras.ts'
+import type { PromptExtras, PromptMedia } from '../core/estimate/prompt-extras.ts'
 import { arrayOf, isJsonArray, objectOf, stringOf } from '../wire/read.ts'
 
 /** Nested deeper than this, content is no longer looked at. */

@@ -3,10 +3,10 @@ import type { ProtocolName, Wire } from '../core/directory.ts'
 import type { Failure, InvalidRequest } from '../core/failure.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { NeutralEvent, NeutralReply, NeutralRequest } from '../core/neutral.ts'
-import type { PromptExtras } from '../core/prompt-extras.ts'
+import type { PromptExtras } from '../core/estimate/prompt-extras.ts'
 import type { Result } from '../core/result.ts'
-import type { StreamPlace, Told } from '../core/told.ts'
-import type { Units } from '../core/usage.ts'
+import type { StreamPlace, Told } from '../core/reply/told.ts'
+import type { Units } from '../core/money/usage.ts'
 
 /** The few members of a request that the gateway itself acts on, read without building the neutral form. */
 export interface RequestFacts {

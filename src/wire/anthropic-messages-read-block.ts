@@ -3,7 +3,7 @@
 // https://platform.claude.com/docs/en/api/messages
 import type { Json, JsonObject } from '../core/json.ts'
 import type { CacheMark, Citation, DocumentSource, MediaSource, NeutralPart, Signature } from '../core/neutral.ts'
-import { openSignature } from '../core/signature.ts'
+import { openSignature } from '../core/reply/signature.ts'
 import { arrayOf, isJsonArray, objectOf, stringOf } from './read.ts'
 
 /** Who signs thinking on this wire. */

@@ -4,7 +4,7 @@
 import { isJsonObject, parseJson } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { CacheMark, Citation, DocumentSource, MediaSource, NeutralPart, Signature } from '../core/neutral.ts'
-import { sealSignature } from '../core/signature.ts'
+import { sealSignature } from '../core/reply/signature.ts'
 import { CALL_SIGNATURE, MESSAGES_MAKER } from './anthropic-messages-read-block.ts'
 import { withoutUndefined } from './write.ts'
 

@@ -3,8 +3,8 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
-import { NO_USAGE, USAGE_BUCKETS, withTier, withUnits } from '../core/usage.ts'
-import type { Usage } from '../core/usage.ts'
+import { NO_USAGE, USAGE_BUCKETS, withTier, withUnits } from '../core/money/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { arrayOf, countOf, isCount, isJsonArray, objectOf, stringOf } from './read.ts'
 
 /** The version of the API that is asked for; it names a behaviour, not a release. */

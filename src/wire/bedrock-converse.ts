@@ -3,7 +3,7 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
-import type { Usage } from '../core/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { arrayOf, countOf, objectOf } from './read.ts'
 
 /**

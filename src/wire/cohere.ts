@@ -7,8 +7,8 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { Citation, FinishReason, TokenLogprob } from '../core/neutral.ts'
-import { NO_USAGE, withUnits } from '../core/usage.ts'
-import type { Usage } from '../core/usage.ts'
+import { NO_USAGE, withUnits } from '../core/money/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { arrayOf, countOf, isJsonArray, numberOf, objectOf, stringOf } from './read.ts'
 
 /**

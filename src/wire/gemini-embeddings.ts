@@ -4,8 +4,8 @@
 // https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api (read 2026-11-21)
 import type { Target } from '../core/directory.ts'
 import type { Json, JsonObject } from '../core/json.ts'
-import { NO_USAGE } from '../core/usage.ts'
-import type { Usage } from '../core/usage.ts'
+import { NO_USAGE } from '../core/money/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { geminiModelPath, isVertex, readGeminiUsage } from './gemini.ts'
 import { arrayOf, countOf, isJsonArray, objectOf } from './read.ts'
 import { withoutUndefined } from './write.ts'

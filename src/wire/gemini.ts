@@ -5,7 +5,7 @@ import type { Target } from '../core/directory.ts'
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
-import type { Usage } from '../core/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { pathSegment } from './path-segment.ts'
 import { arrayOf, countOf, objectOf, stringOf } from './read.ts'
 

@@ -2,8 +2,8 @@
 // https://docs.ollama.com/api and https://github.com/ollama/ollama/blob/main/docs/api.md
 import type { JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
-import { NO_USAGE } from '../core/usage.ts'
-import type { Usage } from '../core/usage.ts'
+import { NO_USAGE } from '../core/money/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { countOf } from './read.ts'
 
 /** Usage of a last message; null where it has no counts. A prompt that was found in the cache isn't counted at all, so

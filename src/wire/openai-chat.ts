@@ -3,8 +3,8 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { FinishReason } from '../core/neutral.ts'
-import { completionTokens, promptTokens, withUnits } from '../core/usage.ts'
-import type { Usage } from '../core/usage.ts'
+import { completionTokens, promptTokens, withUnits } from '../core/money/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { countOf, objectOf } from './read.ts'
 
 /** What ends a chat stream that ended well. */

@@ -2,7 +2,7 @@
 // its own item's id; any other is sealed with its maker's name. Signatures of texts and calls, which this wire has no
 // place for, travel as items of their own beside what they sign, since clients send items back in order.
 import type { Signature } from '../core/neutral.ts'
-import { openSignature, sealSignature } from '../core/signature.ts'
+import { openSignature, sealSignature } from '../core/reply/signature.ts'
 
 /** The maker of what isn't sealed. */
 export const RESPONSES_MAKER = 'openai-responses'

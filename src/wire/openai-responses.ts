@@ -3,7 +3,7 @@
 import { isJsonObject } from '../core/json.ts'
 import type { Json, JsonObject } from '../core/json.ts'
 import type { Citation, FinishReason, MediaSource } from '../core/neutral.ts'
-import type { Usage } from '../core/usage.ts'
+import type { Usage } from '../core/money/usage.ts'
 import { readChatUsage, writeChatUsage } from './openai-chat.ts'
 import { numberOf, objectOf, stringOf } from './read.ts'
 import { withoutUndefined } from './write.ts'

@@ -3,8 +3,8 @@
 // requests a second of virtual time. Measured in turns with the same loop that does without them; a figure is the median over
 // the rounds. What comes after the answers, the group commit, is told apart; the limiter's own work is in neither.
 import type { Caller } from '../../src/core/directory.ts'
-import { LEASE_TTL_MS, type LimiterCall } from '../../src/core/limits.ts'
-import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { LEASE_TTL_MS, type LimiterCall } from '../../src/core/limits/limits.ts'
+import type { UsageEvent } from '../../src/core/money/usage-event.ts'
 import { authenticate } from '../../src/data-plane/authenticate.ts'
 import { LeaseHolder } from '../../src/platform/lease-holder.ts'
 import { type Later, type Reservation, isAdmitted } from '../../src/ports.ts'

@@ -2,7 +2,7 @@
 // Both sides see the same bytes in the same chunks, in turns; a figure is the median over the rounds. CPU, not clock.
 // `-- tgi` for the rows whose name holds this.
 import { framerFor } from '../../src/data-plane/framing/index.ts'
-import { translatedLane } from '../../src/data-plane/lane.ts'
+import { translatedLane } from '../../src/data-plane/answer/lane.ts'
 import type { Dialect } from '../../src/dialects/dialect.ts'
 import type { Protocol, ReplyContext } from '../../src/protocols/protocol.ts'
 import type { Target } from '../../src/core/directory.ts'
@@ -48,7 +48,9 @@ function parsed(data: string): number {
 }
 
 function translate({ dialect, target }: Reading, protocol: Protocol, chunks: readonly Uint8Array[]): number {
-  const lane = translatedLane(framerFor(dialect, target, null), dialect.reader(target), protocol.writer(CONTEXT), { collects: false })
+  const lane = translatedLane(framerFor(dialect, target, null), dialect.reader(target), protocol.writer(CONTEXT), {
+    collects: false,
+  })
   let characters = 0
   for (const chunk of chunks) {
     const step = lane.push(chunk)

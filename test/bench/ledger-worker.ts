@@ -6,7 +6,7 @@ import { sumDays } from '../../src/ledger/days.ts'
 import type { Group, Metric } from '../../src/ledger/report-query.ts'
 import { report } from '../../src/ledger/report.ts'
 import { NDJSON, tableStream } from '../../src/ledger/table-text.ts'
-import type { UsageBatch, UsageEvent } from '../../src/core/usage-event.ts'
+import type { UsageBatch, UsageEvent } from '../../src/core/money/usage-event.ts'
 import { deliverAll, eventAt, messagesOf } from '../support/ledger-events.ts'
 import { type LimiterLoad, MeasuredLimiter, limited } from './limiter-load.ts'
 

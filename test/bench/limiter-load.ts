@@ -1,7 +1,7 @@
 // The limiter object as isolates under load call it, for `npm run bench:ledger`: how often it is called, what it writes, and how many
 // messages its events make.
 import { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
-import { LIMITS_VERSION, type LimiterPath } from '../../src/core/limits.ts'
+import { LIMITS_VERSION, type LimiterPath } from '../../src/core/limits/limits.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
 import type { GatewayEnv } from '../../src/env.ts'
 import { LeaseHolder } from '../../src/platform/lease-holder.ts'

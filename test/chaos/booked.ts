@@ -1,5 +1,5 @@
 // The ledger's rows as attempts: each charge with its correction, and whose request it was.
-import { SHADOW_KEY_ID } from '../../src/core/shadow.ts'
+import { SHADOW_KEY_ID } from '../../src/core/routing/shadow.ts'
 import type { Evidence, LedgerRow } from './evidence.ts'
 import type { TenantName } from './features.ts'
 import { sum } from './objects.ts'

@@ -1,6 +1,12 @@
 // The limiters beside the tenants' own, as they are stored in the end: of end users, of targets, of shadows.
 import * as z from 'zod/mini'
-import { shadowObjectName, shardOf, targetObjectName, userShardName, userText } from '../../src/core/side-limits.ts'
+import {
+  shadowObjectName,
+  shardOf,
+  targetObjectName,
+  userShardName,
+  userText,
+} from '../../src/core/limits/side-limits.ts'
 import { hmacHex } from '../../src/platform/key-digest.ts'
 import { TEST_KEY_PEPPER } from '../support/system.ts'
 import { FEATURES, MIRRORED } from './features.ts'

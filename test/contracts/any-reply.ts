@@ -1,7 +1,7 @@
 // Replies of every shape that a wire can carry there and back: for laws that hold for all of them.
 import fc from 'fast-check'
 import type { FinishReason, NeutralChoice, NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
-import type { Usage } from '../../src/core/usage.ts'
+import type { Usage } from '../../src/core/money/usage.ts'
 
 const anyText = fc.string({ minLength: 1, unit: 'grapheme' })
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Target, Wire } from '../../src/core/directory.ts'
-import { fold, isWhole } from '../../src/core/fold.ts'
+import { fold, isWhole } from '../../src/core/reply/fold.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralEvent, NeutralRequest } from '../../src/core/neutral.ts'

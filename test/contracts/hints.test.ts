@@ -2,8 +2,8 @@
 // never both. And what is no hint is carried or a gap.
 import { describe, expect, test } from 'vitest'
 import type { Target, Wire } from '../../src/core/directory.ts'
-import { inClientsWords } from '../../src/core/gap-names.ts'
-import { lostHints } from '../../src/core/hints.ts'
+import { inClientsWords } from '../../src/core/reply/gap-names.ts'
+import { lostHints } from '../../src/core/reply/hints.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { Citation, NeutralRequest } from '../../src/core/neutral.ts'

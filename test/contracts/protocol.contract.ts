@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Failure, UpstreamClass, UpstreamFailure } from '../../src/core/failure.ts'
-import { fold, unfold } from '../../src/core/fold.ts'
+import { fold, unfold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'

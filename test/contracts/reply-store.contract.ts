@@ -1,7 +1,7 @@
 // What every store of the reply cache promises, by itself and behind the cache: it keeps texts as they are and as long as
 // it is told to, and whatever happens to it is a miss.
 import { describe, expect, test } from 'vitest'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 import { type ReplyStore, replyCache } from '../../src/platform/reply-cache.ts'
 import type { CachedReply, ReplyCache } from '../../src/ports.ts'
 

@@ -1,7 +1,7 @@
 // What a client of a wire gets to see of a reply: all of it, but for what the wire has no place for.
 import type { Wire } from '../../src/core/directory.ts'
 import type { NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 
 /** Wires whose replies always tell their usage: nobody has to ask. */
 export const ALWAYS_TELL_USAGE: ReadonlySet<Wire> = new Set<Wire>(['anthropic-messages'])

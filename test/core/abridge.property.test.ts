@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
-import { promptBeginning, shortBody } from '../../src/data-plane/large-body.ts'
-import { chatFacts } from '../../src/protocols/chat-facts.ts'
+import { promptBeginning, shortBody } from '../../src/data-plane/bodies/large-body.ts'
+import { chatFacts } from '../../src/protocols/chat/facts.ts'
 import { abridge, restore, valueWithin } from '../../src/wire/abridge.ts'
 
 const PIECES = [

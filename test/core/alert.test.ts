@@ -1,6 +1,6 @@
 // Shares of a budget that are used are told of once a window, and again when the budget is raised and they are used again.
 import { expect, test } from 'vitest'
-import { LIMITS_VERSION, type LimiterCall, NOTHING } from '../../src/core/limits.ts'
+import { LIMITS_VERSION, type LimiterCall, NOTHING } from '../../src/core/limits/limits.ts'
 import { configOf, node, receiver } from '../support/limiter-receiver.ts'
 
 const NOON_MS = Date.UTC(2026, 10, 21, 12)

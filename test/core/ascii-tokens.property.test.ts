@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { estimateTokenCount } from 'tokenx'
 import { describe, expect, test } from 'vitest'
-import { asciiTokens } from '../../src/core/ascii-tokens.ts'
-import { DENSE } from '../../src/core/estimate.ts'
+import { asciiTokens } from '../../src/core/estimate/ascii-tokens.ts'
+import { DENSE } from '../../src/core/estimate/estimate.ts'
 
 const PIECES = ['a', 'Zebra', 'lowercase', 'longerthaneight', '7', '2026', '12345678', 'a1b2', "don't", '\u0000']
 const SIGNS = ['.', ',', '"', '-', '_', '((', '====', '/*******/', '\\', "'"]

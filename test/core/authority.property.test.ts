@@ -1,7 +1,7 @@
 // What the authority promises for one question at a time: all levels agree or none gives, and a refusal says how long to wait.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Counts, NOTHING, counted, plus } from '../../src/core/amounts.ts'
+import { type Counts, NOTHING, counted, plus } from '../../src/core/limits/amounts.ts'
 import {
   type Authority,
   configure,
@@ -9,10 +9,10 @@ import {
   newAuthority,
   noteInFlight,
   takeReport,
-} from '../../src/core/authority.ts'
-import { advance, resourceOf } from '../../src/core/gauge.ts'
-import { grant } from '../../src/core/grant.ts'
-import type { Amounts, LeaseWant, Limit, LimiterNode } from '../../src/core/limits.ts'
+} from '../../src/core/limits/authority.ts'
+import { advance, resourceOf } from '../../src/core/limits/gauge.ts'
+import { grant } from '../../src/core/limits/grant.ts'
+import type { Amounts, LeaseWant, Limit, LimiterNode } from '../../src/core/limits/limits.ts'
 import { configOf, node, outOf } from '../support/limiter-receiver.ts'
 import { chance } from '../support/chance.ts'
 import { anyLimits } from '../support/world-limits.ts'

@@ -2,9 +2,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sharesOf } from '../../src/core/batch.ts'
-import { type Price, costNanoUsd } from '../../src/core/price.ts'
-import { NO_USAGE, USAGE_BUCKETS, addUnits } from '../../src/core/usage.ts'
-import type { Units, Usage } from '../../src/core/usage.ts'
+import { type Price, costNanoUsd } from '../../src/core/money/price.ts'
+import { NO_USAGE, USAGE_BUCKETS, addUnits } from '../../src/core/money/usage.ts'
+import type { Units, Usage } from '../../src/core/money/usage.ts'
 
 const count = fc.nat({ max: 10_000_000 })
 const counts = fc.record({

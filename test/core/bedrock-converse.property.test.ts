@@ -2,10 +2,10 @@
 // comes in whatever order; and usage adds up, however a model counts what it had cached.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import type { NeutralEvent } from '../../src/core/neutral.ts'
-import { promptTokens } from '../../src/core/usage.ts'
-import { bedrockConverse } from '../../src/dialects/bedrock-converse.ts'
+import { promptTokens } from '../../src/core/money/usage.ts'
+import { bedrockConverse } from '../../src/dialects/bedrock-converse/index.ts'
 import type { Frame } from '../../src/dialects/dialect.ts'
 import { joinBase64 } from '../../src/wire/base64.ts'
 import { familyOf, formatOf, readConverseUsage } from '../../src/wire/bedrock-converse.ts'

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Json } from '../../src/core/json.ts'
-import { redactor } from '../../src/core/redact.ts'
-import { ELEMENTS_MAX, findPattern, readPattern } from '../../src/core/safe-pattern.ts'
+import { redactor } from '../../src/core/guard/redact.ts'
+import { ELEMENTS_MAX, findPattern, readPattern } from '../../src/core/guard/safe-pattern.ts'
 
 const CLASSES: Readonly<Record<string, string>> = { '#': '[0-9]', '&': '\\p{L}', '?': '\\S', '*': '\\S+' }
 

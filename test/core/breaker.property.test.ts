@@ -13,7 +13,7 @@ import {
   probing,
   shareOf,
   verdict,
-} from '../../src/core/breaker.ts'
+} from '../../src/core/health/breaker.ts'
 
 const NOW_MS = Date.UTC(2026, 0, 1)
 const HALF = 0.5

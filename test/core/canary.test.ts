@@ -1,8 +1,8 @@
 // Shares that grow, bounds on errors, and switches: laws of what every isolate decides for itself.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isBeyond, weightAt } from '../../src/core/canary.ts'
-import { type RouteGroup, orderGroup } from '../../src/core/route-group.ts'
+import { isBeyond, weightAt } from '../../src/core/routing/canary.ts'
+import { type RouteGroup, orderGroup } from '../../src/core/routing/route-group.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
 import { watchedMembers, withoutMember } from '../../src/core/watched-members.ts'
 import { seededDraw, someSituation } from '../support/situations.ts'

@@ -2,11 +2,11 @@
 // from the client again as history on its next turn, however it has put the pieces together.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { Citation, NeutralChoice, NeutralPart, NeutralReply, Signature } from '../../src/core/neutral.ts'
-import { NO_USAGE, withTier } from '../../src/core/usage.ts'
+import { NO_USAGE, withTier } from '../../src/core/money/usage.ts'
 import { createSseFramer } from '../../src/data-plane/framing/sse.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'

@@ -1,6 +1,6 @@
 // Whose result a tool's message is, where it doesn't say.
 import { describe, expect, test } from 'vitest'
-import { readMessages } from '../../src/protocols/chat-messages.ts'
+import { readMessages } from '../../src/protocols/chat/messages.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 
 const call = (id: string, name: string): JsonObject => ({ id, type: 'function', function: { name, arguments: '{}' } })

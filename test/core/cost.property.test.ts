@@ -2,10 +2,10 @@
 import fc from 'fast-check'
 import { estimateTokenCount } from 'tokenx'
 import { describe, expect, test } from 'vitest'
-import { adjusted, lost } from '../../src/core/booking.ts'
-import { demand, estimateTokens, tokensOfChars } from '../../src/core/estimate.ts'
-import { type Price, costNanoUsd } from '../../src/core/price.ts'
-import { type UsageEvent, packEvent, unpackOwnEvent } from '../../src/core/usage-event.ts'
+import { adjusted, lost } from '../../src/core/limits/booking.ts'
+import { demand, estimateTokens, tokensOfChars } from '../../src/core/estimate/estimate.ts'
+import { type Price, costNanoUsd } from '../../src/core/money/price.ts'
+import { type UsageEvent, packEvent, unpackOwnEvent } from '../../src/core/money/usage-event.ts'
 import {
   USAGE_BUCKETS,
   NO_USAGE,
@@ -13,7 +13,7 @@ import {
   completionTokens,
   promptTokens,
   totalTokens,
-} from '../../src/core/usage.ts'
+} from '../../src/core/money/usage.ts'
 import { someTarget } from '../support/targets.ts'
 import { usageEvent } from '../support/usage-events.ts'
 

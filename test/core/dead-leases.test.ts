@@ -1,16 +1,16 @@
 // What stays held of a lease whose holder died: never less than what the holder may have spent. Chance alone hardly ever tells
 // these stories, so they are told one by one, with the real machines and with one that has the fault they are about.
 import { describe, expect, test } from 'vitest'
-import { type Counts, NOTHING, counted } from '../../src/core/amounts.ts'
-import { advance, roomOf } from '../../src/core/gauge.ts'
-import type { HeldLease } from '../../src/core/lease.ts'
+import { type Counts, NOTHING, counted } from '../../src/core/limits/amounts.ts'
+import { advance, roomOf } from '../../src/core/limits/gauge.ts'
+import type { HeldLease } from '../../src/core/limits/lease.ts'
 import {
   type AdmissionRecord,
   type EventChunk,
   LIMITS_VERSION,
   type LimiterCall,
   type LimiterReply,
-} from '../../src/core/limits.ts'
+} from '../../src/core/limits/limits.ts'
 import { budget, configOf, node, receiver } from '../support/limiter-receiver.ts'
 import { type Fault, mutant } from '../support/mutant.ts'
 

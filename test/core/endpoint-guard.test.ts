@@ -1,7 +1,7 @@
 // Where a target may point, in every spelling an attacker might try.
 import { describe, expect, it } from 'vitest'
-import { checkEndpoint, type ParsedEndpoint } from '../../src/core/endpoint-guard.ts'
-import { parseIpv4, parseIpv6 } from '../../src/core/ip-address.ts'
+import { checkEndpoint, type ParsedEndpoint } from '../../src/core/guard/endpoint-guard.ts'
+import { parseIpv4, parseIpv6 } from '../../src/core/guard/ip-address.ts'
 
 const PRODUCTION = { allowPrivate: false, services: ['SIMULATED'] }
 const LOCAL = { allowPrivate: true, services: [] }

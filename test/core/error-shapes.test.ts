@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { blameOf } from '../../src/core/failure.ts'
 import type { Json } from '../../src/core/json.ts'
-import { readErrorBody, readErrorResponse } from '../../src/dialects/provider-error.ts'
+import { readErrorBody, readErrorResponse } from '../../src/dialects/failures/provider-error.ts'
 
 const NO_HEADERS = { get: () => null }
 const NOW_MS = Date.UTC(2026, 0, 1)

@@ -1,10 +1,10 @@
 // What each odd status of a provider leads to: whether the target is asked again, whether the next one is, and what the
 // breaker hears. By the letter, so that a changed class shows what it changes.
 import { describe, expect, test } from 'vitest'
-import { outcomeOf } from '../../src/core/breaker.ts'
+import { outcomeOf } from '../../src/core/health/breaker.ts'
 import { blameOf } from '../../src/core/failure.ts'
-import { mayFallBack, mayRetrySameTarget } from '../../src/core/retry.ts'
-import { readErrorBody, readErrorResponse } from '../../src/dialects/provider-error.ts'
+import { mayFallBack, mayRetrySameTarget } from '../../src/core/health/retry.ts'
+import { readErrorBody, readErrorResponse } from '../../src/dialects/failures/provider-error.ts'
 
 const NO_HEADERS = { get: () => null }
 

@@ -2,11 +2,18 @@
 // providers report without ever running away.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Calibration } from '../../src/core/calibration.ts'
-import { type Demand, type Sizing, UNSIZED, demand, outputNanoUsd, payableOutput } from '../../src/core/estimate.ts'
-import { type Price, costNanoUsd } from '../../src/core/price.ts'
-import { PLAIN, type PromptMedia, extraTokens } from '../../src/core/prompt-extras.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { Calibration } from '../../src/core/estimate/calibration.ts'
+import {
+  type Demand,
+  type Sizing,
+  UNSIZED,
+  demand,
+  outputNanoUsd,
+  payableOutput,
+} from '../../src/core/estimate/estimate.ts'
+import { type Price, costNanoUsd } from '../../src/core/money/price.ts'
+import { PLAIN, type PromptMedia, extraTokens } from '../../src/core/estimate/prompt-extras.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 import { costingPicoUsd, someTarget } from '../support/targets.ts'
 
 const tokens = fc.integer({ min: 0, max: 500_000 })

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { NeutralEvent } from '../../src/core/neutral.ts'
-import { fold, isWhole, unfold } from '../../src/core/fold.ts'
+import { fold, isWhole, unfold } from '../../src/core/reply/fold.ts'
 import { anyReply } from '../contracts/any-reply.ts'
 import { orderObjection } from '../contracts/event-order.ts'
 

@@ -1,7 +1,7 @@
 // The forecast of a month against days whose truth is known.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type DaySpend, type MonthSoFar, forecastMonth } from '../../src/core/forecast.ts'
+import { type DaySpend, type MonthSoFar, forecastMonth } from '../../src/core/money/forecast.ts'
 import { chance } from '../support/chance.ts'
 
 /** A month of thirty days at the beginning of its `dayOfMonth`th (from 1), after `before` days; day 0 is a Sunday. */

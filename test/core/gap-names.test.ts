@@ -1,7 +1,7 @@
 // Whoever is refused something hears of it in the words of the protocol that he speaks.
 import { describe, expect, test } from 'vitest'
 import type { ProtocolName } from '../../src/core/directory.ts'
-import { inClientsWords, toolMemberGaps } from '../../src/core/gap-names.ts'
+import { inClientsWords, toolMemberGaps } from '../../src/core/reply/gap-names.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { targetOf } from '../fixtures/replies.ts'

@@ -2,7 +2,13 @@
 // every word ends.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type HealthNews, type HealthTalk, HealthBoard, HealthLink, breakerNews } from '../../src/core/health-news.ts'
+import {
+  type HealthNews,
+  type HealthTalk,
+  HealthBoard,
+  HealthLink,
+  breakerNews,
+} from '../../src/core/health/health-news.ts'
 import { REGIONS, type Region } from '../../src/core/region.ts'
 
 const NOW_MS = Date.UTC(2026, 4, 4, 12)

@@ -14,7 +14,7 @@ import {
   readSecrets,
   replaceSecret,
   viewSecrets,
-} from '../../src/control-plane/key-secrets.ts'
+} from '../../src/control-plane/keys/key-secrets.ts'
 
 const START_MS = Date.UTC(2026, 10, 22)
 const HOUR_MS = 3_600_000

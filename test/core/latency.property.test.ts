@@ -10,7 +10,7 @@ import {
   keepRecent,
   keptShares,
   p95Of,
-} from '../../src/core/latency.ts'
+} from '../../src/core/health/latency.ts'
 
 const NOW_MS = Date.UTC(2026, 0, 1)
 

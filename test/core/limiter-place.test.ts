@@ -1,6 +1,6 @@
 // Which limiter is near: by what a request tells of where it is from.
 import { expect, test } from 'vitest'
-import { placeOf } from '../../src/core/limiter-place.ts'
+import { placeOf } from '../../src/core/limits/limiter-place.ts'
 
 test('every continent has its places, divided where its people are', () => {
   const from = (continent: unknown, longitude?: unknown) => placeOf({ continent, longitude })

@@ -3,12 +3,12 @@
 import Anthropic from '@anthropic-ai/sdk'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { NeutralEvent, NeutralPart, Signature } from '../../src/core/neutral.ts'
 import { createSseFramer } from '../../src/data-plane/framing/sse.ts'
 import { cutTemplate, templateChars } from '../../src/dialects/frame-template.ts'
-import { messages } from '../../src/protocols/messages.ts'
+import { messages } from '../../src/protocols/messages/index.ts'
 import { objectOf } from '../../src/wire/read.ts'
 
 const CONTEXT = { id: 'msg_1', createdSeconds: 1, model: 'asked', wantsUsage: true, request: {} }

@@ -1,7 +1,7 @@
 // The simulation is worth something only if it notices faults: each of these is one that a limiter could plausibly have.
 import { describe, expect, test } from 'vitest'
-import { NOTHING, counted } from '../../src/core/amounts.ts'
-import { LIMITS_VERSION } from '../../src/core/limits.ts'
+import { NOTHING, counted } from '../../src/core/limits/amounts.ts'
+import { LIMITS_VERSION } from '../../src/core/limits/limits.ts'
 import { LeaseWorld, type WorldOptions } from '../support/lease-world.ts'
 import { configOf, node } from '../support/limiter-receiver.ts'
 import { type Fault, mutant } from '../support/mutant.ts'

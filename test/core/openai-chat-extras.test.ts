@@ -1,7 +1,7 @@
 // What replies of the chat wire hold besides text and calls: sound, pictures, sources, probabilities, signatures; and the
 // empty shells of them that some servers send.
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'
 import { dialects } from '../support/registries.ts'

@@ -1,7 +1,7 @@
 // Laws of letting go evenly: nothing is lost, nothing overtakes, nothing waits for long, and lumps are evened out.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Pacer } from '../../src/core/pacer.ts'
+import { Pacer } from '../../src/core/reply/pacer.ts'
 
 const LAG_MS = 400
 const LUMPS = fc.array(

@@ -1,7 +1,7 @@
 // A passed-through path stays on the target's host and within what the target's address is bound to, whatever is written.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { passedPath } from '../../src/core/pass-through-path.ts'
+import { passedPath } from '../../src/core/guard/pass-through-path.ts'
 
 test.each([
   ['https://api.openai.com/v1', '/v1/files', 'https://api.openai.com/v1/files'],

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { inferenceAt } from '../../src/catalog/inference.ts'
 import { keptReference } from '../../src/catalog/kept-at-provider.ts'
 import { PROVIDERS } from '../../src/catalog/providers.ts'
-import { passedPath } from '../../src/core/pass-through-path.ts'
-import { PASS_THROUGH_POLICIES, isWider, narrowerPolicy } from '../../src/core/pass-through-policy.ts'
+import { passedPath } from '../../src/core/guard/pass-through-path.ts'
+import { PASS_THROUGH_POLICIES, isWider, narrowerPolicy } from '../../src/core/guard/pass-through-policy.ts'
 
 const policy = fc.constantFrom(...PASS_THROUGH_POLICIES)
 

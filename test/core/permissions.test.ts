@@ -13,9 +13,9 @@ import {
   mayCall,
   permissionOf,
   strongest,
-} from '../../src/control-plane/permissions.ts'
-import { type Claims, grantFor, keptClaims, readClaims } from '../../src/control-plane/role-rules-record.ts'
-import { countedAs } from '../../src/control-plane/attempts.ts'
+} from '../../src/control-plane/access/permissions.ts'
+import { type Claims, grantFor, keptClaims, readClaims } from '../../src/control-plane/access/role-rules-record.ts'
+import { countedAs } from '../../src/control-plane/access/attempts.ts'
 import { formatApiToken, mintApiToken, parseApiToken } from '../../src/core/api-token.ts'
 
 const DEPLOYMENT: Scope = { kind: 'deployment' }

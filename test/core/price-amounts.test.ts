@@ -1,7 +1,7 @@
 // Money as people write it, exact in both directions.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readUsd, readUsdPerMillion, writeUsd } from '../../src/control-plane/amount.ts'
+import { readUsd, readUsdPerMillion, writeUsd } from '../../src/control-plane/prices/amount.ts'
 
 describe('amounts', () => {
   it('go in and out without a float', () => {

@@ -1,9 +1,9 @@
 // Which price a tenant is charged at which time, and what is counted besides tokens.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { PriceBook, type PriceRule } from '../../src/core/price-book.ts'
-import { type Price, adjustedPrice, costNanoUsd, dearestTier, priceAt } from '../../src/core/price.ts'
-import { NO_USAGE, SERVICE_TIERS, UNIT_KINDS, USAGE_BUCKETS, addUnits, withUnits } from '../../src/core/usage.ts'
+import { PriceBook, type PriceRule } from '../../src/core/money/price-book.ts'
+import { type Price, adjustedPrice, costNanoUsd, dearestTier, priceAt } from '../../src/core/money/price.ts'
+import { NO_USAGE, SERVICE_TIERS, UNIT_KINDS, USAGE_BUCKETS, addUnits, withUnits } from '../../src/core/money/usage.ts'
 import { costingPicoUsd } from '../support/targets.ts'
 
 const LISTED = costingPicoUsd(1_000, 2_000)

@@ -5,9 +5,9 @@ import { findPrice } from '../../src/catalog/price-catalogue.ts'
 import { picoPerToken, priceOf, priceVersionOf } from '../../src/catalog/price-units.ts'
 import { PRICE_OVERRIDES } from '../../src/catalog/prices.ts'
 import { findProvider, PROVIDERS } from '../../src/catalog/providers.ts'
-import { checkEndpoint } from '../../src/core/endpoint-guard.ts'
-import { costNanoUsd } from '../../src/core/price.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { checkEndpoint } from '../../src/core/guard/endpoint-guard.ts'
+import { costNanoUsd } from '../../src/core/money/price.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 
 describe('price units', () => {
   it('turn every price of up to six decimals into the exact integer', () => {

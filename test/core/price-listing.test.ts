@@ -7,8 +7,8 @@ import { LISTED_AS_OF, LISTED_FROM, LISTED_PRICES } from '../../src/catalog/list
 import { findPrice } from '../../src/catalog/price-catalogue.ts'
 import { priceOf, type UsdPerMillion } from '../../src/catalog/price-units.ts'
 import { PROVIDERS } from '../../src/catalog/providers.ts'
-import { costNanoUsd } from '../../src/core/price.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { costNanoUsd } from '../../src/core/money/price.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 
 const FILE = 'src/catalog/listed-prices.ts'
 const PROVIDER_IDS = [...new Set(PROVIDERS.flatMap((provider) => provider.priceProvider ?? []))]

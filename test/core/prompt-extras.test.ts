@@ -1,7 +1,7 @@
 // What of a prompt isn't text, found on each wire: pictures, sound, documents, films, tools and turns.
 import { describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../src/core/json.ts'
-import type { PromptMedia } from '../../src/core/prompt-extras.ts'
+import type { PromptMedia } from '../../src/core/estimate/prompt-extras.ts'
 import { protocols } from '../support/registries.ts'
 
 function extrasOf(name: 'chat' | 'messages' | 'responses' | 'completions', body: JsonObject) {

@@ -1,7 +1,7 @@
 // What errors mean, case by case: shapes and statuses that are told apart by more than one field.
 import { describe, expect, test } from 'vitest'
-import { readErrorBody, readErrorResponse } from '../../src/dialects/provider-error.ts'
-import { readDuration, readWait, retryAfterMs } from '../../src/dialects/retry-hint.ts'
+import { readErrorBody, readErrorResponse } from '../../src/dialects/failures/provider-error.ts'
+import { readDuration, readWait, retryAfterMs } from '../../src/dialects/failures/retry-hint.ts'
 
 const NOW_MS = Date.UTC(2026, 0, 1)
 const NO_HEADERS = { get: () => null }

@@ -2,7 +2,7 @@
 // for which requests that is too little.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type ProviderLimit, shortageOf, withRequest } from '../../src/core/provider-limits.ts'
+import { type ProviderLimit, shortageOf, withRequest } from '../../src/core/health/provider-limits.ts'
 import { type HeaderFamily, familyOf, readProviderLimits } from '../../src/dialects/provider-limit-headers.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 21, 12)

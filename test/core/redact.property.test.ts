@@ -2,7 +2,7 @@
 // and otherwise every word.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readErrorBody, readErrorResponse } from '../../src/dialects/provider-error.ts'
+import { readErrorBody, readErrorResponse } from '../../src/dialects/failures/provider-error.ts'
 import { redact } from '../../src/dialects/redact.ts'
 
 const DIGITS = '0123456789'

@@ -1,9 +1,9 @@
 // The theorem of leasing with a region in between: it holds on both levels, whatever happens to messages, isolates and regions.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { NOTHING, counted } from '../../src/core/amounts.ts'
-import { LIMITS_VERSION, type Limit } from '../../src/core/limits.ts'
-import * as regions from '../../src/core/regional-limits.ts'
+import { NOTHING, counted } from '../../src/core/limits/amounts.ts'
+import { LIMITS_VERSION, type Limit } from '../../src/core/limits/limits.ts'
+import * as regions from '../../src/core/limits/regional-limits.ts'
 import { type Fault, mutant } from '../support/mutant.ts'
 import { budget, configOf, node, receiver, slots } from '../support/limiter-receiver.ts'
 import { type RegionMachine, RegionWorld } from '../support/region-world.ts'

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Route, modelMatches } from '../../src/core/directory.ts'
-import { gapsOf, plan } from '../../src/core/plan.ts'
+import { gapsOf, plan } from '../../src/core/routing/plan.ts'
 import {
   FULL_RETRY_BUDGET,
   backoffMs,
@@ -10,8 +10,8 @@ import {
   mayFallBack,
   mayRetrySameTarget,
   spentRetry,
-} from '../../src/core/retry.ts'
-import { routeTable } from '../../src/core/route-table.ts'
+} from '../../src/core/health/retry.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
 import { someSituation } from '../support/situations.ts'
 import { someTarget } from '../support/targets.ts'
 

@@ -1,11 +1,11 @@
 // What routing rules say of a request, and what a plan makes of it.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Condition, type ConditionFacts, holds } from '../../src/core/condition.ts'
+import { type Condition, type ConditionFacts, holds } from '../../src/core/routing/condition.ts'
 import type { Route } from '../../src/core/directory.ts'
-import { plan } from '../../src/core/plan.ts'
-import type { RouteGroup } from '../../src/core/route-group.ts'
-import { type RouteRule, ruling } from '../../src/core/route-rules.ts'
+import { plan } from '../../src/core/routing/plan.ts'
+import type { RouteGroup } from '../../src/core/routing/route-group.ts'
+import { type RouteRule, ruling } from '../../src/core/routing/route-rules.ts'
 import { someSituation } from '../support/situations.ts'
 import { someTarget } from '../support/targets.ts'
 

@@ -2,11 +2,19 @@
 // loop is noticed within two minutes, once, and forgotten when it is over.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { NOTHING, counted } from '../../src/core/amounts.ts'
-import { takeRunaways } from '../../src/core/alert.ts'
-import type { RunawayAction, RunawayRule } from '../../src/core/limit-policy.ts'
-import { type LeaseWant, LIMITS_VERSION } from '../../src/core/limits.ts'
-import { type RunawayAlert, type Watch, gate, newWatch, spend, thresholdOf, turn } from '../../src/core/runaway.ts'
+import { NOTHING, counted } from '../../src/core/limits/amounts.ts'
+import { takeRunaways } from '../../src/core/money/alert.ts'
+import type { RunawayAction, RunawayRule } from '../../src/core/limits/limit-policy.ts'
+import { type LeaseWant, LIMITS_VERSION } from '../../src/core/limits/limits.ts'
+import {
+  type RunawayAlert,
+  type Watch,
+  gate,
+  newWatch,
+  spend,
+  thresholdOf,
+  turn,
+} from '../../src/core/limits/runaway.ts'
 import { configOf, node, receiver } from '../support/limiter-receiver.ts'
 
 const MINUTE_MS = 60_000

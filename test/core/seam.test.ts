@@ -1,7 +1,7 @@
 // Where a continuation meets what it continues: what is said again goes, what is new stays, however it is cut.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Seam, type SeamRules } from '../../src/core/seam.ts'
+import { Seam, type SeamRules } from '../../src/core/reply/seam.ts'
 
 const ASKED = { method: 'instruction', isEchoed: false } as const
 

@@ -2,9 +2,9 @@
 // no answer; every owner has its own; what is taken away is gone.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { NOTHING } from '../../src/core/limits.ts'
-import type { Limit, LimiterCall } from '../../src/core/limits.ts'
-import { USER_SHARDS, shardOf, sidePath, userText } from '../../src/core/side-limits.ts'
+import { NOTHING } from '../../src/core/limits/limits.ts'
+import type { Limit, LimiterCall } from '../../src/core/limits/limits.ts'
+import { USER_SHARDS, shardOf, sidePath, userText } from '../../src/core/limits/side-limits.ts'
 import { chance } from '../support/chance.ts'
 import { budget, rate, slots } from '../support/limiter-receiver.ts'
 import { type SideReceiver, sideConfig, sideReceiver } from '../support/side-receiver.ts'

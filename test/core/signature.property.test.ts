@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseJson } from '../../src/core/json.ts'
-import { openSignature, sealSignature } from '../../src/core/signature.ts'
+import { openSignature, sealSignature } from '../../src/core/reply/signature.ts'
 import { objectOf } from '../../src/wire/read.ts'
 import { withoutMember } from '../../src/wire/splice.ts'
 

@@ -2,7 +2,7 @@
 // sends one of them where nobody knows anything.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Paces, SpeedPool } from '../../src/core/speed-pool.ts'
+import { type Paces, SpeedPool } from '../../src/core/health/speed-pool.ts'
 
 const START_MS = 1_760_000_000_000
 const told = (ttftMs: number, count = 10, tokensPerSecond = 100): Paces => ({ ttftMs, tokensPerSecond, count })

@@ -1,7 +1,7 @@
 // How a route's targets are put in order: by each strategy alone, and in groups of groups.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type RouteGroup, orderGroup, targetsOfGroup } from '../../src/core/route-group.ts'
+import { type RouteGroup, orderGroup, targetsOfGroup } from '../../src/core/routing/route-group.ts'
 import { STRATEGY_NAMES, type StrategyName, strategies } from '../../src/core/strategies/index.ts'
 import type { Member, Situation } from '../../src/core/strategies/strategy.ts'
 import { unitHash } from '../../src/core/unit-hash.ts'

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Caller, Route } from '../../src/core/directory.ts'
-import { routeTable } from '../../src/core/route-table.ts'
-import { suggestModels } from '../../src/core/suggest.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
+import { suggestModels } from '../../src/core/routing/suggest.ts'
 import { someTarget } from '../support/targets.ts'
 
 const TARGETS = [

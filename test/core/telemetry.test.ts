@@ -1,8 +1,8 @@
 // What a collector is told of usage events: read by the protocol's own definitions, the same for the same event, and what
 // becomes of a message whichever way the collector answers.
 import { describe, expect, it } from 'vitest'
-import { packEvent, type UsageEvent } from '../../src/core/usage-event.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { packEvent, type UsageEvent } from '../../src/core/money/usage-event.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 import { writeDataPoints, type DataPoint } from '../../src/ledger/telemetry/data-points.ts'
 import { type ExportPorts, exportMessages } from '../../src/ledger/telemetry/export.ts'
 import { forward } from '../../src/ledger/telemetry/forward.ts'

@@ -12,7 +12,7 @@ import {
   reruled,
   spent,
   waitMs,
-} from '../../src/core/token-bucket.ts'
+} from '../../src/core/limits/token-bucket.ts'
 
 const START_MS = Date.UTC(2026, 0, 1)
 

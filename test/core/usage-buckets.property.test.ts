@@ -2,7 +2,7 @@
 // wherever it puts parts beside or inside their wholes.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Usage, NO_USAGE, USAGE_BUCKETS, completionTokens, promptTokens } from '../../src/core/usage.ts'
+import { type Usage, NO_USAGE, USAGE_BUCKETS, completionTokens, promptTokens } from '../../src/core/money/usage.ts'
 import { readMessagesUsage, writeMessagesUsage } from '../../src/wire/anthropic-messages.ts'
 import { readGeminiUsage } from '../../src/wire/gemini.ts'
 import { readChatUsage, writeChatUsage } from '../../src/wire/openai-chat.ts'

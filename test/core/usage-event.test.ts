@@ -1,9 +1,9 @@
 // Packing a usage event for its way to the ledger: smaller, and nothing lost.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { adjusted, lost } from '../../src/core/booking.ts'
-import { type UsageEvent, USAGE_EVENT_VERSION, packEvent, unpackEvent } from '../../src/core/usage-event.ts'
-import { NO_USAGE, SERVICE_TIERS } from '../../src/core/usage.ts'
+import { adjusted, lost } from '../../src/core/limits/booking.ts'
+import { type UsageEvent, USAGE_EVENT_VERSION, packEvent, unpackEvent } from '../../src/core/money/usage-event.ts'
+import { NO_USAGE, SERVICE_TIERS } from '../../src/core/money/usage.ts'
 
 const count = fc.nat({ max: 1_000_000 })
 const textOrNull = fc.option(fc.string(), { nil: null })

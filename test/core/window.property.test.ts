@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { BudgetPeriod } from '../../src/core/failure.ts'
-import { isTimeZone, windowAt } from '../../src/core/window.ts'
+import { isTimeZone, windowAt } from '../../src/core/limits/window.ts'
 
 const PERIODS: readonly BudgetPeriod[] = [
   'hour',

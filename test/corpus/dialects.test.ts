@@ -1,7 +1,7 @@
 // Real traffic through the codecs: every recorded exchange is read in six chunkings, metered, and the compact core is
 // compared with what the official SDKs make of the same bytes.
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { NeutralEvent } from '../../src/core/neutral.ts'
 import { createSseFramer } from '../../src/data-plane/framing/sse.ts'

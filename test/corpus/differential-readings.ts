@@ -7,7 +7,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json } from '../../src/core/json.ts'
 import type { FinishReason } from '../../src/core/neutral.ts'
-import { completionTokens, promptTokens } from '../../src/core/usage.ts'
+import { completionTokens, promptTokens } from '../../src/core/money/usage.ts'
 import type { Exchange } from './exchanges.ts'
 import { readingOf, replyOf } from './readers.ts'
 

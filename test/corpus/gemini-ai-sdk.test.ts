@@ -2,11 +2,11 @@
 // calls, finish and usage agree, or the difference has a reason that is written here.
 import { createGoogleGenerativeAI } from '@ai-sdk/google'
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'
-import { completionTokens, promptTokens } from '../../src/core/usage.ts'
+import { completionTokens, promptTokens } from '../../src/core/money/usage.ts'
 import { countOf, objectOf, stringOf } from '../../src/wire/read.ts'
 import { loadExchanges, missingCorpus } from './exchanges.ts'
 import type { Exchange } from './exchanges.ts'

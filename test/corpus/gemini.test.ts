@@ -1,10 +1,10 @@
 // Recorded Gemini traffic: each reply, however its bytes are cut, says what a naive reading of the same bytes says. The
 // naive reading shares no code with the dialect: it cuts with JSON.parse and joins what it finds.
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
-import { completionTokens, promptTokens, totalTokens } from '../../src/core/usage.ts'
+import { completionTokens, promptTokens, totalTokens } from '../../src/core/money/usage.ts'
 import { readGeminiEmbeddings, writeGeminiEmbeddings } from '../../src/wire/gemini-embeddings.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
 import { chunkings, loadExchanges, missingCorpus } from './exchanges.ts'

@@ -1,11 +1,11 @@
 // Recorded traffic of the responses wire: replies held against a plain reading of their bytes, cut in every way, and requests
 // through the neutral form and back.
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
-import { completionTokens, promptTokens } from '../../src/core/usage.ts'
+import { completionTokens, promptTokens } from '../../src/core/money/usage.ts'
 import { createFramer } from '../../src/data-plane/framing/index.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { arrayOf, isJsonArray, objectOf, stringOf } from '../../src/wire/read.ts'

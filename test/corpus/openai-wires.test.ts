@@ -1,11 +1,11 @@
 // Recorded exchanges of the chat and the completions wire against a second, naive reading of the same bytes: what was said,
 // which tools were called, how it ended, what it cost. And requests, from the client's words to the provider's.
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralChoice } from '../../src/core/neutral.ts'
-import { completionTokens, promptTokens } from '../../src/core/usage.ts'
+import { completionTokens, promptTokens } from '../../src/core/money/usage.ts'
 import { dialects, protocols } from '../support/registries.ts'
 import { arrayOf, objectOf, stringOf } from '../../src/wire/read.ts'
 import { TARGET } from '../support/target.ts'

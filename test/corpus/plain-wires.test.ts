@@ -1,10 +1,10 @@
 // Recorded replies of Cohere, Ollama and TGI: however the bytes are cut, the reply is the same, and it says what a naive
 // look at the same bytes says.
 import { describe, expect, test } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'
-import { completionTokens, promptTokens } from '../../src/core/usage.ts'
+import { completionTokens, promptTokens } from '../../src/core/money/usage.ts'
 import { chunkings, loadExchanges, missingCorpus } from './exchanges.ts'
 import { type Naive, naive } from './naive-plain.ts'
 import { eventsOf, readingOf } from './readers.ts'

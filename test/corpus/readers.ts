@@ -1,6 +1,6 @@
 // Which dialect reads which recorded API, and how: every recorded exchange has one, or is named here as having none.
 import { findProvider } from '../../src/catalog/providers.ts'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { NeutralEvent, NeutralReply } from '../../src/core/neutral.ts'
 import type { Target } from '../../src/core/directory.ts'

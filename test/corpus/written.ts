@@ -1,11 +1,11 @@
 // Writes a reply in a protocol and reads it back as a client of that wire would: what must have survived, and what the
 // protocol declares that it has no place for.
-import { fold, unfold } from '../../src/core/fold.ts'
+import { fold, unfold } from '../../src/core/reply/fold.ts'
 import type { Wire } from '../../src/core/directory.ts'
 import type { Failure } from '../../src/core/failure.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { NeutralChoice, NeutralEvent, NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
-import { completionTokens, promptTokens } from '../../src/core/usage.ts'
+import { completionTokens, promptTokens } from '../../src/core/money/usage.ts'
 import { createFramer } from '../../src/data-plane/framing/index.ts'
 import { dialects } from '../support/registries.ts'
 import type { Dialect } from '../../src/dialects/dialect.ts'

@@ -13,8 +13,8 @@ import {
   formatUsdExact,
   readDecimalUsd,
   readNanoUsd,
-} from '../../src/dashboard/format.ts'
-import { attemptBars } from '../../src/dashboard/attempt-bars.ts'
+} from '../../src/dashboard/parts/format.ts'
+import { attemptBars } from '../../src/dashboard/requests/attempt-bars.ts'
 import {
   bodyOf,
   canaryOf,
@@ -29,10 +29,15 @@ import {
   sharesOf,
   withCanary,
   withoutCanary,
-} from '../../src/dashboard/route-edit.ts'
-import { type ApiModelReport, changePercent, compareModels, modelLines } from '../../src/dashboard/models-data.ts'
-import { stepsDone } from '../../src/dashboard/first-steps.ts'
-import { assignSlots, SERIES_MAX, spendHistory } from '../../src/dashboard/usage-data.ts'
+} from '../../src/dashboard/routes/route-edit.ts'
+import {
+  type ApiModelReport,
+  changePercent,
+  compareModels,
+  modelLines,
+} from '../../src/dashboard/models/models-data.ts'
+import { stepsDone } from '../../src/dashboard/overview/first-steps.ts'
+import { assignSlots, SERIES_MAX, spendHistory } from '../../src/dashboard/overview/usage-data.ts'
 import { attempt, OVERVIEW } from './dashboard-data.ts'
 
 /** Built before the run. */

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { extname, join, normalize } from 'node:path'
-import type { ApiMe } from '../../src/dashboard/access-data.ts'
+import type { ApiMe } from '../../src/dashboard/access/access-data.ts'
 import type {
   ApiHistory,
   ApiKey,
@@ -16,7 +16,7 @@ import type {
   ApiUsageCounters,
   ApiUsageRow,
 } from '../../src/dashboard/api-types.ts'
-import { SPEND_DIMENSIONS } from '../../src/dashboard/ranges.ts'
+import { SPEND_DIMENSIONS } from '../../src/dashboard/parts/ranges.ts'
 import { budgetsOf, KEYS } from './dashboard-data.ts'
 
 export const ADMIN_TOKEN = 'tg_admin_right'

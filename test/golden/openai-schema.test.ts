@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Failure, UpstreamClass } from '../../src/core/failure.ts'
-import { fold, unfold } from '../../src/core/fold.ts'
+import { fold, unfold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralEvent } from '../../src/core/neutral.ts'

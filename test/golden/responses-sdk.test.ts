@@ -2,11 +2,11 @@
 // together and checks every event against the one before.
 import OpenAI, { APIError } from 'openai'
 import { describe, expect, test } from 'vitest'
-import { unfold } from '../../src/core/fold.ts'
+import { unfold } from '../../src/core/reply/fold.ts'
 import type { Failure } from '../../src/core/failure.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { NeutralPart, NeutralReply } from '../../src/core/neutral.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 import { protocols } from '../support/registries.ts'
 import { eventsInPieces } from '../support/any-parts.ts'
 

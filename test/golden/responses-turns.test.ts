@@ -2,7 +2,7 @@
 // next turn as it was, though the client only knows items of a response.
 import { describe, expect, test } from 'vitest'
 import type { Wire } from '../../src/core/directory.ts'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { Json, JsonObject } from '../../src/core/json.ts'
 import type { NeutralPart } from '../../src/core/neutral.ts'

@@ -1,7 +1,7 @@
 // The demo's events: the same for the same seed, readable for the ledger, and with something of everything to see.
 import { describe, expect, it } from 'vitest'
-import { FREE } from '../../src/core/price.ts'
-import { packEvent, USAGE_EVENT_VERSION, type UsageEvent } from '../../src/core/usage-event.ts'
+import { FREE } from '../../src/core/money/price.ts'
+import { packEvent, USAGE_EVENT_VERSION, type UsageEvent } from '../../src/core/money/usage-event.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import { crossingsOf } from '../../src/local/demo/budgets.ts'
 import { DEMO_MARK, DEMO_TENANTS, type DemoTenant } from '../../src/local/demo/cast.ts'

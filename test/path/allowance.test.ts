@@ -3,7 +3,7 @@
 // the limits are in the test's hands.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
-import type { Amounts } from '../../src/core/limits.ts'
+import type { Amounts } from '../../src/core/limits/limits.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { readCalls, resetBooks } from '../../src/simulated/books.ts'
 import { type PathWorld, ended, expectSettled, holdTime, passing, pathWorld } from '../support/path-world.ts'

@@ -1,8 +1,8 @@
 // What becomes of a request that its limits refuse: another model in its place, or, while nobody can be asked, service all
 // the same where the tenant wants that.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { routeTable } from '../../src/core/route-table.ts'
-import { admitAtLimit } from '../../src/data-plane/at-limit.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
+import { admitAtLimit } from '../../src/data-plane/limits/at-limit.ts'
 import { type Limiter, type Refusal, isAdmitted } from '../../src/ports.ts'
 import { heldTenant, weigh } from '../support/held-tenant.ts'
 import { configOf, node } from '../support/limiter-receiver.ts'

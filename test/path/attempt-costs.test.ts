@@ -1,8 +1,8 @@
 // Every way an attempt can end, and what it is charged then: each for itself, with its reason, by what it is known to have
 // used; the request costs their sum, and that is what budgets see.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { costNanoUsd } from '../../src/core/price.ts'
-import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { costNanoUsd } from '../../src/core/money/price.ts'
+import type { UsageEvent } from '../../src/core/money/usage-event.ts'
 import { type PathWorld, type SentCall, WAYS, caching, ended, holdTime, pathWorld } from '../support/path-world.ts'
 import { contentEvent } from '../support/raw-provider.ts'
 import { fails, says, silence, streamed } from '../support/scripted-provider.ts'

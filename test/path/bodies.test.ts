@@ -1,6 +1,6 @@
 // Prompts and replies: kept of whom it is wanted, once, as the client saw them, and never the reason for anything else.
 import { afterEach, beforeEach, expect, describe, test, vi } from 'vitest'
-import type { BodyPolicy } from '../../src/core/redact.ts'
+import type { BodyPolicy } from '../../src/core/guard/redact.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { protocols } from '../support/registries.ts'

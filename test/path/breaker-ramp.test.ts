@@ -1,6 +1,6 @@
 // How the traffic comes back to a target that was broken: by steps that all isolates share.
 import { describe, expect, test } from 'vitest'
-import { RAMP } from '../../src/core/breaker.ts'
+import { RAMP } from '../../src/core/health/breaker.ts'
 import type { UpstreamClass } from '../../src/core/failure.ts'
 import type { Breakers } from '../../src/ports.ts'
 import { type BreakerWorld, TARGET, breakerWorld, call, opened, storm } from '../support/breaker-world.ts'

@@ -1,6 +1,6 @@
 // What an isolate does about its targets' health: storms on dead targets, slow ones, throttled ones, and their recovery.
 import { describe, expect, test } from 'vitest'
-import { BREAKER } from '../../src/core/breaker.ts'
+import { BREAKER } from '../../src/core/health/breaker.ts'
 import type { CallPermit } from '../../src/ports.ts'
 import { TARGET, breakerWorld as world, call, opened, storm } from '../support/breaker-world.ts'
 import { settled } from '../support/virtual-clock.ts'

@@ -1,7 +1,7 @@
 // The client's side of a relay: order, bursts, one write at a time, what a reader that stalls or leaves does to it. Time is
 // the test's own; the pipe is a real one without room, so that a write is under way until the reader takes it.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { ClientStream } from '../../src/data-plane/client-stream.ts'
+import { ClientStream } from '../../src/data-plane/answer/client-stream.ts'
 
 /** Events within it are a burst … */
 const BURST_MS = 2

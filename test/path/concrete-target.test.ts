@@ -1,7 +1,7 @@
 // Wildcard targets: what a request costs is known although the target names no model.
 import { describe, expect, it } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
-import { concreteTarget } from '../../src/data-plane/concrete-target.ts'
+import { concreteTarget } from '../../src/data-plane/route/concrete-target.ts'
 
 const WILDCARD: Target = {
   id: 'openai-any',

@@ -2,8 +2,8 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
 import { type Json, parseJson } from '../../src/core/json.ts'
-import { CONTINUE_INSTRUCTION } from '../../src/core/continuation.ts'
-import { routeTable } from '../../src/core/route-table.ts'
+import { CONTINUE_INSTRUCTION } from '../../src/core/reply/continuation.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
 import { arrayOf, objectOf } from '../../src/wire/read.ts'
 import { type PathWorld, type SentCall, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
 import { contentEvent } from '../support/raw-provider.ts'
@@ -11,7 +11,7 @@ import { ending, streamed } from '../support/scripted-provider.ts'
 import { TARGET } from '../support/target.ts'
 
 // It is loaded late, and the test's clock runs meanwhile.
-beforeAll(() => import('../../src/data-plane/continue.ts'))
+beforeAll(() => import('../../src/data-plane/answer/continue.ts'))
 beforeEach(holdTime)
 afterEach(() => vi.useRealTimers())
 

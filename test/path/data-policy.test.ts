@@ -1,9 +1,9 @@
 // Data stays where its tenant, key, route and request want it: on every way that leads to a provider.
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type DataPolicy, breachOf, unmet } from '../../src/core/data-policy.ts'
+import { type DataPolicy, breachOf, unmet } from '../../src/core/routing/data-policy.ts'
 import type { Route } from '../../src/core/directory.ts'
-import { serveTask } from '../../src/data-plane/serve-task.ts'
+import { serveTask } from '../../src/data-plane/tasks/serve-task.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
 import { outcome, passingWorld } from '../support/pass-through-world.ts'
 import { type PathWorld, WAYS, callerOf, ended, holdTime, pathWorld } from '../support/path-world.ts'

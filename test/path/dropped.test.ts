@@ -1,7 +1,7 @@
 // What a route lets go of for a target that can't carry it: what is not sent is what the client is told, no more and no less.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
-import { routeTable } from '../../src/core/route-table.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { type PathWorld, ended, expectSettled, holdTime, pathWorld } from '../support/path-world.ts'
 import { protocols } from '../support/registries.ts'

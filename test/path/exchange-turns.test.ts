@@ -1,7 +1,7 @@
 // Whose turn it is to talk to the limiter, and what becomes of a message that nobody answers. Time is virtual.
 import { describe, expect, test } from 'vitest'
-import type { LimiterConfig } from '../../src/core/limits.ts'
-import type { UsageEvent } from '../../src/core/usage-event.ts'
+import type { LimiterConfig } from '../../src/core/limits/limits.ts'
+import type { UsageEvent } from '../../src/core/money/usage-event.ts'
 import { heldTenant } from '../support/held-tenant.ts'
 import { configOf, node } from '../support/limiter-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'

@@ -2,8 +2,8 @@
 // First with authorities that do what a schedule says, then with real ones, leases and all.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Amounts, type Limit, NOTHING, type LimiterPath } from '../../src/core/limits.ts'
-import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { type Amounts, type Limit, NOTHING, type LimiterPath } from '../../src/core/limits/limits.ts'
+import type { UsageEvent } from '../../src/core/money/usage-event.ts'
 import { besideLimits } from '../../src/platform/beside.ts'
 import { type Answer, admitJointly } from '../../src/platform/joint.ts'
 import { type HeldReservation, LeaseHolder } from '../../src/platform/lease-holder.ts'

@@ -1,8 +1,8 @@
 // One isolate's lease holder against a real authority behind a sender that may be slow, lossy or away. Time is virtual,
 // so a second of waiting costs nothing and a call too many is counted, not guessed.
 import { describe, expect, test } from 'vitest'
-import type { LimiterConfig } from '../../src/core/limits.ts'
-import type { UsageEvent } from '../../src/core/usage-event.ts'
+import type { LimiterConfig } from '../../src/core/limits/limits.ts'
+import type { UsageEvent } from '../../src/core/money/usage-event.ts'
 import { type HeldTenant, heldTenant } from '../support/held-tenant.ts'
 import { configOf, node, outOf } from '../support/limiter-receiver.ts'
 import { usageEvent } from '../support/usage-events.ts'

@@ -1,7 +1,7 @@
 // When a lease goes back that nobody asks for any more, and how large the slices of slow isolates are. Against a real authority, in
 // virtual time.
 import { describe, expect, test } from 'vitest'
-import type { LimiterConfig } from '../../src/core/limits.ts'
+import type { LimiterConfig } from '../../src/core/limits/limits.ts'
 import { isAdmitted } from '../../src/ports.ts'
 import { type HeldTenant, heldTenant, weigh } from '../support/held-tenant.ts'
 import { configOf, node, outOf } from '../support/limiter-receiver.ts'

@@ -1,8 +1,8 @@
 // What answers tell of limits: what a lease knows of them and how that ages, without another call, and the forms in which
 // clients read it.
 import { describe, expect, test } from 'vitest'
-import { putLimitHeaders, duration, refusalHeaders } from '../../src/data-plane/limit-headers.ts'
-import type { ToldStandings } from '../../src/core/standing.ts'
+import { putLimitHeaders, duration, refusalHeaders } from '../../src/data-plane/limits/limit-headers.ts'
+import type { ToldStandings } from '../../src/core/limits/standing.ts'
 import { heldTenant } from '../support/held-tenant.ts'
 import { budget, configOf, node, rate } from '../support/limiter-receiver.ts'
 

@@ -1,8 +1,8 @@
 // `GET /v1/limits` where the limiter can't be asked, or has bad news: never a guess.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import * as z from 'zod/mini'
-import type { LimitState } from '../../src/core/standing.ts'
-import { listLimits } from '../../src/data-plane/list-limits.ts'
+import type { LimitState } from '../../src/core/limits/standing.ts'
+import { listLimits } from '../../src/data-plane/limits/list-limits.ts'
 import { limiterOver } from '../support/limiter-over.ts'
 import { holdTime, pathWorld } from '../support/path-world.ts'
 

@@ -2,7 +2,7 @@
 // neither a reply nor a failure mean.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { DialectName, Target } from '../../src/core/directory.ts'
-import { completionTokens } from '../../src/core/usage.ts'
+import { completionTokens } from '../../src/core/money/usage.ts'
 import { MESSAGES, outcome, passingWorld as world } from '../support/pass-through-world.ts'
 import { type PathWorld, expectSettled, holdTime } from '../support/path-world.ts'
 import { contentEvent, endEvents } from '../support/raw-provider.ts'

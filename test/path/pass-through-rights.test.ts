@@ -1,7 +1,7 @@
 // What of a provider's own API is a caller's to use: models, unless the tenant owns the account.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { DialectName } from '../../src/core/directory.ts'
-import { routeTable } from '../../src/core/route-table.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
 import { MESSAGES, outcome, passingWorld as world } from '../support/pass-through-world.ts'
 import { type PathWorld, expectSettled, holdTime } from '../support/path-world.ts'
 

@@ -1,15 +1,15 @@
 // What an isolate keeps of the stores behind it: keys and routes, cached replies, the journal, log lines. Stores may be
 // slow, stale or away.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { NOTHING } from '../../src/core/limits.ts'
+import { NOTHING } from '../../src/core/limits/limits.ts'
 import type { Route, Target } from '../../src/core/directory.ts'
-import type { RouteTable } from '../../src/core/route-table.ts'
+import type { RouteTable } from '../../src/core/routing/route-table.ts'
 import { dialects } from '../../src/dialects/index.ts'
 import { EventJournal } from '../../src/platform/event-journal.ts'
 import { windowedLog } from '../../src/platform/log.ts'
 import { replyCache } from '../../src/platform/reply-cache.ts'
 import type { CachedReply, Log } from '../../src/ports.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 import { ROUTES, compareAsNode, compareAsWorkers, published } from '../support/published-key.ts'
 import { someTarget } from '../support/targets.ts'
 import { usageEvent } from '../support/usage-events.ts'

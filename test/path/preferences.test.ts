@@ -1,9 +1,9 @@
 // What a client says of its targets in the request itself: who is asked, in which order, and what the provider is sent.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Condition } from '../../src/core/condition.ts'
-import type { Price } from '../../src/core/price.ts'
-import type { RouteRule } from '../../src/core/route-rules.ts'
-import { routeTable } from '../../src/core/route-table.ts'
+import type { Condition } from '../../src/core/routing/condition.ts'
+import type { Price } from '../../src/core/money/price.ts'
+import type { RouteRule } from '../../src/core/routing/route-rules.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { type PathWorld, ended, expectSettled, holdTime, pathWorld, servicesOf } from '../support/path-world.ts'
 import { protocols } from '../support/registries.ts'

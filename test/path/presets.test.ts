@@ -1,8 +1,8 @@
 // Requests that name a preset: whose members count, what the provider is sent, and what is refused.
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Preset } from '../../src/core/preset.ts'
-import { routeTable } from '../../src/core/route-table.ts'
+import type { Preset } from '../../src/core/routing/preset.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
 import { listModels, retrieveModel } from '../../src/data-plane/list-models.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { type PathWorld, callerOf, ended, holdTime, pathWorld } from '../support/path-world.ts'

@@ -1,9 +1,9 @@
 // What requests are charged: for models without a price, at prices of the operator's, from whatever tier, by the piece and by
 // the time; and each attempt for itself, however it ends.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { PriceBook, type PriceRule, type UnpricedPolicy } from '../../src/core/price-book.ts'
-import { costNanoUsd } from '../../src/core/price.ts'
-import type { UsageEvent } from '../../src/core/usage-event.ts'
+import { PriceBook, type PriceRule, type UnpricedPolicy } from '../../src/core/money/price-book.ts'
+import { costNanoUsd } from '../../src/core/money/price.ts'
+import type { UsageEvent } from '../../src/core/money/usage-event.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import {
   type PathWorld,

@@ -1,7 +1,7 @@
 // Isolates that choose by speed, and what their region knows: told and asked in the background alone, seldom, and about nothing
 // that nobody chooses by.
 import { describe, expect, test } from 'vitest'
-import { SpeedPool } from '../../src/core/speed-pool.ts'
+import { SpeedPool } from '../../src/core/health/speed-pool.ts'
 import { blended } from '../../src/platform/region-speeds.ts'
 import { targetSpeeds } from '../../src/platform/target-speeds.ts'
 import { someTarget } from '../support/targets.ts'

@@ -2,10 +2,10 @@
 // second less is not. Through the real holder and the real authority, on a clock that the test turns; nothing else moves.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Limit, LimiterConfig } from '../../src/core/limits.ts'
+import type { Limit, LimiterConfig } from '../../src/core/limits/limits.ts'
 import { failureOf } from '../../src/data-plane/refuse.ts'
 import { type Refusal, isAdmitted } from '../../src/ports.ts'
-import { failChat } from '../../src/protocols/chat-failure.ts'
+import { failChat } from '../../src/protocols/chat/failure.ts'
 import { type HeldTenant, type Weight, heldTenant, weigh } from '../support/held-tenant.ts'
 import { budget, configOf, node, rate, slots } from '../support/limiter-receiver.ts'
 import { virtualClock } from '../support/virtual-clock.ts'

@@ -2,7 +2,7 @@
 // whatever happens is settled once.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { UpstreamClass } from '../../src/core/failure.ts'
-import { NOTHING } from '../../src/core/limits.ts'
+import { NOTHING } from '../../src/core/limits/limits.ts'
 import type { Refusal } from '../../src/ports.ts'
 import { fixturesOf } from '../fixtures/replies.ts'
 import { chance } from '../support/chance.ts'

@@ -1,7 +1,7 @@
 // The simulated Gemini's wire, byte by byte, and read by the dialect as the gateway reads it.
 import { GoogleGenAI } from '@google/genai'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { isJsonObject, parseJson } from '../../src/core/json.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { findProvider } from '../../src/catalog/providers.ts'
 import type { Target } from '../../src/core/directory.ts'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { NeutralReply, NeutralRequest } from '../../src/core/neutral.ts'
 import { framerFor } from '../../src/data-plane/framing/index.ts'

@@ -2,8 +2,8 @@
 // whatever the client does.
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { ClientSink } from '../../src/data-plane/client-stream.ts'
-import { SmoothStream, eventsOf, smoothLagMs, wordsOf } from '../../src/data-plane/smooth.ts'
+import type { ClientSink } from '../../src/data-plane/answer/client-stream.ts'
+import { SmoothStream, eventsOf, smoothLagMs, wordsOf } from '../../src/data-plane/answer/smooth.ts'
 import { ended, holdTime, pathWorld } from '../support/path-world.ts'
 import { someTarget } from '../support/targets.ts'
 

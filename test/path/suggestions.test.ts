@@ -1,6 +1,6 @@
 // What a client is told when its model can't be had: who failed, when to come again, what to ask for instead.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { routeTable } from '../../src/core/route-table.ts'
+import { routeTable } from '../../src/core/routing/route-table.ts'
 import { holdTime, pathWorld } from '../support/path-world.ts'
 import { fails } from '../support/scripted-provider.ts'
 import { someTarget } from '../support/targets.ts'

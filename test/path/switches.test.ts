@@ -2,7 +2,7 @@
 // seconds even where nothing but one long stream runs.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Switches } from '../../src/core/switches.ts'
-import { explain } from '../../src/data-plane/explain.ts'
+import { explain } from '../../src/data-plane/explain/explain.ts'
 import { heldTenant } from '../support/held-tenant.ts'
 import { configOf, node } from '../support/limiter-receiver.ts'
 import { WAYS, ended, holdTime, pathWorld } from '../support/path-world.ts'

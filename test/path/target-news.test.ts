@@ -1,6 +1,6 @@
 // What an isolate makes of what others have found out about a target, before it has called it itself.
 import { describe, expect, test } from 'vitest'
-import { HealthBoard, HealthLink } from '../../src/core/health-news.ts'
+import { HealthBoard, HealthLink } from '../../src/core/health/health-news.ts'
 import { credentialPools } from '../../src/platform/credential-pools.ts'
 import type { Breakers } from '../../src/ports.ts'
 import { type BreakerWorld, TARGET, breakerWorld, call, opened } from '../support/breaker-world.ts'

@@ -2,8 +2,8 @@
 // of one request stop together, and bytes go through untouched.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Route } from '../../src/core/directory.ts'
-import { passThrough } from '../../src/data-plane/pass-through.ts'
-import { serveTask } from '../../src/data-plane/serve-task.ts'
+import { passThrough } from '../../src/data-plane/pass-through/pass-through.ts'
+import { serveTask } from '../../src/data-plane/tasks/serve-task.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
 import {
   callerOf,

@@ -2,7 +2,7 @@
 // to the others. In one isolate; `test/workers/together.test.ts` has several.
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
-import { serveTask } from '../../src/data-plane/serve-task.ts'
+import { serveTask } from '../../src/data-plane/tasks/serve-task.ts'
 import { isolateHeadroom } from '../../src/platform/headroom.ts'
 import type { Services } from '../../src/ports.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'
@@ -10,7 +10,7 @@ import { type PathWorld, type SentCall, ended, holdTime, pathWorld } from '../su
 import { costingPicoUsd, someTarget } from '../support/targets.ts'
 
 // Loaded late, and the test's clock runs meanwhile.
-beforeAll(() => import('../../src/data-plane/joint-task.ts'))
+beforeAll(() => import('../../src/data-plane/tasks/joint-task.ts'))
 beforeEach(holdTime)
 afterEach(() => {
   vi.useRealTimers()

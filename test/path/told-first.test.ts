@@ -1,7 +1,7 @@
 // What a client is told before anybody is asked for it: what is wrong with its headers, its body, its key, and its model's name.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { formatVirtualKey, mintVirtualKey } from '../../src/core/virtual-key.ts'
-import { serveTask } from '../../src/data-plane/serve-task.ts'
+import { serveTask } from '../../src/data-plane/tasks/serve-task.ts'
 import { serve } from '../../src/data-plane/serve.ts'
 import { windowedLog } from '../../src/platform/log.ts'
 import { tasks } from '../../src/protocols/tasks/index.ts'

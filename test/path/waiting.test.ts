@@ -1,10 +1,10 @@
 // Waiting for a limit instead of being refused by it: whose turn it is, how long, and what ends it. The real queue before the
 // real holder and the real authority; time is virtual.
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { LimitPolicy } from '../../src/core/limit-policy.ts'
-import type { Limit, LimiterConfig } from '../../src/core/limits.ts'
-import { type Asked, admitAtLimit } from '../../src/data-plane/at-limit.ts'
-import { type Place, type Waitable, WaitingLine } from '../../src/data-plane/waiting-line.ts'
+import type { LimitPolicy } from '../../src/core/limits/limit-policy.ts'
+import type { Limit, LimiterConfig } from '../../src/core/limits/limits.ts'
+import { type Asked, admitAtLimit } from '../../src/data-plane/limits/at-limit.ts'
+import { type Place, type Waitable, WaitingLine } from '../../src/data-plane/limits/waiting-line.ts'
 import { type Limiter, type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'
 import { type HeldTenant, type Weight, heldTenant, weigh } from '../support/held-tenant.ts'
 import { budget, configOf, node, rate, slots } from '../support/limiter-receiver.ts'

@@ -1,9 +1,9 @@
 // Workers AI through a binding: the call reaches it, what it says comes back as its REST API would have said it.
 import { describe, expect, test } from 'vitest'
 import type { Target } from '../../src/core/directory.ts'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
-import { workersAi } from '../../src/dialects/workers-ai.ts'
+import { workersAi } from '../../src/dialects/workers-ai/index.ts'
 import { fetchUpstream } from '../../src/platform/upstream.ts'
 import { TARGET } from '../support/target.ts'
 

@@ -1,7 +1,7 @@
 // A region's object in the simulation: the real machine, driven as an object would drive it. It asks the tenant's limiter when it
 // has too little, one call at a time, and renews ahead; events are acknowledged at once.
-import type { AdmissionRecord, Denial, LeaseWant, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
-import { LIMITS_VERSION } from '../../src/core/limits.ts'
+import type { AdmissionRecord, Denial, LeaseWant, LimiterCall, LimiterReply } from '../../src/core/limits/limits.ts'
+import { LIMITS_VERSION } from '../../src/core/limits/limits.ts'
 import {
   expireSubs,
   lackingIn,
@@ -11,7 +11,7 @@ import {
   takeIsolate,
   takeUpper,
   upperTalk,
-} from '../../src/core/regional-limits.ts'
+} from '../../src/core/limits/regional-limits.ts'
 import type { EventLoop } from './event-loop.ts'
 
 export interface RegionalEndPorts {

@@ -1,6 +1,6 @@
 // Ways of holding many isolates to one budget, each as it would be built: ours (the real authority and the real lease
 // holder), and three others that are common.
-import { LEASE_TTL_MS, type LimiterCall } from '../../src/core/limits.ts'
+import { LEASE_TTL_MS, type LimiterCall } from '../../src/core/limits/limits.ts'
 import { LeaseHolder } from '../../src/platform/lease-holder.ts'
 import { type Reservation, isAdmitted } from '../../src/ports.ts'
 import { budget, configOf, node, receiver } from '../support/limiter-receiver.ts'

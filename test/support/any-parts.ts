@@ -1,8 +1,8 @@
 // Parts of an assistant's turn of every kind that the responses wire has a place for, and events that tell them in pieces.
 import fc from 'fast-check'
-import { unfold } from '../../src/core/fold.ts'
+import { unfold } from '../../src/core/reply/fold.ts'
 import type { NeutralEvent, NeutralPart, NeutralReply, Signature } from '../../src/core/neutral.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 
 const text = fc.string({ minLength: 1, unit: 'grapheme' })
 const name = fc.stringMatching(/^[a-z_]{1,12}$/)

@@ -1,7 +1,7 @@
 // Isolates in front of one shared breaker, on a clock of the test's.
-import { type BreakerState, CLOSED, type Outcome, advanced } from '../../src/core/breaker.ts'
+import { type BreakerState, CLOSED, type Outcome, advanced } from '../../src/core/health/breaker.ts'
 import type { UpstreamClass } from '../../src/core/failure.ts'
-import { HealthBoard } from '../../src/core/health-news.ts'
+import { HealthBoard } from '../../src/core/health/health-news.ts'
 import {
   type Dated,
   type Permit,
@@ -13,7 +13,7 @@ import {
   isChange,
   nextEpoch,
   toldOf,
-} from '../../src/core/shared-breaker.ts'
+} from '../../src/core/health/shared-breaker.ts'
 import { isolateBreakers } from '../../src/platform/breakers.ts'
 import { windowedLog } from '../../src/platform/log.ts'
 import type { Breakers } from '../../src/ports.ts'

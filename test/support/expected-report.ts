@@ -1,5 +1,5 @@
 // A report of usage as the events themselves say it: what the ledger's sums are held against.
-import type { UsageEvent } from '../../src/core/usage-event.ts'
+import type { UsageEvent } from '../../src/core/money/usage-event.ts'
 import type { UsageQuery } from '../../src/ledger/usage-report.ts'
 
 const HOUR_MS = 3_600_000

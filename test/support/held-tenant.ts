@@ -7,7 +7,7 @@ import type {
   LimiterPath,
   LimiterReply,
   SecretEnd,
-} from '../../src/core/limits.ts'
+} from '../../src/core/limits/limits.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
 import { LeaseHolder } from '../../src/platform/lease-holder.ts'
 import { type Refusal, type Reservation, isAdmitted } from '../../src/ports.ts'

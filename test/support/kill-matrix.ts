@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { vi } from 'vitest'
 import type { DialectName, Target, Wire } from '../../src/core/directory.ts'
-import { fold } from '../../src/core/fold.ts'
+import { fold } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { NeutralReply } from '../../src/core/neutral.ts'
 import { CONTINUED_TAG } from '../../src/data-plane/exchange.ts'

@@ -44,7 +44,7 @@ export function killSuite({ clients, places, part = { number: 0, of: 1 } }: Kill
   const tally = new KillTally()
 
   // It is loaded late, and the test's clock runs meanwhile.
-  beforeAll(() => import('../../src/data-plane/continue.ts'))
+  beforeAll(() => import('../../src/data-plane/answer/continue.ts'))
   beforeEach(holdTime)
   afterEach(() => vi.useRealTimers())
   afterAll(() => {

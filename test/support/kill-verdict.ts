@@ -1,6 +1,6 @@
 // What a client got of a stream whose provider was killed: the whole reply once, one error, or something wrong.
 import { isDeepStrictEqual } from 'node:util'
-import { fold, isWhole } from '../../src/core/fold.ts'
+import { fold, isWhole } from '../../src/core/reply/fold.ts'
 import { parseJson } from '../../src/core/json.ts'
 import type { FinishReason, NeutralReply } from '../../src/core/neutral.ts'
 import { createSseFramer } from '../../src/data-plane/framing/sse.ts'

@@ -1,9 +1,9 @@
 // A simulation of a limiter and the isolates that hold leases from it: messages are lost, doubled, delayed and overtaken,
 // isolates crash with attempts in flight, clocks are off by any amount, limits change, windows roll over. It knows what was
 // really spent, and objects as soon as the books or the limits say otherwise. Everything follows from one seed.
-import { type Counts, NOTHING, counted, each, greatest, minus, plus } from '../../src/core/amounts.ts'
-import type { HeldLease } from '../../src/core/lease.ts'
-import * as leases from '../../src/core/lease.ts'
+import { type Counts, NOTHING, counted, each, greatest, minus, plus } from '../../src/core/limits/amounts.ts'
+import type { HeldLease } from '../../src/core/limits/lease.ts'
+import * as leases from '../../src/core/limits/lease.ts'
 import {
   type AdmissionRecord,
   type LeaseWant,
@@ -11,7 +11,7 @@ import {
   type LimiterCall,
   type LimiterReply,
   LIMITS_VERSION,
-} from '../../src/core/limits.ts'
+} from '../../src/core/limits/limits.ts'
 import { type Chance, chance } from './chance.ts'
 import { AUTHORITY, type AuthorityMachine, type Receiver, receiver } from './limiter-receiver.ts'
 import { Truth } from './true-spend.ts'

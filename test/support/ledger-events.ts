@@ -1,6 +1,6 @@
 // Events as a gateway sends them to the ledger, and a ledger to take them: ids of their time, messages as limiters make them.
-import type { UsageBatch, UsageEvent } from '../../src/core/usage-event.ts'
-import { packEvent } from '../../src/core/usage-event.ts'
+import type { UsageBatch, UsageEvent } from '../../src/core/money/usage-event.ts'
+import { packEvent } from '../../src/core/money/usage-event.ts'
 import { type Delivery, consume } from '../../src/ledger/consume.ts'
 import { usageEvent } from './usage-events.ts'
 

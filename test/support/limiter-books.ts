@@ -1,8 +1,8 @@
 // What a tenant's limiter has stored, as it would read it if it started now.
 import { LimiterStorage } from '../../durable-objects/storage.ts'
-import { type GrantedLease, newAuthority } from '../../src/core/authority.ts'
-import type { Gauge } from '../../src/core/gauge.ts'
-import { LIMITS_VERSION } from '../../src/core/limits.ts'
+import { type GrantedLease, newAuthority } from '../../src/core/limits/authority.ts'
+import type { Gauge } from '../../src/core/limits/gauge.ts'
+import { LIMITS_VERSION } from '../../src/core/limits/limits.ts'
 
 interface Books {
   readonly gauges: readonly Gauge[]

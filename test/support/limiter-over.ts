@@ -1,5 +1,5 @@
 // A limiter over an object of which nothing is asked but how limits stand.
-import type { LimiterObject } from '../../src/core/limits.ts'
+import type { LimiterObject } from '../../src/core/limits/limits.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
 import { leasedLimiter } from '../../src/platform/limiter.ts'
 import { virtualClock } from './virtual-clock.ts'

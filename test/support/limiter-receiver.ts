@@ -1,6 +1,6 @@
 // The receiving end of lease messages without a platform: the real authority, driven in the order in which the tenant's
 // object drives it, and the events that became durable, each once by its sequence number.
-import { takeCrossings, type ThresholdCrossing } from '../../src/core/alert.ts'
+import { takeCrossings, type ThresholdCrossing } from '../../src/core/money/alert.ts'
 import {
   type Authority,
   type GrantedLease,
@@ -10,10 +10,10 @@ import {
   newAuthority,
   noteInFlight,
   noteSettled,
-} from '../../src/core/authority.ts'
-import { answer, takeReports } from '../../src/core/exchange.ts'
+} from '../../src/core/limits/authority.ts'
+import { answer, takeReports } from '../../src/core/limits/exchange.ts'
 import type { CalendarPeriod } from '../../src/core/failure.ts'
-import { type BudgetGauge, type Gauge, resourceOf } from '../../src/core/gauge.ts'
+import { type BudgetGauge, type Gauge, resourceOf } from '../../src/core/limits/gauge.ts'
 import {
   ALERTS_PERCENT,
   type AdmissionRecord,
@@ -23,8 +23,8 @@ import {
   type LimiterConfig,
   type LimiterNode,
   type LimiterReply,
-} from '../../src/core/limits.ts'
-import type { Bucket } from '../../src/core/token-bucket.ts'
+} from '../../src/core/limits/limits.ts'
+import type { Bucket } from '../../src/core/limits/token-bucket.ts'
 
 /** The machines that a simulation runs; mutants come in their place. */
 export interface AuthorityMachine {

@@ -1,6 +1,6 @@
 // Requests for a provider's own API in a world of the test's making: one target, `t`, at an address as its provider has it.
 import type { Caller, DialectName, Target } from '../../src/core/directory.ts'
-import { passThrough } from '../../src/data-plane/pass-through.ts'
+import { passThrough } from '../../src/data-plane/pass-through/pass-through.ts'
 import { type PathWorld, callerOf, ended, pathWorld } from './path-world.ts'
 import { someTarget } from './targets.ts'
 

@@ -1,10 +1,10 @@
 // What a simulated world of regions is made of: isolates with one lease each, regions, and messages on their way.
 import { strict as assert } from 'node:assert'
-import { type Counts, RESOURCES, each } from '../../src/core/amounts.ts'
-import type { Authority, Timing } from '../../src/core/authority.ts'
-import type { HeldLease } from '../../src/core/lease.ts'
-import type { AdmissionRecord, EventChunk, Limit, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
-import type { RegionalLimits, SubLease } from '../../src/core/regional-limits.ts'
+import { type Counts, RESOURCES, each } from '../../src/core/limits/amounts.ts'
+import type { Authority, Timing } from '../../src/core/limits/authority.ts'
+import type { HeldLease } from '../../src/core/limits/lease.ts'
+import type { AdmissionRecord, EventChunk, Limit, LimiterCall, LimiterReply } from '../../src/core/limits/limits.ts'
+import type { RegionalLimits, SubLease } from '../../src/core/limits/regional-limits.ts'
 import {
   type SubRow,
   type UpperRow,
@@ -13,7 +13,7 @@ import {
   restoreRegion,
   subRow,
   upperRow,
-} from '../../src/core/regional-upkeep.ts'
+} from '../../src/core/limits/regional-upkeep.ts'
 import type { Chance } from './chance.ts'
 import { budget, rate, slots } from './limiter-receiver.ts'
 

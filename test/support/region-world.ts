@@ -2,17 +2,17 @@
 // messages are lost, doubled, delayed and overtaken; isolates crash with attempts in flight, regions start anew or fall silent for ever,
 // clocks are off. It knows what was really spent, and objects as soon as a limit is passed or the books contradict each other.
 import { strict as assert } from 'node:assert'
-import { type Counts, NOTHING, counted, each, greatest, minus } from '../../src/core/amounts.ts'
-import type { HeldLease } from '../../src/core/lease.ts'
-import * as leases from '../../src/core/lease.ts'
+import { type Counts, NOTHING, counted, each, greatest, minus } from '../../src/core/limits/amounts.ts'
+import type { HeldLease } from '../../src/core/limits/lease.ts'
+import * as leases from '../../src/core/limits/lease.ts'
 import {
   LIMITS_VERSION,
   type LeaseWant,
   type Limit,
   type LimiterCall,
   type LimiterReply,
-} from '../../src/core/limits.ts'
-import * as regions from '../../src/core/regional-limits.ts'
+} from '../../src/core/limits/limits.ts'
+import * as regions from '../../src/core/limits/regional-limits.ts'
 import { type Chance, chance } from './chance.ts'
 import { type Receiver, configOf, node, receiver } from './limiter-receiver.ts'
 import type { Attempt, Isolate, Packet, Place } from './region-parts.ts'

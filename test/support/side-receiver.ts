@@ -1,8 +1,8 @@
 // A side limiter's object without a platform: the real machine, driven in the order in which the object drives it, with all
 // that it stores as text. It may let go of everybody after each message, as the object does, or of nobody.
-import { type GrantedLease, expireDue, noteInFlight } from '../../src/core/authority.ts'
-import { answer, takeReports } from '../../src/core/exchange.ts'
-import type { AdmissionRecord, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
+import { type GrantedLease, expireDue, noteInFlight } from '../../src/core/limits/authority.ts'
+import { answer, takeReports } from '../../src/core/limits/exchange.ts'
+import type { AdmissionRecord, LimiterCall, LimiterReply } from '../../src/core/limits/limits.ts'
 import {
   NO_SIDE_CONFIG,
   type OwnLimits,
@@ -15,8 +15,8 @@ import {
   newSideAuthority,
   takeChanged,
   writeOff,
-} from '../../src/core/side-limits.ts'
-import { LIMITS_VERSION } from '../../src/core/limits.ts'
+} from '../../src/core/limits/side-limits.ts'
+import { LIMITS_VERSION } from '../../src/core/limits/limits.ts'
 
 interface Row {
   readonly state: string

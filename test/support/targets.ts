@@ -1,6 +1,6 @@
 // A target with everything that a target has, for tests that care for only some of it.
 import type { Target } from '../../src/core/directory.ts'
-import type { Price } from '../../src/core/price.ts'
+import type { Price } from '../../src/core/money/price.ts'
 
 export function someTarget(id: string, fields: Partial<Target> = {}): Target {
   return {

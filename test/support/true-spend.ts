@@ -1,11 +1,11 @@
 // What was really spent, kept apart from the books that claim to know it: money by budget and window, rates by bucket,
 // slots by who runs. Objects when a limit is passed, or when the books say more or less than what happened.
 import { strict as assert } from 'node:assert'
-import { type Counts, RESOURCES } from '../../src/core/amounts.ts'
-import type { Authority, GrantedLease } from '../../src/core/authority.ts'
-import { type BudgetGauge, type RateGauge, type SlotGauge, resourceOf } from '../../src/core/gauge.ts'
-import type { HeldLease } from '../../src/core/lease.ts'
-import type { Limit } from '../../src/core/limits.ts'
+import { type Counts, RESOURCES } from '../../src/core/limits/amounts.ts'
+import type { Authority, GrantedLease } from '../../src/core/limits/authority.ts'
+import { type BudgetGauge, type RateGauge, type SlotGauge, resourceOf } from '../../src/core/limits/gauge.ts'
+import type { HeldLease } from '../../src/core/limits/lease.ts'
+import type { Limit } from '../../src/core/limits/limits.ts'
 
 /** One budget in one of its windows: what was spent, and the most that it ever allowed. */
 interface Budget {

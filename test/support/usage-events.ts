@@ -1,6 +1,6 @@
 // A usage event to fill in: what it says doesn't matter to the test that uses it, its request id does.
-import { type UsageEvent, USAGE_EVENT_VERSION } from '../../src/core/usage-event.ts'
-import { NO_USAGE } from '../../src/core/usage.ts'
+import { type UsageEvent, USAGE_EVENT_VERSION } from '../../src/core/money/usage-event.ts'
+import { NO_USAGE } from '../../src/core/money/usage.ts'
 
 export function usageEvent(requestId: string, fields: Partial<UsageEvent> = {}): UsageEvent {
   return {

@@ -1,9 +1,9 @@
 // What must hold at every moment of a simulated tenant's world, whatever happened before.
 import { strict as assert } from 'node:assert'
-import { type Counts, NOTHING, greatest, minus, plus } from '../../src/core/amounts.ts'
-import type { Authority } from '../../src/core/authority.ts'
-import type { HeldLease } from '../../src/core/lease.ts'
-import { type LimiterCall, matchesModel } from '../../src/core/limits.ts'
+import { type Counts, NOTHING, greatest, minus, plus } from '../../src/core/limits/amounts.ts'
+import type { Authority } from '../../src/core/limits/authority.ts'
+import type { HeldLease } from '../../src/core/limits/lease.ts'
+import { type LimiterCall, matchesModel } from '../../src/core/limits/limits.ts'
 import { exposures, outOf } from './limiter-receiver.ts'
 import { type Truth, checkLease, checkSlots } from './true-spend.ts'
 import type { Isolate } from './world-parts.ts'

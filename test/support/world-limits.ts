@@ -1,6 +1,6 @@
 // Limits drawn at random for a simulated tenant: on the tenant, a team, keys, and models within any of them.
 import type { BudgetPeriod, RateUnit } from '../../src/core/failure.ts'
-import type { Increase, Limit, LimiterNode } from '../../src/core/limits.ts'
+import type { Increase, Limit, LimiterNode } from '../../src/core/limits/limits.ts'
 import type { Chance } from './chance.ts'
 import { budget, rate, slots } from './limiter-receiver.ts'
 

@@ -1,8 +1,8 @@
 // What a simulated tenant's world is made of: attempts, the isolates they run in, and messages on their way.
-import type { Counts } from '../../src/core/amounts.ts'
-import type * as leases from '../../src/core/lease.ts'
-import type { HeldLease } from '../../src/core/lease.ts'
-import type { EventChunk, LimiterCall, LimiterReply } from '../../src/core/limits.ts'
+import type { Counts } from '../../src/core/limits/amounts.ts'
+import type * as leases from '../../src/core/limits/lease.ts'
+import type { HeldLease } from '../../src/core/limits/lease.ts'
+import type { EventChunk, LimiterCall, LimiterReply } from '../../src/core/limits/limits.ts'
 
 /** The holder's half of the machinery under test. */
 export type HolderMachine = typeof leases

@@ -8,11 +8,17 @@ import * as z from 'zod/mini'
 import { LimiterStorage } from '../../durable-objects/storage.ts'
 import { TenantOffice } from '../../durable-objects/tenant-office.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
-import { newAuthority, takeReport } from '../../src/core/authority.ts'
-import type { RunawayRule } from '../../src/core/limit-policy.ts'
-import { type LeaseReport, type LeaseWant, LIMITS_VERSION, type LimiterCall, NOTHING } from '../../src/core/limits.ts'
-import { newWatch } from '../../src/core/runaway.ts'
-import { packEvent, thresholdEvents } from '../../src/core/usage-event.ts'
+import { newAuthority, takeReport } from '../../src/core/limits/authority.ts'
+import type { RunawayRule } from '../../src/core/limits/limit-policy.ts'
+import {
+  type LeaseReport,
+  type LeaseWant,
+  LIMITS_VERSION,
+  type LimiterCall,
+  NOTHING,
+} from '../../src/core/limits/limits.ts'
+import { newWatch } from '../../src/core/limits/runaway.ts'
+import { packEvent, thresholdEvents } from '../../src/core/money/usage-event.ts'
 import { readBatch } from '../../src/ledger/read-batch.ts'
 import type { GatewayEnv } from '../../src/env.ts'
 import { kvDirectory } from '../../src/platform/directory.ts'

@@ -9,7 +9,7 @@ import type { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
 import { type PriceList, findPrice } from '../../src/catalog/price-catalogue.ts'
 import { LISTED_PRICES } from '../../src/catalog/listed-prices.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
-import { listObjection, readFeed } from '../../src/control-plane/price-feed.ts'
+import { listObjection, readFeed } from '../../src/control-plane/prices/price-feed.ts'
 import { DIRECTORY_ROUTING_NAME, PRICE_LIST_NAME, type RoutingSnapshot } from '../../src/core/directory.ts'
 import { type JsonObject, parseJson } from '../../src/core/json.ts'
 

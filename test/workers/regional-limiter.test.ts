@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { RegionalOffice } from '../../durable-objects/regional-office.ts'
 import type { RegionalLimiter } from '../../durable-objects/regional-limiter.ts'
 import type { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
-import { counted } from '../../src/core/amounts.ts'
+import { counted } from '../../src/core/limits/amounts.ts'
 import {
   type AdmissionRecord,
   LIMITS_VERSION,
@@ -15,11 +15,11 @@ import {
   type LimiterCall,
   type LimiterNode,
   NOTHING,
-} from '../../src/core/limits.ts'
-import { type HealthNews, breakerNews } from '../../src/core/health-news.ts'
+} from '../../src/core/limits/limits.ts'
+import { type HealthNews, breakerNews } from '../../src/core/health/health-news.ts'
 import type { Region } from '../../src/core/region.ts'
 import { SwitchBoard } from '../../src/core/switches.ts'
-import { packEvent } from '../../src/core/usage-event.ts'
+import { packEvent } from '../../src/core/money/usage-event.ts'
 import { leasedLimiter } from '../../src/platform/limiter.ts'
 import { isAdmitted } from '../../src/ports.ts'
 import { booksOf } from '../support/limiter-books.ts'

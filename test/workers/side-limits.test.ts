@@ -12,7 +12,7 @@ import { Hono } from 'hono'
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { SideLimiter } from '../../durable-objects/side-limiter.ts'
 import type { TenantLimiter } from '../../durable-objects/tenant-limiter.ts'
-import { type AdmissionRecord, type Limit, type LimiterCall, NOTHING } from '../../src/core/limits.ts'
+import { type AdmissionRecord, type Limit, type LimiterCall, NOTHING } from '../../src/core/limits/limits.ts'
 import type { KeyRecord, RoutingSnapshot, TenantRecord } from '../../src/core/directory.ts'
 import {
   type SideConfig,
@@ -21,7 +21,7 @@ import {
   sidePath,
   targetObjectName,
   userShardName,
-} from '../../src/core/side-limits.ts'
+} from '../../src/core/limits/side-limits.ts'
 import { createAdmin } from '../../src/control-plane/admin.ts'
 import { budget, rate, slots } from '../support/limiter-receiver.ts'
 import { sideConfig } from '../support/side-receiver.ts'

@@ -1,7 +1,7 @@
 // Makes all changes of a configuration at once: in one transaction, if its revision is still the one that was compared with,
 // each change entered into the audit log, the state before and the state after kept.
 import { err, ok, type Result } from '../../core/result.ts'
-import { type Entry, auditEntry, noteEntry } from '../audit-record.ts'
+import { type Entry, auditEntry, noteEntry } from '../audit/audit-record.ts'
 import { type MadeBy, forgetStatements, keepStatements } from './revisions.ts'
 import { type AnyRow, type RowChange, type State, TABLES, type TableName } from './state.ts'
 

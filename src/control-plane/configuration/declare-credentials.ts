@@ -1,8 +1,8 @@
 // Credentials of a document: their names, whose they are, and the secrets that they stand for. One that is stored has to be there:
 // its value comes by the admin API and by no file.
-import { CREDENTIALS_MAX, type CredentialRow, placeOf } from '../credential-record.ts'
-import type { DeclaredCredential } from '../credential-schemas.ts'
-import { unacceptable } from '../refusal.ts'
+import { CREDENTIALS_MAX, type CredentialRow, placeOf } from '../credentials/credential-record.ts'
+import type { DeclaredCredential } from '../credentials/credential-schemas.ts'
+import { unacceptable } from '../http/refusal.ts'
 import type { Declaring } from './declaring.ts'
 import { credentialItem } from './view.ts'
 

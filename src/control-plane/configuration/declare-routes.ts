@@ -1,11 +1,18 @@
 // Routes of a document, told by their model and their tenant. A ramp goes on from when it began, and a watch counts on, where
 // the file says of them what it said before.
 import { randomBase62 } from '../../core/virtual-key.ts'
-import { type RouteChoice, isWatched, readChoice, readRouteChoice, viewGroup, viewRules } from '../route-choice.ts'
-import { watchedSince } from '../routes.ts'
-import type { GroupInput, MemberInput } from '../route-schemas.ts'
+import {
+  type RouteChoice,
+  isWatched,
+  readChoice,
+  readRouteChoice,
+  viewGroup,
+  viewRules,
+} from '../routes/route-choice.ts'
+import { watchedSince } from '../routes/routes.ts'
+import type { GroupInput, MemberInput } from '../routes/route-schemas.ts'
 import type { RouteRow } from '../store.ts'
-import { unacceptable } from '../refusal.ts'
+import { unacceptable } from '../http/refusal.ts'
 import type { Placed } from './declare-targets.ts'
 import type { Declaring } from './declaring.ts'
 import type { ConfigurationDocument } from './schemas.ts'

@@ -1,11 +1,11 @@
 // Targets of a document, each declared whole: what isn't said is as the catalogue has it, but for its price, which stays what
 // it was when the target was registered. And models in a few lines, which are a target and a route.
-import { needsProbe, compileTarget, defaultId } from '../compile-target.ts'
-import { readCompiled } from '../publish.ts'
+import { needsProbe, compileTarget, defaultId } from '../targets/compile-target.ts'
+import { readCompiled } from '../publish/publish.ts'
 import type { NewTarget } from '../schemas.ts'
-import { changeRules, rulesProblem } from '../side-limits-record.ts'
+import { changeRules, rulesProblem } from '../tenants/side-limits-record.ts'
 import type { TargetRow } from '../store.ts'
-import { readProbe, rowOf } from '../targets.ts'
+import { readProbe, rowOf } from '../targets/targets.ts'
 import type { Target } from '../../core/directory.ts'
 import type { Declaring, Renamed } from './declaring.ts'
 import type { ConfigurationDocument, ModelEntry } from './schemas.ts'

@@ -1,12 +1,12 @@
 // From a document to the state that it declares. Nothing is changed here: what comes out is a state to be compared and
 // committed, or all that is wrong with the document.
 import type * as z from 'zod/mini'
-import { PRICE_RULES_MAX } from '../../core/price-book.ts'
+import { PRICE_RULES_MAX } from '../../core/money/price-book.ts'
 import { SWITCHES_MAX } from '../../core/switches.ts'
 import { WATCHED_MAX } from '../../ledger/canary-watch.ts'
-import { PRESETS_MAX } from '../presets.ts'
+import { PRESETS_MAX } from '../routes/presets.ts'
 import { ROWS_MAX } from '../store.ts'
-import { refusalOf } from '../validate.ts'
+import { refusalOf } from '../http/validate.ts'
 import { declareKeys, declareTeams, declareTenants } from './declare-accounts.ts'
 import { declareCredentials } from './declare-credentials.ts'
 import { declareChannels, declarePresets, declarePrices, declareRules, declareSwitches } from './declare-others.ts'

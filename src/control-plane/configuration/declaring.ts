@@ -2,7 +2,7 @@
 // field of the document that it is about.
 import type { GatewayEnv } from '../../env.ts'
 import type { AdminPorts } from '../ports.ts'
-import type { Refusal } from '../refusal.ts'
+import type { Refusal } from '../http/refusal.ts'
 import type { KeyRow, TeamRow, TenantRow } from '../store.ts'
 import { type AnyRow, type Draft, type State, type TableName, draftOf } from './state.ts'
 import { type Item, isSame } from './view.ts'

@@ -1,11 +1,11 @@
 // The admin API's `/configuration`: the whole of it as one document. Shown, compared with another, applied in one transaction,
 // and gone back to.
 import { Hono, type Context } from 'hono'
-import { entryBy } from '../caller.ts'
-import { PAGE, type Place, pagedBy } from '../paging.ts'
+import { entryBy } from '../access/caller.ts'
+import { PAGE, type Place, pagedBy } from '../http/paging.ts'
 import type { AdminPorts, AdminTypes } from '../ports.ts'
-import { notFound, refuse, type Refusal } from '../refusal.ts'
-import { jsonBody, query } from '../validate.ts'
+import { notFound, refuse, type Refusal } from '../http/refusal.ts'
+import { jsonBody, query } from '../http/validate.ts'
 import { CHANGES_MAX, type NotCommitted, commitState } from './commit.ts'
 import { declare, readDocument } from './declare.ts'
 import { brokenLinks } from './links.ts'

@@ -1,8 +1,8 @@
 // What in a state leads to something that isn't there. Apart from declaring, since what is taken back is looked at, too, and
 // needs no schemas.
-import { heldNames } from '../credential-record.ts'
-import { readCompiled } from '../publish.ts'
-import { readRouteChoice } from '../route-choice.ts'
+import { heldNames } from '../credentials/credential-record.ts'
+import { readCompiled } from '../publish/publish.ts'
+import { readRouteChoice } from '../routes/route-choice.ts'
 import { readTexts, type TargetRow } from '../store.ts'
 import type { Problem } from './declaring.ts'
 import type { State } from './state.ts'

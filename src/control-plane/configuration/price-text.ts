@@ -1,9 +1,9 @@
 // Prices as people write them, from the integers that are charged: the way back of `price-record.ts`, exact, so that what is
 // read again is the same price.
-import type { Price, TokenPrices } from '../../core/price.ts'
-import { SERVICE_TIERS } from '../../core/usage.ts'
-import { writeUsd } from '../amount.ts'
-import type { PricesBody, TokenPricesBody } from '../price-schemas.ts'
+import type { Price, TokenPrices } from '../../core/money/price.ts'
+import { SERVICE_TIERS } from '../../core/money/usage.ts'
+import { writeUsd } from '../prices/amount.ts'
+import type { PricesBody, TokenPricesBody } from '../prices/price-schemas.ts'
 
 const PICO_PER_NANO = 1000
 const SECONDS_PER_HOUR = 3600

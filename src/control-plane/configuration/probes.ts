@@ -1,8 +1,8 @@
 // Calls every target once that a document has called otherwise than before, as registering it does. What doesn't answer is a
 // problem of the document, unless it insists.
-import { readCompiled } from '../publish.ts'
+import { readCompiled } from '../publish/publish.ts'
 import type { ProbeResult } from '../ports.ts'
-import { NO_PROBE_MODEL, probeRefusal, probeTarget, viewProbe } from '../probe-target.ts'
+import { NO_PROBE_MODEL, probeRefusal, probeTarget, viewProbe } from '../targets/probe-target.ts'
 import type { Declaring, ToProbe } from './declaring.ts'
 
 /** Targets that one document may have called. */

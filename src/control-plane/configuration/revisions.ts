@@ -1,6 +1,6 @@
 // Revisions of the configuration: whole states, compressed, of which the latest are kept. No secret is in them: keys without
 // their digests, channels without their sealed secrets.
-import type { CredentialRow } from '../credential-record.ts'
+import type { CredentialRow } from '../credentials/credential-record.ts'
 import type { KeyRow } from '../store.ts'
 import { isJsonObject, parseJson } from '../../core/json.ts'
 import { type AnyRow, type State, TABLES, rowsOf, stateOf } from './state.ts'

@@ -1,11 +1,11 @@
 // The document of a configuration, as a schema: what `tidegate.jsonc` may say. Its parts are the bodies that the admin API
 // takes for each thing by itself, so that whatever those learn to say, a file can say, too.
 import * as z from 'zod/mini'
-import { DECLARED_CHANNEL, RULES } from '../alert-schemas.ts'
-import { DECLARED_CREDENTIAL } from '../credential-schemas.ts'
-import { NEW_PRESET } from '../presets.ts'
-import { NEW_PRICE } from '../prices.ts'
-import { NEW_ROUTE } from '../route-schemas.ts'
+import { DECLARED_CHANNEL, RULES } from '../alerts/alert-schemas.ts'
+import { DECLARED_CREDENTIAL } from '../credentials/credential-schemas.ts'
+import { NEW_PRESET } from '../routes/presets.ts'
+import { NEW_PRICE } from '../prices/prices.ts'
+import { NEW_ROUTE } from '../routes/route-schemas.ts'
 import { MODEL_ENTRY, NAME, NEW_KEY, NEW_TARGET, NEW_TEAM, NEW_TENANT, OBJECT, text } from '../schemas.ts'
 import { SWITCH_KINDS } from '../../core/switches.ts'
 

@@ -1,11 +1,11 @@
 // Publishes what a change of many things touched, each once: the routing snapshot, then limits and records of tenants, keys
 // and targets, and what is switched off.
-import { announce } from '../announce.ts'
-import type { PublishEnv } from '../publish.ts'
-import { publishKey, publishRouting, publishTenant, pushLimits } from '../publish.ts'
-import { pushEndUsers, pushTargetLimits } from '../publish-side.ts'
-import { pushSwitches } from '../publish-switches.ts'
-import type { Refusal } from '../refusal.ts'
+import { announce } from '../publish/announce.ts'
+import type { PublishEnv } from '../publish/publish.ts'
+import { publishKey, publishRouting, publishTenant, pushLimits } from '../publish/publish.ts'
+import { pushEndUsers, pushTargetLimits } from '../publish/publish-side.ts'
+import { pushSwitches } from '../publish/publish-switches.ts'
+import type { Refusal } from '../http/refusal.ts'
 import type { KeyRow, TargetRow, TeamRow, TenantRow } from '../store.ts'
 import type { RowChange } from './state.ts'
 

@@ -2,7 +2,7 @@
 // keeps and what is compared are such states.
 import type { ChannelRow } from '../../ledger/alerts/channel.ts'
 import type { RulesRow } from '../../ledger/alerts/rules.ts'
-import type { CredentialRow } from '../credential-record.ts'
+import type { CredentialRow } from '../credentials/credential-record.ts'
 import type { KeyRow, PresetRow, PriceRow, RouteRow, SwitchRow, TargetRow, TeamRow, TenantRow } from '../store.ts'
 
 /** The tables, in an order in which rows can be added: what is referred to comes first. */

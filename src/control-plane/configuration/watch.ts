@@ -1,10 +1,10 @@
 // Watched revisions: what of a revision carries calls is counted for a while, and the revision is taken back if these fail
 // more than they may. Told in the audit log, and by an alert.
-import type { RevisionFinding, Tally } from '../../core/canary.ts'
+import type { RevisionFinding, Tally } from '../../core/routing/canary.ts'
 import { noteStatements } from '../../ledger/alerts/note-alerts.ts'
 import { type RevisionWatchRow, countBefore } from '../../ledger/configuration-watch.ts'
-import { noteEntry } from '../audit-record.ts'
-import type { PublishEnv } from '../publish.ts'
+import { noteEntry } from '../audit/audit-record.ts'
+import type { PublishEnv } from '../publish/publish.ts'
 import { commitState } from './commit.ts'
 import { readRevision } from './revisions.ts'
 import type { WatchBody } from './schemas.ts'

@@ -3,7 +3,7 @@
 import type { Target } from '../../core/directory.ts'
 import type { Gap } from '../../core/failure.ts'
 import type { Json, JsonObject } from '../../core/json.ts'
-import type { Usage } from '../../core/usage.ts'
+import type { Usage } from '../../core/money/usage.ts'
 import type { UpstreamCall } from '../dialect.ts'
 
 export interface TaskRequest {

@@ -1,7 +1,7 @@
 // An embeddings reply in OpenAI's shape, with the vectors as the client wants them: numbers, or base64 of floats.
 import { type Json, type JsonObject, isJsonObject } from '../../core/json.ts'
-import type { Usage } from '../../core/usage.ts'
-import { promptTokens } from '../../core/usage.ts'
+import type { Usage } from '../../core/money/usage.ts'
+import { promptTokens } from '../../core/money/usage.ts'
 import { arrayOf, isJsonArray, objectOf } from '../../wire/read.ts'
 import { encodeVector } from '../../wire/vector.ts'
 import type { TaskReply, TaskRequest } from './codec.ts'

@@ -8,7 +8,7 @@ import { type TaskCodec, type TaskCodecs, type TaskRequest, jsonCall, memberGaps
 import { nativeBody } from './native.ts'
 import { promptUsage, readTaskUsage } from './task-usage.ts'
 import type { TaskReply } from './codec.ts'
-import type { Usage } from '../../core/usage.ts'
+import type { Usage } from '../../core/money/usage.ts'
 import type { Gap } from '../../core/failure.ts'
 
 /** Jina's wire, which vLLM, Together and others share; Voyage says `top_k` and `data`.

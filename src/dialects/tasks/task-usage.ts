@@ -2,7 +2,7 @@
 // pictures and transcripts count input and output with details, rerankers count a total.
 // https://platform.openai.com/docs/api-reference/audio/json-object (read 2026-11-21)
 import { type Json, type JsonObject, isJsonObject } from '../../core/json.ts'
-import { NO_USAGE, type Usage, withUnits } from '../../core/usage.ts'
+import { NO_USAGE, type Usage, withUnits } from '../../core/money/usage.ts'
 import { countOf, numberOf, objectOf } from '../../wire/read.ts'
 
 /** Usage of a prompt of so many tokens; null where the provider didn't say. */

@@ -2,7 +2,7 @@
 // these however often it is told. Money is nano-USD, times are epoch ms.
 import { type Json, type JsonObject, isJsonObject } from '../../core/json.ts'
 import { err, ok, type Result } from '../../core/result.ts'
-import { periodName } from '../../core/window.ts'
+import { periodName } from '../../core/limits/window.ts'
 
 /** Everything that somebody may want to be told. */
 export const ALERT_KINDS = [

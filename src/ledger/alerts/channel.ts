@@ -1,6 +1,6 @@
 // Where alerts go: webhooks, Slack, mailboxes. A channel's secret is encrypted in D1 or a secret of the Worker; it is only
 // ever read to send.
-import { checkEndpoint } from '../../core/endpoint-guard.ts'
+import { checkEndpoint } from '../../core/guard/endpoint-guard.ts'
 import { err, ok, type Result } from '../../core/result.ts'
 import { MASTER_LENGTH_MIN, unseal } from './seal.ts'
 

@@ -1,6 +1,6 @@
 // Looks at the latest calls, every minute: who fails too much, which provider does nothing but fail, which model has no
 // price. A look reads a bounded number of events, the newest; of providers, counts by the minute.
-import { IS_LIVE_KEY } from '../../core/shadow.ts'
+import { IS_LIVE_KEY } from '../../core/routing/shadow.ts'
 import { ROLLUP_SUMS } from '../columns.ts'
 import { inOrder } from '../event-times.ts'
 import type { AlertScope, NewAlert } from './alert.ts'

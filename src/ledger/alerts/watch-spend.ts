@@ -1,8 +1,8 @@
 // Looks at what is spent by the hour: hours that cost a key far more than such hours usually do, and months that won't be
 // enough for their budget. Reads roll-ups only.
 import { type Json, isJsonObject, parseJson } from '../../core/json.ts'
-import { IS_LIVE_KEY } from '../../core/shadow.ts'
-import { isTimeZone, windowAt } from '../../core/window.ts'
+import { IS_LIVE_KEY } from '../../core/routing/shadow.ts'
+import { isTimeZone, windowAt } from '../../core/limits/window.ts'
 import type { NewAlert } from './alert.ts'
 import type { RuleBook } from './rules.ts'
 

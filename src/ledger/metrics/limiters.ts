@@ -1,6 +1,6 @@
 // Budgets as they stand, and what is on its way to the ledger: asked of the limiters of the tenants that spend most. One that
 // doesn't answer in time is counted, and left out.
-import type { LimiterStanding, NodeStanding } from '../../core/limits.ts'
+import type { LimiterStanding, NodeStanding } from '../../core/limits/limits.ts'
 import { type Family, type Labels, type Sample, usdOf } from './exposition.ts'
 
 /** Asks a tenant's limiter; null where it can't be asked. */

@@ -1,6 +1,6 @@
 // What was served, by provider and model, since the ledger began: days that are over and the hours since, as reports read
 // them, so that a scrape reads rows by the day and not by the hour.
-import { IS_LIVE_KEY } from '../../core/shadow.ts'
+import { IS_LIVE_KEY } from '../../core/routing/shadow.ts'
 import { TIME_BOUNDS_MS, timeColumns } from '../columns.ts'
 import { ledgerState, sourceOf } from '../report-source.ts'
 import { type Family, type Labels, type Sample, usdOf } from './exposition.ts'

@@ -1,8 +1,8 @@
 // A data point of Workers Analytics Engine for each attempt, where a dataset is bound. Of more attempts than an invocation may
 // write, some stand for all: each point says for how many. Limits:
 // https://developers.cloudflare.com/analytics/analytics-engine/limits/ (read 2026-11-21)
-import type { UsageEvent } from '../../core/usage-event.ts'
-import { completionTokens, promptTokens } from '../../core/usage.ts'
+import type { UsageEvent } from '../../core/money/usage-event.ts'
+import { completionTokens, promptTokens } from '../../core/money/usage.ts'
 import { errorOf } from './gen-ai.ts'
 
 export interface DataPoint {

@@ -1,7 +1,7 @@
 // Takes messages of the telemetry queue to a collector: bounded requests, each message until it was taken or has been tried
 // for about an hour. Spans come before metrics: a span that is sent twice is the same span, a delta would count twice.
-import type { UsageEvent } from '../../core/usage-event.ts'
-import { unpackOwnEvent } from '../../core/usage-event.ts'
+import type { UsageEvent } from '../../core/money/usage-event.ts'
+import { unpackOwnEvent } from '../../core/money/usage-event.ts'
 import { isJsonObject } from '../../core/json.ts'
 import { type Delivery, retryDelaySeconds } from '../consume.ts'
 import { readBatch } from '../read-batch.ts'

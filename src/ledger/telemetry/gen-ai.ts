@@ -1,6 +1,6 @@
 // Our words in those of OpenTelemetry's conventions for generative AI, whose names stand in the repository
 // open-telemetry/semantic-conventions-genai (docs/gen-ai, read 2026-11-21; all of them still "development").
-import type { Ending, UsageEvent } from '../../core/usage-event.ts'
+import type { Ending, UsageEvent } from '../../core/money/usage-event.ts'
 
 const OPERATIONS: Readonly<Record<string, string>> = {
   chat: 'chat',

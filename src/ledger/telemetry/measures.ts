@@ -1,7 +1,7 @@
 // Metrics out of usage events, as deltas: what a batch adds. An isolate that comes and goes has no totals to tell. Seconds,
 // tokens, USD. A bounded number of series.
-import type { UsageEvent } from '../../core/usage-event.ts'
-import { completionTokens, promptTokens } from '../../core/usage.ts'
+import type { UsageEvent } from '../../core/money/usage-event.ts'
+import { completionTokens, promptTokens } from '../../core/money/usage.ts'
 import { errorOf, operationOf, providerOf } from './gen-ai.ts'
 import {
   type MetricHead,

@@ -1,8 +1,8 @@
 // Spans out of usage events: one for a request, one for each of its attempts. Ids come from the events, so that an event
 // that is told of again makes the same spans.
 import { isDrawn, parentSpanOf, spanIdOf, traceIdOf } from '../../core/trace-context.ts'
-import type { UsageEvent } from '../../core/usage-event.ts'
-import { completionTokens, promptTokens } from '../../core/usage.ts'
+import type { UsageEvent } from '../../core/money/usage-event.ts'
+import { completionTokens, promptTokens } from '../../core/money/usage.ts'
 import { errorOf, operationOf, providerOf } from './gen-ai.ts'
 import { type OtlpSpan, SPAN_KIND, STATUS_ERROR, attributesOf, nanos } from './otlp.ts'
 

@@ -1,6 +1,6 @@
 // Queries of Portkey's conditional routing as conditions of our rules. What can't be asked here is said, and its rule left out:
 // half a condition would be another one.
-import type { Condition } from '../../core/condition.ts'
+import type { Condition } from '../../core/routing/condition.ts'
 import { err, ok, type Result } from '../../core/result.ts'
 import { isFields } from './importing.ts'
 

@@ -1,10 +1,10 @@
 // What the demo's budgets make of its events: what was spent in a calendar month, and when a share of a budget was used up.
 // Pure. Money in nano-USD.
-import type { ThresholdCrossing } from '../../core/alert.ts'
+import type { ThresholdCrossing } from '../../core/money/alert.ts'
 import type { LimitScope } from '../../core/failure.ts'
-import type { UsageEvent } from '../../core/usage-event.ts'
-import type { RunawayAlert } from '../../core/runaway.ts'
-import { windowAt } from '../../core/window.ts'
+import type { UsageEvent } from '../../core/money/usage-event.ts'
+import type { RunawayAlert } from '../../core/limits/runaway.ts'
+import { windowAt } from '../../core/limits/window.ts'
 import type { DemoTenant } from './cast.ts'
 import { BURST, burstMs, type DemoIds } from './traffic.ts'
 

@@ -11,7 +11,7 @@ import {
   USAGE_EVENT_VERSION,
   type UsageBatch,
   type UsageEvent,
-} from '../../core/usage-event.ts'
+} from '../../core/money/usage-event.ts'
 import { Problem } from '../problem.ts'
 import { call, field, type SeedAccess } from '../seed.ts'
 import { crossingsOf, monthOf, runawaysOf, spentIn } from './budgets.ts'

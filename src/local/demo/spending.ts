@@ -1,8 +1,8 @@
 // Tells a tenant's limiter what its keys have spent this month, as an isolate does: a lease that covers it, and the report of
 // what was used. The ledger has the events already; what goes there with it is a correction of nothing.
-import type { LimiterCall, LimiterReply } from '../../core/limits.ts'
-import { NO_USAGE } from '../../core/usage.ts'
-import { USAGE_EVENT_VERSION, type UsageEvent } from '../../core/usage-event.ts'
+import type { LimiterCall, LimiterReply } from '../../core/limits/limits.ts'
+import { NO_USAGE } from '../../core/money/usage.ts'
+import { USAGE_EVENT_VERSION, type UsageEvent } from '../../core/money/usage-event.ts'
 import { LeaseHolder } from '../../platform/lease-holder.ts'
 import { isAdmitted } from '../../ports.ts'
 import type { RunningSystem } from '../system.ts'

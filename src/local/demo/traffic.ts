@@ -1,9 +1,9 @@
 // The demo's requests as a gateway would have told of them: thirty days with the rhythm of days and weeks, a little more
 // every day, with cache hits, errors, clients that left, and an afternoon on which a provider was away. Pure: the same seed and
 // instant give the same events. Times in epoch ms, money in nano-USD.
-import { costNanoUsd, type Price } from '../../core/price.ts'
-import { NO_USAGE, type Usage } from '../../core/usage.ts'
-import { USAGE_EVENT_VERSION, type UsageEvent } from '../../core/usage-event.ts'
+import { costNanoUsd, type Price } from '../../core/money/price.ts'
+import { NO_USAGE, type Usage } from '../../core/money/usage.ts'
+import { USAGE_EVENT_VERSION, type UsageEvent } from '../../core/money/usage-event.ts'
 import { DEMO_ROUTES, DEMO_TARGETS, type DemoKey, type DemoTarget, type DemoTenant } from './cast.ts'
 
 const HOUR_MS = 3_600_000

@@ -1,7 +1,7 @@
 // Sound from words and words from sound. What comes back may be sound, text, subtitles, JSON or a stream of events, and goes
 // to the client as it comes. https://platform.openai.com/docs/api-reference/audio (read 2026-11-21)
 import type { TaskName } from '../../core/directory.ts'
-import { failChat, failChatInStream } from '../chat-failure.ts'
+import { failChat, failChatInStream } from '../chat/failure.ts'
 import type { Task } from '../task.ts'
 import { requireText, taskFacts, textsOf } from './task-facts.ts'
 

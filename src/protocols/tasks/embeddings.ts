@@ -3,7 +3,7 @@
 import type { InvalidRequest } from '../../core/failure.ts'
 import type { Json, JsonObject } from '../../core/json.ts'
 import { arrayOf, countOf, isJsonArray, objectOf } from '../../wire/read.ts'
-import { failChat, failChatInStream } from '../chat-failure.ts'
+import { failChat, failChatInStream } from '../chat/failure.ts'
 import type { BatchInputs, Task } from '../task.ts'
 import { checkCount, complaint, requireText, taskFacts, textsOf } from './task-facts.ts'
 

@@ -1,6 +1,6 @@
 // Pictures, made from words or from other pictures. The reply, megabytes of base64 or a stream of partial pictures, goes to the
 // client as it comes. https://platform.openai.com/docs/api-reference/images (read 2026-11-21)
-import { failChat, failChatInStream } from '../chat-failure.ts'
+import { failChat, failChatInStream } from '../chat/failure.ts'
 import type { Task } from '../task.ts'
 import { type TaskNeeds, requireText, taskFacts, textsOf } from './task-facts.ts'
 

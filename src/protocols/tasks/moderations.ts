@@ -1,5 +1,5 @@
 // Moderations: is this text, or picture, within bounds? https://platform.openai.com/docs/api-reference/moderations
-import { failChat, failChatInStream } from '../chat-failure.ts'
+import { failChat, failChatInStream } from '../chat/failure.ts'
 import type { Task } from '../task.ts'
 import { complaint, requireText, taskFacts, textsOf } from './task-facts.ts'
 

@@ -3,7 +3,7 @@
 import type { InvalidRequest } from '../../core/failure.ts'
 import { type Json, type JsonObject, isJsonObject } from '../../core/json.ts'
 import { isJsonArray } from '../../wire/read.ts'
-import { failChat, failChatInStream } from '../chat-failure.ts'
+import { failChat, failChatInStream } from '../chat/failure.ts'
 import type { Task } from '../task.ts'
 import { checkCount, complaint, requireText, taskFacts } from './task-facts.ts'
 

@@ -2,7 +2,7 @@
 import type { InvalidRequest } from '../../core/failure.ts'
 import type { Json, JsonObject } from '../../core/json.ts'
 import { type Result, err, ok } from '../../core/result.ts'
-import type { Units } from '../../core/usage.ts'
+import type { Units } from '../../core/money/usage.ts'
 import { arrayOf, isJsonArray, objectOf, stringOf } from '../../wire/read.ts'
 import type { TaskFacts } from '../task.ts'
 

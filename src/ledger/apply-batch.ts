@@ -4,7 +4,7 @@ import { noteStatements } from './alerts/note-alerts.ts'
 import { COUNT_PROVIDERS, PROVIDER_COLUMNS } from './alerts/watch-calls.ts'
 import type { ReadableBatch } from './read-batch.ts'
 import { COUNT_CALLS } from './canary-watch.ts'
-import { COUNT_REVISIONS } from './configuration-watch.ts'
+import { COUNT_REVISIONS, COUNT_REVISIONS_TARGETS } from './configuration-watch.ts'
 import {
   EVENT_COLUMNS,
   GROUP_DIMENSIONS,
@@ -44,9 +44,7 @@ const INSERT_EVENTS = `WITH ${ROWS} INSERT INTO usage_events (${COLUMNS.join(', 
 
 const COUNT_FAILING = `WITH ${eventsOf(PROVIDER_COLUMNS)} ${COUNT_PROVIDERS}`
 
-const COUNT_WATCHED = `WITH ${EVENTS} ${COUNT_CALLS}`
-
-const COUNT_WATCHED_REVISIONS = `WITH ${EVENTS} ${COUNT_REVISIONS}`
+const COUNT_WATCHED = [COUNT_CALLS, COUNT_REVISIONS, COUNT_REVISIONS_TARGETS].map((sql) => `WITH ${EVENTS} ${sql}`)
 
 const SUMS = Object.keys(JUDGED_SUMS)
 
@@ -91,7 +89,7 @@ export async function applyBatches(
       db.prepare(UPSERT_HOURS).bind(events),
       ...(late.length > 0 ? [db.prepare(INSERT_LATE).bind(JSON.stringify(late))] : []),
       ...(rows.length > 0 ? [db.prepare(COUNT_FAILING).bind(events)] : []),
-      ...(countsWatched ? [COUNT_WATCHED, COUNT_WATCHED_REVISIONS].map((sql) => db.prepare(sql).bind(events)) : []),
+      ...(countsWatched ? COUNT_WATCHED.map((sql) => db.prepare(sql).bind(events)) : []),
       ...noteStatements(
         db,
         messages.flatMap((message) => message.alerts),

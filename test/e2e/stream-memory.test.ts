@@ -8,8 +8,7 @@ import { type TestSystem, startTestSystem } from '../support/system.ts'
 
 const MB = 1024 * 1024
 const STREAM_MB = 1024
-/** A part in thirty of what streams through; on a busy machine what is garbage is noticed later. */
-const GROWTH_MB_MAX = 32
+const GROWTH_MB_MAX = 16
 /** V8 gives its young generation its full size, some 50 MB, as the first traffic comes: many streams at once do it sooner. */
 const WARM_UP = { streams: 12, mb: 32 } as const
 const STALLED = { streams: 8, mb: 64 } as const
@@ -75,21 +74,13 @@ async function warmUp(): Promise<void> {
 }
 
 describe.skipIf(process.platform !== 'linux')('memory', () => {
-  test('1 GB streamed through grows it by less than 32 MB', { timeout: 120_000 }, async () => {
+  test('1 GB streamed through grows it by less than 16 MB', { timeout: 120_000 }, async () => {
     // That of the file before, in this process, may just be ending.
     const pids = await eventually(workerdPids, ({ length }) => length === 1)
     await warmUp()
-    const before = residentMb(pids)
-    let most = 0
-    let sampleAt = 0
-    const { bytes, tail } = await discard(await openStream(STREAM_MB), (soFar) => {
-      if (soFar < sampleAt) return
-      sampleAt = soFar + 16 * MB
-      most = Math.max(most, residentMb(pids))
-    })
-    expect(bytes).toBeGreaterThan(STREAM_MB * MB)
-    expect(tail).toMatch(/data: \[DONE\]\n\n$/)
-    expect(most - before).toBeLessThan(GROWTH_MB_MAX)
+    const first = await growthMb(pids)
+    // On a busy machine garbage is noticed later, once. What leaks does so with each GB.
+    expect(first < GROWTH_MB_MAX ? first : await growthMb(pids)).toBeLessThan(GROWTH_MB_MAX)
   })
   test('readers that stop reading take none of it, and make their providers wait', async () => {
     const pids = workerdPids()
@@ -108,6 +99,21 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     )
   })
 })
+
+/** By how much the memory of these grows at most while 1 GB streams through. */
+async function growthMb(pids: readonly number[]): Promise<number> {
+  const before = residentMb(pids)
+  let most = before
+  let sampleAt = 0
+  const { bytes, tail } = await discard(await openStream(STREAM_MB), (soFar) => {
+    if (soFar < sampleAt) return
+    sampleAt = soFar + 16 * MB
+    most = Math.max(most, residentMb(pids))
+  })
+  expect(bytes).toBeGreaterThan(STREAM_MB * MB)
+  expect(tail).toMatch(/data: \[DONE\]\n\n$/)
+  return most - before
+}
 
 /** The value once it has stood still for a while. */
 async function settled(read: () => number): Promise<number> {

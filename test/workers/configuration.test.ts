@@ -82,6 +82,7 @@ beforeEach(() => {
       'tenants',
     ],
     ...['configuration_revisions', 'configuration_revision_parts', 'configuration_watches', 'alerts', 'applied'],
+    ...['configuration_watch_targets'],
     ...['usage_events', 'usage_hourly', 'end_users', 'presets', 'api_tokens', 'idempotent_answers'],
   )
 })
@@ -432,6 +433,20 @@ describe('a watched revision', () => {
     ])
     expect(await states()).toContainEqual(expect.objectContaining({ state: 'rolled-back', requests: 39, failures: 12 }))
     expect(await happened(['main', 50, 50]), 'nobody is watched any more').toEqual([])
+  })
+
+  it('of which one target fails is taken back, however much another serves in its place', async () => {
+    await apply(WHOLE)
+    const { revision } = await apply(changed, { watch })
+    expect(await happened(['main', 9, 9]), 'too few to say').toEqual([])
+    await env.DB.prepare(`UPDATE configuration_watches SET routes = '["other"]' WHERE revision = ?1`)
+      .bind(revision)
+      .run()
+    expect(await happened(['spare', 900, 0])).toEqual([])
+    expect(await happened(['spare', 900, 0], ['main', 1, 1])).toEqual([revision])
+    const { rows } = (await call('GET', `/audit?subject=revision:${await at()}`)).body
+    expect(rows).toMatchObject([{ detail: { target: 'main' } }])
+    expect(rows[0]?.reason).toContain('100.0 % of 10 calls of main, which')
   })
 
   it('stays where it was as bad before, and is no longer looked at when its time is over', async () => {

@@ -67,6 +67,9 @@ export function forgetStatements(db: D1Database): readonly D1PreparedStatement[]
     db.prepare(
       `DELETE FROM configuration_watches WHERE state <> 'watching' AND revision NOT IN (SELECT revision FROM configuration_revisions)`,
     ),
+    db.prepare(
+      `DELETE FROM configuration_watch_targets WHERE revision NOT IN (SELECT revision FROM configuration_watches WHERE state = 'watching')`,
+    ),
   ]
 }
 

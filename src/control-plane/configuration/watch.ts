@@ -48,7 +48,11 @@ export async function watchOver(
     minutes: body.minutes,
     maxErrorRate: body.max_error_rate ?? ERROR_RATE_DEFAULT,
     minRequests: body.min_requests ?? REQUESTS_DEFAULT,
-    before: await countBefore(db, touched, nowMs),
+    before: await countBefore(
+      db,
+      { routes: JSON.stringify(touched.routes), targets: JSON.stringify(touched.targets) },
+      nowMs,
+    ),
   }
 }
 
@@ -187,13 +191,14 @@ function alertOf(
   } as const
 }
 
-function reasonOf({ revision, own, ownErrorRate, before, beforeErrorRate, seen }: RevisionFinding): string {
+function reasonOf({ revision, target, own, ownErrorRate, before, beforeErrorRate, seen }: RevisionFinding): string {
   const then = before.requests === 0 ? '' : `, ${percent(beforeErrorRate)} of ${before.requests} before it`
-  return `${percent(ownErrorRate)} of ${own.requests} calls of what revision ${revision} touched failed${then}; ${seen} failures were a client's answer`
+  const whose = target === null ? `what revision ${revision} touched` : `${target}, which revision ${revision} touched,`
+  return `${percent(ownErrorRate)} of ${own.requests} calls of ${whose} failed${then}; ${seen} failures were a client's answer`
 }
 
-function detailOf({ revision, own, before, seen }: RevisionFinding) {
-  return { taken_back: revision, since: { ...own, seen_by_clients: seen }, before: { ...before } }
+function detailOf({ revision, target, own, before, seen }: RevisionFinding) {
+  return { taken_back: revision, target, since: { ...own, seen_by_clients: seen }, before: { ...before } }
 }
 
 function percent(share: number): string {

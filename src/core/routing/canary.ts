@@ -64,6 +64,8 @@ export interface CanaryFinding {
 /** A revision that is worse than the one before it, and how many calls show it. */
 export interface RevisionFinding {
   readonly revision: number
+  /** Whose calls these are; null for all that it touched. */
+  readonly target: string | null
   readonly own: Tally
   readonly before: Tally
   readonly ownErrorRate: number

@@ -1,5 +1,5 @@
 // A copy of the limiter's core with one fault put in, to show that the simulation would notice it.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
@@ -8,23 +8,24 @@ import type { HolderMachine } from './world-parts.ts'
 import type { RegionMachine } from './region-world.ts'
 
 const CORE = path.resolve(import.meta.dirname, '../../src/core')
+/** What can have a fault. */
 const FILES = [
   'authority.ts',
   'grant.ts',
   'lease.ts',
   'limits.ts',
-  'alert.ts',
   'amounts.ts',
   'exchange.ts',
   'gauge.ts',
   'token-bucket.ts',
   'window.ts',
-  'failure.ts',
   'limit-policy.ts',
   'regional-limits.ts',
   'runaway.ts',
   'standing.ts',
 ] as const
+/** What these need besides, from the core. */
+const NEEDED = ['money/alert.ts', 'failure.ts'] as const
 
 export interface Fault {
   readonly file: (typeof FILES)[number]
@@ -41,17 +42,19 @@ export function mutant(faults: readonly Fault[]): {
 } {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tidegate-mutant-'))
   try {
+    for (const room of ['limits', 'money']) mkdirSync(path.join(folder, room))
+    for (const file of NEEDED) copyFileSync(path.join(CORE, file), path.join(folder, file))
     for (const file of FILES) {
-      let text = readFileSync(path.join(CORE, file), 'utf8')
+      let text = readFileSync(path.join(CORE, 'limits', file), 'utf8')
       for (const fault of faults) if (fault.file === file) text = replaced(text, fault)
-      writeFileSync(path.join(folder, file), text)
+      writeFileSync(path.join(folder, 'limits', file), text)
     }
     writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}')
     const load = createRequire(path.join(folder, 'package.json'))
-    const authority: AuthorityMachine = load('./authority.ts')
-    const exchange: Pick<AuthorityMachine, 'takeReports' | 'answer'> = load('./exchange.ts')
-    const holder: HolderMachine = load('./lease.ts')
-    const region: RegionMachine = load('./regional-limits.ts')
+    const authority: AuthorityMachine = load('./limits/authority.ts')
+    const exchange: Pick<AuthorityMachine, 'takeReports' | 'answer'> = load('./limits/exchange.ts')
+    const holder: HolderMachine = load('./limits/lease.ts')
+    const region: RegionMachine = load('./limits/regional-limits.ts')
     return { authority: { ...authority, ...exchange }, holder: { ...holder }, region: { ...region } }
   } finally {
     rmSync(folder, { recursive: true })
